@@ -1,0 +1,1 @@
+"""From photos to aligned crops: the detector, the crop geometry, the batched run."""

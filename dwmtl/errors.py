@@ -1,0 +1,45 @@
+"""The errors a user can cause and cure. Every message names the file or key and says what to do.
+
+DwmtlError
+├── ParamsError            params.yaml: an unknown key, a wrong type, a value out of range
+├── DataSetError           a data set's folder: missing, empty, not in the layout its adapter reads
+│   └── UnreadablePhotoError   a photo that cannot be decoded where every photo counts
+├── ProtocolError          labels, folds or pairs that cannot be made from what is there
+├── TableError             a table between two stages lacks a column or a row
+├── ModelFileError         a file of weights that does not fit the network
+└── NonFiniteLossError     a loss became NaN or infinite while training
+
+A stage prints the message alone and exits with 1; anything else is our bug and keeps its traceback.
+"""
+
+
+class DwmtlError(Exception):
+    """Base of every error that is the input's fault; the message is meant to be read by the user."""
+
+
+class ParamsError(DwmtlError):
+    """`params.yaml` has an unknown key, a wrong type or a value out of range."""
+
+
+class DataSetError(DwmtlError):
+    """A data set's folder is missing, empty, or not in the layout its adapter reads."""
+
+
+class UnreadablePhotoError(DataSetError):
+    """A photo cannot be decoded in a set of which every photo is evaluated."""
+
+
+class ProtocolError(DwmtlError):
+    """Labels, folds or pairs cannot be made from the manifest as it is."""
+
+
+class TableError(DwmtlError):
+    """A table that passes from stage to stage lacks a column or a row."""
+
+
+class ModelFileError(DwmtlError):
+    """A file of weights is missing, damaged, or does not fit the network."""
+
+
+class NonFiniteLossError(DwmtlError):
+    """A task loss became NaN or infinite while training."""

@@ -1,0 +1,1 @@
+"""What a trained network is worth: verification, expression, authentication, and the report."""

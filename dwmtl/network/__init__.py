@@ -1,0 +1,1 @@
+"""The network: trunk, branches, heads, and the files its weights are kept in."""

@@ -1,0 +1,55 @@
+"""What every stage script does alike: a typed command line, errors a user can read, outputs whole or not at all.
+
+Knows nothing of what the stages compute.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import typer
+
+from dwmtl.errors import DwmtlError
+
+
+def run(main: Callable) -> None:
+    """Run a stage script's `main` with its options from the command line.
+
+    A `DwmtlError` is printed as one message and the process exits with 1; any other exception keeps its traceback.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app()
+    except DwmtlError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write into; it becomes `folder` when the block ends, and vanishes if it raises."""
+    folder = Path(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+
+
+def write_json(value: object, path: Path) -> None:
+    """Write JSON with sorted keys and a final newline; the same value gives the same bytes."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    os.replace(partial, path)

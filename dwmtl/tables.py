@@ -1,0 +1,107 @@
+"""The tables that pass from stage to stage: their columns, and reading and writing them.
+
+The one place where a column is named. Tables are CSV with `\\n` line ends, written whole or not at all.
+Knows nothing of what a stage does with a table.
+"""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from dwmtl.errors import TableError
+
+MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "role")
+"""A row a photo of a data set, sorted by photo.
+
+photo: path below the set's folder, with forward slashes · subject: a person, as the set spells it ·
+sequence: the clip a frame was taken from, empty for a single photo · frame: its place in the sequence, from 0 ·
+expression: lower-case name, empty where the set gives none · role: one of ROLES.
+"""
+
+ROLES = ("neutral", "peak", "identity", "unused")
+"""What the protocol uses a photo as: a neutral reference frame, a frame showing its sequence's expression, a photo
+that only tells who it is, or a frame that the frame rule leaves out (it is not aligned)."""
+
+BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")
+LANDMARKS = tuple(
+    f"{point}_{axis}_px"
+    for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+    for axis in "xy"
+)
+
+CROPS = ("photo", "crop", "status", "num_faces", "chosen_by", "confidence", *BOX, *LANDMARKS)
+"""A row a photo that was to be aligned, in the manifest's order.
+
+photo: as in the manifest · crop: the aligned crop's path below the stage's folder, empty where there is none ·
+status: one of STATUSES · num_faces: faces found · chosen_by: the rule that chose the face · confidence: the
+detector's, in [0, 1] · box (xyxy) and the five landmarks in pixels of the photo, empty where no face was found.
+"""
+
+STATUSES = ("aligned", "fallback", "unreadable")
+"""aligned: a face was found and cropped · fallback: no face was found, the photo's centre was cropped (evaluated and
+counted, never trained on) · unreadable: the file could not be decoded, there is no crop."""
+
+FAILURES = ("photo", "status", "reason")
+"""A row a photo whose status is not `aligned`."""
+
+EXPRESSION_LABELS = (*MANIFEST, "fold")
+"""The manifest rows of the expression set that are trained and tested on, with the fold whose test set they are in."""
+
+IDENTITY_LABELS = ("photo", "subject", "identity")
+"""A row a photo of the identity set; identity: class index of the subject, from 0 in sorted order."""
+
+FOLDS = ("subject", "fold")
+
+VERIFICATION_PAIRS = ("photo_a", "photo_b", "is_same_identity", "fold")
+"""Official verification pairs; fold: the block of the pair in the set's own protocol, from 0."""
+
+EXPRESSION_PAIRS = (
+    "input",
+    "reference",
+    "is_same_identity",
+    "expression_actual",
+    "expression_required",
+    "expression_reference",
+    "is_required_expression",
+    "fold",
+)
+"""Pairs of one fold's test subjects; input and reference are photos of the expression set, fold is the block of the
+10-fold verification cut."""
+
+_TEXT = {
+    "photo", "subject", "sequence", "expression", "role", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
+    "input", "reference", "expression_actual", "expression_required", "expression_reference",
+}  # fmt: skip
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a table and check that it has its columns.
+
+    Text columns stay text: a subject `007` keeps its zeros and an empty cell is the empty string.
+
+    Raises:
+        TableError: the file is missing, is not a table, or lacks a column.
+    """
+    path = Path(path)
+    try:
+        table = pd.read_csv(path, dtype={column: str for column in _TEXT}, keep_default_na=False, na_values={
+            column: [""] for column in columns if column not in _TEXT
+        })  # fmt: skip
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such table. Run `dvc repro` to make it.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise TableError(f"{path}: not a CSV table ({error}). Run `dvc repro` to make it again.") from None
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise TableError(f"{path}: no column {', '.join(missing)}. Run `dvc repro` to make the table again.")
+    return table
+
+
+def write_table(table: pd.DataFrame, path: Path, columns: tuple[str, ...] | None = None) -> None:
+    """Write a table, whole or not at all, making its folder; `columns` gives the order and must all be there."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    (table if columns is None else table[list(columns)]).to_csv(partial, index=False, lineterminator="\n")
+    os.replace(partial, path)

@@ -1,0 +1,1 @@
+"""From crops and labels to a trained network and its trajectory."""

@@ -1,0 +1,1 @@
+"""How the task losses are weighted: one rule a file, under one contract."""
