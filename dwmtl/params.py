@@ -143,7 +143,7 @@ class FitParams(Section):
     num_epochs: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
     seed: Seed = Field(description="initial weights, order of the samples, augmentation, dropout")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+    precision: Literal["32-true", "bf16-mixed"] = Field(
         description="of the convolutions; losses, centres and task weights are always float32"
     )
     clip_grad_norm: PositiveFloat = Field(description="greatest global norm of a gradient, network and unit each")
@@ -264,10 +264,14 @@ _Loader.yaml_implicit_resolvers = {
 }  # fmt: skip
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
+    re.compile(
+        r"^[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"
+    ),
     list("-+.0123456789"),
 )
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -25,9 +25,7 @@ that only tells who it is, or a frame that the frame rule leaves out (it is not 
 
 BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")
 LANDMARKS = tuple(
-    f"{point}_{axis}_px"
-    for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
-    for axis in "xy"
+    f"{point}_{axis}_px" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
 )
 
 CROPS = ("photo", "crop", "status", "num_faces", "chosen_by", "confidence", *BOX, *LANDMARKS)

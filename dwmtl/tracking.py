@@ -1,0 +1,267 @@
+"""MLflow: an experiment's run, a child run a fold. The sole owner of mlflow.
+
+A tracking server that is down, locked or full costs a warning, never a training: the first failure turns the rest of
+the run's logging off. Nothing here is read by a stage's outputs.
+
+A run is found again by what it holds, not by an id kept in a file: an experiment by the hash of its params and data, a
+fold by the SHA-256 of the model it trained.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+from dwmtl.params import Params
+
+log = logging.getLogger(__name__)
+
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+_METRICS_PER_REQUEST = 1000  # MLflow's limit
+_PARAMS_PER_REQUEST = 100  # MLflow's limit
+_NOT_OF_THE_EXPERIMENT = {"folds", "compute", "tracking"}
+
+for _name, _value in {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}.items():
+    os.environ.setdefault(_name, _value)  # read by mlflow when it is imported, which happens in `_connect`
+
+
+def _never_fatal(method: Callable) -> Callable:
+    """Turn a failure of the tracking server into one warning and silence."""
+
+    @wraps(method)
+    def guarded(self, *args, **kwargs):
+        if self._client is None:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            log.warning("MLflow (%s): %s. Nothing more is logged to this run.", tracking_uri(), _first_line(error))
+            self._client = None
+
+    return guarded
+
+
+class Run:
+    """A run of MLflow, or, where there is no server or tracking is off, something that swallows what it is told."""
+
+    def __init__(self, client=None, run_id: str = ""):
+        self._client = client
+        self.run_id = run_id
+        self._buffer: list = []
+
+    @_never_fatal
+    def log_row(self, row: dict[str, float]) -> None:
+        """A row of a trajectory; its `step` places the others. Buffered."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        step = int(row["step"])
+        self._buffer += [
+            Metric(metric_name(name), value, now, step)
+            for name, value in row.items()
+            if name != "step" and value == value  # not NaN
+        ]
+        if len(self._buffer) > _METRICS_PER_REQUEST - len(row):
+            self._flush()
+
+    @_never_fatal
+    def log_metrics(self, metrics: dict[str, object]) -> None:
+        """Final figures: nested dicts of numbers, joined with `/`."""
+        for name, value in flatten(metrics).items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                self._client.log_metric(self.run_id, name, value)
+
+    @_never_fatal
+    def log_params(self, params: dict[str, object]) -> None:
+        """Nested dicts, joined with `.`."""
+        from mlflow.entities import Param
+
+        entries = [Param(name, str(value)) for name, value in flatten(params, separator=".").items()]
+        for start in range(0, len(entries), _PARAMS_PER_REQUEST):
+            self._client.log_batch(self.run_id, params=entries[start : start + _PARAMS_PER_REQUEST])
+
+    @_never_fatal
+    def set_tag(self, name: str, value: str) -> None:
+        """One tag."""
+        self._client.set_tag(self.run_id, name, value)
+
+    @_never_fatal
+    def log_folder(self, folder: Path, name: str) -> None:
+        """Files as artifacts under `name`."""
+        self._client.log_artifacts(self.run_id, str(folder), name)
+
+    @_never_fatal
+    def finish(self, status: str = "FINISHED") -> None:
+        """Send what is buffered and set MLflow's status."""
+        self._flush()
+        self._client.set_terminated(self.run_id, status)
+
+    def _flush(self) -> None:
+        if self._buffer:
+            self._client.log_batch(self.run_id, metrics=self._buffer)
+            self._buffer = []
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        self.finish("FINISHED" if error is None else "FAILED")
+
+
+def tracking_uri() -> str:
+    """Where runs go."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+
+
+def start_fold_run(params: Params, fold: int, *, data_sha256: str) -> Run:
+    """A new child run for a fold's training, under the run of its experiment (made if it is the first fold)."""
+
+    def start(client, experiment_id: str) -> Run:
+        parent = _experiment_run(client, experiment_id, params, data_sha256)
+        tags = {
+            "mlflow.parentRunId": parent,
+            "dwmtl.kind": "fold",
+            "dwmtl.fold": str(fold),
+            "dwmtl.data_sha256": data_sha256,
+            **_commit_tag(),
+        }
+        run = Run(client, client.create_run(experiment_id, run_name=f"fold {fold}", tags=tags).info.run_id)
+        run.log_params(_experiment_params(params))
+        return run
+
+    return _connected(params, start)
+
+
+def start_pretrain_run(params: Params, *, data_sha256: str) -> Run:
+    """A new run for the identity-only training."""
+
+    def start(client, experiment_id: str) -> Run:
+        tags = {"dwmtl.kind": "pretrain", "dwmtl.data_sha256": data_sha256, **_commit_tag()}
+        run = Run(client, client.create_run(experiment_id, run_name="pretrain", tags=tags).info.run_id)
+        run.log_params(params.pretrain.model_dump())
+        return run
+
+    return _connected(params, start)
+
+
+def resume_model_run(params: Params, model_sha256: str) -> Run:
+    """The latest run that trained a model; swallows everything, with a warning, where the server knows none."""
+
+    def resume(client, experiment_id: str) -> Run:
+        found = _search(client, experiment_id, {"dwmtl.model_sha256": model_sha256})
+        if not found:
+            log.warning("MLflow (%s) has no run of model %s; nothing is logged.", tracking_uri(), model_sha256[:12])
+            return Run()
+        return Run(client, found[0].info.run_id)
+
+    return _connected(params, resume)
+
+
+def resume_experiment_run(params: Params, model_sha256: str) -> Run:
+    """The run of the experiment that a fold's model belongs to."""
+
+    def resume(client, experiment_id: str) -> Run:
+        found = _search(client, experiment_id, {"dwmtl.model_sha256": model_sha256})
+        return Run(client, found[0].data.tags["mlflow.parentRunId"]) if found else Run()
+
+    return _connected(params, resume)
+
+
+def metric_name(column: str) -> str:
+    """A trajectory's column as a metric of MLflow, so that its charts group: `loss_identity` -> `loss/identity`."""
+    kind, _, rest = column.partition("_")
+    if kind in ("loss", "weight"):
+        return f"{kind}/{rest}"
+    if column == "center_loss":
+        return "loss/center"
+    if column.endswith("learning_rate"):
+        return f"learning_rate/{column.removesuffix('learning_rate').rstrip('_') or 'network'}"
+    if column.endswith("grad_norm"):
+        return f"grad_norm/{column.removesuffix('grad_norm').rstrip('_') or 'network'}"
+    return column
+
+
+def flatten(values: dict[str, object], *, separator: str = "/", prefix: str = "") -> dict[str, object]:
+    """Nested dicts as one, keys joined."""
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, separator=separator, prefix=f"{prefix}{key}{separator}")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def files_sha256(paths: list[Path]) -> str:
+    """One hash over the contents of files, in the order given."""
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _connected(params: Params, make: Callable[[object, str], Run]) -> Run:
+    """Connect and make a run; a `Run` that swallows everything where that fails or tracking is off."""
+    if not params.tracking.enabled:
+        return Run()
+    try:
+        from mlflow import MlflowClient
+
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        client = MlflowClient(tracking_uri=tracking_uri())
+        experiment = client.get_experiment_by_name(params.tracking.experiment)
+        experiment_id = experiment.experiment_id if experiment else client.create_experiment(params.tracking.experiment)
+        return make(client, experiment_id)
+    except Exception as error:
+        log.warning("MLflow (%s): %s. This run is not logged.", tracking_uri(), _first_line(error))
+        return Run()
+
+
+def _experiment_run(client, experiment_id: str, params: Params, data_sha256: str) -> str:
+    """Id of the parent run of these params on these data, made if there is none."""
+    content = json.dumps([_experiment_params(params), data_sha256], sort_keys=True)
+    key = hashlib.sha256(content.encode()).hexdigest()
+    found = _search(client, experiment_id, {"dwmtl.kind": "experiment", "dwmtl.experiment_sha256": key})
+    if found:
+        return found[0].info.run_id
+    name = os.environ.get("DVC_EXP_NAME") or f"{params.train.weighting.name} on {params.sets.expression.adapter}"
+    tags = {
+        "dwmtl.kind": "experiment",
+        "dwmtl.experiment_sha256": key,
+        "dwmtl.data_sha256": data_sha256,
+        **_commit_tag(),
+    }
+    run = Run(client, client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
+    run.log_params(_experiment_params(params))
+    return run.run_id
+
+
+def _search(client, experiment_id: str, tags: dict[str, str]) -> list:
+    """Runs with these tags, the latest first."""
+    conditions = " and ".join(f"tags.\"{name}\" = '{value}'" for name, value in tags.items())
+    return client.search_runs([experiment_id], filter_string=conditions, order_by=["attributes.start_time DESC"])
+
+
+def _experiment_params(params: Params) -> dict[str, object]:
+    """What makes an experiment what it is: not which of its folds are run, nor on what."""
+    return params.model_dump(exclude=_NOT_OF_THE_EXPERIMENT)
+
+
+def _commit_tag() -> dict[str, str]:
+    """MLflow's tag for the commit; empty outside a git checkout."""
+    command = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return {"mlflow.source.git.commit": command.stdout.strip()} if command.returncode == 0 else {}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0][:300]

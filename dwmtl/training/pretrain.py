@@ -1,0 +1,52 @@
+"""Identity-only training of the trunk: the authors' starting point, in small."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from dwmtl.errors import ProtocolError
+from dwmtl.network.network import IDENTITY
+from dwmtl.params import Params
+from dwmtl.training.crops import CropDataset, crop_paths
+from dwmtl.training.loop import fit
+from dwmtl.training.trained import Trained, initial_network, model_card
+from dwmtl.weighting.fixed import FixedWeighting
+
+
+def pretrain(
+    labels: pd.DataFrame, aligned_dir: Path, params: Params, *, on_step: Callable[[dict[str, float]], None]
+) -> Trained:
+    """Train trunk and identity branch on the identity set, with softmax and centre loss.
+
+    Args:
+        labels: columns `tables.IDENTITY_LABELS`.
+        aligned_dir: the identity set's folder of the stage `align`; only crops with a face found are used.
+        on_step: called with every row of the trajectory.
+    Raises:
+        ProtocolError: fewer than two identities are left.
+    """
+    paths = crop_paths(aligned_dir, labels["photo"], status=("aligned",))
+    used = labels[paths != ""]
+    if used["identity"].nunique() < 2:
+        raise ProtocolError(
+            f"{aligned_dir}: {used['identity'].nunique()} identities with a face found; pretraining needs at least 2. "
+            f"Look at its failures.csv and at sets.identity in params.yaml."
+        )
+    dataset = CropDataset([aligned_dir / path for path in paths[paths != ""]], {IDENTITY: used["identity"].to_numpy()})
+    subjects = labels.drop_duplicates("identity").sort_values("identity")["subject"].tolist()
+    card = model_card(params.network, params.align, {IDENTITY: subjects})
+    network = initial_network(card, seed=params.pretrain.seed)
+    trajectory = fit(
+        network,
+        FixedWeighting([1.0]),
+        dataset,
+        params.pretrain,
+        frozen=set(),
+        weighting_optimizer=None,
+        accelerator=params.compute.accelerator,
+        num_workers=params.compute.num_workers,
+        on_step=on_step,
+        title="pretrain",
+    )
+    return Trained(network, card, trajectory, {"num_photos": len(used), "num_subjects": len(subjects)})

@@ -1,0 +1,66 @@
+"""What a training gives: the network, its card, the trajectory and a few figures. Written as a stage's outputs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from dwmtl.network.model_file import ModelCard, build_network, model_sha256, save_model
+from dwmtl.network.network import FaceNetwork
+from dwmtl.params import AlignParams, NetworkParams
+from dwmtl.stage import whole_folder, write_json
+from dwmtl.tables import write_table
+from dwmtl.training.trajectory import final_losses
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network.
+
+    Attributes:
+        trajectory: a row a step, see `training.trajectory`.
+        facts: figures for `training.json`: counts, and what the network started from.
+    """
+
+    network: FaceNetwork
+    card: ModelCard
+    trajectory: pd.DataFrame
+    facts: dict[str, object]
+
+
+def model_card(network: NetworkParams, align: AlignParams, classes: dict[str, list[str]]) -> ModelCard:
+    """The card of a network with these tasks, on crops as they were aligned."""
+    return ModelCard(
+        trunk=network.trunk,
+        crop_px=align.crop_px,
+        margin_px=align.margin_px,
+        dropout=network.dropout,
+        batch_norm_momentum=network.batch_norm_momentum,
+        relu_on_expression_logits=network.relu_on_expression_logits,
+        classes=classes,
+    )
+
+
+def initial_network(card: ModelCard, *, seed: int) -> FaceNetwork:
+    """A network whose initial weights depend on the seed alone. Seeds torch: dropout follows from it too."""
+    torch.manual_seed(seed)
+    return build_network(card)
+
+
+def write_trained(trained: Trained, *, model_dir: Path, metrics_dir: Path) -> None:
+    """Write the model's folder, and `trajectory.csv` and `training.json` into the other."""
+    with whole_folder(model_dir) as folder:
+        save_model(trained.network, trained.card, folder)
+    with whole_folder(metrics_dir) as folder:
+        write_table(trained.trajectory, folder / "trajectory.csv")
+        write_json(
+            {
+                **trained.facts,
+                "num_steps": len(trained.trajectory),
+                "num_parameters": sum(parameter.numel() for parameter in trained.network.parameters()),
+                "last_epoch": final_losses(trained.trajectory),
+                "model_sha256": model_sha256(model_dir),
+            },
+            folder / "training.json",
+        )

@@ -1,0 +1,66 @@
+"""The record of a training: a row a step, as `trajectory.csv` holds it."""
+
+import math
+
+import pandas as pd
+import torch
+
+from dwmtl.training.step import StepResult
+
+
+def trajectory_row(
+    result: StepResult,
+    *,
+    step: int,
+    epoch: int,
+    tasks: tuple[str, ...],
+    learning_rate: float,
+    weighting_learning_rate: float | None,
+) -> dict[str, float]:
+    """One step's row. What does not apply is NaN, an empty cell.
+
+    step and epoch count from 0. loss_<task>, center_loss, loss_total and loss_weighting (L3) are the batch's, in nats,
+    read before the step's updates; weight_<task> are the task weights, summing to 1; the gradient norms are global,
+    before clipping.
+    """
+    nan = torch.tensor(math.nan)
+    scalars = torch.cat(
+        [
+            result.task_losses,
+            result.task_weights,
+            torch.stack(
+                [
+                    (nan if value is None else value).to(result.task_losses)
+                    for value in (
+                        result.center_loss,
+                        result.total_loss,
+                        result.weighting_loss,
+                        result.grad_norm,
+                        result.weighting_grad_norm,
+                    )
+                ]
+            ),
+        ]
+    ).tolist()  # one transfer from the device
+    num_tasks = len(tasks)
+    center, total, weighting, grad_norm, weighting_grad_norm = scalars[2 * num_tasks :]
+    return {
+        "step": step,
+        "epoch": epoch,
+        **{f"loss_{task}": scalars[i] for i, task in enumerate(tasks)},
+        "center_loss": center,
+        "loss_total": total,
+        "loss_weighting": weighting,
+        **{f"weight_{task}": scalars[num_tasks + i] for i, task in enumerate(tasks)},
+        "learning_rate": learning_rate,
+        "weighting_learning_rate": math.nan if weighting_learning_rate is None else weighting_learning_rate,
+        "grad_norm": grad_norm,
+        "weighting_grad_norm": weighting_grad_norm,
+    }
+
+
+def final_losses(trajectory: pd.DataFrame) -> dict[str, float]:
+    """Means over the last epoch of the losses and weights, by column."""
+    last = trajectory[trajectory["epoch"] == trajectory["epoch"].max()]
+    columns = [column for column in trajectory if column.startswith(("loss_", "weight_")) or column == "center_loss"]
+    return {column: round(float(value), 6) for column, value in last[columns].mean().items() if math.isfinite(value)}

@@ -1,0 +1,60 @@
+"""Dynamic task weights: a linear unit on the shared features, trained by a loss of its own."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dwmtl.weighting.weighting import Weighting
+
+
+class DynamicWeighting(Weighting):
+    """The paper's dynamic-weight unit: the harder task gets the larger weight, with no hyper-parameter to tune.
+
+    z = flattened shared features, L2-normalised; a = W z + b; weights = mean over the batch of softmax(a).
+
+    Args:
+        num_features: length of the flattened shared features.
+        num_tasks: T.
+        normalize_logits: L2-normalise a before the softmax, as in the published figure; two weights then stay within
+            [sigmoid(-sqrt 2), sigmoid(sqrt 2)] = [0.1955, 0.8045]. The published code's active line does not.
+        detach_weights: keep the total loss from reaching the trunk through the weights. Off in the authors' code: the
+            trunk then also receives the sum over tasks of L_t * dw_t/dz, which by itself favours the easy task.
+        sigma: > 0, see `weighting_loss`.
+    Source: Ming et al. 2019, arXiv:1911.03281; details from the authors' code.
+    """
+
+    def __init__(
+        self, num_features: int, num_tasks: int, *, normalize_logits: bool, detach_weights: bool, sigma: float
+    ):
+        super().__init__()
+        self.unit = nn.Linear(num_features, num_tasks)
+        nn.init.trunc_normal_(self.unit.weight, std=0.1, a=-0.2, b=0.2)
+        nn.init.zeros_(self.unit.bias)
+        self.normalize_logits = normalize_logits
+        self.detach_weights = detach_weights
+        self.sigma = sigma
+
+    def forward(self, shared_features: Tensor, task_losses: Tensor) -> Tensor:
+        return self.sample_weights(shared_features).mean(dim=0)
+
+    def sample_weights(self, shared_features: Tensor) -> Tensor:
+        """Task weights a sample, (B, T); rows sum to 1."""
+        if self.detach_weights:
+            shared_features = shared_features.detach()
+        normalized = functional.normalize(shared_features.flatten(1), dim=1)  # (B, num_features)
+        logits = self.unit(normalized)  # (B, T)
+        if self.normalize_logits:
+            logits = functional.normalize(logits, dim=1)
+        return torch.softmax(logits, dim=1)
+
+    def weighting_loss(self, task_weights: Tensor, task_losses: Tensor) -> Tensor:
+        """Loss whose minimum puts weight on the task with the larger loss: the sum over tasks of w_t / (L_t + sigma).
+
+        Args:
+            task_weights: (T,), sums to 1; carries the gradient.
+            task_losses: (T,), non-negative, nats; constants here.
+        Returns:
+            Scalar, lower is better.
+        Source: Ming et al. 2019, arXiv:1911.03281; sigma 0.01 from the authors' code.
+        """
+        return (task_weights / (task_losses.detach() + self.sigma)).sum()

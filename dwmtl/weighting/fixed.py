@@ -1,0 +1,20 @@
+"""Constant task weights."""
+
+import torch
+from torch import Tensor
+
+from dwmtl.weighting.weighting import Weighting
+
+
+class FixedWeighting(Weighting):
+    """The same weights at every step; `task_weights` (T,) are scaled to sum to 1."""
+
+    def __init__(self, task_weights: list[float]):
+        super().__init__()
+        weights = torch.tensor(task_weights, dtype=torch.float32)
+        if not (weights >= 0).all() or weights.sum() <= 0:
+            raise ValueError(f"task_weights must be non-negative, not all 0. Got {task_weights} instead.")
+        self.register_buffer("task_weights", weights / weights.sum())
+
+    def forward(self, shared_features: Tensor, task_losses: Tensor) -> Tensor:
+        return self.task_weights

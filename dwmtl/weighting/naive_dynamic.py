@@ -1,0 +1,20 @@
+"""Naive dynamic weights: the authors' baseline, the same unit without a loss of its own."""
+
+from torch import Tensor
+
+from dwmtl.weighting.dynamic import DynamicWeighting
+
+
+class NaiveDynamicWeighting(DynamicWeighting):
+    """The dynamic-weight unit minimising the total loss with the network; it drifts to the easy task.
+
+    Source: Ming et al. 2019, arXiv:1911.03281.
+    """
+
+    trains_with_network = True
+
+    def __init__(self, num_features: int, num_tasks: int, *, normalize_logits: bool):
+        super().__init__(num_features, num_tasks, normalize_logits=normalize_logits, detach_weights=False, sigma=1.0)
+
+    def weighting_loss(self, task_weights: Tensor, task_losses: Tensor) -> None:
+        return None

@@ -1,0 +1,43 @@
+"""Stage `train`, a fold: the expression set's crops, labels and the pretrained model -> a trained model."""
+
+import json
+from pathlib import Path
+
+from dwmtl.network.model_file import model_sha256
+from dwmtl.params import load_params
+from dwmtl.stage import run
+from dwmtl.tables import EXPRESSION_LABELS, read_table
+from dwmtl.tracking import files_sha256, start_fold_run
+from dwmtl.training.train import train_fold
+from dwmtl.training.trained import write_trained
+
+
+def main(
+    fold: int,
+    labels: Path,
+    aligned: Path,
+    pretrained: Path,
+    model: Path,
+    metrics: Path,
+    params: Path = Path("params.yaml"),
+) -> None:
+    """Train a fold on both tasks, with the weighting that params.yaml names."""
+    values = load_params(params)
+    table, classes = labels / "expression.csv", labels / "classes.json"
+    data_sha256 = files_sha256([table, classes, aligned / "crops.csv"])
+    with start_fold_run(values, fold, data_sha256=data_sha256) as tracked:
+        trained = train_fold(
+            read_table(table, EXPRESSION_LABELS),
+            json.loads(classes.read_text())["expressions"],
+            aligned,
+            pretrained,
+            values,
+            fold=fold,
+            on_step=tracked.log_row,
+        )
+        write_trained(trained, model_dir=model, metrics_dir=metrics)
+        tracked.set_tag("dwmtl.model_sha256", model_sha256(model))
+
+
+if __name__ == "__main__":
+    run(main)
