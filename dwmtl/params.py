@@ -315,7 +315,7 @@ def _path_in_file(location: tuple, values: object) -> list[str]:
     path = []
     for number, part in enumerate(location):
         last = number == len(location) - 1
-        inside = isinstance(values, dict) and part in values or isinstance(values, list) and isinstance(part, int)
+        inside = (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int))
         if inside:
             values = values[part]
         elif not last:

@@ -5,11 +5,13 @@ Knows nothing of what the stages compute.
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated, get_origin
 
 import typer
 
@@ -17,10 +19,15 @@ from dwmtl.errors import DwmtlError
 
 
 def run(main: Callable) -> None:
-    """Run a stage script's `main` with its options from the command line.
+    """Run a stage script's `main` from the command line: each of its parameters is an option, `--name value`.
 
     A `DwmtlError` is printed as one message and the process exits with 1; any other exception keeps its traceback.
     """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    main.__annotations__ = {
+        name: kind if get_origin(kind) is Annotated or name == "return" else Annotated[kind, typer.Option()]
+        for name, kind in main.__annotations__.items()
+    }
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:

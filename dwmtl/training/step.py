@@ -134,7 +134,7 @@ def parameters_of(optimizer: Optimizer) -> list[nn.Parameter]:
 
 
 def set_gradients(optimizer: Optimizer, loss: Tensor, *, retain_graph: bool = False) -> None:
-    """Give the optimiser's parameters, and no others, their gradient of `loss`; None where it does not depend on one."""
+    """Give the optimiser's parameters, and no others, their gradient of `loss`; None where there is none."""
     parameters = parameters_of(optimizer)
     gradients = torch.autograd.grad(loss, parameters, retain_graph=retain_graph, allow_unused=True)
     for parameter, gradient in zip(parameters, gradients, strict=True):

@@ -1,0 +1,37 @@
+# Two commands do everything on a fresh machine: `make repro` and `make test`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help repro test lint ui status deps clean
+
+help: ## list these verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+repro: .venv/installed ## install what is missing, then run the whole pipeline (only what changed)
+	dvc repro
+
+test: .venv/installed ## install what is missing, then run the tests
+	$(BIN)/python -m pytest
+
+lint: .venv/installed ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+ui: .venv/installed ## browse the runs in MLflow's pages, on 127.0.0.1:5000
+	$(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --host 127.0.0.1
+
+status: .venv/installed ## what `make repro` would run
+	dvc status
+
+deps: .venv/installed ## rewrite the stages' lists of dwmtl files in dvc.yaml after an import changed
+	$(BIN)/python .ci/stage_deps.py --write
+
+clean: ## remove the environment (not the data, models and metrics)
+	rm -rf .venv

@@ -1,0 +1,81 @@
+"""What a network says of crops: embeddings and class probabilities, each crop once, in batches."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from dwmtl.network.network import EXPRESSION, FaceNetwork, standardize
+from dwmtl.training.crops import read_crop
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the network says of N crops.
+
+    Attributes:
+        embeddings: (N, D) float32, unit length; D is twice the network's where the mirrored crop's is appended.
+        probabilities: (N, number of expressions) float32, rows sum to 1; those of the crop as it is.
+    """
+
+    embeddings: np.ndarray
+    probabilities: np.ndarray
+
+
+class _Crops(Dataset):
+    def __init__(self, paths: list[Path]):
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return read_crop(self._paths[index])
+
+
+def embed(
+    network: FaceNetwork,
+    paths: list[Path],
+    *,
+    flip: str,
+    batch_size: int,
+    accelerator: str,
+    num_workers: int,
+    title: str,
+) -> Answers:
+    """Run a network, in inference mode and float32, over crops.
+
+    Args:
+        network: with an expression task.
+        paths: the crops' files, each once.
+        flip: what becomes of the mirrored crop's embedding: `none`; `concatenate` (facenet); `sum` (insightface).
+        accelerator: `auto`, `cpu` or `cuda`.
+        title: names the progress bar.
+    """
+    fabric = Fabric(accelerator=accelerator, devices=1)
+    network = network.eval().to(fabric.device, memory_format=torch.channels_last)
+    loader = DataLoader(_Crops(paths), batch_size, num_workers=num_workers)
+    embeddings, probabilities = [], []
+    with torch.inference_mode(), tqdm(total=len(paths), desc=title, unit="img", disable=None) as progress:
+        for crops in loader:
+            inputs = standardize(crops.to(fabric.device)).contiguous(memory_format=torch.channels_last)
+            output = network(inputs)
+            mirrored = None if flip == "none" else network(inputs.flip(-1)).embedding
+            embeddings.append(combine(output.embedding, mirrored, flip=flip).cpu().numpy())
+            probabilities.append(output.logits[EXPRESSION].softmax(dim=1).cpu().numpy())
+            progress.update(len(crops))
+    return Answers(np.concatenate(embeddings), np.concatenate(probabilities))
+
+
+def combine(embedding: Tensor, mirrored: Tensor | None, *, flip: str) -> Tensor:
+    """A crop's and its mirror image's embeddings (B, D) as one of unit length: (B, 2 D) if `concatenate`, else (B, D)."""
+    if flip == "none":
+        return embedding
+    both = torch.cat([embedding, mirrored], dim=1) if flip == "concatenate" else embedding + mirrored
+    return functional.normalize(both, dim=1)

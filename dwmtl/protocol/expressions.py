@@ -1,0 +1,86 @@
+"""Expressions: which photos of the expression set are used, as what, and the list of classes.
+
+A photo is used by its role. A peak shows its sequence's expression. A neutral frame is labelled `neutral`: it is the
+reference of pairs, and it is of class `neutral` where neutral is a class; where it is not, its label is no class, and
+the photo trains and tests identity alone. A photo of role identity has no expression and trains identity alone.
+
+A subject with no photo of an expression is an error, for nothing could be tested on it. A subject with only one
+expression is trained and tested on like any other (a third of CK+ is like that); only the pairs that this subject
+cannot give are left out, and listed (`dwmtl.protocol.pairs`).
+"""
+
+import pandas as pd
+
+from dwmtl import tables
+from dwmtl.errors import ProtocolError
+
+NEUTRAL = "neutral"
+
+
+def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The photos of the expression set that are used, each with its label.
+
+    Args:
+        manifest: table of `tables.MANIFEST`.
+    Returns:
+        Table of `tables.MANIFEST` without the unused photos, in the manifest's order; expression is `neutral` where
+        the role is neutral and empty where the role is identity.
+    Raises:
+        ProtocolError: a used photo has no subject, a peak has no expression or the one named `neutral`, or a subject
+            has neither a neutral photo nor a peak.
+    """
+    used = manifest.loc[manifest["role"] != "unused", list(tables.MANIFEST)].reset_index(drop=True)
+    is_peak = used["role"] == "peak"
+    _refuse(used[used["subject"] == ""], "have no subject")
+    _refuse(used[is_peak & (used["expression"] == "")], "have the role peak and no expression")
+    _refuse(used[is_peak & (used["expression"] == NEUTRAL)], f"have the role peak and the expression {NEUTRAL}")
+    expression = used["expression"].where(is_peak, "").mask(used["role"] == "neutral", NEUTRAL)
+    labels = used.assign(expression=expression)
+    _check_every_subject_is_labelled(labels)
+    return labels
+
+
+def expression_classes(labels: pd.DataFrame, *, has_neutral: bool) -> list[str]:
+    """Names of the expression classes in sorted order; a class's index is its place in the list.
+
+    Args:
+        labels: what `label_expressions` returns.
+        has_neutral: whether neutral is a class of its own.
+    Raises:
+        ProtocolError: neutral is to be a class and no photo is neutral, or there are fewer than two classes.
+    """
+    there = set(labels["expression"]) - {""}
+    if has_neutral and NEUTRAL not in there:
+        raise ProtocolError(
+            f"no photo of the expression set is neutral, and labels.has_neutral is true. There are: {_list(there)}. "
+            "Set labels.has_neutral to false."
+        )
+    classes = sorted(there if has_neutral else there - {NEUTRAL})
+    if len(classes) < 2:
+        raise ProtocolError(
+            f"the expression set must have >= 2 expression classes. Got {_list(classes)} instead. "
+            "Point sets.expression.folder at a set with more expressions."
+        )
+    return classes
+
+
+def _refuse(photos: pd.DataFrame, fault: str) -> None:
+    if len(photos):
+        raise ProtocolError(
+            f"{len(photos)} photos of the expression set {fault}, first {photos['photo'].iloc[0]}. "
+            "Label them, or take them out of the set."
+        )
+
+
+def _check_every_subject_is_labelled(labels: pd.DataFrame) -> None:
+    labelled = set(labels.loc[labels["expression"] != "", "subject"])
+    without = sorted(set(labels["subject"]) - labelled)
+    if without:
+        raise ProtocolError(
+            f"no photo of {_list(without)} shows an expression. Label one, or take these subjects out of the "
+            "expression set (the identity set needs no expressions)."
+        )
+
+
+def _list(names) -> str:
+    return ", ".join(sorted(names)) or "none"
