@@ -181,6 +181,13 @@ class FixedWeightingParams(Section):
     name: Literal["fixed"]
     weights: dict[str, NonNegativeFloat] | None = Field(description="by task; they are scaled to sum to 1; null: equal")
 
+    @model_validator(mode="after")
+    def _every_task_has_a_weight(self):
+        tasks = {"identity", "expression"}
+        if self.weights is not None and (set(self.weights) != tasks or sum(self.weights.values()) == 0):
+            raise ValueError(f"weights must name {sorted(tasks)}, not all 0. Got {self.weights} instead.")
+        return self
+
 
 class BatchNormParams(Section):
     """Whether a part's batch norm uses its running statistics (frozen) or the batch's (training)."""
@@ -258,10 +265,11 @@ class _Loader(yaml.SafeLoader):
     """YAML as DVC reads it: `1e-4` is a number (YAML 1.2), and only true and false are booleans."""
 
 
+_REPLACED = {"tag:yaml.org,2002:float", "tag:yaml.org,2002:bool"}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag not in ("tag:yaml.org,2002:float", "tag:yaml.org,2002:bool")]
+    first: [(tag, regexp) for tag, regexp in resolvers if tag not in _REPLACED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}  # fmt: skip
+}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(

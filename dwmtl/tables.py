@@ -67,6 +67,10 @@ EXPRESSION_PAIRS = (
 """Pairs of one fold's test subjects; input and reference are photos of the expression set, fold is the block of the
 10-fold verification cut."""
 
+LEFT_OUT_PAIRS = ("fold", "subject", "reference", "expression_required", "reason")
+"""A row a reference and required expression of a fold's test subjects whose four pairs cannot be made; reference is
+empty where the subject has none."""
+
 _TEXT = {
     "photo", "subject", "sequence", "expression", "role", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
     "input", "reference", "expression_actual", "expression_required", "expression_reference",

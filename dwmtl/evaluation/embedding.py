@@ -74,7 +74,7 @@ def embed(
 
 
 def combine(embedding: Tensor, mirrored: Tensor | None, *, flip: str) -> Tensor:
-    """A crop's and its mirror image's embeddings (B, D) as one of unit length: (B, 2 D) if `concatenate`, else (B, D)."""
+    """Embeddings (B, D) of crops and of their mirror images as one of unit length: (B, 2 D) if `concatenate`."""
     if flip == "none":
         return embedding
     both = torch.cat([embedding, mirrored], dim=1) if flip == "concatenate" else embedding + mirrored

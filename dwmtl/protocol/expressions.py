@@ -5,7 +5,7 @@ reference of pairs, and it is of class `neutral` where neutral is a class; where
 the photo trains and tests identity alone. A photo of role identity has no expression and trains identity alone.
 
 A subject with no photo of an expression is an error, for nothing could be tested on it. A subject with only one
-expression is trained and tested on like any other (a third of CK+ is like that); only the pairs that this subject
+expression (CK+ has them) is trained and tested on like any other; only the pairs that this subject
 cannot give are left out, and listed (`dwmtl.protocol.pairs`).
 """
 

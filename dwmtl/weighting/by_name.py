@@ -15,8 +15,6 @@ def make_weighting(params: WeightingParams, *, num_features: int, tasks: tuple[s
     Args:
         num_features: length of the flattened shared features of a sample.
         tasks: the tasks' names in their order.
-    Raises:
-        ValueError: fixed weights that do not name the tasks.
     """
     if params.name == "dynamic":
         return DynamicWeighting(
@@ -29,6 +27,4 @@ def make_weighting(params: WeightingParams, *, num_features: int, tasks: tuple[s
     if params.name == "naive_dynamic":
         return NaiveDynamicWeighting(num_features, len(tasks), normalize_logits=params.normalize_logits)
     weights = params.weights or dict.fromkeys(tasks, 1.0)
-    if set(weights) != set(tasks):
-        raise ValueError(f"train.weighting.weights must name the tasks {sorted(tasks)}. Got {sorted(weights)} instead.")
     return FixedWeighting([weights[task] for task in tasks])

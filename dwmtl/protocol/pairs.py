@@ -1,0 +1,206 @@
+"""Pairs with expressions of a fold's test subjects, and the blocks of the verification cross-validation.
+
+A reference is the neutral frame of a sequence, or a neutral photo that belongs to no sequence: where one neutral photo
+serves a subject, that photo is the one reference. For each reference and each required expression there is one pair
+of each of four kinds, so the same number of every kind:
+
+    genuine,  showing the required expression      the only kind that authentication accepts
+    impostor, showing the required expression
+    genuine,  showing another one (not neutral)
+    impostor, showing another one (not neutral)
+
+An input is any peak photo of its subject, drawn: where there is a choice the person first, then the expression, then
+the photo, each with equal chances. A photo is drawn against the same reference twice only where nothing else is left.
+The kinds stand in the order above, so genuine and impostor pairs alternate and a block of two pairs holds both.
+
+Where a reference lacks one of the four inputs (its subject never shows the required expression, or shows that one
+alone), its four pairs are left out together and listed: the kinds stay balanced and nothing is dropped in silence.
+Source: Ming et al. 2019, arXiv:1911.03281, whose file is blocked by kind instead.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dwmtl import tables
+from dwmtl.errors import ProtocolError
+from dwmtl.protocol.expressions import NEUTRAL
+from dwmtl.protocol.folds import split
+
+
+def make_pairs(
+    labels: pd.DataFrame, fold: int, *, required_expressions: list[str], num_blocks: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pairs of a fold's test subjects.
+
+    Args:
+        labels: table of `tables.EXPRESSION_LABELS`, every fold of it.
+        fold: whose test subjects are paired.
+        required_expressions: what authentication asks for; none of them neutral.
+        num_blocks: >= 1, blocks of the verification cross-validation.
+        seed: of the draws; those of a fold depend on seed, fold and the fold's own rows alone.
+    Returns:
+        (pairs, left out): tables of `tables.EXPRESSION_PAIRS` and `tables.LEFT_OUT_PAIRS`. Blocks are consecutive and
+        their sizes differ by at most one; each holds genuine and impostor pairs.
+    Raises:
+        ProtocolError: a required expression is not in the set, is neutral, or is named twice; no photo of the set is
+            neutral; the fold has fewer than two test subjects, or its pairs are too few for the blocks.
+    """
+    _check_required(labels, required_expressions)
+    if not (labels["role"] == "neutral").any():
+        raise ProtocolError(
+            "no photo of the expression set is neutral, and a pair's reference is a neutral photo. "
+            "Point sets.expression at a set with neutral frames."
+        )
+    _, test = split(labels, fold)
+    if test["subject"].nunique() < 2:
+        raise ProtocolError(
+            f"fold {fold} has one test subject, {test['subject'].iloc[0]}, and impostor pairs need two. "
+            "Lower labels.num_folds, or add subjects to the expression set."
+        )
+    inputs = _Inputs.of(test, np.random.default_rng([seed, fold]))
+    pairs, left_out = [], []
+    for subject, reference in _references(test):
+        reasons = {
+            required: _reason_to_leave_out(inputs, subject, reference, required) for required in required_expressions
+        }
+        left_out.extend((fold, subject, reference, required, reason) for required, reason in reasons.items() if reason)
+        makeable = [required for required, reason in reasons.items() if not reason]
+        pairs.extend(_pairs_of_reference(inputs, subject, reference, makeable))
+    _check_enough(len(pairs), num_blocks, fold, left_out)
+    blocks = np.arange(len(pairs)) * num_blocks // len(pairs)
+    table = pd.DataFrame(pairs, columns=list(tables.EXPRESSION_PAIRS[:-1])).assign(fold=blocks)
+    return table, pd.DataFrame(left_out, columns=list(tables.LEFT_OUT_PAIRS))
+
+
+def check_blocks(pairs: pd.DataFrame) -> None:
+    """Check that a cross-validation over the blocks of verification pairs can be scored.
+
+    Args:
+        pairs: table with the columns is_same_identity and fold.
+    Raises:
+        ProtocolError: there are fewer than two blocks, or one lacks genuine or impostor pairs; it is named.
+    """
+    num_blocks = pairs["fold"].nunique()
+    if num_blocks < 2:
+        raise ProtocolError(
+            f"the verification pairs must be in >= 2 blocks. Got {num_blocks} instead. "
+            "Correct the pairs of the verification set."
+        )
+    genuine = pairs["is_same_identity"].astype(bool).groupby(pairs["fold"]).agg(["any", "all"])
+    for block, row in genuine.iterrows():
+        if row["all"] or not row["any"]:
+            raise ProtocolError(
+                f"block {block} of the verification pairs has no {'impostor' if row['all'] else 'genuine'} pair, and "
+                "each must hold both kinds. Correct the pairs of the verification set."
+            )
+
+
+_KINDS = {
+    (True, True): "the subject never shows it",
+    (False, True): "no other test subject shows it",
+    (True, False): "the subject shows no other expression",
+    (False, False): "no other test subject shows another expression",
+}
+"""(same identity, required expression) of the four kinds in their order, and what is wrong where one has no input."""
+
+
+@dataclass
+class _Inputs:
+    """Peak photos of a fold's test subjects, drawn from with as few repetitions as can be."""
+
+    photos: dict[str, dict[str, list[str]]]
+    """By subject, then by expression."""
+    rng: np.random.Generator
+    drawn: set[tuple[str, str]]
+    """(input, reference) of the pairs made so far."""
+
+    @classmethod
+    def of(cls, test: pd.DataFrame, rng: np.random.Generator) -> "_Inputs":
+        photos: dict[str, dict[str, list[str]]] = {subject: {} for subject in sorted(set(test["subject"]))}
+        for row in test[test["role"] == "peak"].sort_values("photo").itertuples():
+            photos[row.subject].setdefault(row.expression, []).append(row.photo)
+        return cls(photos, rng, set())
+
+    def candidates(self, subject: str, kind: tuple[bool, bool], required: str) -> list[tuple[str, str, str]]:
+        """(subject, expression, photo) of every input that makes a pair of the kind with a reference of `subject`."""
+        is_same, is_required = kind
+        return [
+            (person, expression, photo)
+            for person, expressions in self.photos.items()
+            if (person == subject) == is_same
+            for expression, photos in expressions.items()
+            if (expression == required) == is_required
+            for photo in photos
+        ]
+
+    def draw(self, candidates: list[tuple[str, str, str]], reference: str) -> tuple[str, str]:
+        """(photo, expression) of one candidate, new to this reference if one is left."""
+        left = [candidate for candidate in candidates if (candidate[2], reference) not in self.drawn] or candidates
+        for place in range(3):  # subject, expression, photo
+            choices = sorted({candidate[place] for candidate in left})
+            choice = choices[self.rng.integers(len(choices))]
+            left = [candidate for candidate in left if candidate[place] == choice]
+        _, expression, photo = left[0]
+        self.drawn.add((photo, reference))
+        return photo, expression
+
+
+def _references(test: pd.DataFrame) -> list[tuple[str, str]]:
+    """(subject, photo) by subject and sequence; the photo is empty for a subject that has no neutral one.
+
+    The first neutral frame of each sequence, and every neutral photo that belongs to no sequence.
+    """
+    neutral = test[test["role"] == "neutral"].sort_values(["subject", "sequence", "frame", "photo"])
+    is_later_frame = neutral.duplicated(["subject", "sequence"]) & (neutral["sequence"] != "")
+    first = neutral[~is_later_frame]
+    without = set(test["subject"]) - set(first["subject"])
+    found = list(zip(first["subject"], first["photo"], strict=True))
+    return sorted(found + [(subject, "") for subject in without], key=lambda reference: reference[0])
+
+
+def _pairs_of_reference(inputs: _Inputs, subject: str, reference: str, required_expressions: list[str]) -> list[tuple]:
+    """Four pairs a required expression. The scarcest inputs, those that show it, are drawn first."""
+    scarcest_first = sorted(_KINDS, key=lambda kind: not kind[1])
+    drawn = {
+        (required, kind): inputs.draw(inputs.candidates(subject, kind, required), reference)
+        for kind in scarcest_first
+        for required in required_expressions
+    }
+    pairs = []
+    for required in required_expressions:
+        for is_same, is_required in _KINDS:
+            photo, expression = drawn[required, (is_same, is_required)]
+            pairs.append((photo, reference, is_same, expression, required, NEUTRAL, is_required))
+    return pairs
+
+
+def _reason_to_leave_out(inputs: _Inputs, subject: str, reference: str, required: str) -> str:
+    """Why one of the four kinds cannot be made; empty where all can."""
+    if not reference:
+        return "the subject has no neutral photo"
+    own_first = sorted(_KINDS, key=lambda kind: not kind[0])
+    return next((_KINDS[kind] for kind in own_first if not inputs.candidates(subject, kind, required)), "")
+
+
+def _check_required(labels: pd.DataFrame, required_expressions: list[str]) -> None:
+    there = sorted(set(labels.loc[labels["role"] == "peak", "expression"]))
+    unknown = [required for required in required_expressions if required not in there]
+    if unknown or len(set(required_expressions)) < len(required_expressions):
+        raise ProtocolError(
+            f"pairs.required_expressions must be different ones of {', '.join(there)}. "
+            f"Got {', '.join(required_expressions)} instead."
+        )
+
+
+def _check_enough(num_pairs: int, num_blocks: int, fold: int, left_out: list[tuple]) -> None:
+    if num_pairs >= 2 * num_blocks:
+        return
+    reasons = sorted({f"{subject} with {required}, as {reason}" for _, subject, _, required, reason in left_out})
+    why = f" Left out: {'; '.join(reasons)}." if reasons else ""
+    raise ProtocolError(
+        f"the test subjects of fold {fold} give {num_pairs} pairs, and pairs.num_blocks ({num_blocks}) needs "
+        f"{2 * num_blocks}: a genuine and an impostor one a block.{why} "
+        "Lower pairs.num_blocks, or lower labels.num_folds so that a fold tests more subjects."
+    )

@@ -1,0 +1,37 @@
+"""Stage `labels`: manifests of the expression and identity sets -> labels, classes and subject-independent folds."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from dwmtl import tables
+from dwmtl.params import load_params
+from dwmtl.protocol.expressions import expression_classes, label_expressions
+from dwmtl.protocol.folds import assign_folds
+from dwmtl.protocol.identities import label_identities
+from dwmtl.stage import run, whole_folder, write_json
+
+
+def main(
+    expression: Annotated[Path, Option(help="the index stage's folder of the expression set")],
+    identity: Annotated[Path, Option(help="the index stage's folder of the identity set")],
+    out: Annotated[Path, Option(help="folder of the labels, written whole")],
+    params: Path = Path("params.yaml"),
+) -> None:
+    """Label the photos of both sets and cut the expression set's subjects into folds."""
+    values = load_params(params).labels
+    labels = label_expressions(tables.read_table(expression / "manifest.csv", tables.MANIFEST))
+    classes = expression_classes(labels, has_neutral=values.has_neutral)
+    folds = assign_folds(labels["subject"], num_folds=values.num_folds, seed=values.seed)
+    identities = label_identities(tables.read_table(identity / "manifest.csv", tables.MANIFEST))
+    with whole_folder(out) as folder:
+        labels = labels.merge(folds, on="subject", how="left", validate="many_to_one")
+        tables.write_table(labels, folder / "expression.csv", tables.EXPRESSION_LABELS)
+        tables.write_table(identities, folder / "identity.csv", tables.IDENTITY_LABELS)
+        tables.write_table(folds, folder / "folds.csv", tables.FOLDS)
+        write_json({"expressions": classes}, folder / "classes.json")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,40 @@
+"""Stage `pairs`: labels and folds -> pairs with expressions of every fold, and the official verification pairs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from typer import Option
+
+from dwmtl import tables
+from dwmtl.params import load_params
+from dwmtl.protocol.pairs import check_blocks, make_pairs
+from dwmtl.stage import run, whole_folder
+
+
+def main(
+    labels: Annotated[Path, Option(help="the labels stage's folder")],
+    verification: Annotated[Path, Option(help="the index stage's folder of the verification set")],
+    out: Annotated[Path, Option(help="folder of the pairs, written whole")],
+    params: Path = Path("params.yaml"),
+) -> None:
+    """Pair the test subjects of every fold, whether it is run or not, so that adding one changes no pair."""
+    values = load_params(params)
+    table = tables.read_table(labels / "expression.csv", tables.EXPRESSION_LABELS)
+    official = tables.read_table(verification / "pairs.csv", tables.VERIFICATION_PAIRS)
+    check_blocks(official)
+    with whole_folder(out) as folder:
+        all_left_out = []
+        for fold in range(values.labels.num_folds):
+            pairs, left_out = make_pairs(table, fold, **values.pairs.model_dump())
+            tables.write_table(pairs, folder / f"fold_{fold}.csv", tables.EXPRESSION_PAIRS)
+            all_left_out.append(left_out)
+        left_out = pd.concat(all_left_out, ignore_index=True)
+        tables.write_table(left_out, folder / "left_out.csv", tables.LEFT_OUT_PAIRS)
+        tables.write_table(official, folder / "verification.csv", tables.VERIFICATION_PAIRS)
+    if len(left_out):
+        print(f"pairs: {4 * len(left_out)} pairs cannot be made; {out / 'left_out.csv'} lists why.")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,90 @@
+import pandas as pd
+import pytest
+
+from dwmtl import tables
+from dwmtl.errors import ProtocolError
+from dwmtl.protocol.expressions import expression_classes, label_expressions
+
+
+def _manifest(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
+    """Rows of (photo, subject, expression, role)."""
+    return pd.DataFrame(
+        [(photo, subject, photo, 0, expression, role) for photo, subject, expression, role in rows],
+        columns=list(tables.MANIFEST),
+    )
+
+
+def test_unused_photos_are_dropped_and_the_others_keep_their_order():
+    labels = label_expressions(
+        _manifest(("b", "s", "anger", "peak"), ("c", "s", "anger", "unused"), ("a", "s", "", "neutral"))
+    )
+    assert labels["photo"].tolist() == ["b", "a"]
+    assert tuple(labels.columns) == tables.MANIFEST
+
+
+def test_neutral_frame_is_labelled_neutral_whatever_its_sequence_shows():
+    labels = label_expressions(_manifest(("0", "s", "anger", "neutral"), ("9", "s", "anger", "peak")))
+    assert labels["expression"].tolist() == ["neutral", "anger"]
+
+
+def test_photo_of_role_identity_stays_without_an_expression():
+    labels = label_expressions(_manifest(("1", "s", "sad", "peak"), ("2", "s", "wink", "identity")))
+    assert labels["expression"].tolist() == ["sad", ""]
+    assert labels["role"].tolist() == ["peak", "identity"]
+
+
+def test_subject_without_a_label_is_an_error_that_names_it():
+    with pytest.raises(ProtocolError, match=r"no photo of s2, s3 shows an expression\. Label one, or take"):
+        label_expressions(
+            _manifest(
+                ("1", "s1", "sad", "peak"),
+                ("2", "s2", "", "identity"),
+                ("3", "s3", "", "identity"),
+            )
+        )
+
+
+def test_subject_whose_photos_are_all_unused_is_left_out():
+    labels = label_expressions(_manifest(("1", "s1", "sad", "peak"), ("2", "s2", "", "unused")))
+    assert set(labels["subject"]) == {"s1"}
+
+
+def test_subject_with_one_expression_is_labelled_like_any_other():
+    labels = label_expressions(_manifest(("1", "s1", "sad", "peak"), ("2", "s2", "sad", "peak")))
+    assert labels["expression"].tolist() == ["sad", "sad"]
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        (("x.png", "s", "", "peak"), "have the role peak and no expression"),
+        (("x.png", "s", "neutral", "peak"), "have the role peak and the expression neutral"),
+        (("x.png", "", "sad", "peak"), "have no subject"),
+    ],
+)
+def test_photo_that_contradicts_its_role_is_an_error_that_names_it(row, fault):
+    with pytest.raises(ProtocolError, match=rf"1 photos of the expression set {fault}, first x\.png"):
+        label_expressions(_manifest(("a", "s", "anger", "peak"), row))
+
+
+LABELS = pd.DataFrame({"expression": ["surprise", "neutral", "anger", "", "surprise"]})
+
+
+def test_classes_are_sorted_and_hold_neutral_where_it_is_one():
+    assert expression_classes(LABELS, has_neutral=True) == ["anger", "neutral", "surprise"]
+
+
+def test_classes_lack_neutral_where_it_is_none():
+    assert expression_classes(LABELS, has_neutral=False) == ["anger", "surprise"]
+
+
+def test_neutral_class_without_a_neutral_photo_is_an_error_with_the_cure():
+    labels = pd.DataFrame({"expression": ["sad", "anger"]})
+    with pytest.raises(ProtocolError, match=r"There are: anger, sad\. Set labels\.has_neutral to false"):
+        expression_classes(labels, has_neutral=True)
+
+
+@pytest.mark.parametrize(("expressions", "got"), [(["sad", "neutral"], "sad"), (["neutral"], "none")])
+def test_fewer_than_two_classes_is_an_error_that_lists_them(expressions, got):
+    with pytest.raises(ProtocolError, match=f">= 2 expression classes. Got {got} instead"):
+        expression_classes(pd.DataFrame({"expression": expressions}), has_neutral=False)

@@ -1,0 +1,141 @@
+import sqlite3
+
+import pytest
+
+from dwmtl.params import Params, load_params
+from dwmtl.tracking import (
+    files_sha256,
+    flatten,
+    metric_name,
+    resume_experiment_run,
+    resume_model_run,
+    start_fold_run,
+    start_pretrain_run,
+)
+
+ROW = {"step": 0, "loss_identity": 2.0, "weight_identity": 0.4, "loss_weighting": float("nan")}
+
+
+@pytest.fixture
+def params() -> Params:
+    return load_params()
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    return uri
+
+
+@pytest.fixture
+def client(server):
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=server)
+
+
+def test_folds_of_the_same_params_and_data_share_a_parent(params, client):
+    runs = []
+    for fold in (0, 1):
+        with start_fold_run(params, fold, data_sha256="d") as run:
+            run.log_row(ROW)
+        runs.append(client.get_run(run.run_id))
+    parents = {run.data.tags["mlflow.parentRunId"] for run in runs}
+    assert len(parents) == 1
+    assert [run.info.run_name for run in runs] == ["fold 0", "fold 1"]
+    with start_fold_run(params, 0, data_sha256="other") as run:
+        pass
+    assert client.get_run(run.run_id).data.tags["mlflow.parentRunId"] not in parents
+
+
+def test_a_rows_numbers_are_logged_under_names_that_group(params, client):
+    with start_fold_run(params, 0, data_sha256="d") as run:
+        for step in range(600):  # more than one request holds
+            run.log_row({**ROW, "step": step})
+    logged = client.get_run(run.run_id)
+    assert logged.data.metrics == {"loss/identity": 2.0, "weight/identity": 0.4}
+    assert [m.step for m in client.get_metric_history(run.run_id, "loss/identity")] == list(range(600))
+    assert logged.data.params["train.weighting.name"] == params.train.weighting.name
+    assert logged.info.status == "FINISHED"
+
+
+def test_an_evaluation_lands_in_the_run_that_trained_the_model(params, client):
+    with start_fold_run(params, 0, data_sha256="d") as trained:
+        trained.set_tag("dwmtl.model_sha256", "abc")
+    with resume_model_run(params, "abc") as run:
+        run.log_metrics({"expression": {"accuracy": 0.5, "note": "text is no metric"}})
+    assert run.run_id == trained.run_id
+    assert client.get_run(run.run_id).data.metrics == {"expression/accuracy": 0.5}
+    with resume_experiment_run(params, "abc") as parent:
+        parent.log_metrics({"expression/accuracy": 0.5})
+    assert parent.run_id == client.get_run(trained.run_id).data.tags["mlflow.parentRunId"]
+
+
+def test_a_failed_training_is_marked_failed(params, client):
+    with pytest.raises(RuntimeError), start_fold_run(params, 0, data_sha256="d") as run:
+        raise RuntimeError
+    assert client.get_run(run.run_id).info.status == "FAILED"
+
+
+def test_a_model_without_a_run_is_a_warning(params, server, caplog):
+    with resume_model_run(params, "unknown") as run:
+        run.log_metrics({"a": 1.0})
+    assert "has no run of model unknown" in caplog.text
+
+
+def test_a_server_that_is_down_is_a_warning(params, monkeypatch, caplog):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with start_pretrain_run(params, data_sha256="d") as run:
+        run.log_row(ROW)
+    assert "This run is not logged" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_database_that_is_locked_half_way_is_one_warning(params, client, tmp_path, caplog):
+    with start_fold_run(params, 0, data_sha256="d") as run:
+        lock = sqlite3.connect(tmp_path / "mlflow.db")
+        lock.execute("BEGIN EXCLUSIVE")
+        run.set_tag("a", "b")
+        run.log_row(ROW)
+    lock.rollback()
+    lock.close()
+    assert caplog.text.count("Nothing more is logged to this run") == 1
+
+
+def test_tracking_can_be_turned_off(params, server, tmp_path):
+    off = params.model_copy(update={"tracking": params.tracking.model_copy(update={"enabled": False})})
+    with start_fold_run(off, 0, data_sha256="d") as run:
+        run.log_row(ROW)
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "metric"),
+    [
+        ("loss_expression", "loss/expression"),
+        ("center_loss", "loss/center"),
+        ("weight_identity", "weight/identity"),
+        ("learning_rate", "learning_rate/network"),
+        ("weighting_learning_rate", "learning_rate/weighting"),
+        ("grad_norm", "grad_norm/network"),
+        ("weighting_grad_norm", "grad_norm/weighting"),
+        ("epoch", "epoch"),
+    ],
+)
+def test_columns_have_metric_names(column, metric):
+    assert metric_name(column) == metric
+
+
+def test_flatten_joins_keys():
+    assert flatten({"a": {"b": 1, "c": {"d": 2}}, "e": 3}) == {"a/b": 1, "a/c/d": 2, "e": 3}
+
+
+def test_a_hash_of_files_is_of_their_contents(tmp_path):
+    (tmp_path / "a").write_text("1")
+    (tmp_path / "b").write_text("1")
+    assert files_sha256([tmp_path / "a"]) == files_sha256([tmp_path / "b"])
+    (tmp_path / "b").write_text("2")
+    assert files_sha256([tmp_path / "a"]) != files_sha256([tmp_path / "b"])

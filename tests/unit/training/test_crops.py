@@ -1,0 +1,42 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dwmtl.errors import TableError
+from dwmtl.tables import CROPS, write_table
+from dwmtl.training.crops import crop_paths, read_crop
+
+
+@pytest.fixture
+def aligned(tmp_path):
+    """Three photos: aligned, without a face, unreadable."""
+    table = pd.DataFrame("", index=range(3), columns=list(CROPS))
+    table["photo"] = ["a.jpg", "b.jpg", "c.jpg"]
+    table["crop"] = ["photos/a.jpg.png", "photos/b.jpg.png", ""]
+    table["status"] = ["aligned", "fallback", "unreadable"]
+    write_table(table, tmp_path / "crops.csv", CROPS)
+    return tmp_path
+
+
+def test_crops_are_found_by_photo_in_the_order_asked(aligned):
+    photos = pd.Series(["b.jpg", "a.jpg"], index=[7, 3])
+    paths = crop_paths(aligned, photos, status=("aligned", "fallback"))
+    assert paths.to_dict() == {7: "photos/b.jpg.png", 3: "photos/a.jpg.png"}
+
+
+def test_a_crop_of_another_status_is_empty(aligned):
+    photos = pd.Series(["a.jpg", "b.jpg", "c.jpg"])
+    assert crop_paths(aligned, photos, status=("aligned",)).tolist() == ["photos/a.jpg.png", "", ""]
+
+
+def test_a_photo_that_was_never_aligned_is_named(aligned):
+    with pytest.raises(TableError, match=r"no row for photo d\.jpg"):
+        crop_paths(aligned, pd.Series(["a.jpg", "d.jpg"]), status=("aligned",))
+
+
+def test_a_grey_crop_is_read_as_rgb(tmp_path):
+    Image.fromarray(np.full((4, 4), 9, np.uint8)).save(tmp_path / "grey.png")
+    crop = read_crop(tmp_path / "grey.png")
+    assert crop.shape == (3, 4, 4)
+    assert (crop == 9).all()

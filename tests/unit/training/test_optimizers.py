@@ -1,0 +1,48 @@
+import math
+
+import pytest
+import torch
+
+from dwmtl.training.optimizers import make_optimizer, scheduled, set_learning_rate
+
+
+def test_rmsprop_tf_equals_its_longhand_twin():
+    parameter = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimizer = make_optimizer("rmsprop_tf", [parameter], learning_rate=0.1)
+    value, mean_square, momentum = parameter.detach().clone(), torch.ones(2), torch.zeros(2)
+    for step in range(4):
+        gradient = torch.tensor([0.5, 3.0]) * (step + 1)
+        parameter.grad = gradient.clone()
+        optimizer.step()
+        mean_square = 0.9 * mean_square + 0.1 * gradient**2
+        momentum = 0.9 * momentum + 0.1 * gradient / (mean_square + 1.0).sqrt()
+        value = value - momentum
+        torch.testing.assert_close(parameter.detach(), value)
+
+
+def test_parameters_that_need_no_gradient_are_left_out():
+    frozen = torch.nn.Parameter(torch.zeros(1), requires_grad=False)
+    optimizer = make_optimizer("adamw", [frozen, torch.nn.Parameter(torch.zeros(1))], learning_rate=0.1)
+    assert len(optimizer.param_groups[0]["params"]) == 1
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="name must be adamw, sgd or rmsprop_tf"):
+        make_optimizer("adam", [], learning_rate=0.1)
+
+
+def test_cosine_falls_from_the_full_rate_towards_zero():
+    rates = [scheduled(0.5, schedule="cosine", step=step, num_steps=4) for step in range(5)]
+    assert rates == pytest.approx([0.5 * (1 + math.cos(math.pi * step / 4)) / 2 for step in range(5)])
+    assert rates[0] == 0.5
+    assert rates[4] == pytest.approx(0)
+
+
+def test_constant_stays():
+    assert scheduled(0.5, schedule="constant", step=3, num_steps=4) == 0.5
+
+
+def test_the_learning_rate_is_set_for_every_group():
+    optimizer = make_optimizer("sgd", [torch.nn.Parameter(torch.zeros(1))], learning_rate=0.1)
+    set_learning_rate(optimizer, 0.3)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.3]

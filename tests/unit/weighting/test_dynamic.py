@@ -1,0 +1,99 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dwmtl.weighting.dynamic import DynamicWeighting
+from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
+
+LOWEST, HIGHEST = 1 / (1 + math.exp(math.sqrt(2))), 1 / (1 + math.exp(-math.sqrt(2)))
+
+
+def make_unit(num_tasks: int = 2, **changes) -> DynamicWeighting:
+    torch.manual_seed(0)
+    return DynamicWeighting(
+        12, num_tasks, **{"normalize_logits": False, "detach_weights": False, "sigma": 0.01, **changes}
+    )
+
+
+@pytest.mark.parametrize("num_tasks", [2, 3, 5])
+@pytest.mark.parametrize("normalize_logits", [True, False])
+def test_dynamic_weights_sum_to_one(num_tasks, normalize_logits):
+    weights = make_unit(num_tasks, normalize_logits=normalize_logits)(torch.randn(4, 3, 2, 2), torch.ones(num_tasks))
+    assert weights.shape == (num_tasks,)
+    assert weights.sum().item() == pytest.approx(1, abs=1e-6)
+
+
+def test_dynamic_weights_equal_their_longhand_twin():
+    unit = make_unit()
+    features = torch.randn(4, 3, 2, 2)
+    expected = torch.zeros(2)
+    for sample in features:
+        z = sample.reshape(-1)
+        z = z / z.norm()
+        a = torch.stack([(unit.unit.weight[t] * z).sum() + unit.unit.bias[t] for t in range(2)])
+        expected += a.exp() / a.exp().sum() / 4
+    torch.testing.assert_close(unit(features, torch.ones(2)), expected)
+
+
+@given(scale=st.floats(1e-6, 1e6), seed=st.integers(0, 1000))
+def test_normalised_logits_keep_two_weights_between_their_bounds(scale, seed):
+    unit = make_unit(normalize_logits=True)
+    with torch.no_grad():
+        unit.unit.weight.mul_(scale)
+    features = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(seed))
+    weights = unit.sample_weights(features)
+    assert (weights >= LOWEST - 1e-6).all()
+    assert (weights <= HIGHEST + 1e-6).all()
+    assert pytest.approx(0.1955, abs=1e-4) == LOWEST
+
+
+def test_the_scale_of_the_features_does_not_matter():
+    unit, features = make_unit(), torch.randn(4, 3, 2, 2)
+    torch.testing.assert_close(unit(features, torch.ones(2)), unit(1000 * features, torch.ones(2)))
+
+
+def test_weighting_loss_equals_its_closed_form():
+    loss = make_unit().weighting_loss(torch.tensor([0.25, 0.75]), torch.tensor([0.49, 0.0]))
+    assert loss.item() == pytest.approx(0.25 / 0.5 + 0.75 / 0.01)
+
+
+def minimise(unit: DynamicWeighting, loss_of, steps: int = 50) -> torch.Tensor:
+    features, losses = torch.randn(8, 3, 2, 2), torch.tensor([2.0, 0.5])
+    optimizer = torch.optim.SGD(unit.parameters(), lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss_of(unit(features, losses), losses).backward()
+        optimizer.step()
+    return unit(features, losses).detach()
+
+
+@pytest.mark.parametrize("normalize_logits", [True, False])
+def test_minimising_the_weighting_loss_moves_weight_to_the_larger_loss(normalize_logits):
+    unit = make_unit(normalize_logits=normalize_logits)
+    weights = minimise(unit, unit.weighting_loss)
+    assert weights[0] > 0.7
+
+
+def test_the_naive_unit_moves_weight_to_the_smaller_loss():
+    unit = NaiveDynamicWeighting(12, 2, normalize_logits=False)
+    weights = minimise(unit, lambda w, losses: (w * losses).sum())
+    assert unit.weighting_loss(weights, torch.ones(2)) is None
+    assert weights[1] > 0.7
+
+
+def test_detached_weights_send_no_gradient_to_the_features():
+    features = torch.randn(2, 3, 2, 2, requires_grad=True)
+    for detach in (True, False):
+        weights = make_unit(detach_weights=detach)(features, torch.ones(2))
+        gradient = torch.autograd.grad(weights[0], features, allow_unused=True)[0]
+        assert (gradient is None) == detach
+
+
+def test_the_weighting_loss_sends_no_gradient_to_the_task_losses():
+    losses = torch.tensor([1.0, 2.0], requires_grad=True)
+    weights = torch.tensor([0.5, 0.5], requires_grad=True)
+    loss = make_unit().weighting_loss(weights, losses)
+    assert torch.autograd.grad(loss, losses, allow_unused=True)[0] is None
