@@ -84,7 +84,7 @@ def stages_of(dvc_yaml: Path = REPOSITORY / "dvc.yaml") -> list[Stage]:
     """The stages of a `dvc.yaml`; of a `foreach` stage its `do` body.
 
     Raises:
-        StageDepsError: a stage runs no script of `stages/`, or has no block list of deps.
+        StageDepsError: a stage runs no script that is in `stages/`, or has no block list of deps.
     """
     return [_stage(name, definition, dvc_yaml) for name, definition in YAML().load(dvc_yaml)["stages"].items()]
 
@@ -122,6 +122,8 @@ def _stage(name: str, definition: dict, dvc_yaml: Path) -> Stage:
     scripts = sorted(set(_SCRIPT.findall(command)))
     if len(scripts) != 1:
         raise StageDepsError(f"{dvc_yaml}: stage {name} must run one script of stages/. Got {command!r} instead.")
+    if not (dvc_yaml.parent / scripts[0]).is_file():
+        raise StageDepsError(f"{dvc_yaml}: stage {name} runs {scripts[0]}, and there is no such file.")
     deps = body.get("deps")
     if not deps or deps.fa.flow_style():
         raise StageDepsError(f"{dvc_yaml}: stage {name} needs a list of deps, one a line; `- {scripts[0]}` is enough.")

@@ -1,9 +1,6 @@
 """Stage `labels`: manifests of the expression and identity sets -> labels, classes and subject-independent folds."""
 
 from pathlib import Path
-from typing import Annotated
-
-from typer import Option
 
 from dwmtl import tables
 from dwmtl.params import load_params
@@ -13,12 +10,7 @@ from dwmtl.protocol.identities import label_identities
 from dwmtl.stage import run, whole_folder, write_json
 
 
-def main(
-    expression: Annotated[Path, Option(help="the index stage's folder of the expression set")],
-    identity: Annotated[Path, Option(help="the index stage's folder of the identity set")],
-    out: Annotated[Path, Option(help="folder of the labels, written whole")],
-    params: Path = Path("params.yaml"),
-) -> None:
+def main(expression: Path, identity: Path, out: Path, params: Path = Path("params.yaml")) -> None:
     """Label the photos of both sets and cut the expression set's subjects into folds."""
     values = load_params(params).labels
     labels = label_expressions(tables.read_table(expression / "manifest.csv", tables.MANIFEST))

@@ -1,10 +1,8 @@
 """Stage `pairs`: labels and folds -> pairs with expressions of every fold, and the official verification pairs."""
 
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-from typer import Option
 
 from dwmtl import tables
 from dwmtl.params import load_params
@@ -12,12 +10,7 @@ from dwmtl.protocol.pairs import check_blocks, make_pairs
 from dwmtl.stage import run, whole_folder
 
 
-def main(
-    labels: Annotated[Path, Option(help="the labels stage's folder")],
-    verification: Annotated[Path, Option(help="the index stage's folder of the verification set")],
-    out: Annotated[Path, Option(help="folder of the pairs, written whole")],
-    params: Path = Path("params.yaml"),
-) -> None:
+def main(labels: Path, verification: Path, out: Path, params: Path = Path("params.yaml")) -> None:
     """Pair the test subjects of every fold, whether it is run or not, so that adding one changes no pair."""
     values = load_params(params)
     table = tables.read_table(labels / "expression.csv", tables.EXPRESSION_LABELS)

@@ -146,3 +146,9 @@ def test_stage_that_runs_no_script_is_an_error(repository):
     (repository / "dvc.yaml").write_text("stages:\n  odd:\n    cmd: python -m dwmtl\n    deps:\n      - data\n")
     with pytest.raises(stage_deps.StageDepsError, match="stage odd must run one script of stages/"):
         stage_deps.stages_of(repository / "dvc.yaml")
+
+
+def test_script_that_is_not_there_is_an_error_that_names_it(repository):
+    (repository / "stages/show.py").unlink()
+    with pytest.raises(stage_deps.StageDepsError, match=r"stage show runs stages/show\.py, and there is no such file"):
+        stage_deps.stages_of(repository / "dvc.yaml")
