@@ -94,6 +94,8 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         raise TableError(f"{path}: no such table. Run `dvc repro` to make it.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise TableError(f"{path}: not a CSV table ({error}). Run `dvc repro` to make it again.") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells of the first row for an index
+        raise TableError(f"{path}: not a CSV table (line 2 has too many cells). Run `dvc repro` to make it again.")
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise TableError(f"{path}: no column {', '.join(missing)}. Run `dvc repro` to make the table again.")

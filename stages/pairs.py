@@ -1,5 +1,6 @@
 """Stage `pairs`: labels and folds -> pairs with expressions of every fold, and the official verification pairs."""
 
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,8 @@ from dwmtl import tables
 from dwmtl.params import load_params
 from dwmtl.protocol.pairs import check_blocks, make_pairs
 from dwmtl.stage import run, whole_folder
+
+log = logging.getLogger(__name__)
 
 
 def main(labels: Path, verification: Path, out: Path, params: Path = Path("params.yaml")) -> None:
@@ -26,7 +29,7 @@ def main(labels: Path, verification: Path, out: Path, params: Path = Path("param
         tables.write_table(left_out, folder / "left_out.csv", tables.LEFT_OUT_PAIRS)
         tables.write_table(official, folder / "verification.csv", tables.VERIFICATION_PAIRS)
     if len(left_out):
-        print(f"pairs: {4 * len(left_out)} pairs cannot be made; {out / 'left_out.csv'} lists why.")
+        log.warning("%d pairs cannot be made; %s lists why.", 4 * len(left_out), out / "left_out.csv")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""The batched run: photos in, crops on disk and a row a photo. Memory holds a few batches, whatever the set's size."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from dwmtl.alignment.crop import box_with_margin, center_box, choose_face, cut
+from dwmtl.alignment.detector import Detections, Detector
+from dwmtl.datasets.photos import read_photo
+from dwmtl.errors import DataSetError, UnreadablePhotoError
+from dwmtl.params import AlignParams
+from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The outcome of a run: columns `tables.CROPS` and `tables.FAILURES`, in the manifest's order."""
+
+    crops: pd.DataFrame
+    failures: pd.DataFrame
+
+
+def align(
+    manifest: pd.DataFrame, photos_dir: Path, crops_dir: Path, detector: Detector, params: AlignParams
+) -> Aligned:
+    """Find the face of every photo that the protocol uses, and write its crop.
+
+    Crops are PNG files below `crops_dir/photos`, named after their photos.
+
+    Args:
+        manifest: columns `tables.MANIFEST`; rows of the role `unused` are passed over.
+        photos_dir: the set's folder.
+        crops_dir: where the crops go.
+    Raises:
+        DataSetError: a path of the manifest that leaves the set's folder.
+    """
+    photos = manifest.loc[manifest["role"] != "unused", "photo"].tolist()
+    for photo in photos:
+        _require_inside(photos_dir, photo)
+    rows: dict[str, dict[str, object]] = {}
+    reasons: dict[str, str] = {}
+    with tqdm(total=len(photos), desc="align", unit="photo", disable=None) as progress:
+        for names, batch in _batches_of_one_size(photos, photos_dir, params.batch_size, reasons):
+            for name, photo, found in zip(names, batch, detector(np.stack(batch)), strict=True):
+                rows[name] = _crop(name, photo, found, crops_dir, params)
+                if not len(found):
+                    reasons[name] = "no face found; the photo's centre is cropped"
+            progress.update(len(names))
+        progress.update(len(photos) - progress.n)
+    unreadable = {"crop": "", "status": "unreadable", "num_faces": 0, "chosen_by": ""}
+    crops = pd.DataFrame([rows.get(photo, {"photo": photo, **unreadable}) for photo in photos], columns=list(CROPS))
+    failed = crops[crops["status"] != "aligned"]
+    failures = failed.assign(reason=failed["photo"].map(reasons))[list(FAILURES)]
+    return Aligned(crops, failures)
+
+
+def _require_inside(photos_dir: Path, photo: str) -> None:
+    path = PurePosixPath(photo)
+    if path.is_absolute() or ".." in path.parts:
+        raise DataSetError(f"the manifest's photo {photo!r} lies outside the set's folder {photos_dir}.")
+
+
+def _batches_of_one_size(
+    photos: list[str], photos_dir: Path, batch_size: int, reasons: dict[str, str]
+) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+    """Decode photos as they come, and give them out in batches of one size; unreadable ones get a reason instead.
+
+    At most `batch_size` sizes wait at a time; the fullest is given out when there are more.
+    """
+    waiting: dict[tuple[int, ...], tuple[list[str], list[np.ndarray]]] = {}
+    for name in photos:
+        try:
+            photo = read_photo(photos_dir / name)
+        except UnreadablePhotoError as error:
+            reasons[name] = str(error).removeprefix(f"{photos_dir / name}: ")
+            continue
+        names, batch = waiting.setdefault(photo.shape, ([], []))
+        names.append(name)
+        batch.append(photo)
+        if len(batch) == batch_size:
+            yield waiting.pop(photo.shape)
+        elif len(waiting) > batch_size:
+            yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape][0])))
+    yield from waiting.values()
+
+
+def _crop(name: str, photo: np.ndarray, found: Detections, crops_dir: Path, params: AlignParams) -> dict[str, object]:
+    """Write one photo's crop; its row."""
+    size = photo.shape[:2]
+    crop = f"photos/{name}.png"
+    row: dict[str, object] = {"photo": name, "crop": crop, "num_faces": len(found)}
+    if len(found):
+        face = choose_face(found, size, select=params.select)
+        box = box_with_margin(found.boxes[face], size, crop_px=params.crop_px, margin_px=params.margin_px)
+        row |= {"status": "aligned", "chosen_by": params.select if len(found) > 1 else "only_face"}
+        row["confidence"] = round(float(found.confidences[face]), 4)
+        row |= dict(zip(BOX, found.boxes[face].round(2).astype(float), strict=True))
+        row |= dict(zip(LANDMARKS, found.landmarks[face].ravel().round(2).astype(float), strict=True))
+    else:
+        box = center_box(size)
+        row |= {"status": "fallback", "chosen_by": "photo_center"}
+    path = crops_dir / crop
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cut(photo, box, crop_px=params.crop_px).save(path, "PNG")
+    return row

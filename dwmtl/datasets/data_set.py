@@ -1,0 +1,73 @@
+"""What every adapter returns, and listing a folder. An adapter lists files; it never decodes one."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dwmtl.errors import DataSetError
+from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as its adapter reads it.
+
+    Attributes:
+        photos: columns `tables.MANIFEST`, sorted by photo.
+        pairs: columns `tables.VERIFICATION_PAIRS`, or None for a set without official pairs.
+    """
+
+    photos: pd.DataFrame
+    pairs: pd.DataFrame | None = None
+
+
+def manifest(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows of the manifest, sorted by photo; what a row leaves out is empty, frame 0 and role `identity`."""
+    table = pd.DataFrame(rows, columns=list(MANIFEST))
+    table["frame"] = table["frame"].fillna(0).astype("int64")
+    table["role"] = table["role"].fillna("identity")
+    for column in ("sequence", "expression"):
+        table[column] = table[column].fillna("")
+    return table.sort_values("photo", ignore_index=True)
+
+
+def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:
+    """Rows of official pairs, in the set's order."""
+    return pd.DataFrame(rows, columns=list(VERIFICATION_PAIRS))
+
+
+def folders_of(folder: Path) -> list[str]:
+    """Names of the folders in a folder, sorted; hidden ones are left out."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+
+def pictures_of(folder: Path) -> list[str]:
+    """Names of the pictures in a folder by their endings, sorted; hidden files are left out."""
+    return [name for name in files_of(folder) if name.lower().endswith(PICTURE_ENDINGS)]
+
+
+def files_of(folder: Path) -> list[str]:
+    """Names of the files in a folder, sorted; hidden ones are left out."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that hold anything, with their numbers from 1.
+
+    Raises:
+        DataSetError: the file is missing or no text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise DataSetError(f"{path}: no such file. The set's folder must hold it.") from None
+    except UnicodeDecodeError as error:
+        raise DataSetError(f"{path}: not a text file ({error}).") from None
+    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())

@@ -1,0 +1,18 @@
+"""A folder a person: CASIA-WebFace, VGGFace2, MS-Celeb crops, or your own (`0000123/001.jpg`)."""
+
+from pathlib import Path
+
+from dwmtl.datasets.data_set import DataSet, folders_of, manifest, pictures_of
+
+
+def read(folder: Path, *, num_peak_frames: int) -> DataSet:
+    """Every picture one folder down; the folder's name is the subject. Other files and empty folders are passed over.
+
+    `num_peak_frames` has no meaning here.
+    """
+    rows = [
+        {"photo": f"{subject}/{name}", "subject": subject}
+        for subject in folders_of(folder)
+        for name in pictures_of(folder / subject)
+    ]
+    return DataSet(manifest(rows))

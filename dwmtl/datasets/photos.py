@@ -1,0 +1,49 @@
+"""Reading any photo as RGB. Knows nothing of data sets."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from dwmtl.errors import UnreadablePhotoError
+
+MAX_PIXELS = 64_000_000
+"""Largest photo that is decoded, in pixels: about 200 MB as RGB."""
+
+
+def read_photo(path: Path) -> np.ndarray:
+    """Decode a photo of any kind that Pillow knows, whatever its file is called.
+
+    The EXIF orientation is applied; transparency is dropped onto white; the first frame of several is taken; 16-bit grey
+    keeps its whole range, scaled to 8 bit.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+    Raises:
+        UnreadablePhotoError: the file is missing, empty, truncated, no picture, or larger than MAX_PIXELS.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size == 0:
+            raise UnreadablePhotoError(f"{path}: the file is empty. Copy it again.")
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise UnreadablePhotoError(
+                    f"{path}: {picture.width}x{picture.height} is more than {MAX_PIXELS} pixels. Scale it down."
+                )
+            return np.array(_as_rgb(ImageOps.exif_transpose(picture)))
+    except FileNotFoundError:
+        raise UnreadablePhotoError(f"{path}: no such file.") from None
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise UnreadablePhotoError(f"{path}: not a whole picture ({error}). Copy it again.") from None
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        values = np.asarray(picture, dtype=np.float64)
+        return Image.fromarray((values / 65535 * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")

@@ -1,0 +1,59 @@
+"""Stage `align`, a set: photos and their manifest -> aligned crops, and a row a photo on how each was cut."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+from lightning_fabric import Fabric
+
+from dwmtl.alignment.align import align
+from dwmtl.alignment.detector import Detector
+from dwmtl.errors import UnreadablePhotoError
+from dwmtl.params import load_params
+from dwmtl.stage import run, whole_folder
+from dwmtl.tables import CROPS, FAILURES, MANIFEST, read_table, write_table
+
+log = logging.getLogger("align")
+
+
+def main(
+    role: Literal["expression", "verification", "identity"],
+    index: Path,
+    out: Path,
+    params: Path = Path("params.yaml"),
+) -> None:
+    """Find the face of every photo and crop it."""
+    values = load_params(params)
+    photos_dir = Path(getattr(values.sets, role).folder)
+    detector = Detector(
+        min_face_px=values.align.min_face_px,
+        thresholds=values.align.thresholds,
+        pyramid_factor=values.align.pyramid_factor,
+        device=Fabric(accelerator=values.compute.accelerator, devices=1).device,
+    )
+    with whole_folder(out) as folder:
+        aligned = align(read_table(index / "manifest.csv", MANIFEST), photos_dir, folder, detector, values.align)
+        counts = aligned.crops["status"].value_counts()
+        log.info("%s: %s of %d photos", role, ", ".join(f"{n} {s}" for s, n in counts.items()), len(aligned.crops))
+        if counts.get("fallback", 0) > len(aligned.crops) / 2:
+            log.warning(
+                "most photos of %s show no face: is align.min_face_px too large, or the folder wrong?", photos_dir
+            )
+        unreadable = aligned.failures[aligned.failures["status"] == "unreadable"]
+        if len(unreadable) and role != "identity":
+            raise UnreadablePhotoError(_complaint(role, photos_dir, unreadable))
+        write_table(aligned.crops, folder / "crops.csv", CROPS)
+        write_table(aligned.failures, folder / "failures.csv", FAILURES)
+
+
+def _complaint(role: str, photos_dir: Path, unreadable) -> str:
+    """Every photo of this set is evaluated, so each must be readable; name those that are not."""
+    lines = [f"{photos_dir / row.photo}: {row.reason}" for row in unreadable.head(20).itertuples()]
+    if len(unreadable) > len(lines):
+        lines.append(f"... and {len(unreadable) - len(lines)} more")
+    files = "\n  ".join(lines)
+    return f"{len(unreadable)} photos of the {role} set cannot be read, and every one is evaluated:\n  {files}"
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,169 @@
+"""Rules of the house that people would forget: who may import what, and what pure code may not do."""
+
+import ast
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+imported_names = runpy.run_path(str(REPOSITORY / ".ci" / "stage_deps.py"))["imported_names"]
+
+# A part imports parts of the rows below its own, never of its own row or of one above.
+ROWS = [
+    {"stages", "cli"},
+    {"training", "evaluation", "alignment", "tracking"},
+    {"datasets", "network", "weighting", "protocol"},
+    {"params", "tables", "stage"},
+    {"errors"},
+]
+
+# Folders and files that may import a heavy package; nobody else does.
+OWNERS = {
+    "cv2": ("dwmtl/datasets/rendered",),
+    "facenet_pytorch": ("dwmtl/alignment/detector.py",),
+    "matplotlib": ("dwmtl/evaluation/figures.py",),
+    "mlflow": ("dwmtl/tracking.py",),
+    "PIL": (
+        "dwmtl/alignment/",
+        "dwmtl/datasets/photos.py",
+        "dwmtl/datasets/rendered",
+        "dwmtl/evaluation/report.py",
+        "dwmtl/training/crops.py",
+    ),
+}
+
+PURE = (
+    "dwmtl/protocol/*.py",
+    "dwmtl/weighting/*.py",
+    "dwmtl/evaluation/verification.py",
+    "dwmtl/evaluation/expression.py",
+    "dwmtl/evaluation/authentication.py",
+)
+IMPURE_MODULES = {"os", "pathlib", "io", "shutil", "time", "datetime", "random", "secrets", "uuid", "subprocess"}
+IMPURE_CALLS = {"open", "print", "input", "read_table", "write_table", "read_csv", "to_csv", "write_json"}
+SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}
+
+CODE = sorted([*(REPOSITORY / "dwmtl").rglob("*.py"), *(REPOSITORY / "stages").glob("*.py")])
+
+
+def _name(file: Path) -> str:
+    return file.relative_to(REPOSITORY).as_posix()
+
+
+def _part(file: Path) -> str:
+    """The part of the house a file is in: `training`, `params`, `stages`, ..., or `dwmtl` for the package itself."""
+    folder, *below = file.relative_to(REPOSITORY).with_suffix("").parts
+    return folder if folder == "stages" or below == ["__init__"] else below[0]
+
+
+def _imported_parts(file: Path) -> set[str]:
+    """Parts of dwmtl that a file imports, other than its own."""
+    names = (name.split(".") for name in imported_names(file))
+    parts = {parts[1] for parts in names if parts[0] == "dwmtl" and len(parts) > 1}
+    there = {_part(other) for other in CODE}
+    return (parts & there) - {_part(file)}
+
+
+def _row(part: str) -> int:
+    return next(number for number, row in enumerate(ROWS) if part in row)
+
+
+def _pure_files() -> list[Path]:
+    files = []
+    for pattern in PURE:
+        found = sorted(REPOSITORY.glob(pattern))
+        assert found, f"{pattern}: no such file; correct PURE"
+        files.extend(found)
+    return files
+
+
+def _python(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+
+
+def test_every_part_has_a_row():
+    known = {"dwmtl"}.union(*ROWS)
+    assert {_part(file) for file in CODE} - known == set(), "give the new part a row in ROWS, and in docs if it is new"
+
+
+@pytest.mark.parametrize("file", CODE, ids=_name)
+def test_imports_point_one_way(file):
+    imported = _imported_parts(file)
+    if _part(file) == "dwmtl":
+        assert imported == set(), f"{_name(file)} is imported by everything: it imports nothing"
+        return
+    wrong = sorted(part for part in imported if _row(part) <= _row(_part(file)))
+    assert wrong == [], f"{_name(file)} imports {wrong}; {_part(file)} may import only {ROWS[_row(_part(file)) + 1 :]}"
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_heavy_package_has_one_owner(package):
+    importing = [_name(file) for file in CODE if package in {name.split(".")[0] for name in imported_names(file)}]
+    assert [name for name in importing if not name.startswith(OWNERS[package])] == []
+
+
+def test_pure_code_imports_no_file_clock_or_random_module():
+    wrong = [
+        f"{_name(file)}: {name}"
+        for file in _pure_files()
+        for name in sorted(imported_names(file))
+        if name.split(".")[0] in IMPURE_MODULES or name == "dwmtl.stage"
+    ]
+    assert wrong == []
+
+
+def test_pure_code_reads_and_writes_nothing():
+    wrong = [
+        f"{_name(file)}:{call.lineno}: {ast.unparse(call.func)}"
+        for file in _pure_files()
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] in IMPURE_CALLS
+    ]
+    assert wrong == []
+
+
+def test_pure_code_draws_from_its_own_generator_only():
+    wrong = [
+        f"{_name(file)}:{node.lineno}: {ast.unparse(node)}"
+        for file in _pure_files()
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) in ("np.random", "numpy.random", "torch.random")
+        and node.attr not in SEEDED
+    ]
+    assert wrong == []
+
+
+def test_no_module_is_imported_by_name():
+    """`.ci/stage_deps.py` could not see it, and DVC would not run a stage again when that module changes."""
+    wrong = [
+        f"{_name(file)}:{call.lineno}"
+        for file in CODE
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] in ("import_module", "__import__")
+    ]
+    assert wrong == []
+
+
+def test_training_and_network_import_without_dvc_mlflow_and_facenet_pytorch():
+    files = [
+        file for part in ("training", "network", "weighting") for file in (REPOSITORY / "dwmtl" / part).glob("*.py")
+    ]
+    modules = sorted(_name(file).removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file in files)
+    done = _python(
+        "import importlib, sys\n"
+        "sys.modules.update(dict.fromkeys(['dvc', 'mlflow', 'facenet_pytorch']))\n"  # None: its import fails
+        f"for module in {modules}: importlib.import_module(module)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_dwmtl_imports_no_heavy_package():
+    done = _python(
+        "import sys; before = set(sys.modules); import dwmtl\n"
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    assert done.stdout.split() == ["dwmtl"], done.stderr

@@ -1,0 +1,105 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dwmtl import tables
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+EXPRESSIONS = ("anger", "happiness", "surprise")
+
+
+def _write_manifest(folder: Path, rows: list[tuple]) -> None:
+    tables.write_table(pd.DataFrame(rows, columns=list(tables.MANIFEST)), folder / "manifest.csv")
+
+
+def _expression_rows(*subjects: str) -> list[tuple]:
+    """A neutral frame, a frame that is not used and a peak of each expression, sorted by photo."""
+    return [
+        (f"{subject}/{expression}/{frame}", subject, f"{subject}/{expression}", frame, shown or expression, role)
+        for subject in subjects
+        for expression in EXPRESSIONS
+        for frame, shown, role in ((0, "neutral", "neutral"), (1, "", "unused"), (2, "", "peak"))
+    ]
+
+
+@pytest.fixture
+def run(tmp_path, write_params):
+    """Runs the stage on a small expression set and a small identity set in tmp_path, with changed params."""
+    _write_manifest(tmp_path / "expression", _expression_rows("007", "P2", "P3", "P4", "P5"))
+    _write_manifest(tmp_path / "identity", [(f"{n}/{i}", n, "", 0, "", "identity") for n in "ab" for i in range(2)])
+
+    def run(changes: dict[str, object]) -> subprocess.CompletedProcess:
+        params = write_params(changes)
+        options = [
+            f"--expression={tmp_path / 'expression'}",
+            f"--identity={tmp_path / 'identity'}",
+            f"--out={tmp_path / 'labels'}",
+            f"--params={params}",
+        ]
+        command = [sys.executable, str(REPOSITORY / "stages" / "labels.py"), *options]
+        return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+
+    return run
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_labels_classes_and_folds_are_written(run, tmp_path):
+    done = run({"labels.num_folds": 2})
+    assert (done.returncode, done.stderr) == (0, "")
+    labels = tables.read_table(tmp_path / "labels" / "expression.csv", tables.EXPRESSION_LABELS)
+    identities = tables.read_table(tmp_path / "labels" / "identity.csv", tables.IDENTITY_LABELS)
+    folds = tables.read_table(tmp_path / "labels" / "folds.csv", tables.FOLDS)
+    classes = json.loads((tmp_path / "labels" / "classes.json").read_text())
+    assert folds.to_numpy().tolist() == [["007", 0], ["P2", 0], ["P3", 0], ["P4", 1], ["P5", 1]]
+    assert len(labels) == 5 * 3 * 2
+    assert labels["photo"].is_monotonic_increasing
+    assert dict(zip(labels["subject"], labels["fold"], strict=True)) == dict(folds.to_numpy().tolist())
+    assert identities["identity"].tolist() == [0, 0, 1, 1]
+    assert classes == {"expressions": ["anger", "happiness", "neutral", "surprise"]}
+
+
+def test_second_run_gives_the_same_bytes(run, tmp_path):
+    run({"labels.num_folds": 2})
+    first = _files(tmp_path / "labels")
+    run({"labels.num_folds": 2})
+    assert _files(tmp_path / "labels") == first
+
+
+def test_without_a_neutral_class_the_neutral_rows_stay(run, tmp_path):
+    run({"labels.num_folds": 2, "labels.has_neutral": False})
+    labels = tables.read_table(tmp_path / "labels" / "expression.csv", tables.EXPRESSION_LABELS)
+    classes = json.loads((tmp_path / "labels" / "classes.json").read_text())
+    assert classes == {"expressions": list(EXPRESSIONS)}
+    assert (labels["expression"] == "neutral").sum() == 15
+
+
+def test_more_folds_than_subjects_is_one_message_and_no_output(run, tmp_path):
+    done = run({"labels.num_folds": 6})
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: labels.num_folds must be <= the number of subjects (5). Got 6 instead. "
+        "Lower labels.num_folds, or add subjects to the expression set.\n"
+    )
+    assert not (tmp_path / "labels").exists()
+
+
+def test_subject_without_a_label_is_one_message_that_names_it(run, tmp_path):
+    rows = [*_expression_rows("P1", "P2"), ("P3/0", "P3", "", 0, "", "identity")]
+    _write_manifest(tmp_path / "expression", rows)
+    done = run({"labels.num_folds": 2})
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no photo of P3 shows an expression.")
+
+
+def test_typo_in_another_stages_section_stops_this_one(run, tmp_path):
+    done = run({"evaluate.flips": "sum"})
+    assert done.returncode == 1
+    assert "evaluate.flips: unknown key. Did you mean flip?" in done.stderr
+    assert not (tmp_path / "labels").exists()

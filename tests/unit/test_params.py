@@ -1,0 +1,176 @@
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from ruamel.yaml import YAML
+
+from dwmtl.errors import ParamsError
+from dwmtl.params import Section, load_params
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def _with_text(tmp_path: Path, old: str, new: str) -> Path:
+    """The repository's params.yaml with one line spelled differently."""
+    text = (REPOSITORY / "params.yaml").read_text()
+    assert old in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+def _sections(section: type[Section]) -> list[type[Section]]:
+    return [section, *(below for child in section.__subclasses__() for below in _sections(child))]
+
+
+def test_params_of_the_repository_load():
+    assert load_params(REPOSITORY / "params.yaml").labels.num_folds >= 2
+
+
+def test_every_section_says_what_it_is():
+    assert [section.__name__ for section in _sections(Section) if not section.__dict__.get("__doc__")] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "suggestion"),
+    [("labels.num_fold", "num_folds"), ("train.optimizer.learning_rat", "learning_rate"), ("trian", "train")],
+)
+def test_unknown_key_is_named_and_the_nearest_one_suggested(write_params, key, suggestion):
+    with pytest.raises(ParamsError, match=rf"params\.yaml: {key}: unknown key\. Did you mean {suggestion}\?"):
+        load_params(write_params({key: 1}))
+
+
+def test_unknown_key_like_no_other_gets_no_suggestion(write_params):
+    with pytest.raises(ParamsError, match=r"labels\.zzzz: unknown key\.$"):
+        load_params(write_params({"labels.zzzz": 1}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("labels.num_folds", "five"),
+        ("labels.num_folds", 5.0),
+        ("labels.num_folds", True),
+        ("labels.has_neutral", "yes"),
+        ("labels.has_neutral", 1),
+        ("labels.seed", "0"),
+        ("sets.identity.folder", 3),
+        ("pairs.required_expressions", "happiness"),
+        ("train.weighting.name", "equal"),
+        ("compute.accelerator", "gpu"),
+        ("align", None),
+    ],
+)
+def test_wrong_type_names_the_key_and_what_was_given(write_params, key, value):
+    with pytest.raises(ParamsError, match=rf"params\.yaml: {key.removesuffix('.name')}.*Got .* instead\."):
+        load_params(write_params({key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("labels.num_folds", 1),
+        ("labels.seed", -1),
+        ("labels.seed", 2**32),
+        ("pairs.num_blocks", 1),
+        ("pairs.required_expressions", []),
+        ("render.difficulty", 1.5),
+        ("align.thresholds", [0.6, 0.7]),
+        ("align.pyramid_factor", 1.0),
+        ("network.dropout", 1.0),
+        ("train.optimizer.learning_rate", 0.0),
+        ("train.optimizer.learning_rate", math.nan),
+        ("train.clip_grad_norm", math.inf),
+        ("evaluate.far_targets", [0.0]),
+        ("folds", []),
+        ("folds", [-1]),
+    ],
+)
+def test_value_out_of_range_names_the_key(write_params, key, value):
+    with pytest.raises(ParamsError, match=rf"params\.yaml: {key}"):
+        load_params(write_params({key: value}))
+
+
+def test_missing_key_is_named(tmp_path):
+    with pytest.raises(ParamsError, match=r"params\.yaml: labels\.num_folds: the key is missing"):
+        load_params(_with_text(tmp_path, "  num_folds: 5\n", ""))
+
+
+def test_every_wrong_key_is_named_at_once(write_params):
+    with pytest.raises(ParamsError) as caught:
+        load_params(write_params({"labels.num_folds": 0, "align.crop": 3}))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 2
+    assert "align.crop: unknown key. Did you mean crop_px?" in lines[0]
+    assert "labels.num_folds" in lines[1]
+
+
+def test_wrong_key_in_a_weighting_is_named_as_it_stands_in_the_file(write_params):
+    with pytest.raises(ParamsError, match=r": train\.weighting\.sigma: "):
+        load_params(write_params({"train.weighting.sigma": 0.0}))
+
+
+def test_fold_that_is_not_cut_is_an_error_with_both_numbers(write_params):
+    with pytest.raises(
+        ParamsError, match=r"folds must be < labels\.num_folds \(5\), counted from 0\. Got \[0, 5\] instead"
+    ):
+        load_params(write_params(folds=[0, 5]))
+
+
+def test_fold_named_twice_is_an_error(write_params):
+    with pytest.raises(ParamsError, match=r"folds must name each fold once\. Got \[1, 1\] instead"):
+        load_params(write_params(folds=[1, 1]))
+
+
+def test_margin_as_wide_as_the_crop_is_an_error(write_params):
+    with pytest.raises(ParamsError, match=r"align: margin_px must be < crop_px \(112\)\. Got 112 instead"):
+        load_params(write_params({"align.margin_px": 112}))
+
+
+def test_missing_file_is_an_error_with_the_cure(tmp_path):
+    with pytest.raises(ParamsError, match=r"nowhere\.yaml: no such file\. Run from the repository's root"):
+        load_params(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: [", "\tb: 1", "a: !!python/object:os.system {}"])
+def test_file_that_is_no_yaml_is_an_error(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml: not YAML"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "42\n"])
+def test_file_that_holds_no_sections_is_an_error(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml: "):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("spelling", ["1e-4", "1E-4", "1.0e-4", "0.0001", ".0001", "+1e-4", "10e-5"])
+def test_number_means_what_it_means_to_dvc(tmp_path, spelling):
+    path = _with_text(tmp_path, "learning_rate: 1e-3", f"learning_rate: {spelling}")
+    to_dvc = YAML(typ="safe").load(path.read_text())["pretrain"]["optimizer"]["learning_rate"]
+    assert load_params(path).pretrain.optimizer.learning_rate == to_dvc == 1e-4
+
+
+@pytest.mark.parametrize("spelling", ["yes", "no", "on", "off", "y"])
+def test_only_true_and_false_are_booleans_as_to_dvc(tmp_path, spelling):
+    path = _with_text(tmp_path, "has_neutral: true", f"has_neutral: {spelling}")
+    assert YAML(typ="safe").load(path.read_text())["labels"]["has_neutral"] == spelling
+    with pytest.raises(ParamsError, match=r"labels\.has_neutral: .*Got .* instead"):
+        load_params(path)
+
+
+def test_params_cannot_change():
+    params = load_params(REPOSITORY / "params.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        params.labels.num_folds = 3
+
+
+def test_repository_reads_the_same_with_dvcs_parser():
+    text = (REPOSITORY / "params.yaml").read_text()
+    to_dvc = YAML(typ="safe").load(text)
+    path_values = load_params(REPOSITORY / "params.yaml").model_dump()
+    assert path_values == to_dvc
+    assert yaml.safe_load(text).keys() == to_dvc.keys()
