@@ -5,12 +5,11 @@ Knows no path but the sets' folders, and nothing of how a value is used.
 """
 
 import difflib
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
 
 from dwmtl.errors import ParamsError
 
@@ -261,27 +260,6 @@ class Params(Section):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as DVC reads it: `1e-4` is a number (YAML 1.2), and only true and false are booleans."""
-
-
-_REPLACED = {"tag:yaml.org,2002:float", "tag:yaml.org,2002:bool"}
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag not in _REPLACED]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"
-    ),
-    list("-+.0123456789"),
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-
-
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check `params.yaml`.
 
@@ -290,10 +268,10 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
             the message names every such key.
     """
     try:
-        values = yaml.load(Path(path).read_text(), _Loader)
+        values = YAML(typ="safe", pure=True).load(Path(path).read_text())  # as DVC reads it: 1e-4 is a number
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file. Run from the repository's root, or name the file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: not YAML: {error}") from None
     try:
         return Params.model_validate(values)

@@ -98,8 +98,8 @@ def _crop(name: str, photo: np.ndarray, found: Detections, crops_dir: Path, para
         box = box_with_margin(found.boxes[face], size, crop_px=params.crop_px, margin_px=params.margin_px)
         row |= {"status": "aligned", "chosen_by": params.select if len(found) > 1 else "only_face"}
         row["confidence"] = round(float(found.confidences[face]), 4)
-        row |= dict(zip(BOX, found.boxes[face].round(2).astype(float), strict=True))
-        row |= dict(zip(LANDMARKS, found.landmarks[face].ravel().round(2).astype(float), strict=True))
+        row |= dict(zip(BOX, found.boxes[face].astype(float).round(2), strict=True))
+        row |= dict(zip(LANDMARKS, found.landmarks[face].ravel().astype(float).round(2), strict=True))
     else:
         box = center_box(size)
         row |= {"status": "fallback", "chosen_by": "photo_center"}

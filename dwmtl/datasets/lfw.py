@@ -27,8 +27,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         rows.append((photo_a, photo_b, is_same, index // (2 * num_a_kind)))
     if len(rows) != 2 * num_blocks * num_a_kind:
         raise DataSetError(
-            f"{pairs_file}: {len(rows)} pairs; the first line announces {num_blocks} blocks of {num_a_kind} genuine and "
-            f"{num_a_kind} impostor pairs. Copy the file again."
+            f"{pairs_file}: {len(rows)} pairs; the first line announces {num_blocks} blocks of {num_a_kind} genuine "
+            f"and {num_a_kind} impostor pairs. Copy the file again."
         )
     return DataSet(
         manifest([{"photo": photo, "subject": subject} for photo, subject in photos.items()]), pair_table(rows)

@@ -14,8 +14,8 @@ MAX_PIXELS = 64_000_000
 def read_photo(path: Path) -> np.ndarray:
     """Decode a photo of any kind that Pillow knows, whatever its file is called.
 
-    The EXIF orientation is applied; transparency is dropped onto white; the first frame of several is taken; 16-bit grey
-    keeps its whole range, scaled to 8 bit.
+    The EXIF orientation is applied; transparency is dropped onto white; the first frame of several is taken; 16-bit
+    grey keeps its whole range, scaled to 8 bit.
 
     Returns:
         (H, W, 3) uint8, RGB.

@@ -11,8 +11,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from dwmtl.datasets.crops import read_crop
 from dwmtl.network.network import EXPRESSION, FaceNetwork, standardize
-from dwmtl.training.crops import read_crop
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Crops(Dataset):
         return len(self._paths)
 
     def __getitem__(self, index: int) -> Tensor:
-        return read_crop(self._paths[index])
+        return torch.from_numpy(read_crop(self._paths[index])).permute(2, 0, 1)
 
 
 def embed(

@@ -1,17 +1,14 @@
-"""Aligned crops as training batches: which crop belongs to a labelled photo, decoding, and the order of the samples."""
+"""Aligned crops as training batches: crops with their labels, and the order of the samples."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dwmtl.errors import TableError
-from dwmtl.tables import CROPS, read_table
+from dwmtl.datasets.crops import read_crop
 
 
 class CropDataset(Dataset):
@@ -31,32 +28,7 @@ class CropDataset(Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, int]:
-        return read_crop(self.paths[index]), self.labels[index], index
-
-
-def read_crop(path: Path | str) -> Tensor:
-    """A crop's file -> (3, S, S) uint8, RGB."""
-    with Image.open(path) as picture:
-        return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
-
-
-def crop_paths(aligned_dir: Path, photos: pd.Series, *, status: tuple[str, ...]) -> pd.Series:
-    """The crop's file of each photo, in the photos' order; empty where its crop is not of an accepted status.
-
-    Args:
-        aligned_dir: an output folder of the stage `align`.
-        photos: as in the manifest.
-        status: accepted values of `tables.STATUSES`.
-    Raises:
-        TableError: a photo was never aligned.
-    """
-    crops = read_table(Path(aligned_dir) / "crops.csv", CROPS).set_index("photo")
-    missing = photos[~photos.isin(crops.index)]
-    if len(missing):
-        raise TableError(f"{aligned_dir}/crops.csv: no row for photo {missing.iloc[0]}. Run `dvc repro align`.")
-    rows = crops.loc[photos]
-    accepted = rows["status"].isin(status).to_numpy()
-    return pd.Series(np.where(accepted, rows["crop"].to_numpy(), ""), index=photos.index)
+        return torch.from_numpy(read_crop(self.paths[index])).permute(2, 0, 1), self.labels[index], index
 
 
 class ShuffledBatches:

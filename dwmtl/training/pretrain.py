@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from dwmtl.datasets.crops import crop_paths
 from dwmtl.errors import ProtocolError
 from dwmtl.network.network import IDENTITY
 from dwmtl.params import Params
-from dwmtl.training.crops import CropDataset, crop_paths
+from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import fit
 from dwmtl.training.trained import Trained, initial_network, model_card
 from dwmtl.weighting.fixed import FixedWeighting

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dwmtl.datasets.crops import crop_paths
 from dwmtl.errors import ProtocolError
 from dwmtl.network.model_file import start_from
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.params import Params, TrainParams
-from dwmtl.training.crops import CropDataset, crop_paths
+from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import WeightingOptimizer, fit
 from dwmtl.training.losses import NO_LABEL
 from dwmtl.training.trained import Trained, initial_network, model_card

@@ -5,7 +5,7 @@ from PIL import Image
 
 from dwmtl.errors import TableError
 from dwmtl.tables import CROPS, write_table
-from dwmtl.training.crops import crop_paths, read_crop
+from dwmtl.datasets.crops import crop_paths, read_crop
 
 
 @pytest.fixture
@@ -38,5 +38,5 @@ def test_a_photo_that_was_never_aligned_is_named(aligned):
 def test_a_grey_crop_is_read_as_rgb(tmp_path):
     Image.fromarray(np.full((4, 4), 9, np.uint8)).save(tmp_path / "grey.png")
     crop = read_crop(tmp_path / "grey.png")
-    assert crop.shape == (3, 4, 4)
+    assert crop.shape == (4, 4, 3)
     assert (crop == 9).all()

@@ -1,0 +1,21 @@
+"""Stage `render`: the embedded data sets, in the official layouts of the real ones."""
+
+from pathlib import Path
+
+from dwmtl.datasets.rendered.sets import render_identities, render_lfw, render_oulu_casia
+from dwmtl.params import load_params
+from dwmtl.stage import run, whole_folder
+
+SETS = {"oulu_casia": render_oulu_casia, "lfw": render_lfw, "identities": render_identities}
+
+
+def main(out: Path, params: Path = Path("params.yaml")) -> None:
+    """Draw the three sets."""
+    values = load_params(params)
+    for name, render in SETS.items():
+        with whole_folder(out / name) as folder:
+            render(folder, values.render)
+
+
+if __name__ == "__main__":
+    run(main)
