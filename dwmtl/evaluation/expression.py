@@ -1,0 +1,48 @@
+"""Expression recognition: is the named expression the right one? Pure; opens no file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, f1_score
+
+
+@dataclass(frozen=True)
+class ExpressionScore:
+    """The outcome over N photos and C classes. Fractions, higher is better.
+
+    Attributes:
+        accuracy: share of the photos named right.
+        per_class: a class -> share of its photos named right; classes without a photo are left out.
+        balanced_accuracy: mean of `per_class`.
+        macro_f1: mean F1 over the classes with a photo.
+        confusion: (C, C) counts, rows actual, columns predicted.
+        majority: share of the most frequent class: what always naming it would score.
+    """
+
+    accuracy: float
+    per_class: dict[str, float]
+    balanced_accuracy: float
+    macro_f1: float
+    confusion: np.ndarray
+    majority: float
+
+
+def score_expressions(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> ExpressionScore:
+    """Score predictions.
+
+    Args:
+        actual, predicted: (N,) class indices, N > 0.
+        classes: the C classes' names.
+    """
+    confusion = confusion_matrix(actual, predicted, labels=np.arange(len(classes)))
+    counts = confusion.sum(axis=1)
+    present = np.flatnonzero(counts)
+    per_class = {classes[i]: float(confusion[i, i] / counts[i]) for i in present}
+    return ExpressionScore(
+        accuracy=float(np.trace(confusion) / counts.sum()),
+        per_class=per_class,
+        balanced_accuracy=float(np.mean(list(per_class.values()))),
+        macro_f1=float(f1_score(actual, predicted, labels=present, average="macro", zero_division=0)),
+        confusion=confusion,
+        majority=float(counts.max() / counts.sum()),
+    )

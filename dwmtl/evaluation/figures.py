@@ -1,0 +1,126 @@
+"""The figures: weights above losses, ROC, distances, confusion. The sole owner of matplotlib.
+
+Drawn on a transparent ground with mid-tone ink, readable on white and on black; a task has one colour everywhere. The
+same numbers give the same bytes.
+"""
+
+import io
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+_COLORS = ("#3b8fd4", "#e0861a", "#2ea37a", "#b07cc6", "#cc5a6a", "#8a8f3c")
+_INK = "#7d838c"
+_STYLE = {
+    "svg.hashsalt": "dwmtl",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "axes.titlecolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "text.color": _INK,
+    "legend.frameon": False,
+    "axes.grid": True,
+    "grid.color": _INK,
+    "grid.alpha": 0.2,
+}
+
+
+def trajectory_svg(trajectory: pd.DataFrame) -> str:
+    """The paper's Figure 2: task weights above, task losses below, against the step.
+
+    Args:
+        trajectory: columns `step`, `weight_<task>`, `loss_<task>`; a row a step.
+    Returns:
+        The text of an SVG picture, as of every function here.
+    """
+    tasks = [column.removeprefix("weight_") for column in trajectory if column.startswith("weight_")]
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7, 4.4), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True)
+        for task, color in zip(tasks, _COLORS, strict=False):
+            _smoothed(above, trajectory["step"], trajectory[f"weight_{task}"], task, color)
+            _smoothed(below, trajectory["step"], trajectory[f"loss_{task}"], task, color)
+        above.set(ylabel="task weight", ylim=(0, 1))
+        below.set(ylabel="task loss (nats)", xlabel="step")
+        below.set_yscale("log")
+        above.legend(loc="upper right", ncols=len(tasks))
+        return _svg(figure)
+
+
+def roc_svg(curves: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> str:
+    """ROC of each set of pairs: a name -> (far, tar) of every fold; folds faint, their mean strong."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+        axes = figure.subplots()
+        grid = np.linspace(0, 1, 501)
+        for (name, folds), color in zip(curves.items(), _COLORS[2:], strict=False):
+            for far, tar in folds:
+                axes.plot(far, tar, color=color, alpha=0.25, linewidth=0.8)
+            axes.plot(grid, mean_roc(folds, grid), color=color, linewidth=1.8, label=name)
+        axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=":", label="chance")
+        axes.set(xlabel="false accept rate", ylabel="true accept rate", xlim=(0, 1), ylim=(0, 1.01))
+        axes.legend(loc="lower right")
+        return _svg(figure)
+
+
+def mean_roc(folds: list[tuple[np.ndarray, np.ndarray]], grid: np.ndarray) -> np.ndarray:
+    """Mean over the folds of the true accept rate at false accept rates, between a fold's points linear."""
+    return np.mean([np.interp(grid, far, tar) for far, tar in folds], axis=0)
+
+
+def distances_svg(pairs: pd.DataFrame) -> str:
+    """Histogram of the distances of genuine and impostor pairs, with the range of the folds' thresholds."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.6, 3.0), layout="constrained")
+        axes = figure.subplots()
+        bins = np.linspace(0, max(pairs["distance"].max(), 1e-6), 41)
+        for is_same, name, color in ((True, "same person", _COLORS[0]), (False, "other people", _COLORS[4])):
+            axes.hist(
+                pairs.loc[pairs["is_same_identity"] == is_same, "distance"], bins, color=color, alpha=0.55, label=name
+            )
+        axes.axvspan(pairs["threshold"].min(), pairs["threshold"].max(), color=_INK, alpha=0.35, label="thresholds")
+        axes.set(xlabel="distance of the embeddings (lower = closer)", ylabel="pairs")
+        axes.legend()
+        return _svg(figure)
+
+
+def confusion_svg(actual: pd.Series, predicted: pd.Series) -> str:
+    """Confusion matrix: counts, coloured by the share of the row."""
+    classes = sorted(set(actual) | set(predicted))
+    counts = pd.crosstab(actual, predicted).reindex(index=classes, columns=classes, fill_value=0).to_numpy()
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with matplotlib.rc_context(_STYLE | {"axes.grid": False}):
+        figure = Figure(figsize=(5.0, 4.4), layout="constrained")
+        axes = figure.subplots()
+        axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolors=_INK, linewidth=0.2)
+        for row, column in np.ndindex(*counts.shape):
+            ink = "white" if share[row, column] > 0.55 else "#30363d"
+            axes.text(column + 0.5, row + 0.5, str(counts[row, column]), ha="center", va="center", color=ink)
+        places = np.arange(len(classes)) + 0.5
+        axes.set_xticks(places, classes, rotation=35, ha="right")
+        axes.set_yticks(places, classes)
+        axes.invert_yaxis()
+        axes.set(xlabel="predicted", ylabel="actual")
+        return _svg(figure)
+
+
+def _smoothed(axes, steps: pd.Series, values: pd.Series, name: str, color: str) -> None:
+    """The raw line faint, its running mean over a twentieth of the steps strong."""
+    axes.plot(steps, values, color=color, alpha=0.3, linewidth=0.8)
+    mean = values.rolling(max(1, len(values) // 20), min_periods=1, center=True).mean()
+    axes.plot(steps, mean, color=color, linewidth=1.8, label=name)
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"

@@ -1,0 +1,212 @@
+"""Everything that is measured of a fold's network, from what it said of the crops. Pure but for writing the outcome."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dwmtl.errors import ProtocolError
+from dwmtl.evaluation.authentication import Authentication, authenticate
+from dwmtl.evaluation.embedding import Answers
+from dwmtl.evaluation.expression import ExpressionScore, score_expressions
+from dwmtl.evaluation.verification import Verification, verify
+from dwmtl.params import EvaluateParams
+from dwmtl.stage import write_json
+from dwmtl.tables import write_table
+
+EXPRESSION_SET, VERIFICATION_SET = "expression", "verification"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the network says of a set's crops, by photo.
+
+    Attributes:
+        photos: the N photos, each once.
+        answers: in their order.
+        is_fallback: (N,) bool, whether no face was found and the photo's centre was cropped.
+    """
+
+    photos: pd.Index
+    answers: Answers
+    is_fallback: np.ndarray
+
+    def rows(self, photos: pd.Series) -> np.ndarray:
+        """Where photos stand.
+
+        Raises:
+            ProtocolError: a photo that the network was not asked about; every pair is scored or none.
+        """
+        rows = self.photos.get_indexer(photos)
+        if (rows < 0).any():
+            raise ProtocolError(
+                f"photo {photos.iloc[int(np.argmin(rows))]} has no crop, and every pair must be scored."
+            )
+        return rows
+
+
+@dataclass(frozen=True)
+class FoldEvaluation:
+    """The outcome for a fold.
+
+    Attributes:
+        metrics: nested, for `metrics.json`; fractions, rounded to six decimals.
+        predictions: a row a test photo with an expression: photo, subject, expression, predicted, confidence.
+        pairs: a row a pair of either set: set, input, reference, is_same_identity, is_required_expression,
+            distance, threshold, is_verified, is_accepted (as authentication), fold.
+        roc: set, far, tar: the mean ROC of either set's pairs.
+        confusion: actual, predicted: a row a test photo, as `dvc plots` counts them.
+    """
+
+    metrics: dict[str, object]
+    predictions: pd.DataFrame
+    pairs: pd.DataFrame
+    roc: pd.DataFrame
+    confusion: pd.DataFrame
+
+
+def evaluate_fold(
+    labels: pd.DataFrame,
+    expression_pairs: pd.DataFrame,
+    verification_pairs: pd.DataFrame,
+    *,
+    expression_set: Answered,
+    verification_set: Answered,
+    classes: list[str],
+    params: EvaluateParams,
+) -> FoldEvaluation:
+    """Measure a fold's network.
+
+    Args:
+        labels: columns `tables.EXPRESSION_LABELS`, the rows of the fold's test subjects.
+        expression_pairs: columns `tables.EXPRESSION_PAIRS`, of the same subjects.
+        verification_pairs: columns `tables.VERIFICATION_PAIRS`.
+        expression_set, verification_set: what the network says of the photos that these name.
+        classes: the expressions in the order of the probabilities.
+    Raises:
+        ProtocolError: a photo without a crop, no test photo with an expression, or pairs that cannot be scored.
+    """
+    predictions, score = _predict(labels, expression_set, classes)
+    own = expression_pairs.rename(columns={"input": "a", "reference": "b"})
+    other = verification_pairs.rename(columns={"photo_a": "a", "photo_b": "b"})
+    own_outcome = _verify(own, expression_set, params)
+    other_outcome = _verify(other, verification_set, params)
+    said = np.array(classes)[expression_set.answers.probabilities.argmax(axis=1)][expression_set.rows(own["a"])]
+    authentication = authenticate(
+        own_outcome.accepted,
+        said == own["expression_required"].to_numpy(),
+        own["is_same_identity"].to_numpy(bool),
+        own["is_required_expression"].to_numpy(bool),
+    )
+    own_table = _pair_table(EXPRESSION_SET, own, own_outcome)
+    own_table["is_required_expression"] = own["is_required_expression"].to_numpy(bool)
+    own_table["is_accepted"] = authentication.accepted
+    outcomes = {EXPRESSION_SET: own_outcome, VERIFICATION_SET: other_outcome}
+    return FoldEvaluation(
+        metrics={
+            "expression": _expression_metrics(score, len(predictions)),
+            "expression_pairs": _verification_metrics(own_outcome),
+            "authentication": _authentication_metrics(authentication),
+            "verification": _verification_metrics(other_outcome),
+            "num_fallback_crops": {
+                EXPRESSION_SET: int(expression_set.is_fallback.sum()),
+                VERIFICATION_SET: int(verification_set.is_fallback.sum()),
+            },
+        },
+        predictions=predictions,
+        pairs=pd.concat([own_table, _pair_table(VERIFICATION_SET, other, other_outcome)], ignore_index=True),
+        roc=pd.concat(
+            [pd.DataFrame({"set": name, "far": o.far.round(6), "tar": o.tar.round(6)}) for name, o in outcomes.items()]
+        ),
+        confusion=predictions[["expression", "predicted"]].rename(columns={"expression": "actual"}),
+    )
+
+
+def write_evaluation(evaluation: FoldEvaluation, folder: Path) -> None:
+    """`metrics.json` and a CSV table a table."""
+    write_json(evaluation.metrics, folder / "metrics.json")
+    for name in ("predictions", "pairs", "roc", "confusion"):
+        write_table(getattr(evaluation, name), folder / f"{name}.csv")
+
+
+def _predict(labels: pd.DataFrame, answered: Answered, classes: list[str]) -> tuple[pd.DataFrame, ExpressionScore]:
+    """A row a photo whose expression is a class, and the score over them."""
+    shown = labels[labels["expression"].isin(classes)]
+    if shown.empty:
+        raise ProtocolError("no photo of the fold's subjects shows an expression that is a class.")
+    probabilities = answered.answers.probabilities[answered.rows(shown["photo"])]
+    predicted = probabilities.argmax(axis=1)
+    table = pd.DataFrame(
+        {
+            "photo": shown["photo"].to_numpy(),
+            "subject": shown["subject"].to_numpy(),
+            "expression": shown["expression"].to_numpy(),
+            "predicted": np.array(classes)[predicted],
+            "confidence": probabilities.max(axis=1).astype(float).round(6),
+        }
+    )
+    actual = shown["expression"].map({name: index for index, name in enumerate(classes)}).to_numpy()
+    return table, score_expressions(actual, predicted, classes)
+
+
+def _verify(pairs: pd.DataFrame, answered: Answered, params: EvaluateParams) -> Verification:
+    embeddings = answered.answers.embeddings
+    return verify(
+        embeddings[answered.rows(pairs["a"])],
+        embeddings[answered.rows(pairs["b"])],
+        pairs["is_same_identity"].to_numpy(bool),
+        pairs["fold"].to_numpy(),
+        distance=params.distance,
+        subtract_mean=params.subtract_mean,
+        far_targets=params.far_targets,
+    )
+
+
+def _pair_table(name: str, pairs: pd.DataFrame, outcome: Verification) -> pd.DataFrame:
+    threshold = dict(zip(np.unique(pairs["fold"]), outcome.threshold_per_fold, strict=True))
+    return pd.DataFrame(
+        {
+            "set": name,
+            "input": pairs["a"].to_numpy(),
+            "reference": pairs["b"].to_numpy(),
+            "is_same_identity": pairs["is_same_identity"].to_numpy(bool),
+            "distance": outcome.distances.round(6),
+            "threshold": pairs["fold"].map(threshold).round(6).to_numpy(),
+            "is_verified": outcome.accepted,
+            "fold": pairs["fold"].to_numpy(),
+        }
+    )
+
+
+def _expression_metrics(score: ExpressionScore, num_photos: int) -> dict[str, object]:
+    return {
+        "accuracy": round(score.accuracy, 6),
+        "balanced_accuracy": round(score.balanced_accuracy, 6),
+        "macro_f1": round(score.macro_f1, 6),
+        "majority": round(score.majority, 6),
+        "num_photos": num_photos,
+        "per_class": {name: round(value, 6) for name, value in score.per_class.items()},
+    }
+
+
+def _verification_metrics(outcome: Verification) -> dict[str, object]:
+    return {
+        "accuracy_mean": round(outcome.accuracy_mean, 6),
+        "accuracy_std": round(outcome.accuracy_std, 6),
+        "auc": round(outcome.auc, 6),
+        "eer": round(outcome.eer, 6),
+        "num_pairs": len(outcome.distances),
+        "val_at_far": {
+            f"{rate.far_target:g}": {
+                "val_mean": round(rate.val_mean, 6),
+                "val_std": round(rate.val_std, 6),
+                "far_mean": round(rate.far_mean, 6),
+            }
+            for rate in outcome.val_at_far
+        },
+    }
+
+
+def _authentication_metrics(outcome: Authentication) -> dict[str, float]:
+    return {name: round(getattr(outcome, name), 6) for name in ("accuracy", "far", "frr", "product", "always_reject")}

@@ -1,0 +1,304 @@
+"""The report over all folds: `summary.json`, tables for `dvc plots`, a page with its figures.
+
+The keys of `summary.json`: `folds` (the folds' numbers), and for each of HEADLINES `<name>: {mean, std, per_fold}`,
+mean and population deviation over the folds, fractions rounded to six decimals; `chance` holds what guessing would
+score.
+No time, host, commit or run id is in any output: the same metrics give the same bytes.
+"""
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from dwmtl.datasets.crops import crop_paths, read_crop
+from dwmtl.errors import TableError
+from dwmtl.evaluation.figures import confusion_svg, distances_svg, mean_roc, roc_svg, trajectory_svg
+from dwmtl.params import Params
+from dwmtl.tables import CROPS, read_table, write_table
+
+SETS = ("expression", "verification")
+HEADLINES = {
+    "expression_accuracy": ("expression", "accuracy"),
+    "expression_balanced_accuracy": ("expression", "balanced_accuracy"),
+    "expression_macro_f1": ("expression", "macro_f1"),
+    "verification_accuracy": ("verification", "accuracy_mean"),
+    "verification_auc": ("verification", "auc"),
+    "verification_eer": ("verification", "eer"),
+    "expression_pairs_accuracy": ("expression_pairs", "accuracy_mean"),
+    "expression_pairs_auc": ("expression_pairs", "auc"),
+    "authentication_accuracy": ("authentication", "accuracy"),
+    "authentication_far": ("authentication", "far"),
+    "authentication_frr": ("authentication", "frr"),
+    "authentication_product": ("authentication", "product"),
+}
+"""Name in the summary -> where it stands in a fold's metrics."""
+
+_TITLES = {
+    "expression_accuracy": "Expression: accuracy",
+    "expression_balanced_accuracy": "Expression: balanced accuracy",
+    "expression_macro_f1": "Expression: macro F1",
+    "verification_accuracy": "Verification set: accuracy",
+    "verification_auc": "Verification set: AUC",
+    "verification_eer": "Verification set: EER (lower is better)",
+    "expression_pairs_accuracy": "Test subjects' pairs: verification accuracy",
+    "expression_pairs_auc": "Test subjects' pairs: AUC",
+    "authentication_accuracy": "Authentication: joint accuracy",
+    "authentication_far": "Authentication: FAR (lower is better)",
+    "authentication_frr": "Authentication: FRR (lower is better)",
+    "authentication_product": "Authentication: the authors' product",
+}
+_NUM_MISTAKES = 6
+_NUM_SMALL = {"expression": 200, "verification": 600}
+"""Fewer test photos, or pairs, than this deserve a word of caution."""
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What the stages `train` and `evaluate` left of a fold."""
+
+    number: int
+    trajectory: pd.DataFrame
+    training: dict
+    metrics: dict
+    predictions: pd.DataFrame
+    pairs: pd.DataFrame
+    roc: pd.DataFrame
+
+
+def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResult:
+    """Read a fold's outcome.
+
+    Raises:
+        TableError: a file is missing.
+    """
+    training, evaluation = training_dir / f"fold_{number}", evaluation_dir / f"fold_{number}"
+    return FoldResult(
+        number=number,
+        trajectory=read_table(training / "trajectory.csv", ("step",)),
+        training=_read_json(training / "training.json"),
+        metrics=_read_json(evaluation / "metrics.json"),
+        predictions=read_table(evaluation / "predictions.csv", ("photo", "expression", "predicted")),
+        pairs=read_table(evaluation / "pairs.csv", ("set", "input", "reference")),
+        roc=read_table(evaluation / "roc.csv", ("set", "far", "tar")),
+    )
+
+
+def summarize(folds: list[FoldResult]) -> dict[str, object]:
+    """The content of `summary.json`."""
+    summary: dict[str, object] = {"folds": [fold.number for fold in folds]}
+    for name, (section, key) in HEADLINES.items():
+        values = [fold.metrics[section][key] for fold in folds]
+        summary[name] = {
+            "mean": round(float(np.mean(values)), 6),
+            "std": round(float(np.std(values)), 6),
+            "per_fold": values,
+        }
+    summary["chance"] = {
+        "expression_accuracy": round(float(np.mean([fold.metrics["expression"]["majority"] for fold in folds])), 6),
+        "verification_accuracy": 0.5,
+        "authentication_accuracy": round(
+            float(np.mean([fold.metrics["authentication"]["always_reject"] for fold in folds])), 6
+        ),
+    }
+    return summary
+
+
+def write_plot_tables(folds: list[FoldResult], folder: Path) -> None:
+    """The tables that `dvc plots` draws: task weights, losses and ROC as means over the folds, confusion pooled."""
+    num_steps = min(len(fold.trajectory) for fold in folds)
+    for kind, name in (("weight", "task_weights"), ("loss", "task_losses")):
+        tasks = [c.removeprefix("weight_") for c in folds[0].trajectory if c.startswith("weight_")]
+        table = pd.DataFrame({"step": np.arange(num_steps)})
+        for task in tasks:
+            values = [fold.trajectory[f"{kind}_{task}"].to_numpy()[:num_steps] for fold in folds]
+            table[task] = np.mean(values, axis=0).round(6)
+        write_table(table, folder / f"{name}.csv")
+    grid = np.linspace(0, 1, 201)
+    roc = pd.DataFrame({"far": grid.round(6)})
+    for name, curves in _curves(folds).items():
+        roc[f"tar_{name}"] = mean_roc(curves, grid).round(6)
+    write_table(roc, folder / "roc.csv")
+    pooled = pd.concat([fold.predictions for fold in folds])
+    write_table(pooled[["expression", "predicted"]].rename(columns={"expression": "actual"}), folder / "confusion.csv")
+
+
+def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, labels_dir: Path, folder: Path) -> None:
+    """`report.html`, one page that needs nothing beside it, and `report.md` with `figures/`."""
+    summary = summarize(folds)
+    figures = _figures(folds)
+    content = {
+        "summary": summary,
+        "titles": _TITLES,
+        "folds": folds,
+        "figures": figures,
+        "sets": [_set_facts(role, params, aligned_dir) for role in ("expression", "verification", "identity")],
+        "params": _flat(params.model_dump(exclude={"compute", "tracking"})),
+        "weighting": params.train.weighting.name,
+        "wrong_pairs": _wrong_pairs(folds, aligned_dir),
+        "wrong_expressions": _wrong_expressions(folds, aligned_dir),
+        "cautions": _cautions(folds, params, labels_dir),
+    }
+    environment = Environment(
+        loader=PackageLoader("dwmtl.evaluation"),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("report.html", "report.md"):
+        (folder / name).write_text(environment.get_template(f"{name}.j2").render(content), encoding="utf-8")
+    (folder / "figures").mkdir(exist_ok=True)
+    for figure in figures:
+        (folder / "figures" / f"{figure['name']}.svg").write_text(figure["svg"], encoding="utf-8")
+
+
+def _figures(folds: list[FoldResult]) -> list[dict[str, str]]:
+    """Name, caption and picture, in the order of the page."""
+    pooled = pd.concat([fold.predictions for fold in folds])
+    pairs = pd.concat([fold.pairs for fold in folds])
+    figures = [
+        {
+            "name": f"trajectory_fold_{fold.number}",
+            "caption": f"Fold {fold.number}: the task weights above the task losses, step by step.",
+            "svg": trajectory_svg(fold.trajectory),
+        }
+        for fold in folds
+    ]
+    names = {"expression": "test subjects' pairs", "verification": "verification set"}
+    curves = {names[name]: folds_curves for name, folds_curves in _curves(folds).items()}
+    figures.append({"name": "roc", "caption": "ROC: folds faint, their mean strong.", "svg": roc_svg(curves)})
+    figures += [
+        {
+            "name": f"distances_{name}",
+            "caption": f"Distances of the {names[name]}, all folds.",
+            "svg": distances_svg(pairs[pairs["set"] == name]),
+        }
+        for name in SETS
+    ]
+    caption = "Expressions of the test subjects, all folds: counts, coloured by the share of the row."
+    figures.append(
+        {"name": "confusion", "caption": caption, "svg": confusion_svg(pooled["expression"], pooled["predicted"])}
+    )
+    return figures
+
+
+def _curves(folds: list[FoldResult]) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    """A set's name -> (far, tar) of every fold."""
+    return {
+        name: [
+            (f.roc.loc[f.roc["set"] == name, "far"].to_numpy(), f.roc.loc[f.roc["set"] == name, "tar"].to_numpy())
+            for f in folds
+        ]
+        for name in SETS
+    }
+
+
+def _set_facts(role: str, params: Params, aligned_dir: Path) -> dict[str, object]:
+    """What was run on: the set and what became of its photos."""
+    crops = read_table(aligned_dir / role / "crops.csv", CROPS)
+    counts = crops["status"].value_counts()
+    source = getattr(params.sets, role)
+    return {
+        "role": role,
+        "adapter": source.adapter,
+        "folder": source.folder,
+        "num_photos": len(crops),
+        "num_several_faces": int((crops["num_faces"] > 1).sum()),
+        **{f"num_{status}": int(counts.get(status, 0)) for status in ("aligned", "fallback", "unreadable")},
+    }
+
+
+def _wrong_pairs(folds: list[FoldResult], aligned_dir: Path) -> list[dict[str, object]]:
+    """The verification decisions that were wrong by most, over both sets and all folds."""
+    pairs = pd.concat([fold.pairs.assign(model=fold.number) for fold in folds])
+    wrong = pairs[pairs["is_verified"] != pairs["is_same_identity"]]
+    by = (wrong["distance"] - wrong["threshold"]).abs()
+    worst = wrong.assign(by=by).sort_values(["by", "input", "reference", "model"], ascending=[False, True, True, True])
+    return [
+        {
+            "input": _picture(aligned_dir / row.set, row.input),
+            "reference": _picture(aligned_dir / row.set, row.reference),
+            "text": f"{'same person' if row.is_same_identity else 'other people'}, taken for the opposite: distance "
+            f"{row.distance:.2f}, threshold {row.threshold:.2f}",
+            "names": f"{row.input} · {row.reference}",
+        }
+        for row in worst.drop_duplicates(["input", "reference"]).head(_NUM_MISTAKES).itertuples()
+    ]
+
+
+def _wrong_expressions(folds: list[FoldResult], aligned_dir: Path) -> list[dict[str, object]]:
+    """The wrong expressions that the network was surest of."""
+    table = pd.concat([fold.predictions for fold in folds])
+    wrong = table[table["expression"] != table["predicted"]]
+    worst = wrong.sort_values(["confidence", "photo"], ascending=[False, True]).head(_NUM_MISTAKES)
+    return [
+        {
+            "picture": _picture(aligned_dir / "expression", row.photo),
+            "text": f"{row.expression}, taken for {row.predicted} ({row.confidence:.2f})",
+            "names": row.photo,
+        }
+        for row in worst.itertuples()
+    ]
+
+
+def _picture(aligned: Path, photo: str) -> str:
+    """A photo's crop as a data URL."""
+    path = crop_paths(aligned, pd.Series([photo]), status=("aligned", "fallback")).iloc[0]
+    encoded = io.BytesIO()
+    Image.fromarray(read_crop(aligned / path)).save(encoded, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
+
+
+def _cautions(folds: list[FoldResult], params: Params, labels_dir: Path) -> list[str]:
+    """What a reader should be careful about."""
+    cautions = []
+    if "rendered" in params.sets.expression.folder:
+        cautions.append(
+            "The expression set is drawn by this project: the numbers say that the pipeline works, not how well it would "
+            "do on photographs."
+        )
+    if len(folds) < params.labels.num_folds:
+        cautions.append(
+            f"{len(folds)} of {params.labels.num_folds} folds were run: the others' subjects were never tested."
+        )
+    num_photos = sum(fold.metrics["expression"]["num_photos"] for fold in folds)
+    if num_photos < _NUM_SMALL["expression"]:
+        cautions.append(
+            f"Only {num_photos} test photos with an expression: one photo is {100 / num_photos:.1f} points."
+        )
+    num_pairs = folds[0].metrics["verification"]["num_pairs"]
+    if num_pairs < _NUM_SMALL["verification"]:
+        cautions.append(f"The verification set has {num_pairs} pairs (LFW has 6,000): VAL at a small FAR means little.")
+    for name in SETS:
+        most = max(fold.metrics["num_fallback_crops"][name] for fold in folds)
+        if most:
+            cautions.append(f"In the {name} set no face was found in {most} evaluated photos: their centres were used.")
+    num_subjects = len(read_table(labels_dir / "folds.csv", ("subject", "fold")))
+    cautions.append(
+        f"{num_subjects} subjects in the expression set; deviations are over folds of one training seed each."
+    )
+    return cautions
+
+
+def _flat(values: dict, prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such file. Run `dvc repro` to make it.") from None

@@ -1,0 +1,185 @@
+"""Face verification by the LFW protocol: are two faces the same person? Pure; opens no file.
+
+The pairs come in folds. A fold's threshold is the one that is best on the other folds; the accuracy is the fold's own.
+Source: davidsandberg/facenet, whose accuracy this is exactly: thresholds 0, 0.01, ... 3.99, accepted if the squared
+Euclidean distance of the unit embeddings is strictly smaller, the first of equally good thresholds, population
+deviation over the folds. VAL at a FAR takes the largest threshold on a grid of 0.001 whose FAR on the other folds does
+not exceed the target, where facenet interpolates.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import auc
+
+from dwmtl.errors import ProtocolError
+
+_GRID_SCALE = {"squared_euclidean": 1.0, "cosine": 0.5}
+"""Cosine distance is half the squared Euclidean one, so its grids are half as wide."""
+
+
+@dataclass(frozen=True)
+class ValidationRate:
+    """VAL (share of genuine pairs accepted) at a false accept rate; fractions, means over the folds."""
+
+    far_target: float
+    val_mean: float
+    val_std: float
+    far_mean: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome over N pairs in F folds. Fractions; higher is better but for `eer` and `far`.
+
+    Attributes:
+        accuracy_per_fold, threshold_per_fold: (F,), in the order of the folds' numbers.
+        accuracy_mean, accuracy_std: over the folds; population deviation.
+        auc, eer: of the mean ROC: area under it, and the rate at which FAR = 1 - TAR (lower is better).
+        far, tar: the mean ROC, false and true accept rate at growing thresholds, from (0, 0) to (1, 1).
+        distances, accepted: (N,), each pair's distance and whether it is below its fold's threshold.
+    """
+
+    accuracy_per_fold: np.ndarray
+    threshold_per_fold: np.ndarray
+    accuracy_mean: float
+    accuracy_std: float
+    val_at_far: tuple[ValidationRate, ...]
+    auc: float
+    eer: float
+    far: np.ndarray
+    tar: np.ndarray
+    distances: np.ndarray
+    accepted: np.ndarray
+
+
+def pair_distances(a: np.ndarray, b: np.ndarray, *, distance: str) -> np.ndarray:
+    """Distances of N pairs of embeddings, lower is closer: (N, D), (N, D) -> (N,).
+
+    `squared_euclidean`, in [0, 4] for unit embeddings, or `cosine`: 1 - cosine of the angle, in [0, 2].
+    """
+    if distance == "squared_euclidean":
+        return np.square(a - b).sum(axis=1)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return 1 - (a * b).sum(axis=1) / norms
+
+
+def verify(
+    a: np.ndarray,
+    b: np.ndarray,
+    is_same: np.ndarray,
+    folds: np.ndarray,
+    *,
+    distance: str,
+    subtract_mean: bool,
+    far_targets: list[float],
+) -> Verification:
+    """Score pairs of embeddings.
+
+    Args:
+        a, b: (N, D), the two sides' unit embeddings.
+        is_same: (N,) bool, whether the pair is genuine.
+        folds: (N,) int, each pair's fold.
+        distance: see `pair_distances`.
+        subtract_mean: take the mean embedding of the other folds' pairs away first (it changes the cosine only).
+        far_targets: false accept rates at which VAL is given.
+    Raises:
+        ProtocolError: fewer than two folds, a fold of genuine or of impostor pairs only, or an embedding that is no
+            number.
+    """
+    numbers = _checked_folds(is_same, folds)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ProtocolError("an embedding holds NaN or infinity; the model is broken. Train it again.")
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    grid = np.arange(0, 4, 0.01) * _GRID_SCALE[distance]
+    far_grid = np.arange(0, 4, 0.001) * _GRID_SCALE[distance]
+    distances, accepted = np.empty(len(a)), np.empty(len(a), dtype=bool)
+    accuracies, thresholds, tars, fars, rates = [], [], [], [], []
+    common = None if subtract_mean else pair_distances(a, b, distance=distance)
+    for number in numbers:
+        inside = folds == number
+        mean = np.concatenate([a[~inside], b[~inside]]).mean(axis=0) if subtract_mean else None
+        values = pair_distances(a - mean, b - mean, distance=distance) if subtract_mean else common
+        test, rest = (_Counts(values[part], is_same[part]) for part in (inside, ~inside))
+        threshold = grid[np.argmax(rest.accuracy(grid))]
+        thresholds.append(threshold)
+        accuracies.append(test.accuracy(np.array([threshold]))[0])
+        tars.append(test.tar(grid))
+        fars.append(test.far(grid))
+        rates.append([_val_at(test, rest, far_grid, target) for target in far_targets])
+        distances[inside] = values[inside]
+        accepted[inside] = values[inside] < threshold
+    far = np.concatenate([[0.0], np.mean(fars, axis=0), [1.0]])
+    tar = np.concatenate([[0.0], np.mean(tars, axis=0), [1.0]])
+    return Verification(
+        accuracy_per_fold=np.array(accuracies),
+        threshold_per_fold=np.array(thresholds),
+        accuracy_mean=float(np.mean(accuracies)),
+        accuracy_std=float(np.std(accuracies)),
+        val_at_far=_summaries(far_targets, np.array(rates)),
+        auc=float(auc(far, tar)),
+        eer=_equal_error_rate(far, tar),
+        far=far,
+        tar=tar,
+        distances=distances,
+        accepted=accepted,
+    )
+
+
+class _Counts:
+    """How many genuine and impostor pairs lie strictly below a threshold."""
+
+    def __init__(self, distances: np.ndarray, is_same: np.ndarray):
+        self._genuine = np.sort(distances[is_same])
+        self._impostor = np.sort(distances[~is_same])
+
+    def tar(self, thresholds: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._genuine, thresholds, side="left") / len(self._genuine)
+
+    def far(self, thresholds: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._impostor, thresholds, side="left") / len(self._impostor)
+
+    def accuracy(self, thresholds: np.ndarray) -> np.ndarray:
+        accepted = np.searchsorted(self._genuine, thresholds, side="left")
+        rejected = len(self._impostor) - np.searchsorted(self._impostor, thresholds, side="left")
+        return (accepted + rejected) / (len(self._genuine) + len(self._impostor))
+
+
+def _checked_folds(is_same: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    numbers = np.unique(folds)
+    if len(numbers) < 2:
+        raise ProtocolError("verification needs at least 2 folds of pairs: a threshold comes from the other folds.")
+    for number in numbers:
+        if len(np.unique(is_same[folds == number])) < 2:
+            raise ProtocolError(
+                f"fold {number} of the pairs holds genuine or impostor pairs only, so its accuracy would measure the "
+                f"threshold alone. Interleave the pairs, or take fewer folds (pairs.num_blocks in params.yaml)."
+            )
+    return numbers
+
+
+def _val_at(test: _Counts, rest: _Counts, grid: np.ndarray, target: float) -> tuple[float, float]:
+    """VAL and FAR on a fold, at the largest threshold whose FAR on the others is no more than the target."""
+    threshold = grid[np.flatnonzero(rest.far(grid) <= target)[-1]]  # at 0 nothing is accepted, so there is one
+    return float(test.tar(np.array([threshold]))[0]), float(test.far(np.array([threshold]))[0])
+
+
+def _summaries(far_targets: list[float], rates: np.ndarray) -> tuple[ValidationRate, ...]:
+    """rates: (F, targets, 2), VAL and FAR."""
+    return tuple(
+        ValidationRate(
+            far_target=target,
+            val_mean=float(rates[:, i, 0].mean()),
+            val_std=float(rates[:, i, 0].std()),
+            far_mean=float(rates[:, i, 1].mean()),
+        )
+        for i, target in enumerate(far_targets)
+    )
+
+
+def _equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:
+    """Where the ROC crosses the line FAR = 1 - TAR, between its points linear."""
+    gap = far - (1 - tar)  # rises from -1 to 1
+    above = int(np.argmax(gap >= 0))
+    share = gap[above - 1] / (gap[above - 1] - gap[above])
+    return float(far[above - 1] + share * (far[above] - far[above - 1]))
