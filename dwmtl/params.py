@@ -106,6 +106,7 @@ class NetworkParams(Section):
     batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = Field(
         description="share of the batch in the running statistics [0.005: needs thousands of steps]"
     )
+    linear_sigma: PositiveFloat = Field(description="deviation of a linear layer's initial weights [0.1]")
     relu_on_expression_logits: bool = Field(description="the authors' last ReLU [true]: a fresh head can die under it")
 
 

@@ -26,14 +26,16 @@ class DataSet:
     pairs: pd.DataFrame | None = None
 
 
+_LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "role": "identity"}
+
+
 def manifest(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Rows of the manifest, sorted by photo; what a row leaves out is empty, frame 0 and role `identity`."""
-    table = pd.DataFrame(rows, columns=list(MANIFEST))
-    table["frame"] = table["frame"].fillna(0).astype("int64")
-    table["role"] = table["role"].fillna("identity")
-    for column in ("sequence", "expression"):
-        table[column] = table[column].fillna("")
-    return table.sort_values("photo", ignore_index=True)
+    """Rows of the manifest, sorted by photo; a column that the rows leave out gets its value of `_LEFT_OUT`."""
+    table = pd.DataFrame(rows)
+    for column, value in _LEFT_OUT.items():
+        if column not in table:
+            table[column] = value
+    return table.reindex(columns=list(MANIFEST)).sort_values("photo", ignore_index=True)
 
 
 def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:

@@ -264,8 +264,8 @@ def _cautions(folds: list[FoldResult], params: Params, labels_dir: Path) -> list
     cautions = []
     if "rendered" in params.sets.expression.folder:
         cautions.append(
-            "The expression set is drawn by this project: the numbers say that the pipeline works, not how well it would "
-            "do on photographs."
+            "The expression set is drawn by this project: the numbers say that the pipeline works, not how well it "
+            "would do on photographs."
         )
     if len(folds) < params.labels.num_folds:
         cautions.append(

@@ -31,6 +31,7 @@ class ModelCard(BaseModel):
     margin_px: int
     dropout: float
     batch_norm_momentum: float
+    linear_sigma: float
     relu_on_expression_logits: bool
     classes: dict[str, list[str]]
     """A task's name -> its class names in the order of the logits; the tasks in their order."""
@@ -43,6 +44,7 @@ def build_network(card: ModelCard) -> FaceNetwork:
         num_classes={task: len(names) for task, names in card.classes.items()},
         dropout=card.dropout,
         batch_norm_momentum=card.batch_norm_momentum,
+        linear_sigma=card.linear_sigma,
         relu_on_expression_logits=card.relu_on_expression_logits,
     )
 

@@ -37,6 +37,7 @@ def model_card(network: NetworkParams, align: AlignParams, classes: dict[str, li
         margin_px=align.margin_px,
         dropout=network.dropout,
         batch_norm_momentum=network.batch_norm_momentum,
+        linear_sigma=network.linear_sigma,
         relu_on_expression_logits=network.relu_on_expression_logits,
         classes=classes,
     )

@@ -12,6 +12,7 @@ def make_card(**classes: list[str]) -> ModelCard:
         margin_px=14,
         dropout=0.5,
         batch_norm_momentum=0.1,
+        linear_sigma=0.1,
         relu_on_expression_logits=False,
         classes=classes or {"identity": ["a", "b"], "expression": ["anger", "happiness"]},
     )

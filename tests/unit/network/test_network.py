@@ -12,6 +12,7 @@ def make_network(**changes) -> FaceNetwork:
         "num_classes": {"identity": 5, "expression": 7},
         "dropout": 0.5,
         "batch_norm_momentum": 0.1,
+        "linear_sigma": 0.1,
         "relu_on_expression_logits": False,
     }
     return FaceNetwork(**{**settings, **changes})

@@ -1,12 +1,12 @@
 import logging
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from dwmtl.datasets.crops import read_crop
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import load_params
@@ -34,6 +34,7 @@ def make_network(**changes) -> FaceNetwork:
         "num_classes": {"identity": 2, "expression": 2},
         "dropout": 0.5,
         "batch_norm_momentum": 0.1,
+        "linear_sigma": 0.1,
         "relu_on_expression_logits": False,
     }
     return FaceNetwork(**{**settings, **changes})
@@ -146,5 +147,5 @@ def test_a_gpu_trains_too(dataset):
 
 def test_a_crop_is_read_as_it_was_written(dataset):
     crop, labels, index = dataset[3]
-    assert np.array_equal(crop.permute(1, 2, 0).numpy(), np.array(Image.open(Path(dataset.paths[3]))))
+    assert np.array_equal(crop.permute(1, 2, 0).numpy(), read_crop(dataset.paths[3]))
     assert (labels.tolist(), index) == ([1, 0], 3)

@@ -18,6 +18,7 @@ def make_step(weighting=None, **changes) -> MultiTaskStep:
         num_classes={"identity": 4, "expression": 3},
         dropout=0.0,
         batch_norm_momentum=0.1,
+        linear_sigma=0.1,
         relu_on_expression_logits=False,
     ).eval()
     weighting = weighting or DynamicWeighting(1792, 2, normalize_logits=False, detach_weights=False, sigma=0.01)

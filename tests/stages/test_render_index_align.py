@@ -1,0 +1,106 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SMALL = {
+    "render.num_expression_subjects": 2,
+    "render.num_frames": 4,
+    "render.num_verification_people": 20,
+    "render.num_pairs_per_block": 1,
+    "render.num_identity_people": 2,
+    "render.num_photos_per_person": 2,
+}
+
+
+def run_stage(name: str, *options: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, REPOSITORY / "stages" / f"{name}.py", *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> Path:
+    """The three sets, in small."""
+    import yaml
+
+    folder = tmp_path_factory.mktemp("rendered")
+    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    values["render"] |= {key.split(".")[1]: value for key, value in SMALL.items()}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    done = run_stage("render", "--out", folder / "sets", "--params", folder / "params.yaml")
+    assert done.returncode == 0, done.stderr
+    return folder / "sets"
+
+
+def params_for(write_params, rendered: Path) -> Path:
+    return write_params(
+        {
+            **SMALL,
+            "sets.expression.folder": rendered / "oulu_casia",
+            "sets.verification.folder": rendered / "lfw",
+            "sets.identity.folder": rendered / "identities",
+        }
+    )
+
+
+@pytest.mark.parametrize("role", ["expression", "verification", "identity"])
+def test_photos_become_a_manifest_and_crops(rendered, write_params, tmp_path, role):
+    params = params_for(write_params, rendered)
+    assert run_stage("index", "--role", role, "--out", tmp_path / "index", "--params", params).returncode == 0
+    assert (tmp_path / "index" / "pairs.csv").exists() == (role == "verification")
+    done = run_stage(
+        "align", "--role", role, "--index", tmp_path / "index", "--out", tmp_path / "aligned", "--params", params
+    )
+    assert done.returncode == 0, done.stderr
+    crops = pd.read_csv(tmp_path / "aligned" / "crops.csv")
+    assert (crops["status"] == "aligned").mean() >= 0.9
+    assert all((tmp_path / "aligned" / crop).is_file() for crop in crops["crop"])
+
+
+def damage(rendered: Path, folder: Path, photo: str) -> None:
+    """A copy of a set with one photo cut off."""
+    import shutil
+
+    shutil.copytree(rendered, folder)
+    (folder / photo).write_bytes((folder / photo).read_bytes()[:500])
+
+
+def index_and_align(role: str, params: Path, folder: Path) -> subprocess.CompletedProcess:
+    run_stage("index", "--role", role, "--out", folder / "index", "--params", params)
+    return run_stage("align", "--role", role, "--index", folder / "index", "--out", folder / "out", "--params", params)
+
+
+def test_an_unreadable_photo_of_the_identity_set_is_counted(rendered, write_params, tmp_path):
+    damage(rendered / "identities", tmp_path / "set", "0000001/002.jpg")
+    done = index_and_align("identity", write_params({"sets.identity.folder": tmp_path / "set"}), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 unreadable of 4 photos" in done.stderr
+    assert "0000001/002.jpg,unreadable," in (tmp_path / "out" / "failures.csv").read_text()
+
+
+def test_an_unreadable_photo_of_an_evaluated_set_stops_the_stage_and_is_named(rendered, write_params, tmp_path):
+    damage(rendered / "oulu_casia", tmp_path / "set", "VL/Strong/P002/Fear/000.jpeg")
+    done = index_and_align("expression", write_params({"sets.expression.folder": tmp_path / "set"}), tmp_path)
+    assert done.returncode == 1
+    assert "P002/Fear/000.jpeg: not a whole picture" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_typo_in_a_later_stages_section_stops_the_first(write_params, tmp_path):
+    params = write_params()
+    params.write_text(params.read_text().replace("normalize_logits", "normalise_logits"))
+    done = run_stage("render", "--out", tmp_path / "sets", "--params", params)
+    assert done.returncode == 1
+    assert "train.weighting.normalise_logits: unknown key. Did you mean normalize_logits?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "sets").exists()
+
+
+def test_an_unknown_role_is_refused(tmp_path):
+    done = run_stage("index", "--role", "expressions", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "verification" in done.stderr

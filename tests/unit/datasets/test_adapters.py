@@ -1,0 +1,159 @@
+from pathlib import Path
+
+import pytest
+
+from dwmtl.datasets.adapters import read_data_set
+from dwmtl.errors import DataSetError
+
+
+def make_tree(folder: Path, *files: str) -> Path:
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+    return folder
+
+
+def read(adapter: str, folder: Path, role: str = "identity", num_peak_frames: int = 3):
+    return read_data_set(role, adapter, folder, num_peak_frames=num_peak_frames)
+
+
+def sequence(name: str, num_frames: int = 5) -> list[str]:
+    return [f"VL/Strong/{name}/{frame:03d}.jpeg" for frame in range(num_frames)]
+
+
+def test_oulu_casia_uses_the_first_frame_and_the_last(tmp_path):
+    photos = read("oulu_casia", make_tree(tmp_path, *sequence("P001/Anger", 6)), "expression").photos
+    assert photos["role"].tolist() == ["neutral", "unused", "unused", "peak", "peak", "peak"]
+    assert photos["expression"].tolist() == ["neutral", "", "", "anger", "anger", "anger"]
+    assert photos["frame"].tolist() == list(range(6))
+    assert set(photos["sequence"]) == {"VL/Strong/P001/Anger"}
+    assert set(photos["subject"]) == {"P001"}
+
+
+def test_oulu_casia_may_be_given_at_its_subjects(tmp_path):
+    make_tree(tmp_path, *sequence("P001/Anger"), *sequence("P002/Fear"))
+    photos = read("oulu_casia", tmp_path / "VL" / "Strong", "expression").photos
+    assert photos["photo"].iloc[0] == "P001/Anger/000.jpeg"
+    assert photos["subject"].unique().tolist() == ["P001", "P002"]
+
+
+def test_an_oulu_casia_sequence_too_short_for_the_frame_rule_is_named(tmp_path):
+    make_tree(tmp_path, *sequence("P001/Anger", 3))
+    with pytest.raises(DataSetError, match=r"P001/Anger: 3 frames; .*index\.num_peak_frames"):
+        read("oulu_casia", tmp_path, "expression")
+
+
+def test_an_unknown_oulu_casia_expression_is_named(tmp_path):
+    make_tree(tmp_path, *sequence("P001/Boredom"))
+    with pytest.raises(DataSetError, match="Boredom: no expression of Oulu-CASIA"):
+        read("oulu_casia", tmp_path, "expression")
+
+
+def test_yale_conditions_become_expressions_and_roles(tmp_path):
+    names = ["subject01.normal", "subject01.happy", "subject01.glasses", "subject02.wink.gif", "Readme.txt"]
+    photos = read("yale", make_tree(tmp_path, *names), "expression").photos.set_index("photo")
+    assert photos.loc["subject01.normal", ["expression", "role"]].tolist() == ["neutral", "neutral"]
+    assert photos.loc["subject01.happy", ["expression", "role"]].tolist() == ["happiness", "peak"]
+    assert photos.loc["subject01.glasses", ["expression", "role"]].tolist() == ["", "identity"]
+    assert photos.loc["subject02.wink.gif", "subject"] == "subject02"
+    assert len(photos) == 4
+
+
+def test_an_unknown_yale_condition_is_named(tmp_path):
+    with pytest.raises(DataSetError, match=r"subject01\.bored: no condition"):
+        read("yale", make_tree(tmp_path, "subject01.bored"), "expression")
+
+
+def test_a_folder_a_person_is_read_without_what_is_no_picture(tmp_path):
+    make_tree(tmp_path, "0001/a.JPG", "0001/notes.txt", "0000/b.png", "0002/.hidden.jpg", "list.csv")
+    photos = read("folders", tmp_path).photos
+    assert photos["photo"].tolist() == ["0000/b.png", "0001/a.JPG"]
+    assert photos["subject"].tolist() == ["0000", "0001"]
+    assert set(photos["role"]) == {"identity"}
+
+
+def write_lfw(folder: Path, lines: list[str], people: int = 3, photos: int = 2) -> Path:
+    names = ["Ann_A", "Bob_B", "Cyd_C", "Dan_D"][:people]
+    make_tree(folder, *[f"{name}/{name}_{number:04d}.jpg" for name in names for number in range(1, photos + 1)])
+    (folder / "pairs.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+GOOD = ["2\t1", "Ann_A\t1\t2", "Ann_A\t1\tBob_B\t2", "Bob_B\t1\t2", "Bob_B\t1\tAnn_A\t2"]
+
+
+def test_lfw_blocks_are_the_folds(tmp_path):
+    data_set = read("lfw", write_lfw(tmp_path, GOOD), "verification")
+    assert data_set.pairs["fold"].tolist() == [0, 0, 1, 1]
+    assert data_set.pairs["is_same_identity"].tolist() == [True, False, True, False]
+    assert data_set.pairs.loc[1, ["photo_a", "photo_b"]].tolist() == ["Ann_A/Ann_A_0001.jpg", "Bob_B/Bob_B_0002.jpg"]
+
+
+def test_lfw_lists_only_photos_that_a_pair_names(tmp_path):
+    assert set(read("lfw", write_lfw(tmp_path, GOOD), "verification").photos["subject"]) == {"Ann_A", "Bob_B"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Ann_A\t1\t9", r"line 2: names .*Ann_A_0009\.jpg, which is not there"),
+        ("Ann_A\t1", "line 2: must be `name i j`"),
+        ("Ann_A\tone\t2", "line 2: must be `name i j`"),
+        ("../Ann_A\t1\t2", r"line 2: .*is no person's folder"),
+        ("..\t1\t2", "line 2: .*is no person's folder"),
+    ],
+)
+def test_a_bad_lfw_pair_is_named_with_its_line(tmp_path, line, message):
+    with pytest.raises(DataSetError, match=message):
+        read("lfw", write_lfw(tmp_path, [GOOD[0], line, *GOOD[2:]]), "verification")
+
+
+def test_lfw_blocks_that_do_not_add_up_are_told(tmp_path):
+    with pytest.raises(DataSetError, match="3 pairs; the first line announces 2 blocks of 1"):
+        read("lfw", write_lfw(tmp_path, GOOD[:-1]), "verification")
+
+
+def test_an_lfw_first_line_that_announces_nothing_is_told(tmp_path):
+    with pytest.raises(DataSetError, match="line 1: must be the number of blocks"):
+        read("lfw", write_lfw(tmp_path, GOOD[1:]), "verification")
+
+
+def test_lfw_without_its_pairs_is_told(tmp_path):
+    with pytest.raises(DataSetError, match=r"pairs\.txt: no such file"):
+        read("lfw", make_tree(tmp_path, "Ann_A/Ann_A_0001.jpg"), "verification")
+
+
+def test_an_unknown_adapter_lists_the_known(tmp_path):
+    with pytest.raises(DataSetError, match=r"sets\.identity\.adapter must be one of folders, lfw, oulu_casia, yale"):
+        read("lwf", tmp_path)
+
+
+def test_a_missing_folder_names_its_key(tmp_path):
+    with pytest.raises(DataSetError, match=r"gone: no such folder\. Set sets\.expression\.folder"):
+        read("yale", tmp_path / "gone", "expression")
+
+
+@pytest.mark.parametrize("adapter", ["folders", "oulu_casia", "yale"])
+def test_an_empty_folder_is_told(tmp_path, adapter):
+    with pytest.raises(DataSetError, match=f"no photo in the layout of `{adapter}`"):
+        read(adapter, tmp_path)
+
+
+def test_a_set_that_does_not_serve_its_role_is_told(tmp_path):
+    make_tree(tmp_path, "0001/a.jpg")
+    with pytest.raises(DataSetError, match="no verification pairs"):
+        read("folders", tmp_path, "verification")
+    with pytest.raises(DataSetError, match="no expressions"):
+        read("folders", tmp_path, "expression")
+
+
+def test_real_yale_is_164_photos_of_15_subjects(testdata):
+    photos = read("yale", testdata / "real" / "yale", "expression").photos
+    assert (len(photos), photos["subject"].nunique()) == (164, 15)
+    assert photos["role"].value_counts().to_dict() == {"peak": 75, "identity": 74, "neutral": 15}
+
+
+def test_real_lfw_is_ten_blocks_of_sixty_pairs(testdata):
+    data_set = read("lfw", testdata / "real" / "lfw", "verification")
+    assert data_set.pairs["fold"].value_counts().to_dict() == dict.fromkeys(range(10), 60)
+    assert len(data_set.photos) == 901

@@ -1,0 +1,95 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dwmtl.datasets import photos
+from dwmtl.datasets.photos import read_photo
+from dwmtl.errors import UnreadablePhotoError
+
+RED = Image.new("RGB", (6, 4), (200, 30, 40))
+
+
+def encoded(picture: Image.Image, kind: str, **options) -> bytes:
+    data = io.BytesIO()
+    picture.save(data, kind, **options)
+    return data.getvalue()
+
+
+def test_a_photo_is_rgb_whatever_its_file_is_called(tmp_path):
+    path = tmp_path / "subject01.happy"
+    path.write_bytes(encoded(RED.quantize(4), "GIF"))
+    photo = read_photo(path)
+    assert photo.shape == (4, 6, 3)
+    assert photo.dtype == np.uint8
+    assert np.abs(photo.astype(int) - [200, 30, 40]).max() < 8
+
+
+def test_transparency_is_dropped_onto_white(tmp_path):
+    picture = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
+    picture.putpixel((1, 0), (10, 20, 30, 0))
+    picture.save(tmp_path / "a.png")
+    assert read_photo(tmp_path / "a.png").tolist() == [[[10, 20, 30], [255, 255, 255]]]
+
+
+def test_sixteen_bit_grey_keeps_its_whole_range(tmp_path):
+    Image.fromarray(np.array([[0, 32768, 65535]], dtype=np.uint16)).save(tmp_path / "a.png")
+    assert read_photo(tmp_path / "a.png")[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_cmyk_is_read(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(encoded(RED.convert("CMYK"), "JPEG"))
+    assert np.abs(read_photo(tmp_path / "a.jpg").astype(int) - [200, 30, 40]).max() < 12
+
+
+def test_grey_is_read_as_three_equal_channels(tmp_path):
+    Image.new("L", (3, 2), 77).save(tmp_path / "a.png")
+    assert (read_photo(tmp_path / "a.png") == 77).all()
+
+
+def test_the_exif_orientation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    picture = Image.new("RGB", (8, 4))
+    picture.paste((255, 0, 0), (0, 0, 4, 4))
+    (tmp_path / "a.png").write_bytes(encoded(picture, "PNG", exif=exif))
+    photo = read_photo(tmp_path / "a.png")
+    assert photo.shape == (8, 4, 3)
+    assert photo[0, 0, 0] == 255  # what was on the left is on top
+    assert photo[7, 0, 0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"no picture at all", "not a whole picture"),
+        (encoded(RED.resize((64, 64)), "JPEG")[:-200], "not a whole picture"),
+        (encoded(RED.resize((64, 64)), "PNG")[:-30], "not a whole picture"),
+        (encoded(RED, "JPEG")[:20], "not a whole picture"),
+    ],
+)
+def test_a_file_that_is_no_whole_picture_is_named(tmp_path, content, reason):
+    (tmp_path / "bad.jpg").write_bytes(content)
+    with pytest.raises(UnreadablePhotoError, match=rf"bad\.jpg: {reason}"):
+        read_photo(tmp_path / "bad.jpg")
+
+
+def test_a_missing_photo_is_named(tmp_path):
+    with pytest.raises(UnreadablePhotoError, match=r"gone\.jpg: no such file"):
+        read_photo(tmp_path / "gone.jpg")
+
+
+def test_a_photo_beyond_the_limit_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(photos, "MAX_PIXELS", 23)
+    RED.save(tmp_path / "a.png")
+    with pytest.raises(UnreadablePhotoError, match="6x4 is more than 23 pixels"):
+        read_photo(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    "name", ["edge/rgba.png", "edge/no_face.png", "edge/several_faces.jpg", "yale/subject01.happy"]
+)
+def test_real_photos_are_read(testdata, name):
+    assert read_photo(testdata / "real" / name).shape[2] == 3
