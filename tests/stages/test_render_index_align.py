@@ -90,16 +90,6 @@ def test_an_unreadable_photo_of_an_evaluated_set_stops_the_stage_and_is_named(re
     assert not (tmp_path / "out").exists()
 
 
-def test_a_typo_in_a_later_stages_section_stops_the_first(write_params, tmp_path):
-    params = write_params()
-    params.write_text(params.read_text().replace("normalize_logits", "normalise_logits"))
-    done = run_stage("render", "--out", tmp_path / "sets", "--params", params)
-    assert done.returncode == 1
-    assert "train.weighting.normalise_logits: unknown key. Did you mean normalize_logits?" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "sets").exists()
-
-
 def test_an_unknown_role_is_refused(tmp_path):
     done = run_stage("index", "--role", "expressions", "--out", tmp_path)
     assert done.returncode == 2

@@ -7,6 +7,8 @@ the others' bytes as they are.
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import combinations, product
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -54,9 +56,12 @@ def render_identities(folder: Path, params: RenderParams) -> None:
 
 
 def _in_parallel(render: Callable, places: Iterable, title: str) -> None:
-    """Render every place, on all cores; each has a generator of its own, so the order does not matter."""
+    """Render every place, on all cores; each has a generator of its own, so the order does not matter.
+
+    Workers are started afresh, not forked: a fork would inherit the locks of torch's or OpenCV's threads.
+    """
     places = list(places)
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for _ in tqdm(pool.map(render, places), desc=f"render {title}", total=len(places), disable=None):
             pass
 
@@ -79,7 +84,7 @@ def _render_identity(folder: Path, params: RenderParams, person: int) -> None:
 
 
 def _render_sequence(folder: Path, person: Person, params: RenderParams, subject: int, number: int, name: str) -> None:
-    """One sequence: the scene stays but for small movements, the expression grows from neutral to this time's peak."""
+    """One sequence: the scene stays, the expression grows from neutral to this time's peak."""
     rng = _generator(params, _OULU_CASIA, subject, number)
     height, width = _OULU_SIZE
     scene_seed = int(rng.integers(2**32))
@@ -116,16 +121,13 @@ def _render_casual(
 
 
 def _block_pairs(people: list[int], params: RenderParams, block: int) -> tuple[list[tuple], list[tuple]]:
-    """Genuine (person, i, j) and impostor (person, i, other, j) pairs of one block; photos count from 1."""
-    if len(people) < 2:
-        raise ValueError(f"render.num_verification_people must be >= {2 * _NUM_BLOCKS}: two people a block of pairs.")
+    """Genuine (person, i, j) and impostor (person, i, other, j) pairs of one block, none twice; photos count from 1."""
     rng = _generator(params, _LFW, 2**31, block)
-    genuine, impostor = [], []
-    for number in range(params.num_pairs_per_block):
-        genuine.append((people[number % len(people)], 1, 2 + number // len(people)))
-        a, b = rng.choice(len(people), size=2, replace=False)
-        photo_a, photo_b = rng.integers(1, 4, size=2)
-        impostor.append((people[a], int(photo_a), people[b], int(photo_b)))
+    num_pairs = params.num_pairs_per_block
+    genuine = [(people[number % len(people)], 1, 2 + number // len(people)) for number in range(num_pairs)]
+    numbers = range(1, max(j for _, _, j in genuine) + 1)
+    strangers = [(a, i, b, j) for a, b in combinations(people, 2) for i, j in product(numbers, repeat=2)]
+    impostor = [strangers[number] for number in rng.choice(len(strangers), size=num_pairs, replace=False)]
     return genuine, impostor
 
 

@@ -73,6 +73,11 @@ def test_no_person_of_a_pair_is_in_two_blocks(rendered):
     assert sum(len(names) for names in people.values()) == len(set().union(*people.values()))
 
 
+def test_no_pair_stands_twice(rendered):
+    pairs = read_data_set("verification", "lfw", rendered / "lfw", num_peak_frames=3).pairs
+    assert not pairs.duplicated(["photo_a", "photo_b"]).any()
+
+
 def test_the_face_moves_more_towards_the_peak(rendered):
     folder = rendered / "oulu_casia" / "VL" / "Strong" / "P001" / "Surprise"
     frames = [read_photo(folder / f"{frame:03d}.jpeg").astype(float) for frame in range(4)]

@@ -1,0 +1,221 @@
+"""From what a network says of a few crops to the report: one small world, made by hand."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dwmtl.errors import ProtocolError, TableError
+from dwmtl.evaluation.embedding import Answers
+from dwmtl.evaluation.fold import Answered, FoldEvaluation, evaluate_fold, write_evaluation
+from dwmtl.evaluation.report import HEADLINES, read_fold, summarize, write_plot_tables, write_report
+from dwmtl.params import Params, load_params
+from dwmtl.stage import write_json
+from dwmtl.tables import CROPS, FOLDS, write_table
+
+CLASSES = ["happiness", "neutral", "sadness", "surprise"]
+SUBJECTS = [f"S{number}" for number in range(4)]
+
+
+def labels() -> pd.DataFrame:
+    rows = [
+        {"photo": f"{subject}/{name}.jpg", "subject": subject, "expression": name, "fold": 0}
+        for subject in SUBJECTS
+        for name in CLASSES
+    ]
+    return pd.DataFrame([*rows, {"photo": "S0/lights.jpg", "subject": "S0", "expression": "", "fold": 0}])
+
+
+def expression_pairs() -> pd.DataFrame:
+    rows = []
+    for number, subject in enumerate(SUBJECTS):
+        other = SUBJECTS[(number + 1) % 4]
+        for who, shown in ((subject, "happiness"), (other, "happiness"), (subject, "sadness"), (other, "sadness")):
+            rows.append(
+                {
+                    "input": f"{who}/{shown}.jpg",
+                    "reference": f"{subject}/neutral.jpg",
+                    "is_same_identity": who == subject,
+                    "expression_actual": shown,
+                    "expression_required": "happiness",
+                    "expression_reference": "neutral",
+                    "is_required_expression": shown == "happiness",
+                    "fold": number // 2,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def verification_pairs() -> pd.DataFrame:
+    rows = [("A/1.jpg", "A/2.jpg", True, f) for f in (0, 1)] + [("A/1.jpg", "B/1.jpg", False, f) for f in (0, 1)]
+    return pd.DataFrame(rows, columns=["photo_a", "photo_b", "is_same_identity", "fold"])
+
+
+def answered(photos: list[str], expression_of=None, noise: float = 0.0) -> Answered:
+    """A network that knows who everybody is, and what they show as `expression_of` says."""
+    people = sorted({photo.split("/")[0] for photo in photos})
+    embeddings = np.array([np.eye(len(people))[people.index(photo.split("/")[0])] for photo in photos], np.float32)
+    embeddings += noise * np.random.default_rng(0).normal(size=embeddings.shape).astype(np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    probabilities = np.full((len(photos), 4), 0.1, np.float32)
+    for row, photo in enumerate(photos):
+        name = photo.split("/")[1].removesuffix(".jpg")
+        name = (expression_of or {}).get(photo, name)
+        probabilities[row, CLASSES.index(name) if name in CLASSES else 0] = 0.7
+    return Answered(pd.Index(photos), Answers(embeddings, probabilities), np.zeros(len(photos), bool))
+
+
+def evaluate(expression_of=None, noise: float = 0.0, photos: list[str] | None = None) -> FoldEvaluation:
+    return evaluate_fold(
+        labels(),
+        expression_pairs(),
+        verification_pairs(),
+        expression_set=answered(photos or labels()["photo"].tolist(), expression_of, noise),
+        verification_set=answered(["A/1.jpg", "A/2.jpg", "B/1.jpg"]),
+        classes=CLASSES,
+        params=load_params().evaluate,
+    )
+
+
+def test_a_perfect_network_scores_one_everywhere():
+    metrics = evaluate().metrics
+    assert metrics["expression"]["accuracy"] == 1
+    assert metrics["expression"]["num_photos"] == 16  # the photo without an expression is not among them
+    assert metrics["expression_pairs"]["accuracy_mean"] == 1
+    assert metrics["verification"]["auc"] == 1
+    assert {name: metrics["authentication"][name] for name in ("accuracy", "far", "frr", "product")} == {
+        "accuracy": 1,
+        "far": 0,
+        "frr": 0,
+        "product": 1,
+    }
+
+
+def test_a_wrong_expression_costs_expression_and_authentication_alone():
+    metrics = evaluate({"S0/happiness.jpg": "surprise"}).metrics
+    assert metrics["expression"]["accuracy"] == 15 / 16
+    assert metrics["expression"]["per_class"]["happiness"] == 0.75
+    assert metrics["authentication"]["frr"] == 0.25
+    assert metrics["authentication"]["far"] == 0
+    assert metrics["expression_pairs"]["accuracy_mean"] == 1
+
+
+def test_every_pair_is_in_the_table_with_its_decision():
+    pairs = evaluate().pairs
+    assert pairs["set"].value_counts().to_dict() == {"expression": 16, "verification": 4}
+    assert (pairs["is_verified"] == (pairs["distance"] < pairs["threshold"])).all()
+    own = pairs[pairs["set"] == "expression"]
+    assert (own["is_accepted"] == (own["is_same_identity"] & own["is_required_expression"])).all()
+
+
+def test_a_photo_without_a_crop_is_named():
+    photos = [photo for photo in labels()["photo"] if photo != "S2/neutral.jpg"]
+    with pytest.raises(ProtocolError, match=r"S2/neutral\.jpg has no crop"):
+        evaluate(photos=photos)
+
+
+@pytest.fixture
+def world(tmp_path) -> tuple[Path, Params]:
+    """Outputs of the earlier stages for two folds, with a mistake of each kind."""
+    for fold in (0, 1):
+        evaluation = evaluate({"S0/happiness.jpg": "surprise"}, noise=1.0)
+        write_evaluation(evaluation, tmp_path / f"evaluation/fold_{fold}")
+        steps = np.arange(40)
+        trajectory = pd.DataFrame({"step": steps, "loss_identity": 2.0 / (1 + steps), "loss_expression": 1.5})
+        trajectory = trajectory.assign(weight_identity=0.3 + 0.1 * fold, weight_expression=0.7 - 0.1 * fold)
+        write_table(trajectory, tmp_path / f"training/fold_{fold}/trajectory.csv")
+        facts = {"num_subjects": 4, "num_photos": 16, "num_steps": 40, "num_parameters": 9, "model_sha256": "ab" * 32}
+        write_json(facts, tmp_path / f"training/fold_{fold}/training.json")
+    photos = {
+        "expression": labels()["photo"],
+        "verification": ["A/1.jpg", "A/2.jpg", "B/1.jpg"],
+        "identity": ["x/1.jpg"],
+    }
+    for role, names in photos.items():
+        crops = pd.DataFrame({"photo": names, "num_faces": 1, "status": "aligned"}).reindex(columns=list(CROPS))
+        crops["crop"] = "photos/" + crops["photo"] + ".png"
+        write_table(crops, tmp_path / "aligned" / role / "crops.csv", CROPS)
+        for crop in crops["crop"]:
+            path = tmp_path / "aligned" / role / crop
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (112, 112), (90, 120, 150)).save(path)
+    write_table(pd.DataFrame({"subject": SUBJECTS, "fold": [0, 0, 1, 1]}), tmp_path / "labels/folds.csv", FOLDS)
+    return tmp_path, load_params()
+
+
+def folds_of(folder: Path):
+    return [read_fold(number, folder / "training", folder / "evaluation") for number in (0, 1)]
+
+
+def write(world, name: str) -> Path:
+    folder, params = world
+    out = folder / name
+    write_report(folds_of(folder), params, aligned_dir=folder / "aligned", labels_dir=folder / "labels", folder=out)
+    return out
+
+
+def test_the_summary_is_the_mean_and_population_deviation(world):
+    summary = summarize(folds_of(world[0]))
+    assert set(summary) == {"folds", "chance", *HEADLINES}
+    for name in HEADLINES:
+        values = summary[name]["per_fold"]
+        assert summary[name]["mean"] == pytest.approx(np.mean(values), abs=1e-6)
+        assert summary[name]["std"] == pytest.approx(np.std(values), abs=1e-6)
+    assert summary["chance"]["authentication_accuracy"] == 0.75
+
+
+def test_the_page_needs_nothing_beside_it(world):
+    page = (write(world, "report") / "report.html").read_text()
+    assert page.count("<figure") == 6  # two trajectories, ROC, two distances, confusion
+    assert page.count("<svg") == 6
+    assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)", page)
+    assert "@import" not in page
+    assert "prefers-color-scheme: dark" in page
+    assert "S0/happiness.jpg" in page  # the wrong expression, as a picture
+    assert "data:image/jpeg;base64," in page
+
+
+def test_the_markdown_names_figures_that_are_there(world):
+    folder = write(world, "report")
+    figures = re.findall(r"\]\((figures/[^)]+)\)", (folder / "report.md").read_text())
+    assert len(figures) == 6
+    assert all((folder / figure).is_file() for figure in figures)
+
+
+def test_the_same_outcome_gives_the_same_bytes(world):
+    first, second = write(world, "first"), write(world, "second")
+    files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
+    assert files
+    assert all((first / file).read_bytes() == (second / file).read_bytes() for file in files)
+
+
+def test_names_from_a_data_set_cannot_write_into_the_page(world):
+    folder, _ = world
+    for fold in (0, 1):
+        path = folder / f"evaluation/fold_{fold}/predictions.csv"
+        path.write_text(path.read_text().replace("happiness,surprise", "happiness,<script>alert(1)</script>"))
+    assert "<script>" not in (write(world, "report") / "report.html").read_text()
+
+
+def test_plot_tables_are_means_over_the_folds(world):
+    write_plot_tables(folds_of(world[0]), world[0] / "plots")
+    weights = pd.read_csv(world[0] / "plots/task_weights.csv")
+    assert weights["identity"].tolist() == [0.35] * 40
+    roc = pd.read_csv(world[0] / "plots/roc.csv")
+    assert roc.columns.tolist() == ["far", "tar_expression", "tar_verification"]
+    assert roc["tar_expression"].is_monotonic_increasing
+    assert len(pd.read_csv(world[0] / "plots/confusion.csv")) == 32
+
+
+def test_a_fold_that_was_not_evaluated_is_named(world):
+    with pytest.raises(TableError, match=r"training/fold_7/trajectory\.csv: no such table"):
+        read_fold(7, world[0] / "training", world[0] / "evaluation")
+
+
+def test_metrics_are_json_that_reads_back(world):
+    metrics = json.loads((world[0] / "evaluation/fold_0/metrics.json").read_text())
+    assert metrics["expression"]["accuracy"] == 0.9375
