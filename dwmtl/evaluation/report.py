@@ -155,8 +155,9 @@ def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, 
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("report.html", "report.md"):
-        (folder / name).write_text(environment.get_template(f"{name}.j2").render(content), encoding="utf-8")
+    for template in ("report.html.j2", "report.md.j2"):
+        page = environment.get_template(template).render(content)
+        (folder / template.removesuffix(".j2")).write_text(page, encoding="utf-8")
     (folder / "figures").mkdir(exist_ok=True)
     for figure in figures:
         (folder / "figures" / f"{figure['name']}.svg").write_text(figure["svg"], encoding="utf-8")

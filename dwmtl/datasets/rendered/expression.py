@@ -36,7 +36,7 @@ PROTOTYPES = {
         inner_brow_raise=0.9, outer_brow_raise=0.35, brow_lower=0.4, lid_raise=0.9, lip_stretch=0.8, lips_part=0.5
     ),
     "Happiness": Expression(cheek_raise=0.8, corner_up=1.0, lips_part=0.5, lid_tighten=0.2),
-    "Sadness": Expression(inner_brow_raise=0.8, brow_lower=0.3, corner_down=1.0, lid_tighten=0.35),
+    "Sadness": Expression(inner_brow_raise=1.0, brow_lower=0.3, corner_down=1.0, lid_tighten=0.45),
     "Surprise": Expression(inner_brow_raise=1.0, outer_brow_raise=1.0, lid_raise=0.9, jaw_drop=1.0),
 }
 """The six expressions of Oulu-CASIA at their peak."""

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from dwmtl.datasets.crops import crop_paths, read_crop
 from dwmtl.errors import TableError
 from dwmtl.tables import CROPS, write_table
-from dwmtl.datasets.crops import crop_paths, read_crop
 
 
 @pytest.fixture

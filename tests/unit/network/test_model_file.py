@@ -76,14 +76,14 @@ def test_a_truncated_file_of_weights_is_named(saved, tmp_path):
 
 
 def test_weights_that_do_not_fit_the_card_are_an_error(saved, tmp_path):
-    folder, network = saved
+    _folder, network = saved
     save_model(network, make_card(identity=["a", "b", "c"], expression=["anger", "happiness"]), tmp_path)
     with pytest.raises(ModelFileError, match="do not fit"):
         load_model(tmp_path)
 
 
 def test_an_unknown_key_in_the_card_is_an_error(saved, tmp_path):
-    folder, network = saved
+    _folder, network = saved
     save_model(network, make_card(), tmp_path)
     card = tmp_path / "model.json"
     card.write_text(card.read_text().replace('"crop_px"', '"crop_pixels"'))

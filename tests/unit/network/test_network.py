@@ -72,7 +72,8 @@ def test_relu_on_expression_logits_leaves_none_negative():
 
 def test_batch_norm_scale_is_not_trained(network):
     scales = [m.weight for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    assert scales and not any(scale.requires_grad for scale in scales)
+    assert scales
+    assert not any(scale.requires_grad for scale in scales)
 
 
 def test_a_frozen_part_keeps_its_statistics_and_does_not_drop_out():

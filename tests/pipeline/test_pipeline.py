@@ -1,0 +1,122 @@
+"""The whole pipeline in small, by DVC, in a copy of the repository: photos to report, and only what changed again."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SMALL = {
+    "folds": [0],
+    "render.num_expression_subjects": 4,
+    "render.num_frames": 4,
+    "render.num_verification_people": 20,
+    "render.num_pairs_per_block": 1,
+    "render.num_identity_people": 3,
+    "render.num_photos_per_person": 3,
+    "align.crop_px": 80,
+    "labels.num_folds": 2,
+    "pretrain.num_epochs": 1,
+    "pretrain.batch_size": 4,
+    "train.num_epochs": 1,
+}
+
+
+class Project:
+    """A copy of the repository with the small params, driven from outside like a user does."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name in ("dvc.yaml", "dwmtl", "stages", "data/.gitignore", "metrics/.gitignore"):
+            source, target = REPOSITORY / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, target)
+        values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+        for dotted, value in SMALL.items():
+            *sections, key = dotted.split(".")
+            (values[sections[0]] if sections else values)[key] = value
+        (folder / "params.yaml").write_text(yaml.safe_dump(values))
+        for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
+            self.run(*command)
+
+    def run(self, *command: str) -> str:
+        environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+        }
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def reproduce(self) -> list[str]:
+        """`dvc repro`; the stages that ran."""
+        lines = self.run("dvc", "repro").splitlines()
+        return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+    def set_folds(self, folds: list[int]) -> None:
+        path = self.folder / "params.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"folds": folds}))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.first_run = project.reproduce()
+    return project
+
+
+@pytest.mark.slow
+def test_every_stage_runs_from_photos_to_a_report(project):
+    per_set = [f"{stage}@{role}" for stage in ("index", "align") for role in ("expression", "verification", "identity")]
+    once = ["render", "labels", "pairs", "pretrain", "train@0", "evaluate@0", "report"]
+    assert sorted(project.first_run) == sorted(per_set + once)
+    summary = json.loads((project.folder / "metrics/summary.json").read_text())
+    assert 0 <= summary["expression_accuracy"]["mean"] <= 1
+    assert (project.folder / "metrics/report/report.html").is_file()
+    trajectory = pd.read_csv(project.folder / "metrics/training/fold_0/trajectory.csv")
+    assert {"loss_identity", "loss_expression", "center_loss", "loss_weighting", "weight_identity"} <= set(trajectory)
+
+
+@pytest.mark.slow
+def test_the_folds_evaluation_and_the_report_land_in_their_runs(project):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{project.folder}/mlflow.db")
+    runs = {
+        run.info.run_name: run for run in client.search_runs([client.get_experiment_by_name("dwmtl").experiment_id])
+    }
+    fold, parent = runs["fold 0"], runs["dynamic on oulu_casia"]
+    assert fold.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert {"weight/identity", "loss/expression", "expression/accuracy", "verification/accuracy_mean"} <= set(
+        fold.data.metrics
+    )
+    assert parent.data.metrics["expression_accuracy"] == fold.data.metrics["expression/accuracy"]
+    assert fold.data.tags["dwmtl.data_sha256"]
+
+
+@pytest.mark.slow
+def test_nothing_runs_again_until_a_fold_is_added_and_then_only_that_fold(project):
+    assert project.reproduce() == []
+    project.set_folds([0, 1])
+    assert project.reproduce() == ["train@1", "evaluate@1", "report"]
+    summary = json.loads((project.folder / "metrics/summary.json").read_text())
+    assert summary["folds"] == [0, 1]
+    project.set_folds([0])
+
+
+@pytest.mark.slow
+def test_metrics_and_plots_are_shown(project):
+    shown = json.loads(project.run("dvc", "metrics", "show", "--json"))
+    assert "metrics/summary.json" in json.dumps(shown)
+    project.run("dvc", "plots", "show", "--out", "plots")
+    page = (project.folder / "plots/index.html").read_text()
+    for title in ("Task weights, mean over the folds", "Task losses", "Verification, mean", "Expressions, all folds"):
+        assert title in page
