@@ -27,11 +27,10 @@ OWNERS = {
     "matplotlib": ("dwmtl/evaluation/figures.py",),
     "mlflow": ("dwmtl/tracking.py",),
     "PIL": (
-        "dwmtl/alignment/",
+        "dwmtl/alignment/crop.py",
+        "dwmtl/datasets/crops.py",
         "dwmtl/datasets/photos.py",
-        "dwmtl/datasets/rendered",
         "dwmtl/evaluation/report.py",
-        "dwmtl/training/crops.py",
     ),
 }
 

@@ -149,7 +149,7 @@ def test_file_that_holds_no_sections_is_an_error(tmp_path, text):
 
 @pytest.mark.parametrize("spelling", ["1e-4", "1E-4", "1.0e-4", "0.0001", ".0001", "+1e-4", "10e-5"])
 def test_number_means_what_it_means_to_dvc(tmp_path, spelling):
-    path = _with_text(tmp_path, "learning_rate: 1e-3", f"learning_rate: {spelling}")
+    path = _with_text(tmp_path, "learning_rate: 5e-4", f"learning_rate: {spelling}")
     to_dvc = YAML(typ="safe").load(path.read_text())["pretrain"]["optimizer"]["learning_rate"]
     assert load_params(path).pretrain.optimizer.learning_rate == to_dvc == 1e-4
 

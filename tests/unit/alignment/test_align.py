@@ -56,7 +56,7 @@ FACES = [f"VL/Strong/P001/{name}/000.jpeg" for name in ("Anger", "Disgust", "Fea
 def test_every_rendered_face_is_found_and_cropped(photos, tmp_path, detector):
     aligned = run(FACES, photos, tmp_path, detector)
     assert aligned.crops["status"].tolist() == ["aligned"] * 6
-    assert (aligned.crops["confidence"] > 0.9).all()
+    assert (aligned.crops["confidence"] > 0.8).all()
     assert aligned.failures.empty
     for row in aligned.crops.itertuples():
         assert read_crop(tmp_path / row.crop).shape == (112, 112, 3)
