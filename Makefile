@@ -9,23 +9,29 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## list these verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(INSTALL) .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(INSTALL) '.[test]'
 	touch $@
 
 repro: .venv/installed ## install what is missing, then run the whole pipeline (only what changed)
 	dvc repro
 
-test: .venv/installed ## install what is missing, then run the tests
+test: .venv/installed-test ## install what is missing, then run the tests
 	$(BIN)/python -m pytest
 
-lint: .venv/installed ## check style and formatting
+lint: .venv/installed-test ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-ui: .venv/installed ## browse the runs in MLflow's pages, on 127.0.0.1:5000
-	$(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --host 127.0.0.1
+ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.0.1:5000
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 status: .venv/installed ## what `make repro` would run
 	dvc status

@@ -25,6 +25,7 @@ DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 _METRICS_PER_REQUEST = 1000  # MLflow's limit
 _PARAMS_PER_REQUEST = 100  # MLflow's limit
 _NOT_OF_THE_EXPERIMENT = {"folds", "compute", "tracking"}
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the UI then opens on training runs
 
 for _name, _value in {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -220,8 +221,9 @@ def _connected(params: Params, make: Callable[[object, str], Run]) -> Run:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         client = MlflowClient(tracking_uri=tracking_uri())
         experiment = client.get_experiment_by_name(params.tracking.experiment)
-        experiment_id = experiment.experiment_id if experiment else client.create_experiment(params.tracking.experiment)
-        return make(client, experiment_id)
+        if experiment:
+            return make(client, experiment.experiment_id)
+        return make(client, client.create_experiment(params.tracking.experiment, tags=_EXPERIMENT_TAGS))
     except Exception as error:
         log.warning("MLflow (%s): %s. This run is not logged.", tracking_uri(), _first_line(error))
         return Run()

@@ -37,6 +37,7 @@ def main(
         )
         write_trained(trained, model_dir=model, metrics_dir=metrics)
         tracked.set_tag("dwmtl.model_sha256", model_sha256(model))
+        tracked.log_folder(metrics, "training")
 
 
 if __name__ == "__main__":

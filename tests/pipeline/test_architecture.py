@@ -26,6 +26,7 @@ OWNERS = {
     "facenet_pytorch": ("dwmtl/alignment/detector.py",),
     "matplotlib": ("dwmtl/evaluation/figures.py",),
     "mlflow": ("dwmtl/tracking.py",),
+    "tensorflow": ("dwmtl/network/tensorflow_checkpoint.py",),
     "PIL": (
         "dwmtl/alignment/crop.py",
         "dwmtl/datasets/crops.py",

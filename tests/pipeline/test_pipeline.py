@@ -120,3 +120,15 @@ def test_metrics_and_plots_are_shown(project):
     page = (project.folder / "plots/index.html").read_text()
     for title in ("Task weights, mean over the folds", "Task losses", "Verification, mean", "Expressions, all folds"):
         assert title in page
+
+
+@pytest.mark.slow
+def test_an_experiment_is_tried_and_compared(project):
+    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    project.run("git", "add", "--all")
+    project.run("git", *identity, "commit", "--quiet", "--message", "baseline")
+    project.run("dvc", "exp", "run", "--name", "slower", "--set-param", "train.optimizer.learning_rate=1e-4")
+    changed = json.loads(project.run("dvc", "params", "diff", "--json"))
+    assert changed["params.yaml"]["train.optimizer.learning_rate"] == {"old": 0.0005, "new": 0.0001, "diff": -0.0004}
+    assert "loss_expression" in project.run("dvc", "metrics", "diff", "--all")
+    assert "slower" in project.run("dvc", "exp", "list")
