@@ -1,13 +1,16 @@
 """Stage `align`, a set: photos and their manifest -> aligned crops, and a row a photo on how each was cut."""
 
 import logging
+import time
 from pathlib import Path
 from typing import Literal
 
-from lightning_fabric import Fabric
+import pandas as pd
+import torch
 
 from dwmtl.alignment.align import align
 from dwmtl.alignment.detector import Detector
+from dwmtl.compute import make_fabric
 from dwmtl.errors import UnreadablePhotoError
 from dwmtl.params import load_params
 from dwmtl.stage import run, whole_folder
@@ -24,33 +27,39 @@ def main(
 ) -> None:
     """Find the face of every photo and crop it."""
     values = load_params(params)
+    torch.set_num_threads(1)  # MTCNN on the CPU is thousands of tiny calls: more threads only wait for each other
     photos_dir = Path(getattr(values.sets, role).folder)
     detector = Detector(
         min_face_px=values.align.min_face_px,
         thresholds=values.align.thresholds,
         pyramid_factor=values.align.pyramid_factor,
-        device=Fabric(accelerator=values.compute.accelerator, devices=1).device,
+        device=make_fabric(values.compute.accelerator).device,
     )
+    start = time.perf_counter()
     with whole_folder(out) as folder:
         aligned = align(read_table(index / "manifest.csv", MANIFEST), photos_dir, folder, detector, values.align)
         counts = aligned.crops["status"].value_counts()
-        log.info("%s: %s of %d photos", role, ", ".join(f"{n} {s}" for s, n in counts.items()), len(aligned.crops))
+        outcome = ", ".join(f"{number} {status}" for status, number in counts.items())
+        rate = len(aligned.crops) / (time.perf_counter() - start)
+        log.info("%s: %s of %d photos, %.1f photos/s", role, outcome, len(aligned.crops), rate)
         if counts.get("fallback", 0) > len(aligned.crops) / 2:
             log.warning(
                 "most photos of %s show no face: is align.min_face_px too large, or the folder wrong?", photos_dir
             )
         unreadable = aligned.failures[aligned.failures["status"] == "unreadable"]
         if len(unreadable) and role != "identity":
-            raise UnreadablePhotoError(_complaint(role, photos_dir, unreadable))
+            listed = out.with_name(f"{out.name}.failures.csv")
+            write_table(aligned.failures, listed, FAILURES)
+            raise UnreadablePhotoError(_complaint(role, photos_dir, unreadable, listed))
         write_table(aligned.crops, folder / "crops.csv", CROPS)
         write_table(aligned.failures, folder / "failures.csv", FAILURES)
 
 
-def _complaint(role: str, photos_dir: Path, unreadable) -> str:
+def _complaint(role: str, photos_dir: Path, unreadable: pd.DataFrame, listed: Path) -> str:
     """Every photo of this set is evaluated, so each must be readable; name those that are not."""
     lines = [f"{photos_dir / row.photo}: {row.reason}" for row in unreadable.head(20).itertuples()]
     if len(unreadable) > len(lines):
-        lines.append(f"... and {len(unreadable) - len(lines)} more")
+        lines.append(f"... and {len(unreadable) - len(lines)} more: {listed}")
     files = "\n  ".join(lines)
     return f"{len(unreadable)} photos of the {role} set cannot be read, and every one is evaluated:\n  {files}"
 

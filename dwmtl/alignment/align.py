@@ -15,6 +15,9 @@ from dwmtl.errors import DataSetError, UnreadablePhotoError
 from dwmtl.params import AlignParams
 from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS
 
+_MAX_WAITING_PIXELS = 16_000_000
+"""Photos decoded and not yet detected: 48 MB, four times that as the detector's float32."""
+
 
 @dataclass(frozen=True)
 class Aligned:
@@ -69,9 +72,11 @@ def _batches_of_one_size(
 ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
     """Decode photos as they come, and give them out in batches of one size; unreadable ones get a reason instead.
 
-    At most `batch_size` sizes wait at a time; the fullest is given out when there are more.
+    Large photos come in smaller batches, and no more than _MAX_WAITING_PIXELS wait at a time: the largest batch is then
+    given out before it is full.
     """
     waiting: dict[tuple[int, ...], tuple[list[str], list[np.ndarray]]] = {}
+    num_waiting = 0  # pixels
     for name in photos:
         try:
             photo = read_photo(photos_dir / name)
@@ -81,10 +86,13 @@ def _batches_of_one_size(
         names, batch = waiting.setdefault(photo.shape, ([], []))
         names.append(name)
         batch.append(photo)
-        if len(batch) == batch_size:
-            yield waiting.pop(photo.shape)
-        elif len(waiting) > batch_size:
-            yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape][0])))
+        num_waiting += photo.shape[0] * photo.shape[1]
+        full = photo.shape if len(batch) == batch_size else None
+        if full is None and num_waiting > _MAX_WAITING_PIXELS:
+            full = max(waiting, key=lambda shape: len(waiting[shape][0]) * shape[0] * shape[1])
+        if full is not None:
+            num_waiting -= len(waiting[full][0]) * full[0] * full[1]
+            yield waiting.pop(full)
     yield from waiting.values()
 
 

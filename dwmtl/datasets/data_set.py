@@ -44,9 +44,9 @@ def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:
 
 
 def folders_of(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones are left out."""
+    """Names of the folders in a folder, sorted; hidden ones and what archivers leave (`__MACOSX`) are left out."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith((".", "__")))
 
 
 def pictures_of(folder: Path) -> list[str]:

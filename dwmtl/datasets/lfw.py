@@ -1,5 +1,6 @@
 """Labeled Faces in the Wild: `Name_Surname/Name_Surname_0001.jpg` and `pairs.txt`, whose blocks are the folds."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,10 +26,11 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
                 _require(where, folder, photo)
             photos[photo] = photo.split("/")[0]
         rows.append((photo_a, photo_b, is_same, index // (2 * num_a_kind)))
-    if len(rows) != 2 * num_blocks * num_a_kind:
+    genuine = Counter(fold for _, _, is_same, fold in rows if is_same)
+    if len(rows) != 2 * num_blocks * num_a_kind or any(genuine[b] != num_a_kind for b in range(num_blocks)):
         raise DataSetError(
-            f"{pairs_file}: {len(rows)} pairs; the first line announces {num_blocks} blocks of {num_a_kind} genuine "
-            f"and {num_a_kind} impostor pairs. Copy the file again."
+            f"{pairs_file}: {len(rows)} pairs, {sum(genuine.values())} of them genuine; the first line announces "
+            f"{num_blocks} blocks of {num_a_kind} genuine and {num_a_kind} impostor pairs. Copy the file again."
         )
     return DataSet(
         manifest([{"photo": photo, "subject": subject} for photo, subject in photos.items()]), pair_table(rows)
@@ -38,7 +40,7 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
 def _header(pairs_file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, int]:
     """Number of blocks, and of pairs of either kind in each."""
     fields = next(lines, (1, ""))[1].split()
-    if len(fields) != 2 or not all(field.isdecimal() and int(field) > 0 for field in fields):
+    if len(fields) != 2 or not all(_is_number(field) and int(field) > 0 for field in fields):
         raise DataSetError(
             f"{pairs_file}, line 1: must be the number of blocks and of pairs of a kind, as in `10 300`."
         )
@@ -48,11 +50,17 @@ def _header(pairs_file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, in
 def _pair(where: str, line: str) -> tuple[str, str, bool]:
     """`name i j`: two photos of a person; `nameA i nameB j`: photos of two people."""
     fields = line.split("\t") if "\t" in line else line.split()
-    if len(fields) == 3 and fields[1].isdecimal() and fields[2].isdecimal():
+    if len(fields) == 3 and _is_number(fields[1]) and _is_number(fields[2]):
         return _photo(fields[0], fields[1]), _photo(fields[0], fields[2]), True
-    if len(fields) == 4 and fields[1].isdecimal() and fields[3].isdecimal():
+    if len(fields) == 4 and _is_number(fields[1]) and _is_number(fields[3]) and fields[0] != fields[2]:
         return _photo(fields[0], fields[1]), _photo(fields[2], fields[3]), False
-    raise DataSetError(f"{where}: must be `name i j` or `name i name j`. Got {line.strip()[:80]!r} instead.")
+    raise DataSetError(
+        f"{where}: must be `name i j` or, of two people, `name i name j`. Got {line.strip()[:80]!r} instead."
+    )
+
+
+def _is_number(field: str) -> bool:
+    return field.isdecimal() and len(field) <= 6
 
 
 def _photo(name: str, number: str) -> str:

@@ -1,5 +1,6 @@
 """Oulu-CASIA: `VL/Strong/P001/Anger/000.jpeg`, sequences from neutral to peak."""
 
+import re
 from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, folders_of, manifest, pictures_of
@@ -21,15 +22,21 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     for subject in folders_of(folder / camera):
         for name in folders_of(folder / camera / subject):
             sequence = f"{camera}{subject}/{name}"
-            if name not in EXPRESSIONS:
+            if name.capitalize() not in EXPRESSIONS:
                 raise DataSetError(f"{folder / sequence}: no expression of Oulu-CASIA ({', '.join(EXPRESSIONS)}).")
             rows += _frames(folder, sequence, subject, name.lower(), num_peak_frames)
     return DataSet(manifest(rows))
 
 
+def _frame_number(name: str) -> tuple[int, str]:
+    """Frames are counted, not spelled: `9.jpeg` comes before `10.jpeg`."""
+    digits = re.findall(r"\d+", name)
+    return (int(digits[-1][:12]) if digits else -1), name
+
+
 def _frames(folder: Path, sequence: str, subject: str, expression: str, num_peak_frames: int) -> list[dict]:
     """A row a frame of one sequence."""
-    names = pictures_of(folder / sequence)
+    names = sorted(pictures_of(folder / sequence), key=_frame_number)
     if len(names) < 1 + num_peak_frames:
         raise DataSetError(
             f"{folder / sequence}: {len(names)} frames; a neutral one and {num_peak_frames} peak frames are needed. "

@@ -1,5 +1,6 @@
 """Reading any photo as RGB. Knows nothing of data sets."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from dwmtl.errors import UnreadablePhotoError
 
 MAX_PIXELS = 64_000_000
 """Largest photo that is decoded, in pixels: about 200 MB as RGB."""
+
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no format that runs another program, as EPS does
 
 
 def read_photo(path: Path) -> np.ndarray:
@@ -26,7 +29,10 @@ def read_photo(path: Path) -> np.ndarray:
     try:
         if path.stat().st_size == 0:
             raise UnreadablePhotoError(f"{path}: the file is empty. Copy it again.")
-        with Image.open(path) as picture:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower, and an error
+            opened = Image.open(path, formats=_FORMATS)
+        with opened as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise UnreadablePhotoError(
                     f"{path}: {picture.width}x{picture.height} is more than {MAX_PIXELS} pixels. Scale it down."
@@ -39,8 +45,12 @@ def read_photo(path: Path) -> np.ndarray:
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+    if picture.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, of no known range; save it as 8 or 16 bit")
+    if picture.mode.startswith("I"):
         values = np.asarray(picture, dtype=np.float64)
+        if values.max() > 65535:
+            raise ValueError("its pixels have more than 16 bit; save it as 8 or 16 bit")
         return Image.fromarray((values / 65535 * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from dwmtl.compute import make_fabric
 from dwmtl.datasets.crops import read_crop
 from dwmtl.network.network import EXPRESSION, FaceNetwork, standardize
 
@@ -58,7 +58,7 @@ def embed(
         accelerator: `auto`, `cpu` or `cuda`.
         title: names the progress bar.
     """
-    fabric = Fabric(accelerator=accelerator, devices=1)
+    fabric = make_fabric(accelerator)
     network = network.eval().to(fabric.device, memory_format=torch.channels_last)
     loader = DataLoader(_Crops(paths), batch_size, num_workers=num_workers)
     embeddings, probabilities = [], []

@@ -5,6 +5,7 @@ same numbers give the same bytes.
 """
 
 import io
+from itertools import cycle
 
 import matplotlib
 import numpy as np
@@ -30,7 +31,7 @@ _STYLE = {
     "legend.frameon": False,
     "axes.grid": True,
     "grid.color": _INK,
-    "grid.alpha": 0.2,
+    "grid.alpha": 0.15,
 }
 
 
@@ -44,9 +45,9 @@ def trajectory_svg(trajectory: pd.DataFrame) -> str:
     """
     tasks = [column.removeprefix("weight_") for column in trajectory if column.startswith("weight_")]
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(7, 4.4), layout="constrained")
+        figure = Figure(figsize=(5.6, 4.2), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True)
-        for task, color in zip(tasks, _COLORS, strict=False):
+        for task, color in zip(tasks, cycle(_COLORS), strict=False):
             _smoothed(above, trajectory["step"], trajectory[f"weight_{task}"], task, color)
             _smoothed(below, trajectory["step"], trajectory[f"loss_{task}"], task, color)
         above.set(ylabel="task weight", ylim=(0, 1))
@@ -87,7 +88,7 @@ def distances_svg(pairs: pd.DataFrame) -> str:
             axes.hist(
                 pairs.loc[pairs["is_same_identity"] == is_same, "distance"], bins, color=color, alpha=0.55, label=name
             )
-        axes.axvspan(pairs["threshold"].min(), pairs["threshold"].max(), color=_INK, alpha=0.35, label="thresholds")
+        axes.axvspan(pairs["threshold"].min(), pairs["threshold"].max(), color=_INK, alpha=0.2, label="thresholds")
         axes.set(xlabel="distance of the embeddings (lower = closer)", ylabel="pairs")
         axes.legend()
         return _svg(figure)
@@ -111,6 +112,11 @@ def confusion_svg(actual: pd.Series, predicted: pd.Series) -> str:
         axes.invert_yaxis()
         axes.set(xlabel="predicted", ylabel="actual")
         return _svg(figure)
+
+
+def inline(svg: str) -> str:
+    """A picture to stand inside a page: without the prologue of a file, its ink the ink of the text around it."""
+    return svg[svg.index("<svg") :].replace(_INK, "currentColor")
 
 
 def _smoothed(axes, steps: pd.Series, values: pd.Series, name: str, color: str) -> None:

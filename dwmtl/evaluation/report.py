@@ -1,8 +1,8 @@
 """The report over all folds: `summary.json`, tables for `dvc plots`, a page with its figures.
 
-The keys of `summary.json`: `folds` (the folds' numbers), and for each of HEADLINES `<name>: {mean, std, per_fold}`,
-mean and population deviation over the folds, fractions rounded to six decimals; `chance` holds what guessing would
-score.
+The keys of `summary.json`: `folds` (the folds' numbers), and for each of HEADLINES, and for
+`verification_val_at_far_<target>` of each of `evaluate.far_targets`, `<name>: {mean, std, per_fold}`: mean and
+population deviation over the folds, fractions rounded to six decimals; `chance` holds what guessing would score.
 No time, host, commit or run id is in any output: the same metrics give the same bytes.
 """
 
@@ -19,7 +19,7 @@ from PIL import Image
 
 from dwmtl.datasets.crops import crop_paths, read_crop
 from dwmtl.errors import TableError
-from dwmtl.evaluation.figures import confusion_svg, distances_svg, mean_roc, roc_svg, trajectory_svg
+from dwmtl.evaluation.figures import confusion_svg, distances_svg, inline, mean_roc, roc_svg, trajectory_svg
 from dwmtl.params import Params
 from dwmtl.tables import CROPS, read_table, write_table
 
@@ -54,6 +54,7 @@ _TITLES = {
     "authentication_frr": "Authentication: FRR (lower is better)",
     "authentication_product": "Authentication: the authors' product",
 }
+_VAL_AT_FAR = "verification_val_at_far_"
 _NUM_MISTAKES = 6
 _NUM_SMALL = {"expression": 200, "verification": 600}
 """Fewer test photos, or pairs, than this deserve a word of caution."""
@@ -94,20 +95,28 @@ def summarize(folds: list[FoldResult]) -> dict[str, object]:
     """The content of `summary.json`."""
     summary: dict[str, object] = {"folds": [fold.number for fold in folds]}
     for name, (section, key) in HEADLINES.items():
-        values = [fold.metrics[section][key] for fold in folds]
-        summary[name] = {
-            "mean": round(float(np.mean(values)), 6),
-            "std": round(float(np.std(values)), 6),
-            "per_fold": values,
-        }
+        summary[name] = _over_folds([fold.metrics[section][key] for fold in folds])
+    for target in folds[0].metrics["verification"]["val_at_far"]:
+        values = [fold.metrics["verification"]["val_at_far"][target]["val_mean"] for fold in folds]
+        summary[f"{_VAL_AT_FAR}{target}"] = _over_folds(values)
     summary["chance"] = {
         "expression_accuracy": round(float(np.mean([fold.metrics["expression"]["majority"] for fold in folds])), 6),
-        "verification_accuracy": 0.5,
+        "verification_accuracy": round(float(np.mean([_constant_accuracy(fold) for fold in folds])), 6),
         "authentication_accuracy": round(
             float(np.mean([fold.metrics["authentication"]["always_reject"] for fold in folds])), 6
         ),
     }
     return summary
+
+
+def _over_folds(values: list[float]) -> dict[str, object]:
+    return {"mean": round(float(np.mean(values)), 6), "std": round(float(np.std(values)), 6), "per_fold": values}
+
+
+def _constant_accuracy(fold: FoldResult) -> float:
+    """What always saying the more frequent of `same` and `other` scores on the verification set."""
+    share = fold.pairs.loc[fold.pairs["set"] == "verification", "is_same_identity"].astype(bool).mean()
+    return max(share, 1 - share)
 
 
 def write_plot_tables(folds: list[FoldResult], folder: Path) -> None:
@@ -135,13 +144,13 @@ def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, 
     figures = _figures(folds)
     content = {
         "summary": summary,
-        "titles": _TITLES,
+        "titles": _titles(summary),
         "folds": folds,
         "figures": figures,
         "sets": [_set_facts(role, params, aligned_dir) for role in ("expression", "verification", "identity")],
         "params": _flat(params.model_dump(exclude={"compute", "tracking"})),
         "weighting": params.train.weighting.name,
-        "wrong_pairs": _wrong_pairs(folds, aligned_dir),
+        "wrong_pairs": _wrong_pairs(folds, aligned_dir, _subjects(labels_dir)),
         "wrong_expressions": _wrong_expressions(folds, aligned_dir),
         "cautions": _cautions(folds, params, labels_dir),
     }
@@ -153,6 +162,7 @@ def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, 
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["inline"] = inline
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     folder.mkdir(parents=True, exist_ok=True)
     for template in ("report.html.j2", "report.md.j2"):
@@ -161,6 +171,18 @@ def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, 
     (folder / "figures").mkdir(exist_ok=True)
     for figure in figures:
         (folder / "figures" / f"{figure['name']}.svg").write_text(figure["svg"], encoding="utf-8")
+
+
+def _titles(summary: dict[str, object]) -> dict[str, str]:
+    """The rows of the table of results: VAL, whose targets params.yaml sets, after the rest of its set."""
+    vals = {
+        name: f"Verification set: VAL at FAR {name.removeprefix(_VAL_AT_FAR)}"
+        for name in summary
+        if name.startswith(_VAL_AT_FAR)
+    }
+    rows = list(_TITLES.items())
+    place = 1 + list(_TITLES).index("verification_eer")
+    return dict([*rows[:place], *vals.items(), *rows[place:]])
 
 
 def _figures(folds: list[FoldResult]) -> list[dict[str, str]]:
@@ -219,12 +241,21 @@ def _set_facts(role: str, params: Params, aligned_dir: Path) -> dict[str, object
     }
 
 
-def _wrong_pairs(folds: list[FoldResult], aligned_dir: Path) -> list[dict[str, object]]:
-    """The verification decisions that were wrong by most, over both sets and all folds."""
+def _wrong_pairs(folds: list[FoldResult], aligned_dir: Path, subjects: dict[str, str]) -> list[dict[str, object]]:
+    """The verification decisions that were wrong by most, over all folds: as many of either set, no two alike.
+
+    Args:
+        subjects: photo -> subject, of the expression set; a pair of subjects is shown once.
+    """
     pairs = pd.concat([fold.pairs.assign(model=fold.number) for fold in folds])
     wrong = pairs[pairs["is_verified"] != pairs["is_same_identity"]]
     by = (wrong["distance"] - wrong["threshold"]).abs()
     worst = wrong.assign(by=by).sort_values(["by", "input", "reference", "model"], ascending=[False, True, True, True])
+    people = [
+        " ".join(sorted(subjects.get(photo, photo) for photo in photos))
+        for photos in zip(worst["input"], worst["reference"], strict=True)
+    ]
+    shown = worst.assign(people=people).drop_duplicates(["set", "people"]).groupby("set").head(_NUM_MISTAKES // 2)
     return [
         {
             "input": _picture(aligned_dir / row.set, row.input),
@@ -233,15 +264,21 @@ def _wrong_pairs(folds: list[FoldResult], aligned_dir: Path) -> list[dict[str, o
             f"{row.distance:.2f}, threshold {row.threshold:.2f}",
             "names": f"{row.input} · {row.reference}",
         }
-        for row in worst.drop_duplicates(["input", "reference"]).head(_NUM_MISTAKES).itertuples()
+        for row in shown.sort_values("set", kind="stable").itertuples()
     ]
 
 
+def _subjects(labels_dir: Path) -> dict[str, str]:
+    table = read_table(labels_dir / "expression.csv", ("photo", "subject"))
+    return dict(zip(table["photo"], table["subject"], strict=True))
+
+
 def _wrong_expressions(folds: list[FoldResult], aligned_dir: Path) -> list[dict[str, object]]:
-    """The wrong expressions that the network was surest of."""
+    """The wrong expressions that the network was surest of; of a subject's frames, which are much alike, one."""
     table = pd.concat([fold.predictions for fold in folds])
     wrong = table[table["expression"] != table["predicted"]]
-    worst = wrong.sort_values(["confidence", "photo"], ascending=[False, True]).head(_NUM_MISTAKES)
+    worst = wrong.sort_values(["confidence", "photo"], ascending=[False, True])
+    worst = worst.drop_duplicates(["subject", "expression"]).head(_NUM_MISTAKES)
     return [
         {
             "picture": _picture(aligned_dir / "expression", row.photo),
@@ -303,3 +340,5 @@ def _read_json(path: Path) -> dict:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise TableError(f"{path}: no such file. Run `dvc repro` to make it.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise TableError(f"{path}: not JSON ({error}). Run `dvc repro` to make it again.") from None

@@ -57,11 +57,17 @@ def pair_distances(a: np.ndarray, b: np.ndarray, *, distance: str) -> np.ndarray
     """Distances of N pairs of embeddings, lower is closer: (N, D), (N, D) -> (N,).
 
     `squared_euclidean`, in [0, 4] for unit embeddings, or `cosine`: 1 - cosine of the angle, in [0, 2].
+
+    Raises:
+        ProtocolError: an embedding of length 0, which has no direction to compare.
     """
+    lengths = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    if not (lengths[0].all() and lengths[1].all()):
+        raise ProtocolError("an embedding has length 0; the model is broken. Train it again.")
     if distance == "squared_euclidean":
         return np.square(a - b).sum(axis=1)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return 1 - (a * b).sum(axis=1) / norms
+    cosine = (a * b).sum(axis=1) / (lengths[0] * lengths[1])
+    return np.clip(1 - cosine, 0, 2)  # equal embeddings may come out below 0, and would be accepted at a threshold of 0
 
 
 def verify(
@@ -85,7 +91,7 @@ def verify(
         far_targets: false accept rates at which VAL is given.
     Raises:
         ProtocolError: fewer than two folds, a fold of genuine or of impostor pairs only, or an embedding that is no
-            number.
+            number or has length 0.
     """
     numbers = _checked_folds(is_same, folds)
     if not (np.isfinite(a).all() and np.isfinite(b).all()):

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from tqdm import tqdm
 
+from dwmtl.compute import make_fabric
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import EXPRESSION, FaceNetwork, standardize
 from dwmtl.params import FitParams
@@ -60,7 +61,7 @@ def fit(
     Raises:
         NonFiniteLossError: a task loss became NaN or infinite; the step is not applied.
     """
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=params.precision)
+    fabric = make_fabric(accelerator, precision=params.precision)
     network.to(fabric.device, memory_format=torch.channels_last)
     step = _make_step(network, weighting.to(fabric.device), params, weighting_optimizer, fabric)
     batches = ShuffledBatches(

@@ -16,7 +16,7 @@ ROWS = [
     {"stages", "cli"},
     {"training", "evaluation", "alignment", "tracking"},
     {"datasets", "network", "weighting", "protocol"},
-    {"params", "tables", "stage"},
+    {"params", "tables", "stage", "compute"},
     {"errors"},
 ]
 

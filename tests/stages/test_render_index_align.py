@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {
@@ -88,6 +89,16 @@ def test_an_unreadable_photo_of_an_evaluated_set_stops_the_stage_and_is_named(re
     assert "P002/Fear/000.jpeg: not a whole picture" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+    assert "P002/Fear/000.jpeg,unreadable" in (tmp_path / "out.failures.csv").read_text()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_gpu_that_is_not_there_is_one_message(rendered, write_params, tmp_path):
+    params = write_params({"sets.identity.folder": rendered / "identities", "compute.accelerator": "cuda"})
+    done = index_and_align("identity", params, tmp_path)
+    assert done.returncode == 1
+    assert "compute.accelerator is cuda, and torch sees no CUDA device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_unknown_role_is_refused(tmp_path):

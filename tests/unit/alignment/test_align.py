@@ -99,6 +99,14 @@ def test_the_same_photos_give_the_same_bytes(photos, tmp_path, detector):
         assert (tmp_path / "a" / crop).read_bytes() == (tmp_path / "b" / crop).read_bytes()
 
 
+def test_waiting_photos_are_bounded_in_pixels(photos, tmp_path, detector, monkeypatch):
+    monkeypatch.setattr("dwmtl.alignment.align._MAX_WAITING_PIXELS", 240 * 320)
+    names = [FACES[0], "tiny.png", "two.png", FACES[1], "none.png"]
+    crops = run(names, photos, tmp_path, detector).crops
+    assert crops["photo"].tolist() == names
+    assert crops["status"].tolist() == ["aligned", "fallback", "aligned", "aligned", "fallback"]
+
+
 def test_unused_frames_are_passed_over(photos, tmp_path, detector):
     aligned = align(manifest(FACES[0], role="unused"), photos, tmp_path, detector, load_params().align)
     assert aligned.crops.empty

@@ -43,6 +43,14 @@ def test_an_oulu_casia_sequence_too_short_for_the_frame_rule_is_named(tmp_path):
         read("oulu_casia", tmp_path, "expression")
 
 
+def test_oulu_casia_frames_are_counted_not_spelled(tmp_path):
+    make_tree(tmp_path, *[f"P001/anger/{frame}.jpeg" for frame in range(12)], "__MACOSX/x.txt")
+    photos = read("oulu_casia", tmp_path, "expression").photos
+    peaks = photos[photos["role"] == "peak"]
+    assert set(peaks["photo"]) == {"P001/anger/9.jpeg", "P001/anger/10.jpeg", "P001/anger/11.jpeg"}
+    assert set(peaks["expression"]) == {"anger"}
+
+
 def test_an_unknown_oulu_casia_expression_is_named(tmp_path):
     make_tree(tmp_path, *sequence("P001/Boredom"))
     with pytest.raises(DataSetError, match="Boredom: no expression of Oulu-CASIA"):
@@ -99,6 +107,8 @@ def test_lfw_lists_only_photos_that_a_pair_names(tmp_path):
         ("Ann_A\t1\t9", r"line 2: names .*Ann_A_0009\.jpg, which is not there"),
         ("Ann_A\t1", "line 2: must be `name i j`"),
         ("Ann_A\tone\t2", "line 2: must be `name i j`"),
+        ("Ann_A\t1\tAnn_A\t2", "line 2: must be `name i j` or, of two people"),
+        ("Ann_A\t1\t" + "9" * 5000, "line 2: must be `name i j`"),
         ("../Ann_A\t1\t2", r"line 2: .*is no person's folder"),
         ("..\t1\t2", "line 2: .*is no person's folder"),
     ],
@@ -109,8 +119,14 @@ def test_a_bad_lfw_pair_is_named_with_its_line(tmp_path, line, message):
 
 
 def test_lfw_blocks_that_do_not_add_up_are_told(tmp_path):
-    with pytest.raises(DataSetError, match="3 pairs; the first line announces 2 blocks of 1"):
+    with pytest.raises(DataSetError, match="3 pairs, 2 of them genuine; the first line announces 2 blocks of 1"):
         read("lfw", write_lfw(tmp_path, GOOD[:-1]), "verification")
+
+
+def test_an_lfw_block_of_one_kind_is_told(tmp_path):
+    lines = [GOOD[0], GOOD[1], "Ann_A\t2\t1", GOOD[2], GOOD[4]]
+    with pytest.raises(DataSetError, match="2 of them genuine; the first line announces"):
+        read("lfw", write_lfw(tmp_path, lines), "verification")
 
 
 def test_an_lfw_first_line_that_announces_nothing_is_told(tmp_path):

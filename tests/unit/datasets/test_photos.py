@@ -76,6 +76,19 @@ def test_a_file_that_is_no_whole_picture_is_named(tmp_path, content, reason):
         read_photo(tmp_path / "bad.jpg")
 
 
+@pytest.mark.parametrize("values", [np.full((4, 4), 0.5, np.float32), np.full((4, 4), 70000, np.int32)])
+def test_pixels_of_no_known_range_are_refused(tmp_path, values):
+    Image.fromarray(values).save(tmp_path / "a.tiff")
+    with pytest.raises(UnreadablePhotoError, match="save it as 8 or 16 bit"):
+        read_photo(tmp_path / "a.tiff")
+
+
+def test_a_format_that_would_run_another_program_is_refused(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(encoded(RED, "EPS"))
+    with pytest.raises(UnreadablePhotoError, match="not a whole picture"):
+        read_photo(tmp_path / "a.jpg")
+
+
 def test_a_missing_photo_is_named(tmp_path):
     with pytest.raises(UnreadablePhotoError, match=r"gone\.jpg: no such file"):
         read_photo(tmp_path / "gone.jpg")

@@ -144,6 +144,7 @@ def world(tmp_path) -> tuple[Path, Params]:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (112, 112), (90, 120, 150)).save(path)
     write_table(pd.DataFrame({"subject": SUBJECTS, "fold": [0, 0, 1, 1]}), tmp_path / "labels/folds.csv", FOLDS)
+    write_table(labels(), tmp_path / "labels/expression.csv")
     return tmp_path, load_params()
 
 
@@ -160,7 +161,8 @@ def write(world, name: str) -> Path:
 
 def test_the_summary_is_the_mean_and_population_deviation(world):
     summary = summarize(folds_of(world[0]))
-    assert set(summary) == {"folds", "chance", *HEADLINES}
+    vals = {"verification_val_at_far_0.01", "verification_val_at_far_0.1"}
+    assert set(summary) == {"folds", "chance", *HEADLINES, *vals}
     for name in HEADLINES:
         values = summary[name]["per_fold"]
         assert summary[name]["mean"] == pytest.approx(np.mean(values), abs=1e-6)
@@ -199,6 +201,40 @@ def test_names_from_a_data_set_cannot_write_into_the_page(world):
         path = folder / f"evaluation/fold_{fold}/predictions.csv"
         path.write_text(path.read_text().replace("happiness,surprise", "happiness,<script>alert(1)</script>"))
     assert "<script>" not in (write(world, "report") / "report.html").read_text()
+
+
+def test_every_false_accept_rate_asked_for_has_a_row(world):
+    page = (write(world, "report") / "report.html").read_text()
+    assert [f"VAL at FAR {target:g}" in page for target in world[1].evaluate.far_targets] == [True, True]
+
+
+def test_both_sets_show_mistakes_and_two_people_show_once(world):
+    folder, _ = world
+    for fold in (0, 1):
+        path = folder / f"evaluation/fold_{fold}/pairs.csv"
+        pairs = pd.read_csv(path)
+        pairs["is_verified"] = ~pairs["is_same_identity"]  # everything wrong
+        write_table(pairs, path)
+    page = (write(world, "report") / "report.html").read_text()
+    names = re.findall(r"([\w/.]+) · ([\w/.]+)</div>", page)
+    own = [frozenset((a.split("/")[0], b.split("/")[0])) for a, b in names if a[0] == "S"]
+    assert len(own) == len(set(own)) == 3
+    assert [pair for pair in names if pair[0][0] == "A"]
+
+
+def test_the_chance_of_unbalanced_pairs_is_that_of_the_commoner_kind(world):
+    folder, _ = world
+    for fold in (0, 1):
+        path = folder / f"evaluation/fold_{fold}/pairs.csv"
+        pairs = pd.read_csv(path)
+        write_table(pd.concat([pairs, pairs[(pairs["set"] == "verification") & ~pairs["is_same_identity"]]]), path)
+    assert summarize(folds_of(folder))["chance"]["verification_accuracy"] == pytest.approx(4 / 6, abs=1e-6)
+
+
+def test_a_damaged_file_of_metrics_is_named(world):
+    (world[0] / "evaluation/fold_1/metrics.json").write_text("{")
+    with pytest.raises(TableError, match=r"fold_1/metrics\.json: not JSON"):
+        folds_of(world[0])
 
 
 def test_plot_tables_are_means_over_the_folds(world):

@@ -135,6 +135,22 @@ def test_the_order_of_the_pairs_does_not_matter(seed):
     assert shuffled.distances.tolist() == outcome.distances[order].tolist()
 
 
+def test_equal_embeddings_have_no_negative_cosine_distance():
+    """1 - cosine of equal vectors may round below 0: an impostor pair accepted at every threshold has no VAL."""
+    a, _, is_same, folds = make_pairs(0)
+    outcome = run(a, a, is_same, folds, distance="cosine")
+    assert outcome.distances.min() >= 0
+    assert outcome.auc == 0.5
+
+
+@pytest.mark.parametrize("distance", ["squared_euclidean", "cosine"])
+def test_an_embedding_of_length_zero_is_refused(distance):
+    a, b, is_same, folds = make_pairs(0)
+    a[3] = 0
+    with pytest.raises(ProtocolError, match="length 0"):
+        run(a, b, is_same, folds, distance=distance)
+
+
 def test_one_fold_is_refused():
     a, b, is_same, folds = make_pairs(0)
     with pytest.raises(ProtocolError, match="at least 2 folds"):

@@ -1,0 +1,106 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dwmtl.stage import write_json
+from dwmtl.tables import CROPS, write_table
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+METRICS = {
+    "expression": {"accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5, "majority": 0.5, "num_photos": 2},
+    "verification": {"accuracy_mean": 0.75, "auc": 0.8, "eer": 0.2, "num_pairs": 2, "val_at_far": {}},
+    "expression_pairs": {"accuracy_mean": 0.75, "auc": 0.8},
+    "authentication": {"accuracy": 0.8, "far": 0.1, "frr": 0.3, "product": 0.6, "always_reject": 0.75},
+    "num_fallback_crops": {"expression": 0, "verification": 0},
+}
+PHOTOS = {
+    "expression": ["P1/anger.jpg", "P1/happy.jpg"],
+    "verification": ["A/1.jpg", "B/1.jpg"],
+    "identity": ["C/1.jpg"],
+}
+
+
+def _write_fold(folder: Path, number: int, accuracy: float) -> None:
+    """What the stages `train` and `evaluate` leave of a fold: one photo and one pair of each set are wrong."""
+    training, evaluation = folder / f"training/fold_{number}", folder / f"evaluation/fold_{number}"
+    losses = {"loss_identity": [2.0, 1.0, 0.5], "loss_expression": [1.5, 1.5, 1.4]}
+    weights = {"weight_identity": [0.6, 0.4, 0.3], "weight_expression": [0.4, 0.6, 0.7]}
+    write_table(pd.DataFrame({"step": [0, 1, 2], **losses, **weights}), training / "trajectory.csv")
+    facts = {"num_subjects": 4, "num_photos": 16, "num_steps": 3, "num_parameters": 9, "model_sha256": "ab" * 32}
+    write_json(facts, training / "training.json")
+    write_json({**METRICS, "expression": {**METRICS["expression"], "accuracy": accuracy}}, evaluation / "metrics.json")
+    predictions = {"photo": PHOTOS["expression"], "subject": "P1", "expression": ["anger", "happiness"]}
+    write_table(
+        pd.DataFrame({**predictions, "predicted": "anger", "confidence": [0.9, 0.8]}), evaluation / "predictions.csv"
+    )
+    pairs = [
+        {"set": name, "input": PHOTOS[name][0], "reference": PHOTOS[name][1], "is_same_identity": is_same}
+        for name in ("expression", "verification")
+        for is_same in (True, False)
+    ]
+    decisions = {"distance": 0.4, "threshold": 0.5, "is_verified": True}
+    write_table(pd.DataFrame(pairs).assign(**decisions), evaluation / "pairs.csv")
+    roc = {"far": [0.0, 0.2, 1.0], "tar": [0.0, 0.8, 1.0]}
+    curves = [pd.DataFrame({"set": name, **roc}) for name in ("expression", "verification")]
+    write_table(pd.concat(curves), evaluation / "roc.csv")
+
+
+@pytest.fixture
+def run(tmp_path, write_params):
+    """Runs the stage on two folds of three crops' worth of outcome in tmp_path."""
+    for number, accuracy in ((0, 0.5), (1, 0.7)):
+        _write_fold(tmp_path, number, accuracy)
+    for role, photos in PHOTOS.items():
+        crops = pd.DataFrame({"photo": photos, "num_faces": 1, "status": "aligned"}).reindex(columns=list(CROPS))
+        crops["crop"] = [f"photos/{index}.png" for index in range(len(photos))]
+        write_table(crops, tmp_path / "aligned" / role / "crops.csv", CROPS)
+        (tmp_path / "aligned" / role / "photos").mkdir()
+        for crop in crops["crop"]:
+            Image.new("RGB", (112, 112), (90, 120, 150)).save(tmp_path / "aligned" / role / crop)
+    write_table(pd.DataFrame({"subject": ["P1", "P2"], "fold": [0, 1]}), tmp_path / "labels/folds.csv")
+    write_table(pd.DataFrame({"photo": PHOTOS["expression"], "subject": "P1"}), tmp_path / "labels/expression.csv")
+
+    def run(out: str = "out", **changes: object) -> subprocess.CompletedProcess:
+        params = write_params({"tracking.enabled": False, "folds": [0, 1], **changes})
+        options = [f"--{name}={tmp_path / name}" for name in ("training", "evaluation", "aligned", "labels")]
+        outputs = {"out": "report", "summary": "summary.json", "plots": "plots"}
+        options += [f"--{option}={tmp_path / out / name}" for option, name in outputs.items()]
+        command = [sys.executable, str(REPOSITORY / "stages" / "report.py"), *options, f"--params={params}"]
+        return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+
+    return run
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_the_same_outcome_gives_the_same_bytes_and_nothing_else(run, tmp_path):
+    first, second = run("first"), run("second")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert second.returncode == 0
+    files = _files(tmp_path / "first")
+    assert files == _files(tmp_path / "second")
+    tables = {f"plots/{name}.csv" for name in ("task_weights", "task_losses", "roc", "confusion")}
+    assert {"summary.json", "report/report.html", "report/report.md", *tables} <= set(files)
+
+
+def test_only_the_folds_of_the_params_are_summed_up(run, tmp_path):
+    assert run(folds=[1]).returncode == 0  # fold 0 stays behind from an earlier experiment
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["folds"] == [1]
+    assert summary["expression_accuracy"] == {"mean": 0.7, "std": 0.0, "per_fold": [0.7]}
+
+
+def test_a_fold_that_was_not_evaluated_is_named_and_nothing_is_written(run, tmp_path):
+    done = run(folds=[0, 3])
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "fold_3" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
