@@ -21,7 +21,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 	touch $@
 
 repro: .venv/installed ## install what is missing, then run the whole pipeline (only what changed)
-	dvc repro
+	$(BIN)/dvc repro
 
 test: .venv/installed-test ## install what is missing, then run the tests
 	$(BIN)/python -m pytest
@@ -34,7 +34,7 @@ ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 status: .venv/installed ## what `make repro` would run
-	dvc status
+	$(BIN)/dvc status
 
 deps: .venv/installed ## rewrite the stages' lists of dwmtl files in dvc.yaml after an import changed
 	$(BIN)/python .ci/stage_deps.py --write

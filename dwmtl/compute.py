@@ -17,4 +17,6 @@ def make_fabric(accelerator: str, *, precision: str = "32-true") -> Fabric:
     """
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise ParamsError("compute.accelerator is cuda, and torch sees no CUDA device. Set it to auto or cpu.")
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     return Fabric(accelerator=accelerator, devices=1, precision=precision)

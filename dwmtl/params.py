@@ -5,7 +5,9 @@ Knows no path but the sets' folders, and nothing of how a value is used.
 """
 
 import difflib
-from pathlib import Path
+import os
+from itertools import combinations
+from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -39,6 +41,17 @@ class SetsParams(Section):
     expression: SetParams = Field(description="subjects with expressions: trained and tested on by fold")
     verification: SetParams = Field(description="other people with official verification pairs: tested on only")
     identity: SetParams = Field(description="many people, several photos each: the trunk starts from them")
+
+    @model_validator(mode="after")
+    def _nobody_is_trained_and_tested_on(self):
+        folders = {role: PurePath(os.path.abspath(getattr(self, role).folder)) for role in type(self).model_fields}
+        for a, b in combinations(folders, 2):
+            if folders[a].is_relative_to(folders[b]) or folders[b].is_relative_to(folders[a]):
+                raise ValueError(
+                    f"{a}.folder and {b}.folder are the same or one lies in the other ({folders[a]}, {folders[b]}): "
+                    "people would be tested whom the network was trained on. Choose folders of different people."
+                )
+        return self
 
 
 class RenderParams(Section):
@@ -133,7 +146,7 @@ class CenterLossParams(Section):
 class OptimizerParams(Section):
     """An optimiser and its learning rate."""
 
-    name: Literal["adamw", "sgd", "rmsprop_tf"]
+    name: Literal["adamw", "sgd", "rmsprop_tf"] = Field(description="sgd: momentum 0.9; rmsprop_tf: the authors'")
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     schedule: Literal["constant", "cosine"] = Field(description="over the stage's steps; cosine falls to 0")
@@ -166,7 +179,7 @@ class DynamicWeightingParams(Section):
     normalize_logits: bool = Field(description="unit length before the softmax; bounds two weights to 0.1955..0.8045")
     detach_weights: bool = Field(description="true: the total loss does not reach the trunk through the weights")
     sigma: PositiveFloat = Field(description="keeps weight / loss finite at a loss of 0")
-    optimizer: Literal["sgd", "rmsprop_tf"] = Field(description="of the unit")
+    optimizer: Literal["sgd", "rmsprop_tf"] = Field(description="of the unit; sgd with momentum 0.9")
     learning_rate: PositiveFloat = Field(description="of the unit")
 
 
@@ -202,7 +215,7 @@ class BatchNormParams(Section):
 class TrainParams(FitParams):
     """Multi-task training of one fold."""
 
-    start: str = Field(description="pretrain: from the stage of that name; scratch; or a folder with a model of ours")
+    start: Literal["pretrain", "scratch"] = Field(description="from the stage `pretrain`, or from initial weights")
     batch_norm: BatchNormParams
     weighting: Annotated[
         DynamicWeightingParams | NaiveDynamicWeightingParams | FixedWeightingParams, Field(discriminator="name")
@@ -219,6 +232,12 @@ class EvaluateParams(Section):
     far_targets: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = Field(
         description="false accept rates at which VAL is given"
     )
+
+    @model_validator(mode="after")
+    def _far_targets_differ(self):
+        if len({f"{target:g}" for target in self.far_targets}) < len(self.far_targets):
+            raise ValueError(f"far_targets must differ. Got {self.far_targets} instead.")
+        return self
 
 
 class ComputeParams(Section):

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 _METRICS_PER_REQUEST = 1000  # MLflow's limit
 _PARAMS_PER_REQUEST = 100  # MLflow's limit
-_NOT_OF_THE_EXPERIMENT = {"folds", "compute", "tracking"}
+_NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "compute", "tracking"}  # no training depends on them
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the UI then opens on training runs
 
 for _name, _value in {
@@ -45,7 +45,7 @@ def _never_fatal(method: Callable) -> Callable:
         try:
             method(self, *args, **kwargs)
         except Exception as error:
-            log.warning("MLflow (%s): %s. Nothing more is logged to this run.", tracking_uri(), _first_line(error))
+            log.warning("MLflow (%s): %s. Nothing more is logged to this run.", _server(), _first_line(error))
             self._client = None
 
     return guarded
@@ -160,7 +160,7 @@ def resume_model_run(params: Params, model_sha256: str) -> Run:
     def resume(client, experiment_id: str) -> Run:
         found = _search(client, experiment_id, {"dwmtl.model_sha256": model_sha256})
         if not found:
-            log.warning("MLflow (%s) has no run of model %s; nothing is logged.", tracking_uri(), model_sha256[:12])
+            log.warning("MLflow (%s) has no run of model %s; nothing is logged.", _server(), model_sha256[:12])
             return Run()
         return Run(client, found[0].info.run_id)
 
@@ -225,7 +225,7 @@ def _connected(params: Params, make: Callable[[object, str], Run]) -> Run:
             return make(client, experiment.experiment_id)
         return make(client, client.create_experiment(params.tracking.experiment, tags=_EXPERIMENT_TAGS))
     except Exception as error:
-        log.warning("MLflow (%s): %s. This run is not logged.", tracking_uri(), _first_line(error))
+        log.warning("MLflow (%s): %s. This run is not logged.", _server(), _first_line(error))
         return Run()
 
 
@@ -255,7 +255,7 @@ def _search(client, experiment_id: str, tags: dict[str, str]) -> list:
 
 
 def _experiment_params(params: Params) -> dict[str, object]:
-    """What makes an experiment what it is: not which of its folds are run, nor on what."""
+    """What makes an experiment what it is: not which of its folds are run, nor on what, nor how they are scored."""
     return params.model_dump(exclude=_NOT_OF_THE_EXPERIMENT)
 
 
@@ -266,4 +266,11 @@ def _commit_tag() -> dict[str, str]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0][:300]
+    message = (str(error) or type(error).__name__).strip().splitlines()[0][:300]
+    return message.replace(tracking_uri(), _server())
+
+
+def _server() -> str:
+    """The tracking URI as it may be printed: without a user's name and password."""
+    scheme, separator, rest = tracking_uri().partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

@@ -35,6 +35,7 @@ def main(
         pyramid_factor=values.align.pyramid_factor,
         device=make_fabric(values.compute.accelerator).device,
     )
+    listed = out.with_name(f"{out.name}.failures.csv")
     start = time.perf_counter()
     with whole_folder(out) as folder:
         aligned = align(read_table(index / "manifest.csv", MANIFEST), photos_dir, folder, detector, values.align)
@@ -48,9 +49,9 @@ def main(
             )
         unreadable = aligned.failures[aligned.failures["status"] == "unreadable"]
         if len(unreadable) and role != "identity":
-            listed = out.with_name(f"{out.name}.failures.csv")
             write_table(aligned.failures, listed, FAILURES)
             raise UnreadablePhotoError(_complaint(role, photos_dir, unreadable, listed))
+        listed.unlink(missing_ok=True)  # an earlier run's, now mended
         write_table(aligned.crops, folder / "crops.csv", CROPS)
         write_table(aligned.failures, folder / "failures.csv", FAILURES)
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl.datasets.crops import crop_paths
+from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.embedding import embed
 from dwmtl.evaluation.fold import Answered, evaluate_fold, write_evaluation
 from dwmtl.network.model_file import load_model, model_sha256
-from dwmtl.network.network import FaceNetwork
+from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.params import Params, load_params
+from dwmtl.protocol.folds import split
 from dwmtl.stage import run, whole_folder
 from dwmtl.tables import EXPRESSION_LABELS, EXPRESSION_PAIRS, VERIFICATION_PAIRS, read_table
 from dwmtl.tracking import resume_model_run
@@ -21,9 +23,10 @@ def main(
 ) -> None:
     """Score a fold's model on the fold's subjects and on the verification set."""
     values = load_params(params)
-    network, _ = load_model(model)
+    network, card = load_model(model)
     table = read_table(labels / "expression.csv", EXPRESSION_LABELS)
-    table = table[table["fold"] == fold]
+    _, table = split(table, fold)
+    refuse_trained_subjects(model, card.classes[IDENTITY], table["subject"])
     own = read_table(pairs / f"fold_{fold}.csv", EXPRESSION_PAIRS)
     other = read_table(pairs / "verification.csv", VERIFICATION_PAIRS)
     named = {
@@ -37,14 +40,23 @@ def main(
         other,
         expression_set=answered["expression"],
         verification_set=answered["verification"],
-        classes=json.loads((labels / "classes.json").read_text())["expressions"],
+        classes=card.classes[EXPRESSION],
         params=values.evaluate,
     )
     with whole_folder(out) as folder:
         write_evaluation(evaluation, folder)
     with resume_model_run(values, model_sha256(model)) as tracked:
+        tracked.set_tag("dwmtl.evaluate", json.dumps(values.evaluate.model_dump(), sort_keys=True))
+        tracked.set_tag("dwmtl.pairs", json.dumps(values.pairs.model_dump(), sort_keys=True))
         tracked.log_metrics(evaluation.metrics)
         tracked.log_folder(out, "evaluation")
+
+
+def refuse_trained_subjects(model: Path, trained: list[str], tested: pd.Series) -> None:
+    """The network must never have seen whom it is tested on."""
+    both = sorted(set(trained) & set(tested))
+    if both:
+        raise ProtocolError(f"{model} was trained on test subjects of this fold: {', '.join(both)}. Train it again.")
 
 
 def ask(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Params) -> Answered:

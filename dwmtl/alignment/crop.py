@@ -40,7 +40,7 @@ def box_with_margin(box: np.ndarray, photo_size: tuple[int, int], *, crop_px: in
     x1, y1, x2, y2 = (float(value) for value in box)
     share = margin_px / (crop_px - margin_px) / 2
     grow_x, grow_y = (x2 - x1) * share, (y2 - y1) * share
-    left, top = int(max(x1 - grow_x, 0)), int(max(y1 - grow_y, 0))
+    left, top = min(int(max(x1 - grow_x, 0)), width - 1), min(int(max(y1 - grow_y, 0)), height - 1)
     return left, top, max(int(min(x2 + grow_x, width)), left + 1), max(int(min(y2 + grow_y, height)), top + 1)
 
 

@@ -1,10 +1,13 @@
 """MTCNN, from facenet-pytorch, with a typed answer. The sole owner of facenet_pytorch."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,24 @@ class Detector:
         ).eval()
 
     def __call__(self, photos: np.ndarray) -> list[Detections]:
-        """Find the faces of photos of one size, (B, H, W, 3) uint8 RGB."""
-        if min(photos.shape[1:3]) < self.min_face_px:
+        """Find the faces of photos of one size, (B, H, W, 3) uint8 RGB.
+
+        A photo on which MTCNN itself fails (facenet-pytorch does on some boxes beyond the edge) counts as one without a
+        face, with a warning.
+        """
+        if 12.0 / self.min_face_px * min(photos.shape[1:3]) < 12:
             return [NO_FACES] * len(photos)  # MTCNN's pyramid would have no level
+        try:
+            return self._detect(photos)
+        except torch.OutOfMemoryError:
+            raise
+        except (IndexError, RuntimeError, ValueError) as error:
+            if len(photos) == 1:
+                log.warning("MTCNN failed on a photo of %dx%d: %s", photos.shape[2], photos.shape[1], error)
+                return [NO_FACES]
+            return [found for photo in photos for found in self(photo[None])]
+
+    def _detect(self, photos: np.ndarray) -> list[Detections]:
         boxes, confidences, landmarks = self._mtcnn.detect(photos, landmarks=True)
         return [
             NO_FACES

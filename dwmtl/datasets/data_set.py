@@ -1,7 +1,7 @@
 """What every adapter returns, and listing a folder. An adapter lists files; it never decodes one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:
 def folders_of(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted; hidden ones and what archivers leave (`__MACOSX`) are left out."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith((".", "__")))
+        return _sorted_names(folder, (e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__"))))
 
 
 def pictures_of(folder: Path) -> list[str]:
@@ -57,7 +57,20 @@ def pictures_of(folder: Path) -> list[str]:
 def files_of(folder: Path) -> list[str]:
     """Names of the files in a folder, sorted; hidden ones are left out."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
+        return _sorted_names(folder, (e.name for e in entries if e.is_file() and not e.name.startswith(".")))
+
+
+def _sorted_names(folder: Path, names: Iterable[str]) -> list[str]:
+    """The names, sorted.
+
+    Raises:
+        DataSetError: a name that no table can hold: not UTF-8, or with a line break.
+    """
+    names = sorted(names)
+    for name in names:
+        if not name.isprintable():
+            raise DataSetError(f"{folder}: the name {name!r} is not UTF-8 text on one line. Rename the file.")
+    return names
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:

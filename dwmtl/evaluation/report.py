@@ -300,10 +300,11 @@ def _picture(aligned: Path, photo: str) -> str:
 def _cautions(folds: list[FoldResult], params: Params, labels_dir: Path) -> list[str]:
     """What a reader should be careful about."""
     cautions = []
-    if "rendered" in params.sets.expression.folder:
+    drawn = [role for role in (*SETS, "identity") if getattr(params.sets, role).folder.startswith("data/raw/rendered")]
+    if drawn:
         cautions.append(
-            "The expression set is drawn by this project: the numbers say that the pipeline works, not how well it "
-            "would do on photographs."
+            f"Drawn by this project, no photographs: {', '.join(drawn)} set. Numbers on drawn faces say that the "
+            "pipeline works, not how well it would do on photographs."
         )
     if len(folds) < params.labels.num_folds:
         cautions.append(

@@ -50,4 +50,4 @@ def pretrain(
         on_step=on_step,
         title="pretrain",
     )
-    return Trained(network, card, trajectory, {"num_photos": len(used), "num_subjects": len(subjects)})
+    return Trained(network, card, trajectory, {"num_photos": len(used), "num_subjects": used["identity"].nunique()})

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import IDENTITY, FaceNetwork, NetworkOutput
 from dwmtl.training.losses import NO_LABEL, CenterLoss, cross_entropy, mean_over_labelled
 from dwmtl.weighting.weighting import Weighting, renormalize
@@ -120,6 +121,11 @@ class MultiTaskStep:
     def _update(self, optimizer: Optimizer) -> Tensor:
         """Clip and apply the gradients; the norm before clipping."""
         norm = nn.utils.clip_grad_norm_(parameters_of(optimizer), self.clip_grad_norm)
+        if not torch.isfinite(norm):
+            raise NonFiniteLossError(
+                "the gradient of finite losses is no finite number; the step was not applied. Lower "
+                "optimizer.learning_rate, or set precision to 32-true."
+            )
         optimizer.step()
         return norm
 

@@ -12,6 +12,7 @@ from dwmtl.errors import ProtocolError
 from dwmtl.network.model_file import start_from
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.params import Params, TrainParams
+from dwmtl.protocol.folds import split
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import WeightingOptimizer, fit
 from dwmtl.training.losses import NO_LABEL
@@ -32,7 +33,7 @@ def train_fold(
     """Train a network on the subjects outside a fold.
 
     Args:
-        labels: columns `tables.EXPRESSION_LABELS`; rows of the fold itself are not looked at.
+        labels: columns `tables.EXPRESSION_LABELS`; the rows of the fold itself are left out.
         expressions: class names in the order of the logits; a row whose expression is not among them trains the
             identity task alone.
         aligned_dir: the expression set's folder of the stage `align`; only crops with a face found are used.
@@ -42,7 +43,7 @@ def train_fold(
         ProtocolError: no photo is left to train on.
         ModelFileError: the model to start from does not fit.
     """
-    rows = labels[labels["fold"] != fold]
+    rows, _ = split(labels, fold)
     paths = crop_paths(aligned_dir, rows["photo"], status=("aligned",))
     rows, paths = rows[paths != ""], paths[paths != ""]
     subjects = sorted(rows["subject"].unique())
@@ -60,7 +61,7 @@ def train_fold(
     weighting = make_weighting(
         params.train.weighting, num_features=_num_features(network, params.align.crop_px), tasks=network.tasks
     )
-    filled = _start(network, params.train.start, pretrained_dir)
+    filled = start_from(network, pretrained_dir) if params.train.start == "pretrain" else {}
     trajectory = fit(
         network,
         weighting,
@@ -86,13 +87,6 @@ def _num_features(network: FaceNetwork, crop_px: int) -> int:
     """Length of the flattened shared features of a crop."""
     with torch.no_grad():
         return network.eval().trunk(torch.zeros(1, 3, crop_px, crop_px)).numel()
-
-
-def _start(network: FaceNetwork, start: str, pretrained_dir: Path) -> dict[str, str]:
-    """Fill the network from where `train.start` says; which part was filled from which."""
-    if start == "scratch":
-        return {}
-    return start_from(network, pretrained_dir if start == "pretrain" else Path(start))
 
 
 def _frozen_parts(params: TrainParams) -> set[str]:

@@ -174,3 +174,14 @@ def test_repository_reads_the_same_with_dvcs_parser():
     path_values = load_params(REPOSITORY / "params.yaml").model_dump()
     assert path_values == to_dvc
     assert yaml.safe_load(text).keys() == to_dvc.keys()
+
+
+@pytest.mark.parametrize("folder", ["data/raw/rendered/lfw", "data/raw", "./data/raw/rendered/../rendered/lfw/Abc"])
+def test_a_set_within_another_is_refused(write_params, folder):
+    with pytest.raises(ParamsError, match=r"sets: .*the same or one lies in the other"):
+        load_params(write_params({"sets.identity.folder": folder}))
+
+
+def test_far_targets_that_read_alike_are_refused(write_params):
+    with pytest.raises(ParamsError, match=r"evaluate: far_targets must differ"):
+        load_params(write_params({"evaluate.far_targets": [0.01, 0.01]}))

@@ -86,6 +86,24 @@ def test_a_model_without_a_run_is_a_warning(params, server, caplog):
     assert "has no run of model unknown" in caplog.text
 
 
+def test_a_password_is_never_printed(params, monkeypatch, caplog):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    with start_pretrain_run(params, data_sha256="d"):
+        pass
+    assert "127.0.0.1:9" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_how_a_fold_is_scored_makes_no_other_experiment(params, client):
+    parents = set()
+    for flip in ("none", "sum"):
+        scored = params.model_copy(update={"evaluate": params.evaluate.model_copy(update={"flip": flip})})
+        with start_fold_run(scored, 0, data_sha256="d") as run:
+            pass
+        parents.add(client.get_run(run.run_id).data.tags["mlflow.parentRunId"])
+    assert len(parents) == 1
+
+
 def test_a_server_that_is_down_is_a_warning(params, monkeypatch, caplog):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with start_pretrain_run(params, data_sha256="d") as run:

@@ -107,6 +107,12 @@ def test_waiting_photos_are_bounded_in_pixels(photos, tmp_path, detector, monkey
     assert crops["status"].tolist() == ["aligned", "fallback", "aligned", "aligned", "fallback"]
 
 
+@pytest.mark.parametrize("side", [46, 47, 48])
+def test_a_photo_no_larger_than_the_smallest_face_is_one_without(side):
+    small = Detector(min_face_px=47, thresholds=[0.6, 0.7, 0.7], pyramid_factor=0.709, device=torch.device("cpu"))
+    assert [len(found) for found in small(np.zeros((2, side, 90, 3), np.uint8))] == [0, 0]
+
+
 def test_unused_frames_are_passed_over(photos, tmp_path, detector):
     aligned = align(manifest(FACES[0], role="unused"), photos, tmp_path, detector, load_params().align)
     assert aligned.crops.empty

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import FaceNetwork
 from dwmtl.training.losses import NO_LABEL, CenterLoss
 from dwmtl.training.optimizers import make_optimizer
@@ -127,6 +128,15 @@ def test_gradients_are_clipped_to_their_global_norm():
     assert result.grad_norm > 1e-3
     moved = sum(((before[name] - value) ** 2).sum() for name, value in snapshot(step.network).items()).sqrt()
     assert moved.item() == pytest.approx(0.01 * 1e-3, rel=0.05)
+
+
+def test_a_gradient_that_is_no_number_is_not_applied():
+    step = make_step(FixedWeighting([1.0, 1.0]))
+    step.network.heads["expression"][0].weight.register_hook(lambda gradient: gradient * float("nan"))
+    before = snapshot(step.network)
+    with pytest.raises(NonFiniteLossError, match="the step was not applied"):
+        step(CROPS, LABELS)
+    assert all(torch.equal(before[name], value) for name, value in snapshot(step.network).items())
 
 
 def test_the_check_comes_before_any_update():
