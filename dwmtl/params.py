@@ -5,12 +5,14 @@ Knows no path but the sets' folders, and nothing of how a value is used.
 """
 
 import difflib
+import math
 import os
+import re
 from itertools import combinations
 from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from dwmtl.errors import ParamsError
@@ -114,15 +116,79 @@ class PairsParams(Section):
 
 
 class NetworkParams(Section):
-    """The network. Defaults of the authors in brackets where ours differ."""
+    """The network's body. Defaults of the authors in brackets where ours differ."""
 
-    trunk: Literal["facelivenet"]
+    trunk: Annotated[str, Field(pattern=r"^(facelivenet|inception_resnet_v1|timm:[\w.]+)$")] = Field(
+        description="facelivenet (1/1/1 blocks), inception_resnet_v1 (5/10/5, facenet's), or timm:<a model of timm>"
+    )
+    bottleneck: PositiveInt | None = Field(
+        description="length of the embedding, by a linear layer with batch norm [facenet: 512]; null: the trunk's width"
+    )
+    standardization: Literal["per_image", "fixed"] = Field(
+        description="of a crop: mean 0 and deviation 1 a crop, or (x - 127.5) / 128 [facenet-pytorch]"
+    )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="probability to drop, before the heads")
     batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = Field(
         description="share of the batch in the running statistics [0.005: needs thousands of steps]"
     )
     linear_sigma: PositiveFloat = Field(description="deviation of a linear layer's initial weights [0.1]")
-    relu_on_expression_logits: bool = Field(description="the authors' last ReLU [true]: a fresh head can die under it")
+
+
+class LinearHeadParams(Section):
+    """One linear layer."""
+
+    name: Literal["linear"]
+    relu_on_logits: bool = Field(description="a ReLU after the logits: a fresh head can die under it")
+
+
+class HiddenHeadParams(Section):
+    """Linear to 128, ReLU, linear."""
+
+    name: Literal["hidden"]
+    relu_on_logits: bool = Field(description="the authors' last ReLU [true]: a fresh head can die under it")
+
+
+class ArcFaceHeadParams(Section):
+    """Cosines of the vector and a class's weights, with an additive angular margin (Deng et al. 2019)."""
+
+    name: Literal["arcface"]
+    margin_deg: Annotated[float, Field(ge=0, lt=90)] = Field(description="added to the angle of the true class")
+    scale: PositiveFloat = Field(description="factor of the cosines")
+
+
+class CosFaceHeadParams(Section):
+    """Cosines of the vector and a class's weights, with an additive cosine margin (Wang et al. 2018)."""
+
+    name: Literal["cosface"]
+    margin: Annotated[float, Field(ge=0, lt=1)] = Field(description="taken off the cosine of the true class")
+    scale: PositiveFloat = Field(description="factor of the cosines")
+
+
+HeadParams = Annotated[
+    LinearHeadParams | HiddenHeadParams | ArcFaceHeadParams | CosFaceHeadParams, Field(discriminator="name")
+]
+
+
+class LossParams(Section):
+    """A task's loss: cross-entropy, and a centre loss on the task's vector (Wen et al. 2016) where it has a factor."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    center_factor: NonNegativeFloat = Field(description="weight of the centre loss beside the cross-entropy; 0: none")
+    center_alpha: Fraction = Field(description="share of a centre kept when it moves; 1: centres never move")
+
+
+class TaskParams(Section):
+    """A task: what is told of a face, from a branch and a head of its own."""
+
+    labels: str = Field(description="column of the labels; each of its values is a class, an empty cell no label")
+    head: HeadParams
+    loss: LossParams
+
+    @model_validator(mode="after")
+    def _margin_heads_do_not_smooth(self):
+        if self.head.name in ("arcface", "cosface") and self.loss.label_smoothing:
+            raise ValueError(f"loss.label_smoothing must be 0 under a margin. Got {self.loss.label_smoothing} instead.")
+        return self
 
 
 class AugmentParams(Section):
@@ -136,35 +202,39 @@ class AugmentParams(Section):
     erase_probability: Fraction = Field(description="of a rectangle of the crop being set to grey")
 
 
-class CenterLossParams(Section):
-    """Centre loss on the embedding (Wen et al. 2016), as the authors use it."""
-
-    factor: NonNegativeFloat = Field(description="its weight beside the cross-entropy; 0 turns it off")
-    alpha: Fraction = Field(description="share of a centre kept when it moves; 1: centres never move")
-
-
 class OptimizerParams(Section):
     """An optimiser and its learning rate."""
 
     name: Literal["adamw", "sgd", "rmsprop_tf"] = Field(description="sgd: momentum 0.9; rmsprop_tf: the authors'")
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
-    schedule: Literal["constant", "cosine"] = Field(description="over the stage's steps; cosine falls to 0")
+    schedule: str = Field(
+        description="constant; cosine (falls to 0 over the stage); or rates by epoch in the authors' form, a line "
+        "`epoch: rate` each, # comments: the last line whose epoch has come holds, in place of learning_rate"
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule_can_be_read(cls, text: str) -> str:
+        if text not in ("constant", "cosine"):
+            parse_schedule(text)
+        return text
 
 
 class FitParams(Section):
     """What every training has."""
 
-    num_epochs: PositiveInt
+    num_epochs: Annotated[int, Field(ge=0)] = Field(description="0: the network stays as it starts")
     batch_size: Annotated[int, Field(ge=2)]
     seed: Seed = Field(description="initial weights, order of the samples, augmentation, dropout")
     precision: Literal["32-true", "bf16-mixed"] = Field(
         description="of the convolutions; losses, centres and task weights are always float32"
     )
     clip_grad_norm: PositiveFloat = Field(description="greatest global norm of a gradient, network and unit each")
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        description="of a moving average of the weights, kept beside the model [0.9999]; null: none"
+    )
     optimizer: OptimizerParams
-    center_loss: CenterLossParams
     augment: AugmentParams
 
 
@@ -172,59 +242,129 @@ class PretrainParams(FitParams):
     """Identity-only training on the identity set."""
 
 
-class DynamicWeightingParams(Section):
+class UnitParams(Section):
+    """How a weighting that learns by a loss of its own is trained."""
+
+    optimizer: Literal["sgd", "adamw", "rmsprop_tf"] = Field(description="sgd with momentum 0.9")
+    learning_rate: PositiveFloat
+
+
+class DynamicWeightingParams(UnitParams):
     """The paper's dynamic weights."""
 
-    name: Literal["dynamic"]
     normalize_logits: bool = Field(description="unit length before the softmax; bounds two weights to 0.1955..0.8045")
     detach_weights: bool = Field(description="true: the total loss does not reach the trunk through the weights")
     sigma: PositiveFloat = Field(description="keeps weight / loss finite at a loss of 0")
-    optimizer: Literal["sgd", "rmsprop_tf"] = Field(description="of the unit; sgd with momentum 0.9")
-    learning_rate: PositiveFloat = Field(description="of the unit")
+    floors: dict[str, NonNegativeFloat] | None = Field(description="by task, added to its weight; null: none")
 
 
 class NaiveDynamicWeightingParams(Section):
     """The authors' baseline: the unit minimises the total loss with everything else."""
 
-    name: Literal["naive_dynamic"]
     normalize_logits: bool
 
 
 class FixedWeightingParams(Section):
-    """Constant task weights."""
+    """Constant task weights of one's own choice."""
 
-    name: Literal["fixed"]
-    weights: dict[str, NonNegativeFloat] | None = Field(description="by task; they are scaled to sum to 1; null: equal")
+    weights: dict[str, NonNegativeFloat] = Field(description="by task; they are scaled to sum to 1")
 
-    @model_validator(mode="after")
-    def _every_task_has_a_weight(self):
-        tasks = {"identity", "expression"}
-        if self.weights is not None and (set(self.weights) != tasks or sum(self.weights.values()) == 0):
-            raise ValueError(f"weights must name {sorted(tasks)}, not all 0. Got {self.weights} instead.")
-        return self
+    @field_validator("weights")
+    @classmethod
+    def _some_task_has_a_weight(cls, weights: dict[str, float]) -> dict[str, float]:
+        if not sum(weights.values()):
+            raise ValueError("a weight must be > 0.")
+        return weights
+
+
+class SingleTaskWeightingParams(Section):
+    """One task alone: the single-task baseline."""
+
+    task: str
+
+
+class UncertaintyWeightingParams(Section):
+    """Homoscedastic uncertainty (Kendall et al. 2018): sum of L / (2 e^s) + s / 2, s a parameter a task."""
+
+    initial_log_variance: float = Field(description="s at the start [-0.5 in the authors' comparison]")
+
+
+class DwaWeightingParams(Section):
+    """Dynamic weight average (Liu et al. 2019), from the losses of the last two epochs."""
+
+    temperature: PositiveFloat = Field(description="higher: more even weights [2]")
+
+
+class GradNormWeightingParams(UnitParams):
+    """GradNorm (Chen et al. 2018): weights that even out the tasks' gradients at the last shared layer."""
+
+    alpha: NonNegativeFloat = Field(description="how strongly slow tasks are pulled on [1.5]")
+
+
+GRADIENT_RULES = ("pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl")
+"""Rules of the library TorchJD on the tasks' gradients of the whole trunk."""
+
+
+class WeightingParams(Section):
+    """The rule that weighs the tasks, and the settings of each rule that has any; only the named one's matter."""
+
+    name: Literal[
+        "dynamic", "naive_dynamic", "fixed", "equal", "single_task", "uncertainty", "dwa", "rlw", "gradnorm",
+        "pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl",
+    ]  # fmt: skip
+    dynamic: DynamicWeightingParams
+    naive_dynamic: NaiveDynamicWeightingParams
+    fixed: FixedWeightingParams
+    single_task: SingleTaskWeightingParams
+    uncertainty: UncertaintyWeightingParams
+    dwa: DwaWeightingParams
+    gradnorm: GradNormWeightingParams
+
+    @property
+    def settings(self) -> Section | None:
+        """Those of the named rule; None for a rule without any."""
+        return getattr(self, self.name, None)
 
 
 class BatchNormParams(Section):
     """Whether a part's batch norm uses its running statistics (frozen) or the batch's (training)."""
 
     trunk: Literal["frozen", "training"]
-    identity_branch: Literal["frozen", "training"]
-    expression_branch: Literal["frozen", "training"]
+    branches: dict[str, Literal["frozen", "training"]] = Field(description="by task")
 
 
 class TrainParams(FitParams):
     """Multi-task training of one fold."""
 
-    start: Literal["pretrain", "scratch"] = Field(description="from the stage `pretrain`, or from initial weights")
+    start: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] = Field(
+        description="the model in data/models whose weights are filled in: `pretrain`, which the stage makes (with "
+        "pretrain.num_epochs 0: initial weights), or one of `dwmtl import-checkpoint`"
+    )
+    sets: Annotated[list[Literal["expression", "identity"]], Field(min_length=1)] = Field(
+        description="trained on: [expression], or also the identity set, whose photos have no other label"
+    )
     batch_norm: BatchNormParams
-    weighting: Annotated[
-        DynamicWeightingParams | NaiveDynamicWeightingParams | FixedWeightingParams, Field(discriminator="name")
-    ]
+    weighting: WeightingParams
+
+    @field_validator("start")
+    @classmethod
+    def _start_is_no_fold(cls, start: str) -> str:
+        if start.startswith("fold_"):
+            raise ValueError(f"start must not be a fold's model: it was trained on others' test subjects. Got {start}.")
+        return start
+
+    @field_validator("sets")
+    @classmethod
+    def _expression_set_is_trained_on(cls, sets: list[str]) -> list[str]:
+        if "expression" not in sets or len(set(sets)) < len(sets):
+            raise ValueError("sets must hold expression, each set once.")
+        return sets
 
 
 class EvaluateParams(Section):
     """How a trained network is scored."""
 
+    weights: Literal["raw", "ema"] = Field(description="the trained weights, or their moving average")
     batch_size: PositiveInt
     distance: Literal["squared_euclidean", "cosine"]
     flip: Literal["none", "concatenate", "sum"] = Field(description="what becomes of the mirrored crop's embedding")
@@ -265,6 +405,9 @@ class Params(Section):
     labels: LabelsParams
     pairs: PairsParams
     network: NetworkParams
+    tasks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], TaskParams] = Field(
+        description="by name, in the order of their losses and weights; identity and expression are among them"
+    )
     pretrain: PretrainParams
     train: TrainParams
     evaluate: EvaluateParams
@@ -280,6 +423,59 @@ class Params(Section):
                 f"folds must be < labels.num_folds ({self.labels.num_folds}), counted from 0. Got {self.folds} instead."
             )
         return self
+
+    @model_validator(mode="after")
+    def _tasks_are_named_alike_everywhere(self):
+        tasks = list(self.tasks)
+        if not {"identity", "expression"} <= set(tasks):
+            raise ValueError(f"tasks must hold identity (it gives the embedding) and expression. Got {tasks} instead.")
+        weighting = self.train.weighting
+        named = {
+            "train.batch_norm.branches": self.train.batch_norm.branches,
+            "train.weighting.fixed.weights": weighting.fixed.weights if weighting.name == "fixed" else tasks,
+            "train.weighting.dynamic.floors": weighting.dynamic.floors or tasks,
+        }
+        for key, names in named.items():
+            if set(names) != set(tasks):
+                raise ValueError(f"{key} must name every task ({', '.join(tasks)}). Got {list(names)} instead.")
+        if weighting.single_task.task not in tasks:
+            raise ValueError(
+                f"train.weighting.single_task.task must be one of {', '.join(tasks)}. "
+                f"Got {weighting.single_task.task} instead."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _moving_average_is_kept_where_it_is_evaluated(self):
+        if self.evaluate.weights == "ema" and self.train.ema_decay is None:
+            raise ValueError("evaluate.weights is ema, and train.ema_decay is null. Set a decay, 0.999 say.")
+        return self
+
+
+def parse_schedule(text: str) -> dict[int, float]:
+    """Learning rates by epoch in the authors' form: lines `epoch: rate`, `#` begins a comment.
+
+    Returns:
+        Epoch, from 0 -> learning rate, in rising order; 0 is among them.
+    Raises:
+        ValueError: a line that is neither, an epoch named twice, or none for epoch 0.
+    """
+    rates: dict[int, float] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        entry = line.partition("#")[0].strip()
+        if not entry:
+            continue
+        match = re.fullmatch(r"(\d+)\s*:\s*(\d*\.?\d+(?:[eE][+-]?\d+)?)", entry)
+        if match is None or not 0 < float(match[2]) < math.inf:
+            raise ValueError(
+                f"schedule must be constant, cosine or lines `epoch: rate`. Got {entry!r} in line {number} instead."
+            )
+        if int(match[1]) in rates:
+            raise ValueError(f"schedule must name an epoch once. Got epoch {match[1]} again in line {number}.")
+        rates[int(match[1])] = float(match[2])
+    if 0 not in rates:
+        raise ValueError(f"schedule must have a rate for epoch 0. Got epochs {sorted(rates)} instead.")
+    return dict(sorted(rates.items()))
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -23,6 +23,8 @@ ROLES = ("neutral", "peak", "identity", "unused")
 """What the protocol uses a photo as: a neutral reference frame, a frame showing its sequence's expression, a photo
 that only tells who it is, or a frame that the frame rule leaves out (it is not aligned)."""
 
+# A manifest may have further columns after these: labels of further tasks (`glasses`), text, empty where unknown.
+
 BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")
 LANDMARKS = tuple(
     f"{point}_{axis}_px" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
@@ -77,19 +79,25 @@ _TEXT = {
 }  # fmt: skip
 
 
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def read_table(path: Path, columns: tuple[str, ...], *, others_are_text: bool = False) -> pd.DataFrame:
     """Read a table and check that it has its columns.
 
     Text columns stay text: a subject `007` keeps its zeros and an empty cell is the empty string.
+
+    Args:
+        others_are_text: columns that are not in `columns` are text too (labels of further tasks).
 
     Raises:
         TableError: the file is missing, is not a table, or lacks a column.
     """
     path = Path(path)
     try:
-        table = pd.read_csv(path, dtype={column: str for column in _TEXT}, keep_default_na=False, na_values={
-            column: [""] for column in columns if column not in _TEXT
-        })  # fmt: skip
+        numbers = [column for column in columns if column not in _TEXT]
+        text = dict.fromkeys(_TEXT, str)
+        if others_are_text:
+            others = pd.read_csv(path, nrows=0).columns.difference(numbers)
+            text |= dict.fromkeys(others, str)
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={column: [""] for column in numbers})
     except FileNotFoundError:
         raise TableError(f"{path}: no such table. Run `dvc repro` to make it.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -100,6 +108,11 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if missing:
         raise TableError(f"{path}: no column {', '.join(missing)}. Run `dvc repro` to make the table again.")
     return table
+
+
+def with_others(columns: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...]:
+    """The columns, and after them whatever else the table has."""
+    return (*columns, *(column for column in table if column not in columns))
 
 
 def write_table(table: pd.DataFrame, path: Path, columns: tuple[str, ...] | None = None) -> None:

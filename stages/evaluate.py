@@ -23,10 +23,10 @@ def main(
 ) -> None:
     """Score a fold's model on the fold's subjects and on the verification set."""
     values = load_params(params)
-    network, card = load_model(model)
-    table = read_table(labels / "expression.csv", EXPRESSION_LABELS)
+    network, card = load_model(model, averaged=values.evaluate.weights == "ema")
+    table = read_table(labels / "expression.csv", EXPRESSION_LABELS, others_are_text=True)
     _, table = split(table, fold)
-    refuse_trained_subjects(model, card.classes[IDENTITY], table["subject"])
+    refuse_trained_subjects(model, card.classes(IDENTITY), table["subject"])
     own = read_table(pairs / f"fold_{fold}.csv", EXPRESSION_PAIRS)
     other = read_table(pairs / "verification.csv", VERIFICATION_PAIRS)
     named = {
@@ -40,7 +40,12 @@ def main(
         other,
         expression_set=answered["expression"],
         verification_set=answered["verification"],
-        classes=card.classes[EXPRESSION],
+        classes=card.classes(EXPRESSION),
+        further_tasks={
+            name: (task.labels, card.classes(name))
+            for name, task in values.tasks.items()
+            if name not in (IDENTITY, EXPRESSION)
+        },
         params=values.evaluate,
     )
     with whole_folder(out) as folder:

@@ -6,7 +6,7 @@ from typing import Literal
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.params import load_params
 from dwmtl.stage import run, whole_folder
-from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS, write_table
+from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS, with_others, write_table
 
 
 def main(
@@ -17,7 +17,7 @@ def main(
     source = getattr(values.sets, role)
     data_set = read_data_set(role, source.adapter, Path(source.folder), num_peak_frames=values.index.num_peak_frames)
     with whole_folder(out) as folder:
-        write_table(data_set.photos, folder / "manifest.csv", MANIFEST)
+        write_table(data_set.photos, folder / "manifest.csv", with_others(MANIFEST, data_set.photos))
         if data_set.pairs is not None:
             write_table(data_set.pairs, folder / "pairs.csv", VERIFICATION_PAIRS)
 

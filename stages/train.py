@@ -1,4 +1,4 @@
-"""Stage `train`, a fold: the expression set's crops, labels and the pretrained model -> a trained model."""
+"""Stage `train`, a fold: crops, labels and the model to start from -> a trained model."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params
 from dwmtl.stage import run
-from dwmtl.tables import EXPRESSION_LABELS, read_table
+from dwmtl.tables import EXPRESSION_LABELS, IDENTITY_LABELS, read_table
 from dwmtl.tracking import files_sha256, start_fold_run
 from dwmtl.training.train import train_fold
 from dwmtl.training.trained import write_trained
@@ -16,23 +16,24 @@ def main(
     fold: int,
     labels: Path,
     aligned: Path,
-    pretrained: Path,
+    start: Path,
     model: Path,
     metrics: Path,
     params: Path = Path("params.yaml"),
 ) -> None:
-    """Train a fold on both tasks, with the weighting that params.yaml names."""
+    """Train a fold on all tasks, with the weighting that params.yaml names."""
     values = load_params(params)
     table, classes = labels / "expression.csv", labels / "classes.json"
-    data_sha256 = files_sha256([table, classes, aligned / "crops.csv"])
+    data_sha256 = files_sha256([table, classes, aligned / "expression" / "crops.csv"])
     with start_fold_run(values, fold, data_sha256=data_sha256) as tracked:
         trained = train_fold(
-            read_table(table, EXPRESSION_LABELS),
+            read_table(table, EXPRESSION_LABELS, others_are_text=True),
             json.loads(classes.read_text())["expressions"],
-            aligned,
-            pretrained,
             values,
             fold=fold,
+            identity_labels=read_table(labels / "identity.csv", IDENTITY_LABELS),
+            aligned_dir=aligned,
+            start_dir=start,
             on_step=tracked.log_row,
         )
         write_trained(trained, model_dir=model, metrics_dir=metrics)

@@ -40,3 +40,44 @@ def write_params(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def make_network() -> Callable[..., object]:
+    """Makes a FaceNetwork with the initial weights of seed 0.
+
+    `make_network({"identity": 4, "expression": 3}, dropout=0.0, linear_sigma=0.1)`: classes by task, then changes to
+    the repository's `network` section; `heads={"expression": LinearHeadParams(...)}` changes heads, whose
+    default is linear for `identity` and hidden for the others.
+    """
+    import torch
+
+    from dwmtl.network.network import FaceNetwork
+    from dwmtl.params import HiddenHeadParams, LinearHeadParams, load_params
+
+    def make(num_classes: dict[str, int], *, heads: dict | None = None, **changes):
+        torch.manual_seed(0)
+        body = load_params(REPOSITORY / "params.yaml").network.model_copy(update=changes)
+        default = {
+            task: LinearHeadParams(name="linear", relu_on_logits=False)
+            if task == "identity"
+            else HiddenHeadParams(name="hidden", relu_on_logits=False)
+            for task in num_classes
+        }
+        return FaceNetwork(body, default | (heads or {}), num_classes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def loss_params() -> Callable[..., dict]:
+    """Loss params by task: centre loss on `identity` (factor 0.1, alpha 0.5), cross-entropy alone on the others."""
+    from dwmtl.params import LossParams
+
+    def make(*tasks: str, factor: float = 0.1) -> dict:
+        return {
+            task: LossParams(label_smoothing=0.0, center_factor=factor if task == "identity" else 0.0, center_alpha=0.5)
+            for task in tasks
+        }
+
+    return make

@@ -18,7 +18,7 @@ class DataSet:
     """A data set as its adapter reads it.
 
     Attributes:
-        photos: columns `tables.MANIFEST`, sorted by photo.
+        photos: columns `tables.MANIFEST`, sorted by photo; any further column holds labels of a further task.
         pairs: columns `tables.VERIFICATION_PAIRS`, or None for a set without official pairs.
     """
 
@@ -30,12 +30,15 @@ _LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "role": "identity"}
 
 
 def manifest(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Rows of the manifest, sorted by photo; a column that the rows leave out gets its value of `_LEFT_OUT`."""
+    """Rows of the manifest, sorted by photo; a column that the rows leave out gets its value of `_LEFT_OUT`, and a
+    further column stands after the others, empty where a row has none."""
     table = pd.DataFrame(rows)
     for column, value in _LEFT_OUT.items():
         if column not in table:
             table[column] = value
-    return table.reindex(columns=list(MANIFEST)).sort_values("photo", ignore_index=True)
+    others = [column for column in table if column not in MANIFEST]
+    table[others] = table[others].fillna("")
+    return table.reindex(columns=[*MANIFEST, *others]).sort_values("photo", ignore_index=True)
 
 
 def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ EXPRESSIONS = {
     "sleepy": "sleepy",
     "wink": "wink",
 }
+GLASSES = {"glasses": "on", "noglasses": "off"}
 OTHER_CONDITIONS = ("centerlight", "leftlight", "rightlight", "glasses", "noglasses")
 
 _NAME = re.compile(r"(subject\d+)\.(\w+)(?:\.gif)?")
@@ -23,7 +24,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """Every photo of the folder.
 
     A subject's one `normal` photo is the neutral reference of all its expressions, so the subject is the sequence.
-    Lights and glasses carry no expression: they train identity only. `num_peak_frames` has no meaning here.
+    Lights and glasses carry no expression: they train identity only, and the column `glasses` (on, off) where a task
+    asks for it; of the other photos the set does not say. `num_peak_frames` has no meaning here.
 
     Raises:
         DataSetError: a condition that the database does not have.
@@ -40,6 +42,14 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         expression = EXPRESSIONS.get(condition, "")
         role = "identity" if not expression else "neutral" if expression == "neutral" else "peak"
         rows.append(
-            {"photo": name, "subject": subject, "sequence": subject, "frame": 0, "expression": expression, "role": role}
+            {
+                "photo": name,
+                "subject": subject,
+                "sequence": subject,
+                "frame": 0,
+                "expression": expression,
+                "role": role,
+                "glasses": GLASSES.get(condition, ""),
+            }
         )
     return DataSet(manifest(rows))

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from dwmtl.compute import make_fabric
 from dwmtl.datasets.crops import read_crop
-from dwmtl.network.network import EXPRESSION, FaceNetwork, standardize
+from dwmtl.network.network import FaceNetwork
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Answers:
 
     Attributes:
         embeddings: (N, D) float32, unit length; D is twice the network's where the mirrored crop's is appended.
-        probabilities: (N, number of expressions) float32, rows sum to 1; those of the crop as it is.
+        probabilities: a task's name -> (N, its classes) float32, rows sum to 1; those of the crop as it is.
     """
 
     embeddings: np.ndarray
-    probabilities: np.ndarray
+    probabilities: dict[str, np.ndarray]
 
 
 class _Crops(Dataset):
@@ -52,7 +52,6 @@ def embed(
     """Run a network, in inference mode and float32, over crops.
 
     Args:
-        network: with an expression task.
         paths: the crops' files, each once.
         flip: what becomes of the mirrored crop's embedding: `none`; `concatenate` (facenet); `sum` (insightface).
         accelerator: `auto`, `cpu` or `cuda`.
@@ -61,16 +60,17 @@ def embed(
     fabric = make_fabric(accelerator)
     network = network.eval().to(fabric.device, memory_format=torch.channels_last)
     loader = DataLoader(_Crops(paths), batch_size, num_workers=num_workers)
-    embeddings, probabilities = [], []
+    embeddings, probabilities = [], {task: [] for task in network.tasks}
     with torch.inference_mode(), tqdm(total=len(paths), desc=title, unit="img", disable=None) as progress:
         for crops in loader:
-            inputs = standardize(crops.to(fabric.device)).contiguous(memory_format=torch.channels_last)
+            inputs = network.standardize(crops.to(fabric.device)).contiguous(memory_format=torch.channels_last)
             output = network(inputs)
             mirrored = None if flip == "none" else network(inputs.flip(-1)).embedding
             embeddings.append(combine(output.embedding, mirrored, flip=flip).cpu().numpy())
-            probabilities.append(output.logits[EXPRESSION].softmax(dim=1).cpu().numpy())
+            for task, logits in output.logits.items():
+                probabilities[task].append(logits.softmax(dim=1).cpu().numpy())
             progress.update(len(crops))
-    return Answers(np.concatenate(embeddings), np.concatenate(probabilities))
+    return Answers(np.concatenate(embeddings), {task: np.concatenate(parts) for task, parts in probabilities.items()})
 
 
 def combine(embedding: Tensor, mirrored: Tensor | None, *, flip: str) -> Tensor:

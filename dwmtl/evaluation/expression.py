@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 
 @dataclass(frozen=True)
-class ExpressionScore:
+class ClassScore:
     """The outcome over N photos and C classes. Fractions, higher is better.
 
     Attributes:
@@ -27,7 +27,7 @@ class ExpressionScore:
     majority: float
 
 
-def score_expressions(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> ExpressionScore:
+def score_classes(actual: np.ndarray, predicted: np.ndarray, classes: list[str]) -> ClassScore:
     """Score predictions.
 
     Args:
@@ -38,7 +38,7 @@ def score_expressions(actual: np.ndarray, predicted: np.ndarray, classes: list[s
     counts = confusion.sum(axis=1)
     present = np.flatnonzero(counts)
     per_class = {classes[i]: float(confusion[i, i] / counts[i]) for i in present}
-    return ExpressionScore(
+    return ClassScore(
         accuracy=float(np.trace(confusion) / counts.sum()),
         per_class=per_class,
         balanced_accuracy=float(np.mean(list(per_class.values()))),

@@ -9,8 +9,9 @@ import pandas as pd
 from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.authentication import Authentication, authenticate
 from dwmtl.evaluation.embedding import Answers
-from dwmtl.evaluation.expression import ExpressionScore, score_expressions
+from dwmtl.evaluation.expression import ClassScore, score_classes
 from dwmtl.evaluation.verification import Verification, verify
+from dwmtl.network.network import EXPRESSION
 from dwmtl.params import EvaluateParams
 from dwmtl.stage import write_json
 from dwmtl.tables import write_table
@@ -74,6 +75,7 @@ def evaluate_fold(
     expression_set: Answered,
     verification_set: Answered,
     classes: list[str],
+    further_tasks: dict[str, tuple[str, list[str]]],
     params: EvaluateParams,
 ) -> FoldEvaluation:
     """Measure a fold's network.
@@ -84,15 +86,20 @@ def evaluate_fold(
         verification_pairs: columns `tables.VERIFICATION_PAIRS`.
         expression_set, verification_set: what the network says of the photos that these name.
         classes: the expressions in the order of the probabilities.
+        further_tasks: name -> (column of `labels`, class names) of the tasks beside identity and expression.
     Raises:
         ProtocolError: a photo without a crop, no test photo with an expression, or pairs that cannot be scored.
     """
-    predictions, score = _predict(labels, expression_set, classes)
+    predictions, score = _predict(labels, expression_set, EXPRESSION, "expression", classes)
+    if predictions.empty:
+        raise ProtocolError("no photo of the fold's subjects shows an expression that is a class.")
     own = expression_pairs.rename(columns={"input": "a", "reference": "b"})
     other = verification_pairs.rename(columns={"photo_a": "a", "photo_b": "b"})
     own_outcome = _verify(own, expression_set, params)
     other_outcome = _verify(other, verification_set, params)
-    said = np.array(classes)[expression_set.answers.probabilities.argmax(axis=1)][expression_set.rows(own["a"])]
+    said = np.array(classes)[expression_set.answers.probabilities[EXPRESSION].argmax(axis=1)][
+        expression_set.rows(own["a"])
+    ]
     authentication = authenticate(
         own_outcome.accepted,
         said == own["expression_required"].to_numpy(),
@@ -105,8 +112,12 @@ def evaluate_fold(
     outcomes = {EXPRESSION_SET: own_outcome, VERIFICATION_SET: other_outcome}
     return FoldEvaluation(
         metrics={
-            "expression": _expression_metrics(score, len(predictions)),
+            "expression": _class_metrics(score, len(predictions)),
             "expression_pairs": _verification_metrics(own_outcome),
+            "further_tasks": {
+                name: _further_metrics(labels, expression_set, name, column, names)
+                for name, (column, names) in further_tasks.items()
+            },
             "authentication": _authentication_metrics(authentication),
             "verification": _verification_metrics(other_outcome),
             "num_fallback_crops": {
@@ -130,24 +141,32 @@ def write_evaluation(evaluation: FoldEvaluation, folder: Path) -> None:
         write_table(getattr(evaluation, name), folder / f"{name}.csv")
 
 
-def _predict(labels: pd.DataFrame, answered: Answered, classes: list[str]) -> tuple[pd.DataFrame, ExpressionScore]:
-    """A row a photo whose expression is a class, and the score over them."""
-    shown = labels[labels["expression"].isin(classes)]
-    if shown.empty:
-        raise ProtocolError("no photo of the fold's subjects shows an expression that is a class.")
-    probabilities = answered.answers.probabilities[answered.rows(shown["photo"])]
+def _predict(
+    labels: pd.DataFrame, answered: Answered, task: str, column: str, classes: list[str]
+) -> tuple[pd.DataFrame, ClassScore | None]:
+    """A row a photo whose label of a task is a class, and the score over them; none where there is no such photo."""
+    shown = labels[labels[column].isin(classes)]
+    probabilities = answered.answers.probabilities[task][answered.rows(shown["photo"])]
     predicted = probabilities.argmax(axis=1)
     table = pd.DataFrame(
         {
             "photo": shown["photo"].to_numpy(),
             "subject": shown["subject"].to_numpy(),
-            "expression": shown["expression"].to_numpy(),
+            column: shown[column].to_numpy(),
             "predicted": np.array(classes)[predicted],
             "confidence": probabilities.max(axis=1).astype(float).round(6),
         }
     )
-    actual = shown["expression"].map({name: index for index, name in enumerate(classes)}).to_numpy()
-    return table, score_expressions(actual, predicted, classes)
+    actual = shown[column].map({name: index for index, name in enumerate(classes)}).to_numpy()
+    return table, None if shown.empty else score_classes(actual, predicted, classes)
+
+
+def _further_metrics(
+    labels: pd.DataFrame, answered: Answered, task: str, column: str, classes: list[str]
+) -> dict[str, object]:
+    """As the expression task's; only the number of photos where the fold has none with a label."""
+    table, score = _predict(labels, answered, task, column, classes)
+    return {"num_photos": 0} if score is None else _class_metrics(score, len(table))
 
 
 def _verify(pairs: pd.DataFrame, answered: Answered, params: EvaluateParams) -> Verification:
@@ -179,7 +198,7 @@ def _pair_table(name: str, pairs: pd.DataFrame, outcome: Verification) -> pd.Dat
     )
 
 
-def _expression_metrics(score: ExpressionScore, num_photos: int) -> dict[str, object]:
+def _class_metrics(score: ClassScore, num_photos: int) -> dict[str, object]:
     return {
         "accuracy": round(score.accuracy, 6),
         "balanced_accuracy": round(score.balanced_accuracy, 6),

@@ -68,13 +68,13 @@ def block17(scale: float = 0.10) -> Residual:
     return Residual(towers, 256, 896, scale=scale)
 
 
-def block8(scale: float = 0.20, *, relu: bool = True) -> Residual:
-    """1792 channels in and out."""
+def block8(num_channels: int = NUM_TRUNK_CHANNELS, *, scale: float = 0.20, relu: bool = True) -> Residual:
+    """The same number of channels in and out."""
     towers = [
-        nn.Sequential(ConvNorm(1792, 192, 1)),
-        nn.Sequential(ConvNorm(1792, 192, 1), ConvNorm(192, 192, (1, 3)), ConvNorm(192, 192, (3, 1))),
+        nn.Sequential(ConvNorm(num_channels, 192, 1)),
+        nn.Sequential(ConvNorm(num_channels, 192, 1), ConvNorm(192, 192, (1, 3)), ConvNorm(192, 192, (3, 1))),
     ]
-    return Residual(towers, 384, 1792, scale=scale, relu=relu)
+    return Residual(towers, 384, num_channels, scale=scale, relu=relu)
 
 
 def stem() -> nn.Sequential:
@@ -115,7 +115,7 @@ def reduction_b() -> Reduction:
     )
 
 
-class Trunk(nn.Sequential):
+class InceptionResnetTrunk(nn.Sequential):
     """Standardised crops (B, 3, S, S) -> shared features (B, 1792, s, s): 160 px -> 3x3, 112 px -> 2x2."""
 
     def __init__(self, *, num_block35: int, num_block17: int):
@@ -128,15 +128,25 @@ class Trunk(nn.Sequential):
 
 
 class Branch(nn.Sequential):
-    """A task's own part: shared features (B, 1792, s, s) -> a vector a face (B, 1792)."""
+    """A task's own part: shared features (B, C, s, s) -> a vector a face, (B, C) or (B, bottleneck).
 
-    def __init__(self, *, num_block8: int, dropout: float):
+    Args:
+        num_channels: C.
+        num_block8: residual blocks of scale 0.20; one of scale 1 without ReLU follows them.
+        dropout: probability to drop a value of the pooled vector, in training.
+        bottleneck: length that a linear layer without bias, and batch norm, bring the vector to; None: neither.
+    """
+
+    def __init__(self, num_channels: int, *, num_block8: int, dropout: float, bottleneck: int | None = None):
         super().__init__()
-        self.blocks = nn.Sequential(*(block8() for _ in range(num_block8)), block8(scale=1.0, relu=False))
+        self.num_features = bottleneck or num_channels
+        self.blocks = nn.Sequential(
+            *(block8(num_channels) for _ in range(num_block8)), block8(num_channels, scale=1.0, relu=False)
+        )
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout(dropout)
-
-
-TRUNKS = {"facelivenet": {"num_block35": 1, "num_block17": 1, "num_block8": 1}}
-"""Blocks of each kind, by the trunk's name; block8 stands in the branches, followed by one more of scale 1."""
+        if bottleneck is not None:
+            norm = nn.BatchNorm1d(bottleneck, eps=1e-3)
+            norm.weight.requires_grad_(False)  # as in `ConvNorm`
+            self.bottleneck = nn.Sequential(nn.Linear(num_channels, bottleneck, bias=False), norm)

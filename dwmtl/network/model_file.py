@@ -1,10 +1,12 @@
 """A model on disk: a folder with `model.safetensors` (weights) and `model.json` (what they are and what they expect).
 
-No pickle anywhere. The same model gives the same bytes.
+A training that kept a moving average of the weights adds `model_ema.safetensors`; an imported checkpoint that held the
+method's state, `method.safetensors`. No pickle anywhere. The same model gives the same bytes.
 """
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Literal
 
@@ -15,47 +17,84 @@ from safetensors.torch import load_file, save_file
 
 from dwmtl.errors import ModelFileError
 from dwmtl.network.network import IDENTITY, FaceNetwork
+from dwmtl.params import HeadParams, NetworkParams
+
+log = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "model.safetensors"
+EMA_FILE = "model_ema.safetensors"
+METHOD_FILE = "method.safetensors"
 CARD_FILE = "model.json"
 
 
-class ModelCard(BaseModel):
-    """What a file of weights is: enough to build its network and to prepare a photo as in its training."""
+class TaskCard(BaseModel):
+    """A task of a model: its head, and its class names in the order of the logits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["dwmtl-1"] = "dwmtl-1"
-    trunk: str
+    head: HeadParams
+    classes: list[str]
+
+
+class ModelCard(BaseModel):
+    """What a file of weights is: enough to build its network and to prepare a photo as in its training.
+
+    Attributes:
+        crop_px, margin_px: how its crops were aligned.
+        tasks: by name, in their order.
+        provenance: what made it (`made_by`) and from what; no time and no path of a machine.
+        weights_sha256: of the file of weights, hexadecimal; None before it is saved.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["dwmtl-2"] = "dwmtl-2"
+    network: NetworkParams
     crop_px: int
     margin_px: int
-    dropout: float
-    batch_norm_momentum: float
-    linear_sigma: float
-    relu_on_expression_logits: bool
-    classes: dict[str, list[str]]
-    """A task's name -> its class names in the order of the logits; the tasks in their order."""
+    tasks: dict[str, TaskCard]
+    provenance: dict[str, object]
+    weights_sha256: str | None = None
+
+    def classes(self, task: str) -> list[str]:
+        """Class names of a task; none where the model does not have it."""
+        return self.tasks[task].classes if task in self.tasks else []
 
 
 def build_network(card: ModelCard) -> FaceNetwork:
     """A network with initial weights, from torch's generator."""
     return FaceNetwork(
-        trunk=card.trunk,
-        num_classes={task: len(names) for task, names in card.classes.items()},
-        dropout=card.dropout,
-        batch_norm_momentum=card.batch_norm_momentum,
-        linear_sigma=card.linear_sigma,
-        relu_on_expression_logits=card.relu_on_expression_logits,
+        card.network,
+        {name: task.head for name, task in card.tasks.items()},
+        {name: len(task.classes) for name, task in card.tasks.items()},
     )
 
 
-def save_model(network: FaceNetwork, card: ModelCard, folder: Path) -> None:
-    """Write both files into `folder`, making it."""
+def save_model(
+    network: FaceNetwork,
+    card: ModelCard,
+    folder: Path,
+    *,
+    averaged: FaceNetwork | None = None,
+    method: dict[str, torch.Tensor] | None = None,
+) -> ModelCard:
+    """Write a model into `folder`, making it.
+
+    Args:
+        averaged: the network with the moving average of the weights.
+        method: state of the method beside the network: `unit.weight`, `unit.bias`, `centers`.
+    Returns:
+        The card as written, with the weights' SHA-256.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    # in contiguous form: the bytes must not depend on the memory format that training chose
-    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, folder / WEIGHTS_FILE)
+    _save_weights(network.state_dict(), folder / WEIGHTS_FILE)
+    if averaged is not None:
+        _save_weights(averaged.state_dict(), folder / EMA_FILE)
+    if method:
+        _save_weights(method, folder / METHOD_FILE)
+    card = card.model_copy(update={"weights_sha256": model_sha256(folder)})
     (folder / CARD_FILE).write_text(json.dumps(card.model_dump(), indent=2) + "\n")
+    return card
 
 
 def load_card(folder: Path) -> ModelCard:
@@ -69,22 +108,26 @@ def load_card(folder: Path) -> ModelCard:
         return ModelCard.model_validate_json(path.read_text())
     except FileNotFoundError:
         raise ModelFileError(
-            f"{path}: no such file. A model is a folder with {CARD_FILE} and {WEIGHTS_FILE}."
+            f"{path}: no such file. A model is a folder with {CARD_FILE} and {WEIGHTS_FILE}; `dwmtl import-checkpoint` "
+            "makes one of another project's weights."
         ) from None
     except (ValidationError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{path}: not a model of this version of dwmtl: {error}") from None
 
 
-def load_model(folder: Path) -> tuple[FaceNetwork, ModelCard]:
+def load_model(folder: Path, *, averaged: bool = False) -> tuple[FaceNetwork, ModelCard]:
     """Read a model, in inference mode on the CPU.
 
+    Args:
+        averaged: take the moving average of the weights.
     Raises:
         ModelFileError: a file is missing or damaged, or the weights do not fit the network that the card describes.
     """
     card = load_card(folder)
     network = build_network(card)
+    weights = load_weights(folder, EMA_FILE) if averaged else checked_weights(folder, card)
     try:
-        network.load_state_dict(_load_weights(folder))
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise ModelFileError(f"{folder}: the weights do not fit the network of {CARD_FILE}: {error}") from None
     return network.eval(), card
@@ -96,39 +139,85 @@ def model_sha256(folder: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def start_from(network: FaceNetwork, folder: Path) -> dict[str, str]:
+def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str, str]:
     """Fill a network's trunk and branches from a model; the heads, which belong to its classes, stay initial.
 
     A branch that the model does not have is filled from its identity branch, as the authors fill the expression branch
     from a plain face-recognition network.
 
+    Args:
+        card: of the network to fill.
     Returns:
         A part of the network -> the part of the model it was filled from.
     Raises:
-        ModelFileError: the files are missing or damaged, or a part does not fit.
+        ModelFileError: the files are missing or damaged, the model is of another kind, or a part does not fit. Nothing
+            is filled in part.
     """
-    weights = _load_weights(folder)
+    source = load_card(folder)
+    _refuse_another_kind(card, source, folder)
+    weights = checked_weights(folder, source)
     sources = {"trunk": "trunk"}
     for task in network.tasks:
-        own = f"branches.{task}"
-        has_own = any(name.startswith(own + ".") for name in weights)
-        sources[own] = own if has_own else f"branches.{IDENTITY}"
-    for part, source in sources.items():
-        values = {name.removeprefix(source + "."): v for name, v in weights.items() if name.startswith(source + ".")}
-        try:
-            network.get_submodule(part).load_state_dict(values)
-        except RuntimeError as error:
-            raise ModelFileError(f"{folder}: its {source} does not fit the network's {part}: {error}") from None
+        sources[f"branches.{task}"] = f"branches.{task if task in source.tasks else IDENTITY}"
+    filled = network.state_dict()
+    for part, origin in sources.items():
+        for name in [name for name in filled if name.startswith(part + ".")]:
+            value = weights.get(origin + name.removeprefix(part))
+            if value is None or value.shape != filled[name].shape:
+                there = "has none" if value is None else f"has {tuple(value.shape)}"
+                raise ModelFileError(
+                    f"{folder}: it {there} for the network's {name} {tuple(filled[name].shape)}. Start from a model of "
+                    "the same `network` in params.yaml."
+                )
+            filled[name] = value
+    network.load_state_dict(filled)
     return sources
 
 
-def _load_weights(folder: Path) -> dict[str, torch.Tensor]:
-    path = Path(folder) / WEIGHTS_FILE
+def load_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    """A file of tensors of a model.
+
+    Raises:
+        ModelFileError: it is missing or damaged.
+    """
+    path = Path(folder) / name
     try:
         return load_file(path)
     except FileNotFoundError:
-        raise ModelFileError(
-            f"{path}: no such file. A model is a folder with {CARD_FILE} and {WEIGHTS_FILE}."
-        ) from None
+        raise ModelFileError(f"{path}: no such file; this model was saved without it.") from None
     except SafetensorError as error:
         raise ModelFileError(f"{path}: not a whole safetensors file ({error}). Train or copy it again.") from None
+
+
+def checked_weights(folder: Path, card: ModelCard) -> dict[str, torch.Tensor]:
+    """The weights of a model, if they are those that its card speaks of.
+
+    Raises:
+        ModelFileError: they are missing, damaged, or others.
+    """
+    weights = load_weights(folder, WEIGHTS_FILE)
+    if model_sha256(folder) != card.weights_sha256:
+        raise ModelFileError(
+            f"{folder}: {WEIGHTS_FILE} is not the file that {CARD_FILE} speaks of (its SHA-256 differs). Copy the "
+            "folder again, whole."
+        )
+    return weights
+
+
+def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
+    # in contiguous form: the bytes must not depend on the memory format that training chose
+    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
+
+
+def _refuse_another_kind(card: ModelCard, source: ModelCard, folder: Path) -> None:
+    for key in ("trunk", "standardization"):
+        ours, theirs = getattr(card.network, key), getattr(source.network, key)
+        if ours != theirs:
+            raise ModelFileError(
+                f"{folder}: its network.{key} is {theirs}, and params.yaml has {ours}. Set network.{key} to {theirs}, "
+                "or start from another model."
+            )
+    for key in ("crop_px", "margin_px"):
+        ours, theirs = getattr(card, key), getattr(source, key)
+        if ours != theirs:
+            log.warning("%s was trained on crops with %s %d; yours have %d.", folder, key, theirs, ours)

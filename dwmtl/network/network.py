@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dwmtl.network.inception_resnet import NUM_TRUNK_CHANNELS, TRUNKS, Branch, ConvNorm, Trunk
+from dwmtl.errors import ParamsError
+from dwmtl.network.heads import make_head
+from dwmtl.network.inception_resnet import Branch
+from dwmtl.network.trunks import TimmTrunk, last_layer, make_trunk
+from dwmtl.params import HeadParams, NetworkParams
 
 IDENTITY = "identity"
 EXPRESSION = "expression"
@@ -16,62 +21,57 @@ class NetworkOutput:
     """What the network tells of a batch of B crops.
 
     Attributes:
-        shared_features: (B, 1792, s, s), the trunk's, before any branch.
-        embedding: (B, 1792), unit length: the identity branch's vector, L2-normalised.
+        shared_features: (B, C, s, s), the trunk's, before any branch.
+        embedding: (B, D), unit length: the identity branch's vector, L2-normalised.
+        vectors: a task's name -> (B, D) or (B, C), its branch's vector as it is.
         logits: a task's name -> (B, its number of classes).
     """
 
     shared_features: Tensor
     embedding: Tensor
+    vectors: dict[str, Tensor]
     logits: dict[str, Tensor]
 
 
 class FaceNetwork(nn.Module):
-    """FaceLiveNet: who a face is and what it expresses, from one trunk.
+    """Who a face is, what it expresses, and whatever else is a task, from one trunk.
 
     Args:
-        trunk: a name in `inception_resnet.TRUNKS`.
-        num_classes: a task's name -> its number of classes, in the order of the tasks. `identity` must be among them:
-            its branch gives the embedding, and its head is one linear layer on the un-normalised vector. Every other
-            task has the expression head: linear to 128, ReLU, linear.
-        dropout: probability to drop a value of a branch's vector, in training.
-        batch_norm_momentum: share of the batch in the running statistics.
-        linear_sigma: deviation of the linear layers' initial weights, a truncated normal; the authors' is 0.1, with
-            which a fresh head starts far above ln(classes). Convolutions start from Xavier.
-        relu_on_expression_logits: the authors' ReLU after the expression logits.
+        params: the body: trunk, bottleneck of the identity branch, dropout, batch norm, initial values. Convolutions
+            start from Xavier, linear layers from a truncated normal (the authors' sigma is 0.1, with which a fresh head
+            starts far above ln(classes)); a trunk of timm starts as timm starts it.
+        heads: a task's name -> its head, in the order of the tasks. `identity` must be among them: its branch gives the
+            embedding, and its head works on the un-normalised vector.
+        num_classes: a task's name -> its number of classes.
     Source: Ming et al. 2019, arXiv:1911.03281, and the authors' code.
     """
 
-    def __init__(
-        self,
-        *,
-        trunk: str,
-        num_classes: dict[str, int],
-        dropout: float,
-        batch_norm_momentum: float,
-        linear_sigma: float,
-        relu_on_expression_logits: bool,
-    ):
+    def __init__(self, params: NetworkParams, heads: dict[str, HeadParams], num_classes: dict[str, int]):
         super().__init__()
-        blocks = TRUNKS[trunk]
-        self.num_classes = dict(num_classes)
-        self.trunk = Trunk(num_block35=blocks["num_block35"], num_block17=blocks["num_block17"])
+        self.standardization = params.standardization
+        self.num_classes = {task: num_classes[task] for task in heads}
+        shape = make_trunk(params.trunk)
+        self.trunk = shape.trunk
         self.branches = nn.ModuleDict(
-            {task: Branch(num_block8=blocks["num_block8"], dropout=dropout) for task in num_classes}
-        )
-        self.heads = nn.ModuleDict(
             {
-                task: nn.Linear(NUM_TRUNK_CHANNELS, num)
-                if task == IDENTITY
-                else expression_head(num, relu_on_logits=relu_on_expression_logits)
-                for task, num in num_classes.items()
+                task: Branch(
+                    shape.num_channels,
+                    num_block8=shape.num_block8,
+                    dropout=params.dropout,
+                    bottleneck=params.bottleneck if task == IDENTITY else None,
+                )
+                for task in heads
             }
         )
-        for module in self.modules():
+        self.heads = nn.ModuleDict(
+            {task: make_head(head, self.branches[task].num_features, num_classes[task]) for task, head in heads.items()}
+        )
+        own = [] if isinstance(self.trunk, TimmTrunk) else [self.trunk]
+        for module in (module for part in (*own, self.branches, self.heads) for module in part.modules()):
             if isinstance(module, nn.Conv2d | nn.Linear):
-                _initialize(module, linear_sigma)
-            if isinstance(module, ConvNorm):
-                module.norm.momentum = batch_norm_momentum
+                _initialize(module, params.linear_sigma)
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.momentum = params.batch_norm_momentum
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -81,13 +81,37 @@ class FaceNetwork(nn.Module):
     def forward(self, crops: Tensor) -> NetworkOutput:
         """crops: (B, 3, S, S), RGB, standardised (see `standardize`)."""
         shared_features = self.trunk(crops)
-        vectors = {task: branch(shared_features) for task, branch in self.branches.items()}  # (B, 1792) each
+        vectors = {task: branch(shared_features) for task, branch in self.branches.items()}
         logits = {task: head(vectors[task]) for task, head in self.heads.items()}
         return NetworkOutput(
             shared_features=shared_features.float(),
             embedding=functional.normalize(vectors[IDENTITY].float(), dim=1),
+            vectors={task: vector.float() for task, vector in vectors.items()},
             logits={task: values.float() for task, values in logits.items()},
         )
+
+    def standardize(self, crops: Tensor) -> Tensor:
+        """Crops of any type (B, 3, S, S), 0..255 -> float32 as this network expects them."""
+        return standardize_per_image(crops) if self.standardization == "per_image" else standardize_fixed(crops)
+
+    def num_shared_features(self, crop_px: int) -> int:
+        """Length of a crop's flattened shared features.
+
+        Raises:
+            ParamsError: the trunk cannot take crops of this size.
+        """
+        was_training = self.training
+        try:
+            with torch.no_grad():
+                features = self.eval().trunk(next(self.parameters()).new_zeros(1, 3, crop_px, crop_px))
+        except (RuntimeError, AssertionError) as error:
+            raise ParamsError(f"network.trunk cannot take crops of align.crop_px {crop_px}: {error}") from None
+        self.train(was_training)
+        return features.numel()
+
+    def last_shared_layer(self) -> list[nn.Parameter]:
+        """Parameters of the trunk's last part."""
+        return [parameter for parameter in last_layer(self.trunk).parameters() if parameter.requires_grad]
 
     def set_training(self, *, frozen: set[str]) -> None:
         """Training mode, but for the parts in `frozen` (`trunk` or a task's name), which keep their batch-norm
@@ -97,13 +121,7 @@ class FaceNetwork(nn.Module):
             (self.trunk if part == "trunk" else self.branches[part]).eval()
 
 
-def expression_head(num_classes: int, *, relu_on_logits: bool) -> nn.Sequential:
-    """(B, 1792) -> (B, num_classes)."""
-    layers = [nn.Linear(NUM_TRUNK_CHANNELS, 128), nn.ReLU(), nn.Linear(128, num_classes)]
-    return nn.Sequential(*layers, nn.ReLU()) if relu_on_logits else nn.Sequential(*layers)
-
-
-def standardize(crops: Tensor) -> Tensor:
+def standardize_per_image(crops: Tensor) -> Tensor:
     """Crops of any type (B, 3, S, S) -> float32 with mean 0 and deviation 1 a crop.
 
     (x - mean) / max(std, 1 / sqrt(number of values)): a crop of one colour becomes zeros, not NaN.
@@ -113,6 +131,14 @@ def standardize(crops: Tensor) -> Tensor:
     mean = values.mean(dim=1)[:, None, None, None]
     std = values.std(dim=1, correction=0).clamp(min=values.shape[1] ** -0.5)[:, None, None, None]
     return (crops.float() - mean) / std
+
+
+def standardize_fixed(crops: Tensor) -> Tensor:
+    """Crops of any type (B, 3, S, S), 0..255 -> float32 in about -1..1: (x - 127.5) / 128.
+
+    Source: facenet-pytorch, and facenet's models since 2018.
+    """
+    return (crops.float() - 127.5) / 128.0
 
 
 def _initialize(module: nn.Conv2d | nn.Linear, linear_sigma: float) -> None:

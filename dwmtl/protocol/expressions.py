@@ -11,7 +11,6 @@ cannot give are left out, and listed (`dwmtl.protocol.pairs`).
 
 import pandas as pd
 
-from dwmtl import tables
 from dwmtl.errors import ProtocolError
 
 NEUTRAL = "neutral"
@@ -21,15 +20,15 @@ def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
     """The photos of the expression set that are used, each with its label.
 
     Args:
-        manifest: table of `tables.MANIFEST`.
+        manifest: table of `tables.MANIFEST`, and labels of further tasks.
     Returns:
-        Table of `tables.MANIFEST` without the unused photos, in the manifest's order; expression is `neutral` where
+        The same columns without the unused photos, in the manifest's order; expression is `neutral` where
         the role is neutral and empty where the role is identity.
     Raises:
         ProtocolError: a used photo has no subject, a peak has no expression or the one named `neutral`, or a subject
             has neither a neutral photo nor a peak.
     """
-    used = manifest.loc[manifest["role"] != "unused", list(tables.MANIFEST)].reset_index(drop=True)
+    used = manifest[manifest["role"] != "unused"].reset_index(drop=True)
     is_peak = used["role"] == "peak"
     _refuse(used[used["subject"] == ""], "have no subject")
     _refuse(used[is_peak & (used["expression"] == "")], "have the role peak and no expression")

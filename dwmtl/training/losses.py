@@ -4,6 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dwmtl.network.heads import MarginHead
+from dwmtl.params import LossParams
+from dwmtl.training.distribution import sum_over_processes
+
 NO_LABEL = -1
 
 
@@ -34,10 +38,50 @@ class CenterLoss(nn.Module):
         self.centers.index_add_(0, identities, steps.to(self.centers.dtype))
 
 
+class TaskLoss(nn.Module):
+    """The loss of a task a sample: cross-entropy, and the centre loss of its unit vector where that has a factor.
+
+    Args:
+        num_features: length D of the task's vector.
+    """
+
+    def __init__(self, params: LossParams, *, num_features: int, num_classes: int):
+        super().__init__()
+        self.label_smoothing = params.label_smoothing
+        self.center_factor = params.center_factor
+        self.center = None
+        if params.center_factor > 0:
+            self.center = CenterLoss(num_classes, num_features, alpha=params.center_alpha)
+
+    def forward(self, head: nn.Module, vectors: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """What the head's classification and the centre loss cost, each (B,), nats; 0 for a sample without a label.
+
+        Args:
+            head: the task's; a margin head has the margin on its true class.
+            vectors: (B, D), the branch's. logits: (B, C). labels: (B,) in 0..C-1 or NO_LABEL.
+        """
+        there = labels.clamp(min=0)
+        if isinstance(head, MarginHead):
+            samples = torch.where(labels != NO_LABEL, head.sample_losses(vectors, there), 0)
+        else:
+            samples = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        if self.center is None:
+            return samples, torch.zeros_like(samples)
+        center = self.center(functional.normalize(vectors, dim=1), there)
+        return samples, torch.where(labels != NO_LABEL, center, 0)
+
+    def move_centers(self, vectors: Tensor, labels: Tensor) -> None:
+        """After the loss is read; (B, D), (B,) of the whole batch."""
+        if self.center is not None:
+            has_label = labels != NO_LABEL
+            self.center.move_centers(functional.normalize(vectors[has_label], dim=1), labels[has_label])
+
+
 def mean_over_labelled(sample_losses: Tensor, labels: Tensor) -> Tensor:
-    """Mean of (B,) losses over the samples whose label is not NO_LABEL; 0 where there is none."""
+    """Mean of (B,) losses over the samples, of all processes, whose label is not NO_LABEL; 0 where there is none."""
     has_label = labels != NO_LABEL
-    return torch.where(has_label, sample_losses, 0).sum() / has_label.sum().clamp(min=1)
+    total = sum_over_processes(torch.where(has_label, sample_losses, 0).sum())
+    return total / sum_over_processes(has_label.sum()).clamp(min=1)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:

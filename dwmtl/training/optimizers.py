@@ -7,9 +7,16 @@ from timm.optim import RMSpropTF
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from dwmtl.params import parse_schedule
+
 
 def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter], *, learning_rate: float, weight_decay: float = 0.0
+    name: str,
+    parameters: Iterable[nn.Parameter],
+    *,
+    learning_rate: float,
+    weight_decay: float = 0.0,
+    undecayed: Iterable[nn.Parameter] = (),
 ) -> Optimizer:
     """An optimiser over the parameters that require a gradient.
 
@@ -18,22 +25,33 @@ def make_optimizer(
             the root, mean square starting at 1, as TensorFlow has it.
         learning_rate: > 0.
         weight_decay: >= 0; decoupled with adamw, otherwise added to the gradient.
+        undecayed: further parameters, without weight decay: those of a weighting, whose values are not weights of a
+            network.
     """
-    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    groups = [{"params": [p for p in parameters if p.requires_grad], "weight_decay": weight_decay}]
+    if undecayed := [p for p in undecayed if p.requires_grad]:
+        groups.append({"params": undecayed, "weight_decay": 0.0})
     if name == "adamw":
-        return AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+        return AdamW(groups, lr=learning_rate)
     if name == "sgd":
-        return SGD(parameters, lr=learning_rate, momentum=0.9, weight_decay=weight_decay)
+        return SGD(groups, lr=learning_rate, momentum=0.9)
     if name == "rmsprop_tf":
-        return RMSpropTF(parameters, lr=learning_rate, alpha=0.9, eps=1.0, momentum=0.9, weight_decay=weight_decay)
+        return RMSpropTF(groups, lr=learning_rate, alpha=0.9, eps=1.0, momentum=0.9)
     raise ValueError(f"name must be adamw, sgd or rmsprop_tf. Got {name!r} instead.")
 
 
-def scheduled(learning_rate: float, *, schedule: str, step: int, num_steps: int) -> float:
-    """The learning rate of a step, counted from 0 of `num_steps`: `constant`, or `cosine` from the full rate to 0."""
+def scheduled(learning_rate: float, *, schedule: str, step: int, num_steps: int, epoch: int) -> float:
+    """The learning rate of a step, counted from 0 of `num_steps`, in an epoch, counted from 0.
+
+    Args:
+        schedule: `constant`; `cosine`, from the full rate to 0; or rates by epoch, see `params.parse_schedule`, which
+            stand in place of `learning_rate`: the last one whose epoch has come holds.
+    """
     if schedule == "constant":
         return learning_rate
-    return learning_rate * 0.5 * (1 + math.cos(math.pi * step / num_steps))
+    if schedule == "cosine":
+        return learning_rate * 0.5 * (1 + math.cos(math.pi * step / num_steps))
+    return [rate for start, rate in parse_schedule(schedule).items() if start <= epoch][-1]
 
 
 def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:

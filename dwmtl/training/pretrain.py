@@ -36,13 +36,14 @@ def pretrain(
         )
     dataset = CropDataset([aligned_dir / path for path in paths[paths != ""]], {IDENTITY: used["identity"].to_numpy()})
     subjects = labels.drop_duplicates("identity").sort_values("identity")["subject"].tolist()
-    card = model_card(params.network, params.align, {IDENTITY: subjects})
+    card = model_card(params, {IDENTITY: subjects}, provenance={"made_by": "pretrain"})
     network = initial_network(card, seed=params.pretrain.seed)
-    trajectory = fit(
+    fitted = fit(
         network,
         FixedWeighting([1.0]),
         dataset,
         params.pretrain,
+        losses={IDENTITY: params.tasks[IDENTITY].loss},
         frozen=set(),
         weighting_optimizer=None,
         accelerator=params.compute.accelerator,
@@ -50,4 +51,5 @@ def pretrain(
         on_step=on_step,
         title="pretrain",
     )
-    return Trained(network, card, trajectory, {"num_photos": len(used), "num_subjects": used["identity"].nunique()})
+    facts = {"num_photos": len(used), "num_subjects": used["identity"].nunique()}
+    return Trained(network, fitted.averaged, card, fitted.trajectory, facts)

@@ -12,19 +12,20 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dwmtl.errors import NonFiniteLossError
-from dwmtl.network.network import IDENTITY, FaceNetwork, NetworkOutput
-from dwmtl.training.losses import NO_LABEL, CenterLoss, cross_entropy, mean_over_labelled
-from dwmtl.weighting.weighting import Weighting, renormalize
+from dwmtl.network.network import FaceNetwork, NetworkOutput
+from dwmtl.training.distribution import gather_samples, mean_over_processes, sum_gradients, sum_over_processes
+from dwmtl.training.losses import NO_LABEL, mean_over_labelled
+from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
 @dataclass(frozen=True)
 class TaskLosses:
-    """The losses of T tasks on a batch.
+    """The losses of T tasks on a batch, of all processes.
 
     Attributes:
         values: (T,), nats, in the order of the network's tasks; 0 for a task without a labelled sample.
         has_label: (T,), whether the batch has a labelled sample of the task.
-        center: mean centre loss of the labelled samples, before its factor.
+        center: the tasks' mean centre losses, summed, before their factors (the identity task's alone by default).
     """
 
     values: Tensor
@@ -56,12 +57,14 @@ class MultiTaskStep:
     """A training step over a batch, called with crops and labels.
 
     The total loss, the sum over tasks of w_t L_t, trains the network; the weighting's own loss trains the weighting's
-    parameters and nothing else. The class centres move after the losses are read.
+    parameters and nothing else. The class centres move after the losses are read. In a process group every process
+    steps with its share of the batch, and all end with the same weights as one process with the whole (batch norm in
+    training mode apart, whose statistics are each process's own unless it is synchronised).
 
     Attributes:
+        task_losses_of: a `TaskLoss` a task, by name.
         optimizer: over the network's parameters (and the weighting's, if that trains with the network).
         weighting_optimizer: over the weighting's parameters, where it has a loss of its own.
-        center_factor: weight of the centre loss in the identity loss.
         clip_grad_norm: greatest global norm of either gradient.
         autocast: makes the context of the network's forward pass, for mixed precision.
         check: called with the task losses before anything is updated; may raise.
@@ -70,12 +73,10 @@ class MultiTaskStep:
 
     network: FaceNetwork
     weighting: Weighting
-    center_loss: CenterLoss
+    task_losses_of: nn.ModuleDict
     optimizer: Optimizer
     weighting_optimizer: Optimizer | None
-    center_factor: float
     clip_grad_norm: float
-    label_smoothing: float = 0.0
     autocast: Callable[[], AbstractContextManager] = nullcontext
     check: Callable[[Tensor], None] = lambda task_losses: None
 
@@ -85,17 +86,25 @@ class MultiTaskStep:
             output = self.network(crops)
         losses = self.task_losses(output, labels)
         self.check(losses.values.detach())
-        weights = renormalize(self.weighting(output.shared_features, losses.values), losses.has_label)
+        gradients = self._task_gradients(losses)
+        gramian = None if gradients is None else _gramian(gradients)
+        given = WeightingInput(output.shared_features, losses.values, losses.has_label, gramian)
+        weights = mean_over_processes(self.weighting(given))
         total = (weights * losses.values).sum()
-        weighting_loss = self.weighting.weighting_loss(weights, losses.values)
+        weighting_loss = self.weighting.weighting_loss(weights, given)
 
-        set_gradients(self.optimizer, total, retain_graph=weighting_loss is not None)
+        if self.weighting.weighs_gradients:
+            self._weigh_gradients(gradients, weights, losses)
+        else:
+            penalty = self.weighting.penalty(given)
+            objective = total if penalty is None else total + mean_over_processes(penalty)
+            set_gradients(self.optimizer, objective, retain_graph=weighting_loss is not None)
         weighting_grad_norm = None
         if weighting_loss is not None:
             set_gradients(self.weighting_optimizer, weighting_loss)
             weighting_grad_norm = self._update(self.weighting_optimizer)
         grad_norm = self._update(self.optimizer)
-        self._move_centers(output, labels[IDENTITY])
+        self._move_centers(output, labels)
         return StepResult(
             task_losses=losses.values.detach(),
             task_weights=weights.detach(),
@@ -107,16 +116,37 @@ class MultiTaskStep:
         )
 
     def task_losses(self, output: NetworkOutput, labels: dict[str, Tensor]) -> TaskLosses:
-        """Identity: mean(cross-entropy + factor * centre loss); any other task: mean cross-entropy."""
-        identities = labels[IDENTITY]
-        center = mean_over_labelled(self.center_loss(output.embedding, identities.clamp(min=0)), identities)
-        values = []
+        """A task's loss: the mean over its labelled samples of cross-entropy + factor * centre loss."""
+        values, centers = [], []
         for task in self.network.tasks:
-            samples = cross_entropy(output.logits[task], labels[task], label_smoothing=self.label_smoothing)
-            value = mean_over_labelled(samples, labels[task])
-            values.append(value + self.center_factor * center if task == IDENTITY else value)
-        has_label = torch.stack([(labels[task] != NO_LABEL).any() for task in self.network.tasks])
-        return TaskLosses(torch.stack(values), has_label, center)
+            loss_of = self.task_losses_of[task]
+            samples, center = loss_of(self.network.heads[task], output.vectors[task], output.logits[task], labels[task])
+            values.append(mean_over_labelled(samples + loss_of.center_factor * center, labels[task]))
+            centers.append(mean_over_labelled(center, labels[task]))
+        counts = torch.stack([(labels[task] != NO_LABEL).sum() for task in self.network.tasks])
+        return TaskLosses(torch.stack(values), sum_over_processes(counts) > 0, torch.stack(centers).sum())
+
+    def _task_gradients(self, losses: TaskLosses) -> list[list[Tensor]] | None:
+        """A task's gradients of the shared parameters that the weighting must see; zeros where there are none."""
+        if self.weighting.gradients_of is None:
+            return None
+        parameters = self._shared_parameters()
+        return [_gradients(loss, parameters, retain_graph=True) for loss in losses.values]
+
+    def _shared_parameters(self) -> list[nn.Parameter]:
+        if self.weighting.gradients_of == "last_layer":
+            return self.network.last_shared_layer()
+        return [parameter for parameter in self.network.trunk.parameters() if parameter.requires_grad]
+
+    def _weigh_gradients(self, gradients: list[list[Tensor]], weights: Tensor, losses: TaskLosses) -> None:
+        """Trunk: the weighted sum of the tasks' gradients. A task's own part: its own gradient."""
+        shared = self._shared_parameters()
+        for number, parameter in enumerate(shared):
+            parameter.grad = sum(weight * task[number] for weight, task in zip(weights, gradients, strict=True))
+        ours = {id(parameter) for parameter in shared}
+        own = [parameter for parameter in parameters_of(self.optimizer) if id(parameter) not in ours]
+        for parameter, gradient in zip(own, _gradients(losses.values.sum(), own), strict=True):
+            parameter.grad = gradient
 
     def _update(self, optimizer: Optimizer) -> Tensor:
         """Clip and apply the gradients; the norm before clipping."""
@@ -129,9 +159,10 @@ class MultiTaskStep:
         optimizer.step()
         return norm
 
-    def _move_centers(self, output: NetworkOutput, identities: Tensor) -> None:
-        has_label = identities != NO_LABEL
-        self.center_loss.move_centers(output.embedding.detach()[has_label], identities[has_label])
+    def _move_centers(self, output: NetworkOutput, labels: dict[str, Tensor]) -> None:
+        for task, loss_of in self.task_losses_of.items():
+            if loss_of.center is not None:
+                loss_of.move_centers(gather_samples(output.vectors[task]), gather_samples(labels[task]))
 
 
 def parameters_of(optimizer: Optimizer) -> list[nn.Parameter]:
@@ -143,5 +174,18 @@ def set_gradients(optimizer: Optimizer, loss: Tensor, *, retain_graph: bool = Fa
     """Give the optimiser's parameters, and no others, their gradient of `loss`; None where there is none."""
     parameters = parameters_of(optimizer)
     gradients = torch.autograd.grad(loss, parameters, retain_graph=retain_graph, allow_unused=True)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
+    for parameter, gradient in zip(parameters, sum_gradients(list(gradients)), strict=True):
         parameter.grad = gradient
+
+
+def _gradients(loss: Tensor, parameters: list[nn.Parameter], *, retain_graph: bool = False) -> list[Tensor]:
+    """Gradients of `loss`, of all processes; zeros where there are none."""
+    gradients = torch.autograd.grad(loss, parameters, retain_graph=retain_graph, allow_unused=True)
+    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
+    return sum_gradients(filled)
+
+
+def _gramian(gradients: list[list[Tensor]]) -> Tensor:
+    """Inner products of T tasks' gradients: (T, T)."""
+    flat = torch.stack([torch.cat([gradient.flatten() for gradient in task]) for task in gradients])  # (T, P)
+    return flat @ flat.T

@@ -3,19 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import torch
 
-from dwmtl.datasets.crops import crop_paths
 from dwmtl.errors import ProtocolError
-from dwmtl.network.model_file import start_from
-from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
-from dwmtl.params import Params, TrainParams
+from dwmtl.network.model_file import load_card, start_from
+from dwmtl.network.network import IDENTITY
+from dwmtl.params import Params, TrainParams, UnitParams
 from dwmtl.protocol.folds import split
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import WeightingOptimizer, fit
-from dwmtl.training.losses import NO_LABEL
+from dwmtl.training.samples import Samples, fold_samples, with_face
 from dwmtl.training.trained import Trained, initial_network, model_card
 from dwmtl.weighting.by_name import make_weighting
 
@@ -23,50 +20,53 @@ from dwmtl.weighting.by_name import make_weighting
 def train_fold(
     labels: pd.DataFrame,
     expressions: list[str],
-    aligned_dir: Path,
-    pretrained_dir: Path,
     params: Params,
     *,
     fold: int,
-    on_step: Callable[[dict[str, float]], None],
+    identity_labels: pd.DataFrame,
+    aligned_dir: Path,
+    start_dir: Path,
+    on_step: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> Trained:
     """Train a network on the subjects outside a fold.
 
     Args:
-        labels: columns `tables.EXPRESSION_LABELS`; the rows of the fold itself are left out.
-        expressions: class names in the order of the logits; a row whose expression is not among them trains the
-            identity task alone.
-        aligned_dir: the expression set's folder of the stage `align`; only crops with a face found are used.
-        pretrained_dir: the model that the stage `pretrain` made.
+        labels: columns `tables.EXPRESSION_LABELS` and the further tasks'; the rows of the fold itself are left out.
+        expressions: class names in the order of the logits; a row whose expression is not among them trains the other
+            tasks alone.
+        identity_labels: columns `tables.IDENTITY_LABELS`; trained on where `train.sets` says so.
+        aligned_dir: the folder with the sets' folders of the stage `align`; only crops with a face found are used.
+        start_dir: the model whose trunk and branches are filled in.
         on_step: called with every row of the trajectory.
     Raises:
-        ProtocolError: no photo is left to train on.
+        ProtocolError: too few people are left to train on, or the model to start from knows the fold's subjects.
         ModelFileError: the model to start from does not fit.
     """
-    rows, _ = split(labels, fold)
-    paths = crop_paths(aligned_dir, rows["photo"], status=("aligned",))
-    rows, paths = rows[paths != ""], paths[paths != ""]
-    subjects = sorted(rows["subject"].unique())
-    if len(subjects) < 2:
-        raise ProtocolError(
-            f"fold {fold}: {len(subjects)} training subjects with a face found; at least 2 are needed. Look at "
-            f"{aligned_dir}/failures.csv and at labels.num_folds in params.yaml."
-        )
-    dataset = CropDataset(
-        [aligned_dir / path for path in paths],
-        {IDENTITY: _indices(rows["subject"], subjects), EXPRESSION: _indices(rows["expression"], expressions)},
-    )
-    card = model_card(params.network, params.align, {IDENTITY: subjects, EXPRESSION: expressions})
+    rows, tested = split(labels, fold)
+    samples = _samples(rows, labels, identity_labels, expressions, aligned_dir, params, fold)
+    start = load_card(start_dir)
+    if start.provenance.get("made_by") == "train":
+        _refuse_tested_subjects(start_dir, start.classes(IDENTITY), tested["subject"])
+    provenance = {
+        "made_by": "train",
+        "fold": fold,
+        "start": {"model": params.train.start, "weights_sha256": start.weights_sha256},
+    }
+    card = model_card(params, samples.classes, provenance=provenance)
     network = initial_network(card, seed=params.train.seed)
     weighting = make_weighting(
-        params.train.weighting, num_features=_num_features(network, params.align.crop_px), tasks=network.tasks
+        params.train.weighting,
+        num_features=network.num_shared_features(params.align.crop_px),
+        tasks=network.tasks,
+        seed=params.train.seed,
     )
-    filled = start_from(network, pretrained_dir) if params.train.start == "pretrain" else {}
-    trajectory = fit(
+    filled = start_from(network, card, start_dir)
+    fitted = fit(
         network,
         weighting,
-        dataset,
+        CropDataset(samples.paths, samples.labels),
         params.train,
+        losses={task: values.loss for task, values in params.tasks.items()},
         frozen=_frozen_parts(params.train),
         weighting_optimizer=_weighting_optimizer(params.train),
         accelerator=params.compute.accelerator,
@@ -74,28 +74,52 @@ def train_fold(
         on_step=on_step,
         title=f"train fold {fold}",
     )
-    facts = {"fold": fold, "num_photos": len(rows), "num_subjects": len(subjects), "filled_from_start": filled}
-    return Trained(network, card, trajectory, facts)
+    facts = {
+        "fold": fold,
+        "num_photos": len(samples.paths),
+        "num_subjects": len(samples.classes[IDENTITY]),
+        "filled_from_start": filled,
+    }
+    return Trained(network, fitted.averaged, card, fitted.trajectory, facts)
 
 
-def _indices(names: pd.Series, classes: list[str]) -> np.ndarray:
-    """Class index of each name, NO_LABEL for a name that is no class."""
-    return names.map({name: index for index, name in enumerate(classes)}).fillna(NO_LABEL).to_numpy().astype(np.int64)
+def _samples(
+    rows: pd.DataFrame,
+    labels: pd.DataFrame,
+    identity_labels: pd.DataFrame,
+    expressions: list[str],
+    aligned_dir: Path,
+    params: Params,
+    fold: int,
+) -> Samples:
+    expression_rows = with_face(aligned_dir / "expression", rows)
+    num_subjects = len(set(expression_rows["subject"]) - {""})
+    identity_rows = None
+    if "identity" in params.train.sets:
+        identity_rows = with_face(aligned_dir / "identity", identity_labels)
+    elif num_subjects < 2:
+        raise ProtocolError(
+            f"fold {fold}: {num_subjects} training subjects with a face found; at least 2 are needed. Look at "
+            f"{aligned_dir}/expression/failures.csv and at labels.num_folds in params.yaml."
+        )
+    return fold_samples(expression_rows, identity_rows, params.tasks, expressions=expressions, all_labels=labels)
 
 
-def _num_features(network: FaceNetwork, crop_px: int) -> int:
-    """Length of the flattened shared features of a crop."""
-    with torch.no_grad():
-        return network.eval().trunk(torch.zeros(1, 3, crop_px, crop_px)).numel()
+def _refuse_tested_subjects(start_dir: Path, trained: list[str], tested: pd.Series) -> None:
+    both = sorted(set(trained) & set(tested))
+    if both:
+        raise ProtocolError(
+            f"{start_dir} was trained on test subjects of this fold: {', '.join(both)}. Start from another model."
+        )
 
 
 def _frozen_parts(params: TrainParams) -> set[str]:
-    modes = params.batch_norm
-    parts = {"trunk": modes.trunk, IDENTITY: modes.identity_branch, EXPRESSION: modes.expression_branch}
+    parts = {"trunk": params.batch_norm.trunk, **params.batch_norm.branches}
     return {part for part, mode in parts.items() if mode == "frozen"}
 
 
 def _weighting_optimizer(params: TrainParams) -> WeightingOptimizer | None:
-    if params.weighting.name != "dynamic":
+    settings = params.weighting.settings
+    if not isinstance(settings, UnitParams):
         return None
-    return WeightingOptimizer(params.weighting.optimizer, params.weighting.learning_rate)
+    return WeightingOptimizer(settings.optimizer, settings.learning_rate)

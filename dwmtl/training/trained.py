@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from dwmtl.network.model_file import ModelCard, build_network, model_sha256, save_model
+from dwmtl.network.model_file import ModelCard, TaskCard, build_network, model_sha256, save_model
 from dwmtl.network.network import FaceNetwork
-from dwmtl.params import AlignParams, NetworkParams
+from dwmtl.params import Params
 from dwmtl.stage import whole_folder, write_json
 from dwmtl.tables import write_table
 from dwmtl.training.trajectory import final_losses
@@ -19,27 +19,26 @@ class Trained:
     """A trained network.
 
     Attributes:
+        averaged: the network with the moving average of the weights, where one was kept.
         trajectory: a row a step, see `training.trajectory`.
         facts: figures for `training.json`: counts, and what the network started from.
     """
 
     network: FaceNetwork
+    averaged: FaceNetwork | None
     card: ModelCard
     trajectory: pd.DataFrame
     facts: dict[str, object]
 
 
-def model_card(network: NetworkParams, align: AlignParams, classes: dict[str, list[str]]) -> ModelCard:
+def model_card(params: Params, classes: dict[str, list[str]], *, provenance: dict[str, object]) -> ModelCard:
     """The card of a network with these tasks, on crops as they were aligned."""
     return ModelCard(
-        trunk=network.trunk,
-        crop_px=align.crop_px,
-        margin_px=align.margin_px,
-        dropout=network.dropout,
-        batch_norm_momentum=network.batch_norm_momentum,
-        linear_sigma=network.linear_sigma,
-        relu_on_expression_logits=network.relu_on_expression_logits,
-        classes=classes,
+        network=params.network,
+        crop_px=params.align.crop_px,
+        margin_px=params.align.margin_px,
+        tasks={task: TaskCard(head=params.tasks[task].head, classes=names) for task, names in classes.items()},
+        provenance=provenance,
     )
 
 
@@ -52,7 +51,7 @@ def initial_network(card: ModelCard, *, seed: int) -> FaceNetwork:
 def write_trained(trained: Trained, *, model_dir: Path, metrics_dir: Path) -> None:
     """Write the model's folder, and `trajectory.csv` and `training.json` into the other."""
     with whole_folder(model_dir) as folder:
-        save_model(trained.network, trained.card, folder)
+        save_model(trained.network, trained.card, folder, averaged=trained.averaged)
     with whole_folder(metrics_dir) as folder:
         write_table(trained.trajectory, folder / "trajectory.csv")
         write_json(

@@ -20,8 +20,8 @@ def trajectory_row(
     """One step's row. What does not apply is NaN, an empty cell.
 
     step and epoch count from 0. loss_<task>, center_loss, loss_total and loss_weighting (L3) are the batch's, in nats,
-    read before the step's updates; weight_<task> are the task weights, summing to 1; the gradient norms are global,
-    before clipping.
+    read before the step's updates; weight_<task> are the task weights as the rule gives them (most sum to 1); the
+    gradient norms are global, before clipping.
     """
     nan = torch.tensor(math.nan)
     scalars = torch.cat(
@@ -57,6 +57,14 @@ def trajectory_row(
         "grad_norm": grad_norm,
         "weighting_grad_norm": weighting_grad_norm,
     }
+
+
+def empty_trajectory(tasks: tuple[str, ...]) -> pd.DataFrame:
+    """The trajectory of a training of no step: its columns."""
+    nothing = torch.zeros(len(tasks))
+    none = StepResult(nothing, nothing, *(torch.tensor(0.0) for _ in range(3)), None, None)
+    row = trajectory_row(none, step=0, epoch=0, tasks=tasks, learning_rate=0.0, weighting_learning_rate=None)
+    return pd.DataFrame([row]).head(0)
 
 
 def final_losses(trajectory: pd.DataFrame) -> dict[str, float]:

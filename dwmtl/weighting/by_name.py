@@ -1,30 +1,51 @@
 """The weighting that `params.yaml` names."""
 
-from dwmtl.params import DynamicWeightingParams, FixedWeightingParams, NaiveDynamicWeightingParams
+from dwmtl.params import WeightingParams
+from dwmtl.weighting.dwa import DwaWeighting
 from dwmtl.weighting.dynamic import DynamicWeighting
 from dwmtl.weighting.fixed import FixedWeighting
+from dwmtl.weighting.gradient_rule import GradientRuleWeighting
+from dwmtl.weighting.gradnorm import GradNormWeighting
 from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
+from dwmtl.weighting.rlw import RlwWeighting
+from dwmtl.weighting.uncertainty import UncertaintyWeighting
 from dwmtl.weighting.weighting import Weighting
 
-WeightingParams = DynamicWeightingParams | NaiveDynamicWeightingParams | FixedWeightingParams
 
-
-def make_weighting(params: WeightingParams, *, num_features: int, tasks: tuple[str, ...]) -> Weighting:
+def make_weighting(params: WeightingParams, *, num_features: int, tasks: tuple[str, ...], seed: int) -> Weighting:
     """A weighting with initial values from torch's generator.
 
     Args:
         num_features: length of the flattened shared features of a sample.
         tasks: the tasks' names in their order.
+        seed: of a rule that draws.
     """
-    if params.name == "dynamic":
-        return DynamicWeighting(
-            num_features,
-            len(tasks),
-            normalize_logits=params.normalize_logits,
-            detach_weights=params.detach_weights,
-            sigma=params.sigma,
-        )
-    if params.name == "naive_dynamic":
-        return NaiveDynamicWeighting(num_features, len(tasks), normalize_logits=params.normalize_logits)
-    weights = params.weights or dict.fromkeys(tasks, 1.0)
-    return FixedWeighting([weights[task] for task in tasks])
+    settings, num_tasks = params.settings, len(tasks)
+    match params.name:
+        case "dynamic":
+            return DynamicWeighting(
+                num_features,
+                num_tasks,
+                normalize_logits=settings.normalize_logits,
+                detach_weights=settings.detach_weights,
+                sigma=settings.sigma,
+                floors=settings.floors and [settings.floors[task] for task in tasks],
+            )
+        case "naive_dynamic":
+            return NaiveDynamicWeighting(num_features, num_tasks, normalize_logits=settings.normalize_logits)
+        case "fixed":
+            return FixedWeighting([settings.weights[task] for task in tasks])
+        case "equal":
+            return FixedWeighting([1.0] * num_tasks)
+        case "single_task":
+            return FixedWeighting([float(task == settings.task) for task in tasks])
+        case "uncertainty":
+            return UncertaintyWeighting(num_tasks, initial_log_variance=settings.initial_log_variance)
+        case "dwa":
+            return DwaWeighting(num_tasks, temperature=settings.temperature)
+        case "rlw":
+            return RlwWeighting(num_tasks, seed=seed)
+        case "gradnorm":
+            return GradNormWeighting(num_tasks, alpha=settings.alpha)
+        case _:
+            return GradientRuleWeighting(params.name, seed=seed)

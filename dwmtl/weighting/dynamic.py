@@ -4,13 +4,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dwmtl.weighting.weighting import Weighting
+from dwmtl.weighting.weighting import Weighting, WeightingInput, renormalize
 
 
 class DynamicWeighting(Weighting):
     """The paper's dynamic-weight unit: the harder task gets the larger weight, with no hyper-parameter to tune.
 
-    z = flattened shared features, L2-normalised; a = W z + b; weights = mean over the batch of softmax(a).
+    z = flattened shared features, L2-normalised; a = W z + b; weights = mean over the batch of softmax(a), which sum
+    to 1, plus the floors.
 
     Args:
         num_features: length of the flattened shared features.
@@ -20,11 +21,19 @@ class DynamicWeighting(Weighting):
         detach_weights: keep the total loss from reaching the trunk through the weights. Off in the authors' code: the
             trunk then also receives the sum over tasks of L_t * dw_t/dz, which by itself favours the easy task.
         sigma: > 0, see `weighting_loss`.
+        floors: T non-negative constants added to the weights, as the authors do with three tasks; none by default.
     Source: Ming et al. 2019, arXiv:1911.03281; details from the authors' code.
     """
 
     def __init__(
-        self, num_features: int, num_tasks: int, *, normalize_logits: bool, detach_weights: bool, sigma: float
+        self,
+        num_features: int,
+        num_tasks: int,
+        *,
+        normalize_logits: bool,
+        detach_weights: bool,
+        sigma: float,
+        floors: list[float] | None = None,
     ):
         super().__init__()
         self.unit = nn.Linear(num_features, num_tasks)
@@ -33,12 +42,14 @@ class DynamicWeighting(Weighting):
         self.normalize_logits = normalize_logits
         self.detach_weights = detach_weights
         self.sigma = sigma
+        self.register_buffer("floors", torch.tensor(floors or [0.0] * num_tasks), persistent=False)
 
-    def forward(self, shared_features: Tensor, task_losses: Tensor) -> Tensor:
-        return self.sample_weights(shared_features).mean(dim=0)
+    def forward(self, given: WeightingInput) -> Tensor:
+        weights = self.sample_weights(given.shared_features).mean(dim=0)
+        return renormalize(weights, given.has_label) + self.floors * given.has_label
 
     def sample_weights(self, shared_features: Tensor) -> Tensor:
-        """Task weights a sample, (B, T); rows sum to 1."""
+        """Task weights a sample, (B, T), before the floors; rows sum to 1."""
         if self.detach_weights:
             shared_features = shared_features.detach()
         normalized = functional.normalize(shared_features.flatten(1), dim=1)  # (B, num_features)
@@ -47,14 +58,14 @@ class DynamicWeighting(Weighting):
             logits = functional.normalize(logits, dim=1)
         return torch.softmax(logits, dim=1)
 
-    def weighting_loss(self, task_weights: Tensor, task_losses: Tensor) -> Tensor:
+    def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor:
         """Loss whose minimum puts weight on the task with the larger loss: the sum over tasks of w_t / (L_t + sigma).
 
         Args:
-            task_weights: (T,), sums to 1; carries the gradient.
-            task_losses: (T,), non-negative, nats; constants here.
+            task_weights: (T,); carries the gradient. A task without a label has weight 0 and so no part in the sum.
+            given: its task losses, (T,), nats, are constants here.
         Returns:
             Scalar, lower is better.
         Source: Ming et al. 2019, arXiv:1911.03281; sigma 0.01 from the authors' code.
         """
-        return (task_weights / (task_losses.detach() + self.sigma)).sum()
+        return (task_weights / (given.task_losses.detach() + self.sigma)).sum()

@@ -1,9 +1,9 @@
-"""Constant task weights."""
+"""Constant task weights; equal ones and a single task among them."""
 
 import torch
 from torch import Tensor
 
-from dwmtl.weighting.weighting import Weighting
+from dwmtl.weighting.weighting import Weighting, WeightingInput, renormalize
 
 
 class FixedWeighting(Weighting):
@@ -16,5 +16,5 @@ class FixedWeighting(Weighting):
             raise ValueError(f"task_weights must be non-negative, not all 0. Got {task_weights} instead.")
         self.register_buffer("task_weights", weights / weights.sum())
 
-    def forward(self, shared_features: Tensor, task_losses: Tensor) -> Tensor:
-        return self.task_weights
+    def forward(self, given: WeightingInput) -> Tensor:
+        return renormalize(self.task_weights, given.has_label)

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from dwmtl.weighting.dynamic import DynamicWeighting
+from dwmtl.weighting.weighting import WeightingInput
 
 
 class NaiveDynamicWeighting(DynamicWeighting):
@@ -16,5 +17,5 @@ class NaiveDynamicWeighting(DynamicWeighting):
     def __init__(self, num_features: int, num_tasks: int, *, normalize_logits: bool):
         super().__init__(num_features, num_tasks, normalize_logits=normalize_logits, detach_weights=False, sigma=1.0)
 
-    def weighting_loss(self, task_weights: Tensor, task_losses: Tensor) -> None:
+    def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> None:
         return None

@@ -1,39 +1,69 @@
-"""The contract of every weighting: shared features and task losses in, task weights out.
+"""The contract of every weighting: task losses and shared features in, task weights out.
 
 A weighting runs no backward pass, logs nothing and reads nobody's state; the training step does all of that.
 """
 
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
 from torch import Tensor, nn
 
 
+@dataclass(frozen=True)
+class WeightingInput:
+    """What a rule sees of a step over B samples and T tasks.
+
+    Attributes:
+        shared_features: (B, C, h, w), the trunk's output; carries the gradient.
+        task_losses: (T,), non-negative, nats; 0 for a task without a labelled sample in the batch.
+        has_label: (T,) bool, whether the batch has a labelled sample of the task.
+        gramian: (T, T), inner products of the tasks' gradients of the parameters that `Weighting.gradients_of` names;
+            None for a rule that asks for none.
+    """
+
+    shared_features: Tensor
+    task_losses: Tensor
+    has_label: Tensor
+    gramian: Tensor | None = None
+
+
 class Weighting(nn.Module):
-    """A rule for the weights of T tasks. A subclass writes `forward`, and `weighting_loss` if it learns by itself."""
+    """A rule for the weights of T tasks. A subclass writes `forward`, and what else it needs."""
 
     trains_with_network = False
     """Whether the rule's parameters minimise the total loss together with the network's."""
 
-    def forward(self, shared_features: Tensor, task_losses: Tensor) -> Tensor:
-        """The task weights of a step.
+    gradients_of: Literal["last_layer", "trunk"] | None = None
+    """The shared parameters whose gradients a task the rule must see; they cost a backward pass a task."""
 
-        Args:
-            shared_features: (B, C, h, w), the trunk's output; carries the gradient.
-            task_losses: (T,), non-negative, nats.
-        Returns:
-            (T,), non-negative, sums to 1.
-        """
+    weighs_gradients = False
+    """Whether the weights are for the tasks' gradients of the trunk alone; a task's own parameters then follow its own
+    loss unweighted."""
+
+    def forward(self, given: WeightingInput) -> Tensor:
+        """The task weights of a step: (T,), non-negative, 0 for a task without a label. What they sum to is the
+        rule's."""
         raise NotImplementedError
 
-    def weighting_loss(self, task_weights: Tensor, task_losses: Tensor) -> Tensor | None:
+    def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor | None:
         """The scalar that the rule's own parameters minimise, lower is better; None if it has no loss of its own."""
         return None
 
+    def penalty(self, given: WeightingInput) -> Tensor | None:
+        """A scalar added to the total loss; None for most rules."""
+        return None
+
+    def end_epoch(self, mean_losses: Tensor) -> None:
+        """Told after every epoch: (T,) means of the task losses over its steps, NaN for a task without a label."""
+
 
 def renormalize(task_weights: Tensor, has_label: Tensor) -> Tensor:
-    """Weights of the tasks that have a labelled sample in the batch, scaled to sum to 1; 0 for the others.
+    """Weights of the tasks that have a labelled sample in the batch, scaled to keep their sum; 0 for the others.
 
     Args:
         task_weights: (T,), non-negative.
         has_label: (T,), bool.
     """
     kept = task_weights * has_label
-    return kept / kept.sum().clamp(min=1e-12)
+    return kept * (task_weights.sum() / kept.sum().clamp(min=torch.finfo(kept.dtype).tiny))

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from dwmtl.network.network import FaceNetwork
 from dwmtl.network.tensorflow_checkpoint import convert, load_into, read_variables
 from dwmtl.network.tensorflow_names import torch_name, torch_value
-from dwmtl.training.losses import CenterLoss
+from dwmtl.params import HiddenHeadParams
+from dwmtl.training.loop import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep, StepResult
 from dwmtl.weighting.dynamic import DynamicWeighting
@@ -48,36 +48,31 @@ def folder(testdata) -> Path:
 
 
 @pytest.fixture(scope="module")
-def golden(folder) -> Golden:
+def golden(folder, make_network, loss_params) -> Golden:
     numbers = dict(np.load(folder / "golden.npz"))
     variables = read_variables(next(folder.glob("*.ckpt.index")).with_suffix(""))
     feature_shape = numbers["mixed_7a"].shape[1:]
     checkpoint = convert(variables, feature_shape=feature_shape)
-    network = FaceNetwork(
-        trunk="facelivenet",
-        num_classes={
-            "identity": numbers["logits_id"].shape[1],
-            "expression": numbers["logits_expr_eval"].shape[1],
-        },
+    network = make_network(
+        {"identity": numbers["logits_id"].shape[1], "expression": numbers["logits_expr_eval"].shape[1]},
+        heads={"expression": HiddenHeadParams(name="hidden", relu_on_logits=True)},
         dropout=0.0,
         batch_norm_momentum=0.005,
         linear_sigma=0.1,
-        relu_on_expression_logits=True,
     )
     load_into(network, checkpoint)
     weighting = DynamicWeighting(
         int(np.prod(feature_shape)), 2, normalize_logits=False, detach_weights=False, sigma=0.01
     )
     weighting.load_state_dict(checkpoint.unit)
-    center_loss = CenterLoss(*checkpoint.centers.shape, alpha=0.5)
-    center_loss.centers.copy_(checkpoint.centers)
+    losses = task_losses_of(network, loss_params("identity", "expression"))
+    losses["identity"].center.centers.copy_(checkpoint.centers)
     step = MultiTaskStep(
         network=network,
         weighting=weighting,
-        center_loss=center_loss,
+        task_losses_of=losses,
         optimizer=make_optimizer("rmsprop_tf", network.parameters(), learning_rate=1e-3),
         weighting_optimizer=make_optimizer("rmsprop_tf", weighting.parameters(), learning_rate=0.1),
-        center_factor=0.1,
         clip_grad_norm=5.0,
     )
     return Golden(numbers, json.loads((folder / "trajectory.json").read_text()), variables, feature_shape, step)
@@ -109,7 +104,8 @@ def steps(golden, activations) -> list[tuple[StepResult, np.ndarray]]:
         "expression": torch.from_numpy(golden.numbers["labels_expr"]).long(),
     }
     return [
-        (golden.step(golden.images, labels), golden.step.center_loss.centers.numpy().copy()) for _ in golden.trajectory
+        (golden.step(golden.images, labels), golden.step.task_losses_of["identity"].center.centers.numpy().copy())
+        for _ in golden.trajectory
     ]
 
 

@@ -26,6 +26,8 @@ OWNERS = {
     "facenet_pytorch": ("dwmtl/alignment/detector.py",),
     "matplotlib": ("dwmtl/evaluation/figures.py",),
     "mlflow": ("dwmtl/tracking.py",),
+    "pytorch_metric_learning": ("dwmtl/network/heads.py",),
+    "torchjd": ("dwmtl/weighting/gradient_rule.py",),
     "tensorflow": ("dwmtl/network/tensorflow_checkpoint.py",),
     "PIL": (
         "dwmtl/alignment/crop.py",

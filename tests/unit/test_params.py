@@ -57,7 +57,7 @@ def test_unknown_key_like_no_other_gets_no_suggestion(write_params):
         ("labels.seed", "0"),
         ("sets.identity.folder", 3),
         ("pairs.required_expressions", "happiness"),
-        ("train.weighting.name", "equal"),
+        ("train.weighting.name", "equall"),
         ("compute.accelerator", "gpu"),
         ("align", None),
     ],
@@ -107,8 +107,8 @@ def test_every_wrong_key_is_named_at_once(write_params):
 
 
 def test_wrong_key_in_a_weighting_is_named_as_it_stands_in_the_file(write_params):
-    with pytest.raises(ParamsError, match=r": train\.weighting\.sigma: "):
-        load_params(write_params({"train.weighting.sigma": 0.0}))
+    with pytest.raises(ParamsError, match=r": train\.weighting\.dynamic\.sigma: "):
+        load_params(write_params({"train.weighting.dynamic.sigma": 0.0}))
 
 
 def test_fold_that_is_not_cut_is_an_error_with_both_numbers(write_params):
@@ -185,3 +185,56 @@ def test_a_set_within_another_is_refused(write_params, folder):
 def test_far_targets_that_read_alike_are_refused(write_params):
     with pytest.raises(ParamsError, match=r"evaluate: far_targets must differ"):
         load_params(write_params({"evaluate.far_targets": [0.01, 0.01]}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"train.weighting.name": "fixed", "train.weighting.fixed.weights": {"identity": 1.0}},
+            "fixed.weights must name",
+        ),
+        ({"train.weighting.fixed.weights": {"identity": 0.0}}, "a weight must be > 0"),
+        ({"train.weighting.dynamic.floors": {"hat": 1.0}}, "dynamic.floors must name every task"),
+        ({"train.weighting.single_task.task": "hat"}, "single_task.task must be one of identity, expression"),
+        ({"train.batch_norm.branches": {"identity": "frozen"}}, "batch_norm.branches must name every task"),
+        ({"train.start": "fold_0"}, "start must not be a fold's model"),
+        ({"train.start": "../elsewhere"}, r"train\.start"),
+        ({"train.sets": ["identity"]}, "sets must hold expression"),
+        ({"network.trunk": "resnet18"}, r"network\.trunk"),
+        ({"evaluate.weights": "ema"}, r"evaluate\.weights is ema, and train\.ema_decay is null"),
+        ({"tasks.expression.head": {"name": "mlp"}}, r"tasks\.expression\.head"),
+    ],
+)
+def test_a_value_that_contradicts_another_is_told(write_params, changes, message):
+    with pytest.raises(ParamsError, match=message):
+        load_params(write_params(changes))
+
+
+def test_the_tasks_must_hold_identity_and_expression(write_params):
+    tasks = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["tasks"]
+    with pytest.raises(ParamsError, match="tasks must hold identity"):
+        load_params(write_params({"tasks": {"expression": tasks["expression"]}}))
+
+
+def test_smoothing_under_a_margin_is_refused(write_params):
+    head = {"name": "arcface", "margin_deg": 20.0, "scale": 30.0}
+    loss = {"label_smoothing": 0.1, "center_factor": 0.0, "center_alpha": 0.5}
+    with pytest.raises(ParamsError, match="label_smoothing must be 0 under a margin"):
+        load_params(write_params({"tasks.identity.head": head, "tasks.identity.loss": loss}))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("linear", "Got 'linear' in line 1"),
+        ("0: 0.1\nfive: 0.01", "Got 'five: 0.01' in line 2"),
+        ("0: 0.1\n0: 0.2", "Got epoch 0 again in line 2"),
+        ("1: 0.1", "must have a rate for epoch 0"),
+        ("0: -1", "Got '0: -1' in line 1"),
+        ("", "must have a rate for epoch 0"),
+    ],
+)
+def test_a_schedule_that_cannot_be_read_is_told(write_params, text, message):
+    with pytest.raises(ParamsError, match=message):
+        load_params(write_params({"train.optimizer.schedule": text}))

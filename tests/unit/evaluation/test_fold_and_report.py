@@ -66,7 +66,7 @@ def answered(photos: list[str], expression_of=None, noise: float = 0.0) -> Answe
         name = photo.split("/")[1].removesuffix(".jpg")
         name = (expression_of or {}).get(photo, name)
         probabilities[row, CLASSES.index(name) if name in CLASSES else 0] = 0.7
-    return Answered(pd.Index(photos), Answers(embeddings, probabilities), np.zeros(len(photos), bool))
+    return Answered(pd.Index(photos), Answers(embeddings, {"expression": probabilities}), np.zeros(len(photos), bool))
 
 
 def evaluate(expression_of=None, noise: float = 0.0, photos: list[str] | None = None) -> FoldEvaluation:
@@ -77,6 +77,7 @@ def evaluate(expression_of=None, noise: float = 0.0, photos: list[str] | None = 
         expression_set=answered(photos or labels()["photo"].tolist(), expression_of, noise),
         verification_set=answered(["A/1.jpg", "A/2.jpg", "B/1.jpg"]),
         classes=CLASSES,
+        further_tasks={},
         params=load_params().evaluate,
     )
 

@@ -3,14 +3,14 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from dwmtl.evaluation.authentication import authenticate
-from dwmtl.evaluation.expression import score_expressions
+from dwmtl.evaluation.expression import score_classes
 
 CLASSES = ["anger", "happiness", "neutral"]
 
 
 def test_expression_score_equals_its_longhand_twin():
     actual, predicted = np.array([0, 0, 1, 1, 2, 2, 2]), np.array([0, 1, 1, 1, 2, 0, 2])
-    score = score_expressions(actual, predicted, CLASSES)
+    score = score_classes(actual, predicted, CLASSES)
     assert score.accuracy == pytest.approx(5 / 7)
     assert score.per_class == pytest.approx({"anger": 1 / 2, "happiness": 1, "neutral": 2 / 3})
     assert score.balanced_accuracy == pytest.approx(balanced_accuracy_score(actual, predicted))
@@ -24,14 +24,14 @@ def test_expression_score_equals_its_longhand_twin():
 
 
 def test_a_class_without_a_photo_is_left_out():
-    score = score_expressions(np.array([0, 0]), np.array([0, 2]), CLASSES)
+    score = score_classes(np.array([0, 0]), np.array([0, 2]), CLASSES)
     assert score.per_class == {"anger": 0.5}
     assert score.balanced_accuracy == 0.5
     assert np.isfinite(score.macro_f1)
 
 
 def test_one_class_alone_is_scored():
-    assert score_expressions(np.array([1]), np.array([1]), CLASSES).accuracy == 1
+    assert score_classes(np.array([1]), np.array([1]), CLASSES).accuracy == 1
 
 
 def every_case() -> tuple[np.ndarray, ...]:

@@ -2,19 +2,28 @@ import pytest
 import torch
 
 from dwmtl.errors import ModelFileError
-from dwmtl.network.model_file import ModelCard, build_network, load_model, model_sha256, save_model, start_from
+from dwmtl.network.model_file import (
+    ModelCard,
+    TaskCard,
+    build_network,
+    load_card,
+    load_model,
+    model_sha256,
+    save_model,
+    start_from,
+)
+from dwmtl.params import load_params
 
 
-def make_card(**classes: list[str]) -> ModelCard:
+def make_card(network: dict | None = None, /, **classes: list[str]) -> ModelCard:
+    params = load_params()
+    classes = classes or {"identity": ["a", "b"], "expression": ["anger", "happiness"]}
     return ModelCard(
-        trunk="facelivenet",
+        network=params.network.model_copy(update=network or {}),
         crop_px=112,
         margin_px=14,
-        dropout=0.5,
-        batch_norm_momentum=0.1,
-        linear_sigma=0.1,
-        relu_on_expression_logits=False,
-        classes=classes or {"identity": ["a", "b"], "expression": ["anger", "happiness"]},
+        tasks={task: TaskCard(head=params.tasks[task].head, classes=names) for task, names in classes.items()},
+        provenance={"made_by": "test"},
     )
 
 
@@ -33,7 +42,7 @@ def test_a_saved_model_answers_as_before(saved):
     crops = torch.randn(2, 3, 112, 112)
     with torch.no_grad():
         torch.testing.assert_close(loaded(crops).logits, network(crops).logits, rtol=0, atol=0)
-    assert card == make_card()
+    assert card == make_card().model_copy(update={"weights_sha256": model_sha256(folder)})
     assert not loaded.training
 
 
@@ -49,7 +58,7 @@ def test_a_missing_branch_is_filled_from_the_identity_branch(tmp_path):
     save_model(plain, make_card(identity=["x", "y", "z"]), tmp_path)
     network = build_network(make_card())
     heads = {name: value.clone() for name, value in network.heads.state_dict().items()}
-    filled = start_from(network, tmp_path)
+    filled = start_from(network, make_card(), tmp_path)
     assert filled == {
         "trunk": "trunk",
         "branches.identity": "branches.identity",
@@ -58,6 +67,59 @@ def test_a_missing_branch_is_filled_from_the_identity_branch(tmp_path):
     for part, source in filled.items():
         torch.testing.assert_close(network.get_submodule(part).state_dict(), plain.get_submodule(source).state_dict())
     torch.testing.assert_close(network.heads.state_dict(), heads)
+
+
+def test_a_branch_with_a_bottleneck_fills_one_without(tmp_path):
+    torch.manual_seed(0)
+    narrow = {"bottleneck": 16}
+    plain = build_network(make_card(narrow, identity=["x", "y"]))
+    save_model(plain, make_card(narrow, identity=["x", "y"]), tmp_path)
+    network = build_network(make_card(narrow))
+    start_from(network, make_card(narrow), tmp_path)
+    blocks = plain.branches["identity"].blocks.state_dict()
+    torch.testing.assert_close(network.branches["expression"].blocks.state_dict(), blocks)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trunk": "inception_resnet_v1"}, r"its network\.trunk is facelivenet, and params\.yaml has inception"),
+        ({"standardization": "fixed"}, r"its network\.standardization is per_image"),
+        ({"bottleneck": 16}, r"it has none for the network's branches\.identity\.bottleneck"),
+    ],
+)
+def test_a_start_of_another_kind_is_an_error_and_fills_nothing(saved, change, message):
+    folder, _network = saved
+    network = build_network(make_card(change))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(ModelFileError, match=message):
+        start_from(network, make_card(change), folder)
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_start_on_other_crops_is_told(saved, caplog):
+    folder, network = saved
+    start_from(network, make_card().model_copy(update={"crop_px": 160}), folder)
+    assert "crop_px 112; yours have 160" in caplog.text
+
+
+def test_weights_of_another_model_beside_the_card_are_refused(saved, tmp_path):
+    folder, _network = saved
+    torch.manual_seed(1)
+    save_model(build_network(make_card()), make_card(), tmp_path)
+    (tmp_path / "model.json").write_bytes((folder / "model.json").read_bytes())
+    with pytest.raises(ModelFileError, match="its SHA-256 differs"):
+        load_model(tmp_path)
+
+
+def test_the_moving_average_is_loaded_where_asked(saved, tmp_path):
+    _folder, network = saved
+    torch.manual_seed(1)
+    averaged = build_network(make_card())
+    save_model(network, make_card(), tmp_path, averaged=averaged)
+    assert load_card(tmp_path).weights_sha256 == model_sha256(tmp_path)
+    loaded, _ = load_model(tmp_path, averaged=True)
+    torch.testing.assert_close(loaded.state_dict(), averaged.state_dict(), rtol=0, atol=0)
 
 
 def test_a_missing_model_is_named(tmp_path):

@@ -8,13 +8,18 @@ from PIL import Image
 
 from dwmtl.datasets.crops import read_crop
 from dwmtl.errors import NonFiniteLossError
-from dwmtl.network.network import FaceNetwork
-from dwmtl.params import load_params
+from dwmtl.params import HiddenHeadParams, OptimizerParams, load_params
 from dwmtl.training.crops import CropDataset, ShuffledBatches
 from dwmtl.training.loop import WeightingOptimizer, fit
 from dwmtl.training.trajectory import final_losses
+from dwmtl.weighting.dwa import DwaWeighting
 from dwmtl.weighting.dynamic import DynamicWeighting
 from dwmtl.weighting.fixed import FixedWeighting
+from dwmtl.weighting.gradient_rule import GradientRuleWeighting
+from dwmtl.weighting.gradnorm import GradNormWeighting
+from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
+from dwmtl.weighting.rlw import RlwWeighting
+from dwmtl.weighting.uncertainty import UncertaintyWeighting
 
 
 @pytest.fixture(scope="module")
@@ -30,37 +35,46 @@ def dataset(tmp_path_factory) -> CropDataset:
     return CropDataset(paths, {"identity": np.arange(10) % 2, "expression": np.arange(10) // 5})
 
 
-def make_network(**changes) -> FaceNetwork:
-    torch.manual_seed(0)
-    settings = {
-        "trunk": "facelivenet",
-        "num_classes": {"identity": 2, "expression": 2},
-        "dropout": 0.5,
-        "batch_norm_momentum": 0.1,
-        "linear_sigma": 0.1,
-        "relu_on_expression_logits": False,
-    }
-    return FaceNetwork(**{**settings, **changes})
+def _has_a_loss(weighting) -> bool:
+    return type(weighting) in (DynamicWeighting, GradNormWeighting)
 
 
-def run(network, dataset, weighting=None, **changes):
-    torch.manual_seed(0)
-    weighting = weighting or DynamicWeighting(1792, 2, normalize_logits=True, detach_weights=False, sigma=0.01)
-    params = load_params().train.model_copy(update={"num_epochs": 2, "batch_size": 4, **changes})
-    return fit(
-        network,
-        weighting,
-        dataset,
-        params,
-        frozen=set(),
-        weighting_optimizer=WeightingOptimizer("sgd", 0.5) if isinstance(weighting, DynamicWeighting) else None,
-        accelerator="cpu",
-        num_workers=0,
-    )
+def _constant() -> OptimizerParams:
+    return load_params().train.optimizer.model_copy(update={"schedule": "constant"})
 
 
-def test_the_trajectory_has_a_row_a_step_with_what_the_method_moves(dataset):
-    trajectory = run(make_network(), dataset)
+@pytest.fixture(scope="module")
+def new_network(make_network):
+    def new(**changes):
+        settings = {"dropout": 0.5, "linear_sigma": 0.1}
+        return make_network({"identity": 2, "expression": 2}, **{**settings, **changes})
+
+    return new
+
+
+@pytest.fixture(scope="module")
+def train(dataset, loss_params):
+    def run(network, weighting=None, **changes):
+        torch.manual_seed(0)
+        weighting = weighting or DynamicWeighting(1792, 2, normalize_logits=True, detach_weights=False, sigma=0.01)
+        params = load_params().train.model_copy(update={"num_epochs": 2, "batch_size": 4, **changes})
+        return fit(
+            network,
+            weighting,
+            dataset,
+            params,
+            losses=loss_params("identity", "expression"),
+            frozen=set(),
+            weighting_optimizer=WeightingOptimizer("sgd", 0.5) if _has_a_loss(weighting) else None,
+            accelerator="cpu",
+            num_workers=0,
+        )
+
+    return run
+
+
+def test_the_trajectory_has_a_row_a_step_with_what_the_method_moves(train, new_network):
+    trajectory = train(new_network()).trajectory
     assert trajectory["step"].tolist() == [0, 1, 2, 3]
     assert trajectory["epoch"].tolist() == [0, 0, 1, 1]
     assert (trajectory["weight_identity"] + trajectory["weight_expression"]).to_numpy() == pytest.approx(np.ones(4))
@@ -72,44 +86,96 @@ def test_the_trajectory_has_a_row_a_step_with_what_the_method_moves(dataset):
     assert trajectory.notna().all(axis=None)
 
 
-def test_the_same_seed_gives_the_same_bytes(dataset):
-    first, second = make_network(), make_network()
-    assert run(first, dataset).equals(run(second, dataset))
+def test_the_same_seed_gives_the_same_bytes(train, new_network):
+    first, second = new_network(), new_network()
+    assert train(first).trajectory.equals(train(second).trajectory)
     for name, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[name]), name
 
 
-def test_another_seed_gives_another_trajectory(dataset):
-    assert not run(make_network(), dataset).equals(run(make_network(), dataset, seed=1))
+def test_another_seed_gives_another_trajectory(train, new_network):
+    assert not train(new_network()).trajectory.equals(train(new_network(), seed=1).trajectory)
 
 
-def test_training_lowers_the_losses_on_its_own_crops(dataset):
-    trajectory = run(make_network(dropout=0.0, linear_sigma=0.02), dataset, num_epochs=15)
+def test_training_lowers_the_losses_on_its_own_crops(train, new_network):
+    trajectory = train(new_network(dropout=0.0, linear_sigma=0.02), num_epochs=15).trajectory
     assert trajectory["loss_total"].iloc[-2:].mean() < 0.5 * trajectory["loss_total"].iloc[:2].mean()
 
 
-def test_a_loss_that_is_no_number_stops_before_the_step_and_names_its_files(dataset):
-    network = make_network()
+def test_a_loss_that_is_no_number_stops_before_the_step_and_names_its_files(train, new_network):
+    network = new_network()
     with torch.no_grad():
         network.heads["expression"][0].weight[0, 0] = math.nan
     before = {name: value.clone() for name, value in network.named_parameters()}
     with pytest.raises(NonFiniteLossError, match=r"at step 0 \(identity .*expression nan.*\.png"):
-        run(network, dataset)
+        train(network)
     for name, value in network.named_parameters():
         assert torch.equal(value, before[name]) or name == "heads.expression.0.weight"
 
 
-def test_a_dead_expression_head_is_told(dataset, caplog):
-    network = make_network(relu_on_expression_logits=True)
+def test_a_dead_expression_head_is_told(caplog, train, new_network):
+    network = new_network(heads={"expression": HiddenHeadParams(name="hidden", relu_on_logits=True)})
     with torch.no_grad():
         network.heads["expression"][2].bias.fill_(-100.0)
     with caplog.at_level(logging.WARNING):
-        run(network, dataset)
+        train(network)
     assert "stood at ln(2)" in caplog.text
 
 
-def test_a_rule_without_a_loss_leaves_its_cells_empty(dataset):
-    trajectory = run(make_network(), dataset, FixedWeighting([1.0, 1.0]))
+def test_the_moving_average_is_that_of_the_weights_after_every_step(train, new_network):
+    """Two steps: the average starts as the weights after the first, and goes half way to those after the second."""
+    first, second = new_network(), new_network()
+    train(first, num_epochs=1, optimizer=_constant(), batch_size=8)
+    averaged = train(second, num_epochs=2, optimizer=_constant(), batch_size=8, ema_decay=0.5).averaged
+    for name, value in averaged.named_parameters():
+        half_way = (dict(first.named_parameters())[name] + dict(second.named_parameters())[name]) / 2
+        torch.testing.assert_close(value, half_way, rtol=1e-4, atol=1e-6)
+    for name, value in averaged.named_buffers():
+        assert torch.equal(dict(second.named_buffers())[name], value), name
+
+
+def test_no_moving_average_is_kept_unless_asked(train, new_network):
+    assert train(new_network(), num_epochs=1).averaged is None
+
+
+def test_the_rule_is_told_the_mean_losses_of_every_epoch(train, new_network):
+    weighting = DwaWeighting(2, temperature=2.0)
+    trajectory = train(new_network(), weighting).trajectory
+    last = trajectory[trajectory["epoch"] == 1]
+    expected = [last["loss_identity"].mean(), last["loss_expression"].mean()]
+    assert weighting.last_losses.tolist() == pytest.approx(expected, rel=1e-5)
+    assert not torch.equal(weighting.task_weights, torch.ones(2))
+
+
+def test_no_epoch_leaves_the_network_as_it_starts(train, new_network):
+    network = new_network()
+    fitted = train(network, num_epochs=0)
+    assert len(fitted.trajectory) == 0
+    assert {"step", "weight_identity", "loss_expression"} <= set(fitted.trajectory)
+    torch.testing.assert_close(network.state_dict(), new_network().state_dict(), rtol=0, atol=0)
+
+
+def test_rates_by_epoch_are_followed(train, new_network):
+    optimizer = load_params().train.optimizer.model_copy(update={"schedule": "0: 0.01\n1: 0.001"})
+    trajectory = train(new_network(), optimizer=optimizer).trajectory
+    assert trajectory.groupby("epoch")["learning_rate"].unique().tolist() == [[0.01], [0.001]]
+
+
+@pytest.mark.parametrize("name", ["naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"])
+def test_bf16_trains_with_float32_losses_and_weights(train, new_network, name):
+    weighting = {
+        "naive_dynamic": lambda: NaiveDynamicWeighting(1792, 2, normalize_logits=True),
+        "uncertainty": lambda: UncertaintyWeighting(2, initial_log_variance=-0.5),
+        "gradnorm": lambda: GradNormWeighting(2, alpha=1.5),
+        "upgrad": lambda: GradientRuleWeighting("upgrad", seed=0),
+        "rlw": lambda: RlwWeighting(2, seed=0),
+    }[name]()
+    trajectory = train(new_network(), weighting, num_epochs=1, precision="bf16-mixed").trajectory
+    assert np.isfinite(trajectory[["loss_total", "weight_identity", "grad_norm"]]).all(axis=None)
+
+
+def test_a_rule_without_a_loss_leaves_its_cells_empty(train, new_network):
+    trajectory = train(new_network(), FixedWeighting([1.0, 1.0])).trajectory
     assert trajectory["loss_weighting"].isna().all()
     assert "loss_weighting" not in final_losses(trajectory)
 
@@ -131,19 +197,20 @@ def test_a_set_smaller_than_a_batch_is_one_batch(dataset):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_gpu_trains_too(dataset):
-    network = make_network()
+def test_a_gpu_trains_too(dataset, new_network, loss_params):
+    network = new_network()
     params = load_params().train.model_copy(update={"num_epochs": 1, "batch_size": 4})
     trajectory = fit(
         network,
         FixedWeighting([1.0, 1.0]),
         dataset,
         params,
+        losses=loss_params("identity", "expression"),
         frozen=set(),
         weighting_optimizer=None,
         accelerator="cuda",
         num_workers=0,
-    )
+    ).trajectory
     assert np.isfinite(trajectory["loss_total"]).all()
     assert next(network.parameters()).is_cuda
 

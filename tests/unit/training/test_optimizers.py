@@ -32,14 +32,29 @@ def test_an_unknown_name_is_refused():
 
 
 def test_cosine_falls_from_the_full_rate_towards_zero():
-    rates = [scheduled(0.5, schedule="cosine", step=step, num_steps=4) for step in range(5)]
+    rates = [scheduled(0.5, schedule="cosine", step=step, num_steps=4, epoch=0) for step in range(5)]
     assert rates == pytest.approx([0.5 * (1 + math.cos(math.pi * step / 4)) / 2 for step in range(5)])
     assert rates[0] == 0.5
     assert rates[4] == pytest.approx(0)
 
 
 def test_constant_stays():
-    assert scheduled(0.5, schedule="constant", step=3, num_steps=4) == 0.5
+    assert scheduled(0.5, schedule="constant", step=3, num_steps=4, epoch=0) == 0.5
+
+
+def test_the_authors_schedule_gives_the_rate_of_the_last_epoch_that_has_come():
+    schedule = "# the published run's\n0: 0.01\n2: 0.001  # lower\n\n5: 0.0001\n8: 1e-5\n"
+    rates = [scheduled(0.5, schedule=schedule, step=0, num_steps=4, epoch=epoch) for epoch in range(10)]
+    assert rates == [0.01, 0.01, 0.001, 0.001, 0.001, 1e-4, 1e-4, 1e-4, 1e-5, 1e-5]
+
+
+def test_parameters_of_a_weighting_do_not_decay():
+    weight, log_variance = (torch.nn.Parameter(torch.ones(1)) for _ in range(2))
+    optimizer = make_optimizer("adamw", [weight], learning_rate=0.1, weight_decay=0.5, undecayed=[log_variance])
+    weight.grad, log_variance.grad = torch.zeros(1), torch.zeros(1)
+    optimizer.step()
+    assert weight.item() == pytest.approx(0.95)
+    assert log_variance.item() == 1
 
 
 def test_the_learning_rate_is_set_for_every_group():

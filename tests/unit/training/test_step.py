@@ -3,37 +3,40 @@ import torch
 from torch.nn import functional
 
 from dwmtl.errors import NonFiniteLossError
-from dwmtl.network.network import FaceNetwork
-from dwmtl.training.losses import NO_LABEL, CenterLoss
+from dwmtl.training.loop import task_losses_of
+from dwmtl.training.losses import NO_LABEL
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep, set_gradients
 from dwmtl.weighting.dynamic import DynamicWeighting
 from dwmtl.weighting.fixed import FixedWeighting
+from dwmtl.weighting.gradient_rule import GradientRuleWeighting
+from dwmtl.weighting.gradnorm import GradNormWeighting
 from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
+from dwmtl.weighting.uncertainty import UncertaintyWeighting
+from dwmtl.weighting.weighting import WeightingInput
 
 
-def make_step(weighting=None, **changes) -> MultiTaskStep:
-    torch.manual_seed(0)
-    network = FaceNetwork(
-        trunk="facelivenet",
-        num_classes={"identity": 4, "expression": 3},
-        dropout=0.0,
-        batch_norm_momentum=0.1,
-        linear_sigma=0.1,
-        relu_on_expression_logits=False,
-    ).eval()
-    weighting = weighting or DynamicWeighting(1792, 2, normalize_logits=False, detach_weights=False, sigma=0.01)
-    parameters = list(network.parameters()) + (list(weighting.parameters()) if weighting.trains_with_network else [])
-    settings = {
-        "center_loss": CenterLoss(4, 1792, alpha=0.5),
-        "optimizer": make_optimizer("sgd", parameters, learning_rate=0.01),
-        "weighting_optimizer": make_optimizer("sgd", weighting.parameters(), learning_rate=0.1)
-        if type(weighting) is DynamicWeighting
-        else None,
-        "center_factor": 0.1,
-        "clip_grad_norm": 5.0,
-    }
-    return MultiTaskStep(network=network, weighting=weighting, **{**settings, **changes})
+@pytest.fixture(scope="module")
+def make_step(make_network, loss_params):
+    def make(weighting=None, **changes) -> MultiTaskStep:
+        network = make_network({"identity": 4, "expression": 3}, dropout=0.0, linear_sigma=0.1).eval()
+        weighting = weighting or DynamicWeighting(1792, 2, normalize_logits=False, detach_weights=False, sigma=0.01)
+        settings = {
+            "task_losses_of": task_losses_of(network, loss_params("identity", "expression")),
+            "optimizer": make_optimizer(
+                "sgd",
+                network.parameters(),
+                learning_rate=0.01,
+                undecayed=weighting.parameters() if weighting.trains_with_network else (),
+            ),
+            "weighting_optimizer": make_optimizer("sgd", weighting.parameters(), learning_rate=0.1)
+            if type(weighting) is DynamicWeighting
+            else None,
+            "clip_grad_norm": 5.0,
+        }
+        return MultiTaskStep(network=network, weighting=weighting, **{**settings, **changes})
+
+    return make
 
 
 CROPS = torch.randn(4, 3, 80, 80, generator=torch.Generator().manual_seed(1))
@@ -44,15 +47,15 @@ def snapshot(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
 
 
-def test_task_losses_equal_their_longhand_twin():
+def test_task_losses_equal_their_longhand_twin(make_step):
     step = make_step()
-    step.center_loss.centers.normal_()
+    step.task_losses_of["identity"].center.centers.normal_()
     output = step.network(CROPS)
     losses = step.task_losses(output, LABELS)
     identity = torch.zeros(())
     for i, y in enumerate(LABELS["identity"].tolist()):
         z = output.logits["identity"][i]
-        center = 0.5 * ((output.embedding[i] - step.center_loss.centers[y]) ** 2).sum()
+        center = 0.5 * ((output.embedding[i] - step.task_losses_of["identity"].center.centers[y]) ** 2).sum()
         identity = identity + (z.exp().sum().log() - z[y] + 0.1 * center) / 4
     torch.testing.assert_close(losses.values[0], identity)
     torch.testing.assert_close(
@@ -60,7 +63,7 @@ def test_task_losses_equal_their_longhand_twin():
     )
 
 
-def test_the_total_loss_trains_the_network_and_nothing_of_the_unit():
+def test_the_total_loss_trains_the_network_and_nothing_of_the_unit(make_step):
     step = make_step(clip_grad_norm=1e9)
     before = snapshot(step.weighting)
     step.weighting_optimizer.param_groups[0]["lr"] = 0.0
@@ -69,7 +72,7 @@ def test_the_total_loss_trains_the_network_and_nothing_of_the_unit():
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_the_weighting_loss_trains_the_unit_and_nothing_else():
+def test_the_weighting_loss_trains_the_unit_and_nothing_else(make_step):
     step = make_step()
     step.optimizer.param_groups[0]["lr"] = 0.0
     network, unit = snapshot(step.network), snapshot(step.weighting)
@@ -78,21 +81,22 @@ def test_the_weighting_loss_trains_the_unit_and_nothing_else():
     assert all(not torch.equal(unit[name], value) for name, value in snapshot(step.weighting).items())
 
 
-def test_detached_weights_change_exactly_the_trunks_gradient():
+def test_detached_weights_change_exactly_the_trunks_gradient(make_step):
     gradients = {}
     for detach in (False, True):
         step = make_step(DynamicWeighting(1792, 2, normalize_logits=False, detach_weights=detach, sigma=0.01))
         torch.nn.init.normal_(step.weighting.unit.weight, std=3.0)
         output = step.network(CROPS)
-        losses = step.task_losses(output, LABELS).values
-        set_gradients(step.optimizer, (step.weighting(output.shared_features, losses) * losses).sum())
+        losses = step.task_losses(output, LABELS)
+        weights = step.weighting(WeightingInput(output.shared_features, losses.values, losses.has_label))
+        set_gradients(step.optimizer, (weights * losses.values).sum())
         gradients[detach] = {name: p.grad for name, p in step.network.named_parameters() if p.grad is not None}
     for name, gradient in gradients[False].items():
         difference = (gradient - gradients[True][name]).norm() / gradient.norm()
         assert (difference > 1e-4) == name.startswith("trunk"), name
 
 
-def test_a_task_without_a_labelled_sample_counts_neither_in_the_total_nor_in_the_weighting_loss():
+def test_a_task_without_a_labelled_sample_counts_neither_in_the_total_nor_in_the_weighting_loss(make_step):
     labels = {**LABELS, "expression": torch.full((4,), NO_LABEL)}
     result = make_step()(CROPS, labels)
     assert result.task_weights.tolist() == [1, 0]
@@ -100,14 +104,14 @@ def test_a_task_without_a_labelled_sample_counts_neither_in_the_total_nor_in_the
     assert result.weighting_loss.item() == pytest.approx(1 / (result.task_losses[0].item() + 0.01), rel=1e-5)
 
 
-def test_centres_move_after_the_loss_is_read():
+def test_centres_move_after_the_loss_is_read(make_step):
     step = make_step()
     first = step(CROPS, LABELS)
     assert first.center_loss.item() == pytest.approx(0.5)
-    torch.testing.assert_close(step.center_loss.centers.norm(dim=1), torch.full((4,), 0.5))
+    torch.testing.assert_close(step.task_losses_of["identity"].center.centers.norm(dim=1), torch.full((4,), 0.5))
 
 
-def test_a_naive_unit_is_trained_by_the_total_loss():
+def test_a_naive_unit_is_trained_by_the_total_loss(make_step):
     step = make_step(NaiveDynamicWeighting(1792, 2, normalize_logits=False))
     before = snapshot(step.weighting)
     result = step(CROPS, LABELS)
@@ -115,13 +119,13 @@ def test_a_naive_unit_is_trained_by_the_total_loss():
     assert all(not torch.equal(before[name], value) for name, value in snapshot(step.weighting).items())
 
 
-def test_fixed_weights_give_a_fixed_sum():
+def test_fixed_weights_give_a_fixed_sum(make_step):
     result = make_step(FixedWeighting([1.0, 3.0]))(CROPS, LABELS)
     expected = 0.25 * result.task_losses[0] + 0.75 * result.task_losses[1]
     assert result.total_loss.item() == pytest.approx(expected.item())
 
 
-def test_gradients_are_clipped_to_their_global_norm():
+def test_gradients_are_clipped_to_their_global_norm(make_step):
     step = make_step(FixedWeighting([1.0, 1.0]), clip_grad_norm=1e-3)
     before = snapshot(step.network)
     result = step(CROPS, LABELS)
@@ -130,7 +134,7 @@ def test_gradients_are_clipped_to_their_global_norm():
     assert moved.item() == pytest.approx(0.01 * 1e-3, rel=0.05)
 
 
-def test_a_gradient_that_is_no_number_is_not_applied():
+def test_a_gradient_that_is_no_number_is_not_applied(make_step):
     step = make_step(FixedWeighting([1.0, 1.0]))
     step.network.heads["expression"][0].weight.register_hook(lambda gradient: gradient * float("nan"))
     before = snapshot(step.network)
@@ -139,7 +143,7 @@ def test_a_gradient_that_is_no_number_is_not_applied():
     assert all(torch.equal(before[name], value) for name, value in snapshot(step.network).items())
 
 
-def test_the_check_comes_before_any_update():
+def test_the_check_comes_before_any_update(make_step):
     class Stop(Exception):
         pass
 
@@ -151,4 +155,95 @@ def test_the_check_comes_before_any_update():
     with pytest.raises(Stop):
         step(CROPS, LABELS)
     assert all(torch.equal(before[name], value) for name, value in snapshot(step.network).items())
-    assert not step.center_loss.centers.any()
+    assert not step.task_losses_of["identity"].center.centers.any()
+
+
+THREE = {"identity": 4, "expression": 3, "glasses": 2}
+
+
+@pytest.fixture(scope="module")
+def make_three(make_network, loss_params):
+    def make(weighting, **network) -> MultiTaskStep:
+        network = make_network(THREE, dropout=0.0, linear_sigma=0.1, **network).eval()
+        return MultiTaskStep(
+            network=network,
+            weighting=weighting,
+            task_losses_of=task_losses_of(network, loss_params(*THREE)),
+            optimizer=make_optimizer("sgd", network.parameters(), learning_rate=0.01),
+            weighting_optimizer=None,
+            clip_grad_norm=1e9,
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("rule", ["upgrad", "mgda", "pcgrad"])
+def test_gradient_rules_equal_torchjds_own_engine(make_three, rule):
+    """The trunk gets the aggregated gradient, a task's own part its own, as torchjd's `mtl_backward` has it."""
+    from torchjd import aggregation, autojac
+
+    labels = {**LABELS, "glasses": torch.tensor([0, 1, 1, NO_LABEL])}
+    step, twin = (make_three(GradientRuleWeighting(rule, seed=0)) for _ in range(2))
+    step(CROPS, labels)
+    shared = [p for p in twin.network.trunk.parameters() if p.requires_grad]
+    output = twin.network(CROPS)
+    losses = twin.task_losses(output, labels).values
+    autojac.mtl_backward(list(losses), output.shared_features, shared_params=shared, retain_graph=True)
+    aggregator = {"upgrad": aggregation.UPGrad, "mgda": aggregation.MGDA, "pcgrad": aggregation.PCGrad}[rule]()
+    torch.manual_seed(0)  # pcgrad draws the order of the tasks
+    autojac.jac_to_grad(shared, aggregator)
+    theirs = dict(twin.network.named_parameters())
+    for name, parameter in step.network.named_parameters():
+        if parameter.requires_grad:
+            torch.testing.assert_close(parameter.grad, theirs[name].grad, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_three_tasks_train_with_one_of_them_without_a_label(make_three):
+    weighting = DynamicWeighting(1792, 3, normalize_logits=True, detach_weights=False, sigma=0.01)
+    step = make_three(weighting)
+    step.weighting_optimizer = make_optimizer("sgd", weighting.parameters(), learning_rate=0.1)
+    labels = {**LABELS, "glasses": torch.full((4,), NO_LABEL)}
+    before = snapshot(step.network.heads["glasses"])
+    result = step(CROPS, labels)
+    assert result.task_losses[2] == 0
+    assert result.task_weights[2] == 0
+    assert result.task_weights.sum().item() == pytest.approx(1)
+    expected = sum(result.task_weights[i] / (result.task_losses[i] + 0.01) for i in range(2))
+    assert result.weighting_loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    torch.testing.assert_close(snapshot(step.network.heads["glasses"]), before, rtol=0, atol=0)
+
+
+def test_a_sample_without_a_label_changes_nothing_of_its_task(make_three):
+    labels = {**LABELS, "glasses": torch.tensor([0, 1, NO_LABEL, NO_LABEL])}
+    results = []
+    for crops in (CROPS, torch.cat([CROPS[:2], torch.zeros_like(CROPS[2:])])):
+        step = make_three(FixedWeighting([0.0, 0.0, 1.0]))
+        step(crops, labels)
+        results.append(snapshot(step.network.heads["glasses"]))
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_gradnorm_sees_the_gradients_of_the_last_shared_layer(make_three):
+    step = make_three(GradNormWeighting(3, alpha=1.5))
+    step.weighting_optimizer = make_optimizer("sgd", step.weighting.parameters(), learning_rate=0.0)
+    twin = make_three(FixedWeighting([1.0, 1.0, 1.0]))
+    labels = {**LABELS, "glasses": torch.tensor([0, 1, 1, 0])}
+    output = twin.network(CROPS)
+    norms = []
+    for loss in twin.task_losses(output, labels).values:
+        gradients = torch.autograd.grad(loss, twin.network.last_shared_layer(), retain_graph=True)
+        norms.append(sum(gradient.square().sum() for gradient in gradients).sqrt())
+    mean = sum(norms) / 3
+    result = step(CROPS, labels)
+    # at the first step every task has lost nothing yet, so the target is the mean norm
+    assert result.weighting_loss.item() == pytest.approx(sum(abs(n - mean) for n in norms).item(), rel=1e-4)
+
+
+def test_uncertainty_adds_its_penalty_to_what_is_minimised_alone(make_step):
+    weighting = UncertaintyWeighting(2, initial_log_variance=-0.5)
+    step = make_step(weighting, clip_grad_norm=1e9)
+    result = step(CROPS, LABELS)
+    half_inverse = 1 / (2 * torch.tensor(-0.5).exp())
+    assert result.total_loss.item() == pytest.approx((half_inverse * result.task_losses.sum()).item(), rel=1e-5)
+    expected = -0.5 - 0.01 * (0.5 - half_inverse * result.task_losses)
+    torch.testing.assert_close(weighting.log_variances.detach(), expected)

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,15 +20,17 @@ EXPRESSIONS = ["anger", "happiness"]
 @pytest.fixture(scope="module")
 def aligned(tmp_path_factory):
     """Two crops a subject; the last subject's second photo shows no face."""
-    folder, noise = tmp_path_factory.mktemp("aligned"), np.random.default_rng(0)
+    aligned, noise = tmp_path_factory.mktemp("aligned"), np.random.default_rng(0)
+    folder = aligned / "expression"
     photos = [f"{subject}/{number}.jpg" for subject in SUBJECTS for number in range(2)]
     crops = pd.DataFrame({"photo": photos, "status": ["aligned"] * 7 + ["fallback"]}).reindex(columns=list(CROPS))
     crops["crop"] = crops["photo"] + ".png"
     for crop in crops["crop"]:
-        (folder / crop).parent.mkdir(exist_ok=True)
+        (folder / crop).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(noise.integers(0, 256, (80, 80, 3), dtype=np.uint8)).save(folder / crop)
     write_table(crops, folder / "crops.csv", CROPS)
-    return folder
+    shutil.copytree(folder, aligned / "identity")
+    return aligned
 
 
 def labels() -> pd.DataFrame:
@@ -46,46 +50,77 @@ def params() -> Params:
         update={
             "align": params.align.model_copy(update={"crop_px": 80}),
             "pretrain": params.pretrain.model_copy(update=small),
-            "train": params.train.model_copy(update={**small, "start": "scratch"}),
+            "train": params.train.model_copy(update=small),
         }
     )
 
 
-def train(aligned, params, fold=0, table=None):
-    table = labels() if table is None else table
-    return train_fold(table, EXPRESSIONS, aligned, aligned, params, fold=fold, on_step=lambda row: None)
+def identity_labels() -> pd.DataFrame:
+    return labels()[["photo", "subject"]].assign(identity=lambda rows: rows["subject"].map(SUBJECTS.index))
+
+
+@pytest.fixture(scope="module")
+def start(aligned, tmp_path_factory):
+    """The untrained model that pretraining of no epoch leaves."""
+    folder = tmp_path_factory.mktemp("start")
+    params = load_params()
+    untrained = params.model_copy(
+        update={
+            "align": params.align.model_copy(update={"crop_px": 80}),
+            "pretrain": params.pretrain.model_copy(update={"num_epochs": 0}),
+        }
+    )
+    trained = pretrain(identity_labels(), aligned / "identity", untrained, on_step=lambda row: None)
+    write_trained(trained, model_dir=folder / "model", metrics_dir=folder / "metrics")
+    return folder / "model"
+
+
+@pytest.fixture
+def train(aligned, start, params):
+    def run(fold=0, table=None, start_dir=start, **changes):
+        return train_fold(
+            labels() if table is None else table,
+            EXPRESSIONS,
+            params.model_copy(update={**changes.pop("whole", {}), "train": params.train.model_copy(update=changes)}),
+            fold=fold,
+            identity_labels=identity_labels(),
+            aligned_dir=aligned,
+            start_dir=start_dir,
+        )
+
+    return run
 
 
 @pytest.mark.parametrize(("fold", "trained_on"), [(0, ["C", "D"]), (1, ["A", "B"])])
-def test_no_subject_of_the_fold_is_trained_on(aligned, params, fold, trained_on):
-    trained = train(aligned, params, fold)
-    assert trained.card.classes["identity"] == trained_on
+def test_no_subject_of_the_fold_is_trained_on(fold, trained_on, train):
+    trained = train(fold)
+    assert trained.card.classes("identity") == trained_on
     assert trained.network.heads["identity"].out_features == 2
 
 
-def test_a_photo_without_a_face_is_not_trained_on(aligned, params):
-    assert train(aligned, params, 0).facts["num_photos"] == 3
-    assert train(aligned, params, 1).facts["num_photos"] == 4
+def test_a_photo_without_a_face_is_not_trained_on(train):
+    assert train(0).facts["num_photos"] == 3
+    assert train(1).facts["num_photos"] == 4
 
 
-def test_a_photo_whose_expression_is_no_class_trains_identity_alone(aligned, params):
+def test_a_photo_whose_expression_is_no_class_trains_identity_alone(train):
     table = labels().assign(expression="")
-    trajectory = train(aligned, params, 1, table).trajectory
+    trajectory = train(1, table).trajectory
     assert (trajectory["weight_expression"] == 0).all()
     assert (trajectory["weight_identity"] == 1).all()
 
 
-def test_a_fold_that_leaves_one_subject_to_train_on_is_told(aligned, params):
+def test_a_fold_that_leaves_one_subject_to_train_on_is_told(train):
     table = labels()
     table["fold"] = (table["subject"] == "A").astype(int)
     with pytest.raises(ProtocolError, match="1 training subjects with a face found"):
-        train(aligned, params, 0, table)
+        train(0, table)
 
 
-def test_the_same_seed_trains_the_same_file(aligned, params, tmp_path):
+def test_the_same_seed_trains_the_same_file(tmp_path, train):
     hashes = set()
     for name in ("first", "second"):
-        write_trained(train(aligned, params, 1), model_dir=tmp_path / name, metrics_dir=tmp_path / f"{name}_metrics")
+        write_trained(train(1), model_dir=tmp_path / name, metrics_dir=tmp_path / f"{name}_metrics")
         hashes.add(model_sha256(tmp_path / name))
     assert len(hashes) == 1
     assert (tmp_path / "first_metrics/trajectory.csv").read_bytes() == (
@@ -93,18 +128,65 @@ def test_the_same_seed_trains_the_same_file(aligned, params, tmp_path):
     ).read_bytes()
 
 
-def test_pretraining_knows_identities_alone_and_a_fold_starts_from_it(aligned, params, tmp_path):
-    table = labels()[["photo", "subject"]].assign(identity=lambda rows: rows["subject"].map(SUBJECTS.index))
-    pretrained = pretrain(table, aligned, params, on_step=lambda row: None)
+def test_pretraining_knows_identities_alone_and_a_fold_starts_from_it(aligned, params, tmp_path, train):
+    pretrained = pretrain(identity_labels(), aligned / "identity", params, on_step=lambda row: None)
     assert pretrained.network.tasks == ("identity",)
     assert pretrained.facts == {"num_photos": 7, "num_subjects": 4}
     write_trained(pretrained, model_dir=tmp_path / "model", metrics_dir=tmp_path / "metrics")
-    started = params.model_copy(update={"train": params.train.model_copy(update={"start": "pretrain"})})
-    trained = train_fold(labels(), EXPRESSIONS, aligned, tmp_path / "model", started, fold=0, on_step=lambda row: None)
+    trained = train(0, start_dir=tmp_path / "model")
     assert trained.facts["filled_from_start"]["branches.expression"] == "branches.identity"
+    assert trained.card.provenance["start"]["weights_sha256"] == model_sha256(tmp_path / "model")
+
+
+def test_a_start_that_was_trained_on_the_folds_subjects_is_refused(train, tmp_path):
+    write_trained(train(0), model_dir=tmp_path / "model", metrics_dir=tmp_path / "metrics")
+    with pytest.raises(ProtocolError, match="was trained on test subjects of this fold: C, D"):
+        train(1, start_dir=tmp_path / "model")
+    train(0, start_dir=tmp_path / "model")
+
+
+def test_the_identity_set_trains_along_with_labels_of_its_own(train):
+    trained = train(0, sets=["expression", "identity"], num_epochs=2)
+    assert trained.card.classes("identity") == ["C", "D", *(f"identity/{name}" for name in SUBJECTS)]
+    assert trained.facts["num_photos"] == 3 + 7
+
+
+def test_an_identity_only_set_and_an_expression_only_set_train_in_mixed_batches(train):
+    trained = train(
+        1, labels().assign(subject=["A", "", "", "", "C", "C", "D", "D"]), sets=["expression", "identity"], batch_size=4
+    )
+    assert trained.card.classes("identity") == ["A", *(f"identity/{name}" for name in SUBJECTS)]
+    assert (trained.trajectory["loss_identity"] > 0).all()
+    assert (trained.trajectory["loss_expression"] > 0).any()
+
+
+def test_a_third_task_needs_params_alone(train, params):
+    expression = params.tasks["expression"]
+    tasks = {**params.tasks, "glasses": expression.model_copy(update={"labels": "glasses"})}
+    table = labels().assign(glasses=["on", "off", "", "", "on", "", "off", ""])
+    branches = dict.fromkeys(tasks, "training")
+    batch_norm = params.train.batch_norm.model_copy(update={"branches": branches})
+    trained = train(0, table, whole={"tasks": tasks}, batch_norm=batch_norm, num_epochs=3)
+    assert trained.network.tasks == ("identity", "expression", "glasses")
+    assert trained.card.classes("glasses") == ["off", "on"]
+    assert {"loss_glasses", "weight_glasses"} <= set(trained.trajectory)
+    weights = trained.trajectory[["weight_identity", "weight_expression", "weight_glasses"]].sum(axis=1)
+    assert weights.to_numpy() == pytest.approx(np.ones(len(weights)), abs=1e-5)
+
+
+def test_a_task_whose_column_is_not_there_is_told(train, params):
+    tasks = {**params.tasks, "hat": params.tasks["expression"].model_copy(update={"labels": "hat"})}
+    with pytest.raises(ProtocolError, match=r"tasks\.hat\.labels is hat, and the expression set has no such column"):
+        train(0, whole={"tasks": tasks})
+
+
+def test_a_task_of_one_class_is_told(train, params):
+    tasks = {**params.tasks, "hat": params.tasks["expression"].model_copy(update={"labels": "hat"})}
+    with pytest.raises(ProtocolError, match="task hat: 1 classes in the column hat"):
+        train(0, labels().assign(hat="on"), whole={"tasks": tasks})
 
 
 def test_pretraining_on_one_person_is_told(aligned, params):
     table = labels()[["photo", "subject"]].assign(identity=0).head(2)
     with pytest.raises(ProtocolError, match="pretraining needs at least 2"):
-        pretrain(table, aligned, params, on_step=lambda row: None)
+        pretrain(table, aligned / "identity", params, on_step=lambda row: None)

@@ -1,28 +1,65 @@
+import math
+
 import pytest
 import torch
 
-from dwmtl.params import FixedWeightingParams, NaiveDynamicWeightingParams, load_params
+from dwmtl.params import FixedWeightingParams, load_params
 from dwmtl.weighting.by_name import make_weighting
-from dwmtl.weighting.dynamic import DynamicWeighting
+from dwmtl.weighting.dwa import DwaWeighting
 from dwmtl.weighting.fixed import FixedWeighting
-from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
-from dwmtl.weighting.weighting import renormalize
+from dwmtl.weighting.gradient_rule import GradientRuleWeighting
+from dwmtl.weighting.gradnorm import GradNormWeighting
+from dwmtl.weighting.rlw import RlwWeighting
+from dwmtl.weighting.uncertainty import UncertaintyWeighting
+from dwmtl.weighting.weighting import WeightingInput, renormalize
 
-TASKS = ("identity", "expression")
+TASKS = ("identity", "expression", "glasses")
+RULES = ["pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl"]
+NAMES = [
+    *("dynamic", "naive_dynamic", "fixed", "equal", "single_task", "uncertainty", "dwa", "rlw", "gradnorm"),
+    *RULES,
+]
 
 
-def test_renormalized_weights_sum_to_one_over_the_labelled_tasks():
-    weights = renormalize(torch.tensor([0.2, 0.3, 0.5]), torch.tensor([True, True, False]))
-    torch.testing.assert_close(weights, torch.tensor([0.4, 0.6, 0.0]))
+def weighting_params(name: str, **settings):
+    """The repository's, with another name and settings of that rule changed."""
+    params = load_params().train.weighting
+    update = {"name": name, "fixed": FixedWeightingParams(weights=dict.fromkeys(TASKS, 1.0))}
+    if settings:
+        update[name] = getattr(params, name).model_copy(update=settings)
+    return params.model_copy(update=update)
+
+
+def seen(losses, has_label=None, gradients=None) -> WeightingInput:
+    losses = torch.tensor(losses)
+    has_label = torch.ones(len(losses), dtype=torch.bool) if has_label is None else torch.tensor(has_label)
+    features = torch.randn(4, 2, 2, 2, generator=torch.Generator().manual_seed(0))
+    gramian = None if gradients is None else gradients @ gradients.T
+    return WeightingInput(features, losses * has_label, has_label, gramian)
+
+
+def test_renormalized_weights_keep_their_sum_over_the_labelled_tasks():
+    weights = renormalize(torch.tensor([0.4, 0.6, 1.0]), torch.tensor([True, True, False]))
+    torch.testing.assert_close(weights, torch.tensor([0.8, 1.2, 0.0]))
 
 
 def test_renormalized_weights_are_zero_where_no_task_is_labelled():
     assert renormalize(torch.tensor([0.5, 0.5]), torch.tensor([False, False])).tolist() == [0, 0]
 
 
-def test_fixed_weights_are_scaled_to_sum_to_one():
-    weights = FixedWeighting([1.0, 3.0])(torch.zeros(1, 2, 1, 1), torch.ones(2))
-    assert weights.tolist() == [0.25, 0.75]
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("has_label", [[True, True, True], [True, False, True], [False, True, False]])
+def test_every_weighting_by_its_name_weighs_the_labelled_tasks_alone(name, has_label):
+    torch.manual_seed(0)
+    weighting = make_weighting(weighting_params(name), num_features=8, tasks=TASKS, seed=0)
+    gradients = torch.randn(3, 20, generator=torch.Generator().manual_seed(1)) * torch.tensor(has_label)[:, None]
+    weights = weighting(seen([1.0, 2.0, 0.5], has_label, gradients)).detach()
+    assert weights.shape == (3,)
+    assert (weights[~torch.tensor(has_label)] == 0).all()
+    assert (weights >= 0).all()
+    assert weights.isfinite().all()
+    if name != "single_task":
+        assert weights.sum() > 0.2
 
 
 @pytest.mark.parametrize("weights", [[0.0, 0.0], [-1.0, 2.0]])
@@ -31,20 +68,147 @@ def test_fixed_weights_without_a_meaning_are_refused(weights):
         FixedWeighting(weights)
 
 
-def test_every_weighting_is_made_by_its_name():
-    dynamic = make_weighting(load_params().train.weighting, num_features=8, tasks=TASKS)
-    assert type(dynamic) is DynamicWeighting
-    naive = NaiveDynamicWeightingParams(name="naive_dynamic", normalize_logits=True)
-    assert type(make_weighting(naive, num_features=8, tasks=TASKS)) is NaiveDynamicWeighting
-    fixed = make_weighting(FixedWeightingParams(name="fixed", weights=None), num_features=8, tasks=TASKS)
-    assert fixed(None, None).tolist() == [0.5, 0.5]
+def test_fixed_weights_are_scaled_to_sum_to_one_in_the_order_of_the_tasks():
+    params = weighting_params("fixed", weights={"glasses": 2.0, "expression": 1.0, "identity": 1.0})
+    weights = make_weighting(params, num_features=8, tasks=TASKS, seed=0)(seen([1.0, 1.0, 1.0]))
+    assert weights.tolist() == [0.25, 0.25, 0.5]
 
 
-def test_fixed_weights_follow_the_order_of_the_tasks():
-    params = FixedWeightingParams(name="fixed", weights={"expression": 3.0, "identity": 1.0})
-    assert make_weighting(params, num_features=8, tasks=TASKS)(None, None).tolist() == [0.25, 0.75]
+def test_a_single_task_has_all_the_weight():
+    params = weighting_params("single_task", task="expression")
+    weighting = make_weighting(params, num_features=8, tasks=TASKS, seed=0)
+    assert weighting(seen([1.0, 1.0, 1.0])).tolist() == [0, 1, 0]
+    assert weighting(seen([1.0, 1.0, 1.0], [True, False, True])).tolist() == [0, 0, 0]
 
 
-def test_fixed_weights_that_name_another_task_are_refused():
-    with pytest.raises(ValueError, match="weights must name"):
-        FixedWeightingParams(name="fixed", weights={"expresion": 1.0, "identity": 1.0})
+def test_uncertainty_equals_its_longhand_twin_and_learns_the_losses():
+    """Minimising sum L / (2 e^s) + s / 2 over s has the closed form e^s = L."""
+    weighting, losses = UncertaintyWeighting(2, initial_log_variance=-0.5), [2.0, 0.5]
+    given = seen(losses)
+    total = (weighting(given) * given.task_losses).sum() + weighting.penalty(given)
+    expected = sum(loss / (2 * math.exp(-0.5)) + -0.5 / 2 for loss in losses)
+    assert total.item() == pytest.approx(expected, rel=1e-6)
+    optimizer = torch.optim.SGD(weighting.parameters(), lr=0.5)
+    for _ in range(300):
+        optimizer.zero_grad()
+        ((weighting(given) * given.task_losses).sum() + weighting.penalty(given)).backward()
+        optimizer.step()
+    torch.testing.assert_close(weighting.log_variances.detach().exp(), torch.tensor(losses), rtol=1e-3, atol=0)
+
+
+def test_uncertainty_of_a_task_without_a_label_stays():
+    weighting, given = UncertaintyWeighting(2, initial_log_variance=-0.5), seen([2.0, 0.0], [True, False])
+    ((weighting(given) * given.task_losses).sum() + weighting.penalty(given)).backward()
+    assert weighting.log_variances.grad[1] == 0
+
+
+def test_dwa_is_ones_for_two_epochs_and_then_its_longhand_twin():
+    weighting, given = DwaWeighting(2, temperature=2.0), seen([1.0, 1.0])
+    assert weighting(given).tolist() == [1, 1]
+    weighting.end_epoch(torch.tensor([4.0, 2.0]))
+    assert weighting(given).tolist() == [1, 1]
+    weighting.end_epoch(torch.tensor([1.0, 1.8]))
+    exponents = [math.exp(1.0 / 4.0 / 2.0), math.exp(1.8 / 2.0 / 2.0)]
+    assert weighting(given).tolist() == pytest.approx([2 * e / sum(exponents) for e in exponents], rel=1e-6)
+
+
+def test_dwa_takes_a_task_without_a_label_for_one_that_stands_still():
+    weighting = DwaWeighting(2, temperature=2.0)
+    weighting.end_epoch(torch.tensor([4.0, torch.nan]))
+    weighting.end_epoch(torch.tensor([4.0, 2.0]))
+    assert weighting(seen([1.0, 1.0])).tolist() == pytest.approx([1, 1])
+
+
+def test_rlw_draws_anew_every_step_from_its_seed_alone():
+    first, second, other = (RlwWeighting(2, seed=seed) for seed in (3, 3, 4))
+    draws = [first(seen([1.0, 1.0])) for _ in range(3)]
+    torch.manual_seed(9)
+    assert all(torch.equal(draw, second(seen([1.0, 1.0]))) for draw in draws)
+    assert not torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], other(seen([1.0, 1.0])))
+    assert draws[0].sum().item() == pytest.approx(1)
+
+
+def longhand_gradnorm(weights, norms, losses, first_losses, alpha):
+    weighted = [w * n for w, n in zip(weights, norms, strict=True)]
+    mean = sum(weighted) / len(weighted)
+    progress = [loss / first for loss, first in zip(losses, first_losses, strict=True)]
+    rates = [p / (sum(progress) / len(progress)) for p in progress]
+    return sum(abs(g - mean * rate**alpha) for g, rate in zip(weighted, rates, strict=True))
+
+
+def test_gradnorm_equals_its_longhand_twin():
+    weighting = GradNormWeighting(2, alpha=1.5)
+    gradients = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
+    weighting(seen([2.0, 1.0], gradients=gradients))
+    given = seen([1.0, 0.9], gradients=gradients)
+    weights = weighting(given)
+    assert weights.tolist() == [1, 1]
+    loss = weighting.weighting_loss(weights, given)
+    assert loss.item() == pytest.approx(longhand_gradnorm([1, 1], [5, 1], [1.0, 0.9], [2.0, 1.0], 1.5), rel=1e-6)
+    loss.backward()
+    # the target is a constant: the sign of the difference times the task's norm
+    assert weighting.task_weights.grad.tolist() == pytest.approx([5, -1], rel=1e-6)
+
+
+def test_gradnorm_takes_weight_from_the_task_with_the_larger_gradient():
+    weighting, gradients = GradNormWeighting(2, alpha=0.0), torch.tensor([[3.0, 4.0], [0.0, 1.0]])
+    optimizer = torch.optim.SGD(weighting.parameters(), lr=0.002)
+    for _ in range(300):
+        given = seen([1.0, 1.0], gradients=gradients)
+        optimizer.zero_grad()
+        weighting.weighting_loss(weighting(given), given).backward()
+        optimizer.step()
+    weights = weighting(seen([1.0, 1.0], gradients=gradients)).detach()
+    assert weights.sum().item() == pytest.approx(2, abs=1e-5)
+    assert (weights * torch.tensor([5.0, 1.0])).tolist() == pytest.approx([5 / 3, 5 / 3], abs=0.05)
+
+
+def rule(name: str, gradients: torch.Tensor) -> torch.Tensor:
+    return GradientRuleWeighting(name, seed=0)(seen([1.0] * len(gradients), gradients=gradients))
+
+
+def test_mgda_equals_the_closed_form_of_two_tasks():
+    a, b = torch.tensor([1.0, 0.0, 2.0]), torch.tensor([0.5, 1.0, -1.0])
+    share = (((b - a) @ b) / ((a - b) @ (a - b))).clamp(0, 1).item()
+    assert rule("mgda", torch.stack([a, b])).tolist() == pytest.approx([share, 1 - share], abs=1e-3)
+
+
+def test_pcgrad_equals_its_longhand_twin():
+    a, b = torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 1.0])
+    projected = (a - (a @ b) / (b @ b) * b) + (b - (b @ a) / (a @ a) * a)
+    weights = rule("pcgrad", torch.stack([a, b]))
+    torch.testing.assert_close(weights[0] * a + weights[1] * b, projected)
+
+
+@pytest.mark.parametrize("name", ["upgrad", "mgda"])
+def test_the_direction_harms_no_task(name):
+    gradients = torch.randn(3, 12, generator=torch.Generator().manual_seed(5))
+    direction = rule(name, gradients) @ gradients
+    assert (gradients @ direction > -1e-4).all()
+
+
+def test_imtl_g_projects_the_direction_alike_on_every_tasks_gradient():
+    gradients = torch.randn(2, 12, generator=torch.Generator().manual_seed(5))
+    direction = rule("imtl_g", gradients) @ gradients
+    onto = gradients @ direction / gradients.norm(dim=1)
+    assert onto[0].item() == pytest.approx(onto[1].item(), rel=1e-3)
+
+
+def test_cagrad_stays_within_its_radius_of_the_mean_gradient():
+    gradients = torch.randn(2, 12, generator=torch.Generator().manual_seed(5))
+    mean = gradients.mean(dim=0)
+    weights = rule("cagrad", gradients)
+    distance = (weights @ gradients - mean).norm() / mean.norm()
+    assert distance.item() == pytest.approx(0.5, abs=0.02)
+
+
+def test_aligned_mtl_of_orthogonal_gradients_of_one_length_is_their_mean():
+    weights = rule("aligned_mtl", torch.eye(2, 5))
+    assert weights.tolist() == pytest.approx([0.5, 0.5], abs=1e-5)
+
+
+def test_a_gradient_rule_leaves_the_global_generator_alone():
+    state = torch.get_rng_state()
+    rule("pcgrad", torch.randn(3, 12, generator=torch.Generator().manual_seed(5)))
+    assert torch.equal(torch.get_rng_state(), state)

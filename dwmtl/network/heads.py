@@ -1,0 +1,61 @@
+"""The heads by the names that `params.yaml` uses: a branch's vector in, logits out. Knows nothing of the trunk."""
+
+from torch import Tensor, nn
+
+from dwmtl.errors import ParamsError
+from dwmtl.params import ArcFaceHeadParams, CosFaceHeadParams, HiddenHeadParams, LinearHeadParams
+
+HIDDEN_LENGTH = 128
+
+
+class MarginHead(nn.Module):
+    """Scaled cosines between a vector and its classes' weights; in training with a margin on the true class.
+
+    The sole owner of pytorch_metric_learning, an optional extra.
+
+    Args:
+        num_features: length D of a vector.
+        params: which margin, how wide, and the cosines' scale.
+    Raises:
+        ParamsError: pytorch_metric_learning is not installed.
+    Source: Deng et al. 2019 (ArcFace, CVPR), Wang et al. 2018 (CosFace, CVPR).
+    """
+
+    def __init__(self, num_features: int, num_classes: int, params: ArcFaceHeadParams | CosFaceHeadParams):
+        super().__init__()
+        try:
+            from pytorch_metric_learning import losses, reducers
+        except ImportError:
+            raise ParamsError(f"a head is {params.name}, which needs an extra: pip install 'dwmtl[margin]'.") from None
+        kind, margin = {
+            "arcface": lambda: (losses.ArcFaceLoss, params.margin_deg),
+            "cosface": lambda: (losses.CosFaceLoss, params.margin),
+        }[params.name]()
+        self.margin_loss = kind(
+            num_classes, num_features, margin=margin, scale=params.scale, reducer=reducers.DoNothingReducer()
+        )
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(B, D) -> (B, C): scale * cosine, no margin."""
+        return self.margin_loss.get_logits(vectors)
+
+    def sample_losses(self, vectors: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy a sample with the margin: (B, D), (B,) class indices -> (B,), nats."""
+        return self.margin_loss(vectors, labels)["loss"]["losses"]
+
+
+def make_head(
+    params: LinearHeadParams | HiddenHeadParams | ArcFaceHeadParams | CosFaceHeadParams,
+    num_features: int,
+    num_classes: int,
+) -> nn.Module:
+    """(B, num_features) -> (B, num_classes)."""
+    if params.name in ("arcface", "cosface"):
+        return MarginHead(num_features, num_classes, params)
+    if params.name == "hidden":
+        layers = [nn.Linear(num_features, HIDDEN_LENGTH), nn.ReLU(), nn.Linear(HIDDEN_LENGTH, num_classes)]
+    else:
+        layers = [nn.Linear(num_features, num_classes)]
+    if params.relu_on_logits:
+        layers.append(nn.ReLU())
+    return layers[0] if len(layers) == 1 else nn.Sequential(*layers)

@@ -1,0 +1,57 @@
+"""Sums over the processes of a training, each with its share of the batch. Without a process group, nothing happens.
+
+Every process computes the same total loss of the whole batch from its own samples, so a sum passes the gradient on as
+it is, and the gradients of the parameters are summed over the processes: exactly the gradient of one process with the
+whole batch. (DistributedDataParallel averages the gradients of one loss; the method has two, and products of means.)
+"""
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+
+def num_processes() -> int:
+    """1 without a process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(context, values: Tensor) -> Tensor:
+        values = values.clone()
+        dist.all_reduce(values)
+        return values
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+def sum_over_processes(values: Tensor) -> Tensor:
+    """The sum; its gradient reaches each process's own values unchanged."""
+    return values if num_processes() == 1 else _Sum.apply(values)
+
+
+def mean_over_processes(values: Tensor) -> Tensor:
+    """The mean, likewise."""
+    return values if num_processes() == 1 else _Sum.apply(values) / num_processes()
+
+
+def gather_samples(values: Tensor) -> Tensor:
+    """(B, ...) of every process, in their order, without gradient; B must be the same in all."""
+    if num_processes() == 1:
+        return values.detach()
+    parts = [torch.empty_like(values) for _ in range(num_processes())]
+    dist.all_gather(parts, values.detach().contiguous())
+    return torch.cat(parts)
+
+
+def sum_gradients(gradients: list[Tensor | None]) -> list[Tensor | None]:
+    """Gradients summed over the processes; the same ones must be None in all."""
+    if num_processes() == 1:
+        return gradients
+    there = [gradient for gradient in gradients if gradient is not None]
+    flat = torch.cat([gradient.flatten() for gradient in there])
+    dist.all_reduce(flat)
+    summed = iter(flat.split([gradient.numel() for gradient in there]))
+    return [None if gradient is None else next(summed).view_as(gradient) for gradient in gradients]

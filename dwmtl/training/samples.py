@@ -1,0 +1,83 @@
+"""The samples of a fold's training: crops of one set or of both, with the labels that each of them has."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dwmtl.datasets.crops import crop_paths
+from dwmtl.errors import ProtocolError
+from dwmtl.network.network import EXPRESSION, IDENTITY
+from dwmtl.params import TaskParams
+from dwmtl.training.losses import NO_LABEL
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N training samples with the labels of T tasks.
+
+    Attributes:
+        paths: the crops' files.
+        classes: a task's name -> its class names in the order of the logits.
+        labels: a task's name -> (N,) class indices, NO_LABEL where a sample has none.
+    """
+
+    paths: list[Path]
+    classes: dict[str, list[str]]
+    labels: dict[str, np.ndarray]
+
+
+def with_face(aligned_dir: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose photo has a crop with a face found, with the crop's file as column `path`."""
+    paths = crop_paths(aligned_dir, rows["photo"], status=("aligned",))
+    rows = rows.assign(path=[aligned_dir / path for path in paths])
+    return rows[(paths != "").to_numpy()]
+
+
+def fold_samples(
+    expression_rows: pd.DataFrame,
+    identity_rows: pd.DataFrame | None,
+    tasks: dict[str, TaskParams],
+    *,
+    expressions: list[str],
+    all_labels: pd.DataFrame,
+) -> Samples:
+    """The samples of a fold.
+
+    Args:
+        expression_rows: training rows of the expression set from `with_face`; an empty cell of a task's column is no
+            label, so a row without a subject trains the other tasks alone.
+        identity_rows: rows of the identity set from `with_face` (columns subject, path), which have no label but the
+            identity; their subjects get the prefix `identity/`. None: the set is not trained on.
+        expressions: class names of the expression task; a row whose expression is not among them has no such label.
+        all_labels: the expression set's rows of every fold, whose values are the classes of the further tasks.
+    Raises:
+        ProtocolError: a task's column is not there, or gives a training fewer than two classes.
+    """
+    parts = [expression_rows]
+    if identity_rows is not None:
+        parts.append(identity_rows[["path"]].assign(subject="identity/" + identity_rows["subject"]))
+    rows = pd.concat(parts, ignore_index=True)
+    classes = {}
+    for name, task in tasks.items():
+        if task.labels not in all_labels:
+            raise ProtocolError(
+                f"tasks.{name}.labels is {task.labels}, and the expression set has no such column. It has: "
+                f"{', '.join(all_labels.columns)}."
+            )
+        # who is trained on differs from fold to fold; what else can be told of a face does not
+        values = rows if name == IDENTITY else all_labels
+        classes[name] = expressions if name == EXPRESSION else sorted(set(values[task.labels].dropna()) - {""})
+        if len(classes[name]) < 2:
+            raise ProtocolError(
+                f"task {name}: {len(classes[name])} classes in the column {task.labels}; at least 2 are needed. Look "
+                "at tasks and labels.num_folds in params.yaml."
+            )
+    labels = {name: class_indices(rows[task.labels], classes[name]) for name, task in tasks.items()}
+    return Samples(rows["path"].tolist(), classes, labels)
+
+
+def class_indices(names: pd.Series, classes: list[str]) -> np.ndarray:
+    """Class index of each name, NO_LABEL for a name that is no class."""
+    return names.map({name: index for index, name in enumerate(classes)}).fillna(NO_LABEL).to_numpy().astype(np.int64)

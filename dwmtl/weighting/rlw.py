@@ -1,0 +1,24 @@
+"""Random loss weighting: the baseline that a rule must beat to have learned anything."""
+
+import torch
+from torch import Tensor
+
+from dwmtl.weighting.weighting import Weighting, WeightingInput, renormalize
+
+
+class RlwWeighting(Weighting):
+    """weights = softmax of T standard normal draws, anew every step; they sum to 1.
+
+    Args:
+        seed: of the draws, which depend on it and on the step's number alone.
+    Source: Lin, Ye & Zhang 2022 (TMLR), arXiv:2111.10603.
+    """
+
+    def __init__(self, num_tasks: int, *, seed: int):
+        super().__init__()
+        self.num_tasks = num_tasks
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def forward(self, given: WeightingInput) -> Tensor:
+        draw = torch.randn(self.num_tasks, generator=self._generator).to(given.task_losses.device)
+        return renormalize(torch.softmax(draw, dim=0), given.has_label)

@@ -1,0 +1,90 @@
+"""Two processes (gloo) with half a batch each, against one process with the whole."""
+
+import pytest
+import torch
+from torch import multiprocessing
+
+from dwmtl.params import UnitParams, load_params
+from dwmtl.training.loop import task_losses_of
+from dwmtl.training.losses import NO_LABEL
+from dwmtl.training.optimizers import make_optimizer
+from dwmtl.training.step import MultiTaskStep
+from dwmtl.weighting.by_name import make_weighting
+
+TASKS = ("identity", "expression", "glasses")
+CROPS = torch.randn(4, 3, 80, 80, generator=torch.Generator().manual_seed(1))
+LABELS = {  # unlike counts of labelled samples in the halves, and a task that only one half has
+    "identity": torch.tensor([0, 1, NO_LABEL, 1]),
+    "expression": torch.tensor([0, 1, 2, NO_LABEL]),
+    "glasses": torch.tensor([NO_LABEL, NO_LABEL, 1, 0]),
+}
+
+
+def make_step(name: str) -> MultiTaskStep:
+    from dwmtl.network.network import FaceNetwork
+
+    torch.manual_seed(0)
+    params = load_params()
+    heads = {task: params.tasks["identity" if task == "identity" else "expression"].head for task in TASKS}
+    losses = {task: params.tasks["identity" if task == "identity" else "expression"].loss for task in TASKS}
+    network = FaceNetwork(
+        params.network.model_copy(update={"dropout": 0.0}), heads, {"identity": 3, "expression": 3, "glasses": 2}
+    ).eval()
+    section = params.train.weighting.model_copy(update={"name": name})
+    weighting = make_weighting(section, num_features=1792, tasks=TASKS, seed=0)
+    return MultiTaskStep(
+        network=network,
+        weighting=weighting,
+        task_losses_of=task_losses_of(network, losses),
+        optimizer=make_optimizer(
+            "sgd",
+            network.parameters(),
+            learning_rate=0.05,
+            undecayed=weighting.parameters() if weighting.trains_with_network else (),
+        ),
+        weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=0.1)
+        if isinstance(section.settings, UnitParams)
+        else None,
+        clip_grad_norm=5.0,
+    )
+
+
+def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
+    """Two steps; every parameter after them, the centres, and what was recorded."""
+    step = make_step(name)
+    results = [step(CROPS[part], {task: values[part] for task, values in LABELS.items()}) for _ in range(2)]
+    return {
+        **step.network.state_dict(),
+        **{f"weighting.{key}": value for key, value in step.weighting.state_dict().items()},
+        "centers": step.task_losses_of["identity"].center.centers,
+        "losses": torch.stack([result.task_losses for result in results]),
+        "weights": torch.stack([result.task_weights for result in results]),
+        "norms": torch.stack([result.grad_norm for result in results]),
+    }
+
+
+def work(rank: int, names: list[str], folder: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    for name in names:
+        torch.save(steps(name, slice(2 * rank, 2 * rank + 2)), f"{folder}/{name}_{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+NAMES = ["dynamic", "naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"]
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory) -> dict[str, list[dict[str, torch.Tensor]]]:
+    folder = tmp_path_factory.mktemp("processes")
+    multiprocessing.start_processes(work, (NAMES, str(folder)), nprocs=2, start_method="spawn")
+    return {name: [torch.load(folder / f"{name}_{rank}.pt") for rank in range(2)] for name in NAMES}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_end_as_one_with_the_whole_batch(halves, name):
+    whole = steps(name, slice(None))
+    for half in halves[name]:
+        for key, value in whole.items():
+            torch.testing.assert_close(half[key], value, rtol=1e-4, atol=1e-5, msg=f"{name}: {key}")
