@@ -1,4 +1,4 @@
-"""Reading a TensorFlow V2 checkpoint of the authors' FaceLiveNet. The sole owner of tensorflow, an optional extra."""
+"""Reading a TensorFlow V2 checkpoint of the authors' FaceLiveNet, or of facenet. The sole owner of tensorflow, an optional extra."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from dwmtl.errors import ModelFileError
-from dwmtl.network.network import FaceNetwork
 from dwmtl.network.tensorflow_names import torch_name, torch_value
 
 
@@ -17,15 +16,17 @@ class TensorflowCheckpoint:
     """The authors' variables under our names.
 
     Attributes:
-        network: for `FaceNetwork.load_state_dict(strict=False)`; batch norm's constant scale is not among them.
+        network: under the names of `FaceNetwork.state_dict()`; batch norm's constant scale is not among them.
         unit: the dynamic-weight unit's, empty if the checkpoint has none.
         centers: (identities, 1792), the class centres; None if the checkpoint has none.
+        sources: a name of ours, in `network`, `unit` or `centers` -> the variable it is.
         skipped: variables that have no place here (optimiser slots, moving averages, the step).
     """
 
     network: dict[str, Tensor]
     unit: dict[str, Tensor]
     centers: Tensor | None
+    sources: dict[str, str]
     skipped: list[str]
 
 
@@ -56,39 +57,17 @@ def convert(variables: dict[str, np.ndarray], *, feature_shape: tuple[int, int, 
         feature_shape: (channels, height, width) of the shared features: (1792, 3, 3) at 160 px.
     """
     names = set(variables)
-    network, unit, skipped = {}, {}, []
+    network, unit, sources, skipped = {}, {}, {}, []
     for variable, value in variables.items():
         name = torch_name(variable, variables=names)
         if name is None:
-            if variable != "centers":
+            if variable == "centers":
+                sources["centers"] = variable
+            else:
                 skipped.append(variable)
             continue
+        sources[name] = variable
         part = unit if name.startswith("unit.") else network
         part[name] = torch_value(variable, value, feature_shape=feature_shape)
     centers = torch.from_numpy(variables["centers"]) if "centers" in variables else None
-    return TensorflowCheckpoint(network, unit, centers, skipped)
-
-
-def load_into(network: FaceNetwork, checkpoint: TensorflowCheckpoint) -> None:
-    """Fill a whole network.
-
-    Raises:
-        ModelFileError: a weight of the network is not in the checkpoint, one of the checkpoint's has no place in the
-            network, or a shape differs. Nothing is loaded in part.
-    """
-    own = {
-        name: value
-        for name, value in network.state_dict().items()
-        if not name.endswith(("norm.weight", "num_batches_tracked"))  # constants that TensorFlow does not store
-    }
-    missing, surplus = sorted(set(own) - set(checkpoint.network)), sorted(set(checkpoint.network) - set(own))
-    shapes = [
-        f"{name} {tuple(checkpoint.network[name].shape)} for {tuple(value.shape)}"
-        for name, value in own.items()
-        if name in checkpoint.network and checkpoint.network[name].shape != value.shape
-    ]
-    problems = [*(f"no {name}" for name in missing), *(f"no place for {name}" for name in surplus), *shapes]
-    if problems:
-        listed = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise ModelFileError(f"the checkpoint does not fit the network: {listed}.")
-    network.load_state_dict(checkpoint.network, strict=False)
+    return TensorflowCheckpoint(network, unit, centers, sources, skipped)

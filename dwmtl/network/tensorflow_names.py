@@ -23,6 +23,8 @@ _HEADS = {
     "Logits": "heads.expression.2",
     "Logits_lossweights": "unit",
 }
+_FACENET_HEADS = {"Logits": "heads.identity"}
+_BOTTLENECK = "InceptionResnetV1/Bottleneck"
 _LAYER = re.compile(r"Conv2d_(?P<stem>\w+)|(?P<block>[\w/]+?)/(?:Branch_(?P<tower>\d)/)?(?P<conv>Conv2d_\w+)")
 
 
@@ -32,14 +34,19 @@ def torch_name(variable: str, *, variables: set[str]) -> str | None:
 
     Args:
         variable: e.g. `InceptionResnetV1/Mixed_6a/Branch_1/Conv2d_0a_1x1/BatchNorm/beta`.
-        variables: all names of the checkpoint: a tower's convolutions are numbered by their names' order.
+        variables: all names of the checkpoint: a tower's convolutions are numbered by their names' order, and `Logits`
+            are expressions in FaceLiveNet, identities in facenet.
     """
     leaf = next((leaf for leaf in _LEAVES if variable.endswith("/" + leaf)), None)
     if leaf is None:
         return None
     scope = variable.removesuffix("/" + leaf)
-    if scope in _HEADS:
-        return f"{_HEADS[scope]}.{_LEAVES[leaf]}"
+    heads = _HEADS if "Logits_verif/weights" in variables else _FACENET_HEADS
+    if scope in heads:
+        return f"{heads[scope]}.{_LEAVES[leaf]}"
+    if scope == _BOTTLENECK:
+        layer = "0." if leaf == "weights" else "1."
+        return f"branches.identity.bottleneck.{layer}{_LEAVES[leaf].removeprefix('norm.')}"
     network, _, layer = scope.partition("/")
     match = _LAYER.fullmatch(layer)
     if network not in ("InceptionResnetV1", "InceptionResnetV1_expression") or match is None:

@@ -6,6 +6,8 @@ what they hold). DWMTL_GOLDEN names another one.
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from dwmtl.network.tensorflow_checkpoint import convert, load_into, read_variables
+from dwmtl.network.model_file import METHOD_FILE, load_model, load_weights
+from dwmtl.network.tensorflow_checkpoint import read_variables
 from dwmtl.network.tensorflow_names import torch_name, torch_value
-from dwmtl.params import HiddenHeadParams
 from dwmtl.training.loop import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep, StepResult
@@ -48,25 +50,31 @@ def folder(testdata) -> Path:
 
 
 @pytest.fixture(scope="module")
-def golden(folder, make_network, loss_params) -> Golden:
+def imported(folder, tmp_path_factory) -> Path:
+    """The checkpoint as the project's own command imports it."""
+    prefix = next(folder.glob("*.ckpt.index")).with_suffix("")
+    out = tmp_path_factory.mktemp("imported") / "model"
+    command = [sys.executable, "-m", "dwmtl", "import-checkpoint", str(prefix), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def golden(folder, imported, loss_params) -> Golden:
     numbers = dict(np.load(folder / "golden.npz"))
     variables = read_variables(next(folder.glob("*.ckpt.index")).with_suffix(""))
     feature_shape = numbers["mixed_7a"].shape[1:]
-    checkpoint = convert(variables, feature_shape=feature_shape)
-    network = make_network(
-        {"identity": numbers["logits_id"].shape[1], "expression": numbers["logits_expr_eval"].shape[1]},
-        heads={"expression": HiddenHeadParams(name="hidden", relu_on_logits=True)},
-        dropout=0.0,
-        batch_norm_momentum=0.005,
-        linear_sigma=0.1,
-    )
-    load_into(network, checkpoint)
+    network, _ = load_model(imported)
+    for branch in network.branches.values():
+        branch.dropout.p = 0.0  # the golden run keeps every value
+    method = load_weights(imported, METHOD_FILE)
     weighting = DynamicWeighting(
         int(np.prod(feature_shape)), 2, normalize_logits=False, detach_weights=False, sigma=0.01
     )
-    weighting.load_state_dict(checkpoint.unit)
+    weighting.load_state_dict({name: value for name, value in method.items() if name.startswith("unit.")})
     losses = task_losses_of(network, loss_params("identity", "expression"))
-    losses["identity"].center.centers.copy_(checkpoint.centers)
+    losses["identity"].center.centers.copy_(method["centers"])
     step = MultiTaskStep(
         network=network,
         weighting=weighting,

@@ -1,0 +1,106 @@
+"""What a step costs under each weighting, against fixed weights, side by side: rounds of all of them in turn.
+
+    python benchmarks/step_time.py --rounds 20 --batch-size 16 --crop-px 112
+
+Prints the median time of a step and its ratio to fixed weights' (median over the rounds of the ratios in a round).
+"""
+
+import platform
+import time
+from statistics import median
+from typing import Annotated
+
+import torch
+import typer
+
+from dwmtl.compute import make_fabric
+from dwmtl.network.network import FaceNetwork
+from dwmtl.params import UnitParams, load_params
+from dwmtl.training.loop import task_losses_of
+from dwmtl.training.optimizers import make_optimizer
+from dwmtl.training.step import MultiTaskStep
+from dwmtl.weighting.by_name import make_weighting
+
+NAMES = ["equal", "dynamic", "naive_dynamic", "uncertainty", "dwa", "rlw", "gradnorm", "pcgrad", "cagrad", "mgda", "upgrad"]
+BASELINE = "equal"
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="steps of each weighting that are timed")] = 20,
+    batch_size: int = 16,
+    crop_px: int = 112,
+    num_identities: int = 20,
+    accelerator: str = "auto",
+    precision: str = "32-true",
+    only: Annotated[str, typer.Option(help="weightings by commas; all by default")] = "",
+) -> None:
+    """Time a step under each weighting."""
+    names = [BASELINE, *(only.split(",") if only else NAMES[1:])]
+    fabric = make_fabric(accelerator, precision=precision)
+    steps = {name: make_step(name, crop_px, num_identities, fabric) for name in names}
+    generator = torch.Generator().manual_seed(0)
+    crops = torch.randn(batch_size, 3, crop_px, crop_px, generator=generator).to(fabric.device)
+    crops = crops.contiguous(memory_format=torch.channels_last)
+    labels = {
+        "identity": torch.randint(0, num_identities, (batch_size,), generator=generator).to(fabric.device),
+        "expression": torch.randint(0, 7, (batch_size,), generator=generator).to(fabric.device),
+    }
+    for step in steps.values():
+        for _ in range(3):
+            step(crops, labels)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        order = names[number % len(names) :] + names[: number % len(names)]  # nobody is always first
+        for name in order:
+            times[name].append(timed(steps[name], crops, labels, fabric.device))
+    device = torch.cuda.get_device_name() if fabric.device.type == "cuda" else platform.processor() or "CPU"
+    print(f"{device}, {torch.get_num_threads()} threads, batch {batch_size}, {crop_px} px, {precision}, {rounds} rounds")
+    print("| weighting | step, ms | against fixed weights |\n| --- | --- | --- |")
+    for name in names:
+        ratio = median(a / b for a, b in zip(times[name], times[BASELINE], strict=True))
+        print(f"| `{name}` | {1000 * median(times[name]):.1f} | {ratio:.3f} |")
+
+
+def make_step(name: str, crop_px: int, num_identities: int, fabric) -> MultiTaskStep:
+    """A step on a network of its own."""
+    torch.manual_seed(0)
+    params = load_params()
+    network = FaceNetwork(
+        params.network,
+        {task: values.head for task, values in params.tasks.items()},
+        {"identity": num_identities, "expression": 7},
+    )
+    network.to(fabric.device, memory_format=torch.channels_last)
+    section = params.train.weighting.model_copy(update={"name": name})
+    num_features = network.num_shared_features(crop_px)
+    weighting = make_weighting(section, num_features=num_features, tasks=network.tasks, seed=0).to(fabric.device)
+    network.set_training(frozen=set())
+    has_own = isinstance(section.settings, UnitParams)
+    return MultiTaskStep(
+        network=network,
+        weighting=weighting,
+        task_losses_of=task_losses_of(network, {t: v.loss for t, v in params.tasks.items()}).to(fabric.device),
+        optimizer=make_optimizer(
+            "adamw",
+            network.parameters(),
+            learning_rate=1e-5,
+            undecayed=weighting.parameters() if weighting.trains_with_network else (),
+        ),
+        weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=0.01) if has_own else None,
+        clip_grad_norm=5.0,
+        autocast=fabric.autocast,
+    )
+
+
+def timed(step: MultiTaskStep, crops: torch.Tensor, labels: dict[str, torch.Tensor], device: torch.device) -> float:
+    """Seconds of one step."""
+    synchronize = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    synchronize()
+    start = time.perf_counter()
+    step(crops, labels)
+    synchronize()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,109 @@
+"""The comparison as a table and a figure: means over seeds and folds, and differences against `dynamic` in pairs."""
+
+import io
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dwmtl.stage import run
+
+MEASURES = {
+    "expression_accuracy": "expression",
+    "verification_accuracy": "verification",
+    "authentication_accuracy": "authentication",
+}
+REFERENCE = "dynamic"
+
+
+def main(results: Path, out: Path, figure: Path) -> None:
+    """Write the table (Markdown) and the figure (SVG)."""
+    runs = read(results)
+    sections = [section(name, runs[runs["data_set"] == name]) for name in sorted(runs["data_set"].unique())]
+    out.write_text("\n".join(sections))
+    figure.write_text(draw(runs))
+
+
+def read(results: Path) -> pd.DataFrame:
+    """A row a training: data_set, weighting, seed, fold, and the measures."""
+    tables = []
+    for file in sorted(results.glob("*/*.json")):
+        table = pd.DataFrame(json.loads(file.read_text()))
+        tables.append(table.assign(data_set=file.parent.name, weighting=file.stem))
+    return pd.concat(tables, ignore_index=True)
+
+
+def section(name: str, runs: pd.DataFrame) -> str:
+    """A data set's table: percent, mean ± deviation over the trainings; difference ± its standard error."""
+    chance = {"expression_accuracy": runs["majority"].mean(), "authentication_accuracy": runs["always_reject"].mean()}
+    lines = [
+        f"### {name}",
+        "",
+        f"{runs.groupby('weighting').size().iloc[0]} trainings a weighting ({runs['seed'].nunique()} seeds × "
+        f"{runs['fold'].nunique()} folds). Guessing: expression {100 * chance['expression_accuracy']:.1f}, verification "
+        f"50.0, authentication {100 * chance['authentication_accuracy']:.1f}.",
+        "",
+        "| weighting | " + " | ".join(f"{short} | Δ" for short in MEASURES.values()) + " |",
+        "| --- |" + " --- |" * (2 * len(MEASURES)),
+    ]
+    order = runs.groupby("weighting")["expression_accuracy"].mean().sort_values(ascending=False, kind="stable").index
+    for weighting in order:
+        cells = [f"{cell(runs, weighting, measure)} | {difference(runs, weighting, measure)}" for measure in MEASURES]
+        lines.append(f"| `{weighting}` | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def cell(runs: pd.DataFrame, weighting: str, measure: str) -> str:
+    values = 100 * runs.loc[runs["weighting"] == weighting, measure]
+    return f"{values.mean():.1f} ± {values.std(ddof=0):.1f}"
+
+
+def paired(runs: pd.DataFrame, weighting: str, measure: str) -> np.ndarray:
+    """A difference a seed and fold, in points, against the reference."""
+    wide = runs.pivot(index=["seed", "fold"], columns="weighting", values=measure)
+    return 100 * (wide[weighting] - wide[REFERENCE]).to_numpy()
+
+
+def difference(runs: pd.DataFrame, weighting: str, measure: str) -> str:
+    if weighting == REFERENCE:
+        return ""
+    values = paired(runs, weighting, measure)
+    return f"{values.mean():+.1f} ± {values.std(ddof=1) / np.sqrt(len(values)):.1f}"
+
+
+def draw(runs: pd.DataFrame) -> str:
+    """Differences against the reference, a dot a training, their mean and standard error beside."""
+    data_sets = sorted(runs["data_set"].unique())
+    weightings = sorted(set(runs["weighting"]) - {REFERENCE}, reverse=True)
+    ink = "#7d838c"
+    style = {
+        "svg.hashsalt": "dwmtl", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 8,
+        "axes.edgecolor": ink, "axes.labelcolor": ink, "axes.titlecolor": ink, "text.color": ink,
+        "xtick.color": ink, "ytick.color": ink, "axes.spines.top": False, "axes.spines.right": False,
+    }  # fmt: skip
+    with matplotlib.rc_context(style):
+        page = Figure(figsize=(9, 0.22 * len(weightings) * len(data_sets) + 1.2), layout="constrained")
+        panels = page.subplots(len(data_sets), len(MEASURES), sharey=True, squeeze=False)
+        for row, data_set in enumerate(data_sets):
+            there = runs[runs["data_set"] == data_set]
+            for axes, (measure, short) in zip(panels[row], MEASURES.items(), strict=True):
+                for place, weighting in enumerate(weightings):
+                    values = paired(there, weighting, measure)
+                    axes.plot(values, np.full(len(values), place), ".", color="#3b8fd4", alpha=0.45)
+                    error = values.std(ddof=1) / np.sqrt(len(values))
+                    axes.errorbar(values.mean(), place, xerr=error, fmt="o", color="#e0861a", markersize=4)
+                axes.axvline(0, color=ink, linewidth=0.8)
+                axes.set_title(f"{data_set}: {short}")
+                if row == len(data_sets) - 1:
+                    axes.set_xlabel("points against dynamic")
+            panels[row][0].set_yticks(range(len(weightings)), weightings)
+        text = io.StringIO()
+        page.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+if __name__ == "__main__":
+    run(main)

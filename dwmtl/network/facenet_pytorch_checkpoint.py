@@ -1,0 +1,56 @@
+"""Weights of facenet-pytorch's `InceptionResnetV1`, read from a file or by their published names, and written."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor
+
+from dwmtl.errors import ModelFileError
+from dwmtl.network.facenet_pytorch_names import facenet_pytorch_name
+
+PUBLISHED = ("vggface2", "casia-webface")
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a `.pt` file, by name. Nothing but tensors is unpickled (`weights_only`).
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or holds something else.
+    """
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: no such file.") from None
+    except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelFileError(f"{path}: not a file of tensors by torch.save ({reason}).") from None
+    if isinstance(values, dict) and isinstance(values.get("state_dict"), dict):
+        values = values["state_dict"]
+    if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
+        raise ModelFileError(f"{path}: not a state dict: tensors by name are expected.")
+    return values
+
+
+def read_published(name: str) -> dict[str, Tensor]:
+    """The weights that facenet-pytorch downloads under a name, and keeps in torch's cache.
+
+    Raises:
+        ModelFileError: they could not be downloaded.
+    """
+    from facenet_pytorch import InceptionResnetV1  # a heavy import, and not needed for files
+
+    try:
+        return InceptionResnetV1(pretrained=name, classify=True).state_dict()
+    except OSError as error:
+        raise ModelFileError(
+            f"{name}: facenet-pytorch could not download it ({error}). Download its .pt file elsewhere and name the file."
+        ) from None
+
+
+def export_state_dict(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of an `inception_resnet_v1` of ours under facenet-pytorch's names; other tasks' parts are left out."""
+    names = set(weights)
+    theirs = {facenet_pytorch_name(name, names=names): value for name, value in weights.items()}
+    theirs.pop(None, None)
+    return theirs
