@@ -1,7 +1,7 @@
 """What every adapter returns, and listing a folder. An adapter lists files; it never decodes one."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,18 +74,3 @@ def _sorted_names(folder: Path, names: Iterable[str]) -> list[str]:
         if not name.isprintable():
             raise DataSetError(f"{folder}: the name {name!r} is not UTF-8 text on one line. Rename the file.")
     return names
-
-
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text file that hold anything, with their numbers from 1.
-
-    Raises:
-        DataSetError: the file is missing or no text.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise DataSetError(f"{path}: no such file. The set's folder must hold it.") from None
-    except UnicodeDecodeError as error:
-        raise DataSetError(f"{path}: not a text file ({error}).") from None
-    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())

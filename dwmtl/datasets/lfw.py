@@ -1,10 +1,9 @@
 """Labeled Faces in the Wild: `Name_Surname/Name_Surname_0001.jpg` and `pairs.txt`, whose blocks are the folds."""
 
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
-from dwmtl.datasets.data_set import DataSet, manifest, numbered_lines, pair_table
+from dwmtl.datasets.data_set import DataSet, manifest, pair_table
+from dwmtl.datasets.pairs_file import read_pairs
 from dwmtl.errors import DataSetError
 
 
@@ -15,56 +14,21 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         DataSetError: a line that is no pair, blocks that do not add up, or a pair naming a photo that is not there.
     """
     pairs_file = folder / "pairs.txt"
-    lines = numbered_lines(pairs_file)
-    num_blocks, num_a_kind = _header(pairs_file, lines)
     rows, photos = [], {}
-    for index, (number, line) in enumerate(lines):
-        where = f"{pairs_file}, line {number}"
-        photo_a, photo_b, is_same = _pair(where, line)
-        for photo in (photo_a, photo_b):
+    for pair in read_pairs(pairs_file):
+        names = _photo(pair.image_a), _photo(pair.image_b)
+        for photo in names:
             if photo not in photos:
-                _require(where, folder, photo)
+                _require(f"{pairs_file}, line {pair.line}", folder, photo)
             photos[photo] = photo.split("/")[0]
-        rows.append((photo_a, photo_b, is_same, index // (2 * num_a_kind)))
-    genuine = Counter(fold for _, _, is_same, fold in rows if is_same)
-    if len(rows) != 2 * num_blocks * num_a_kind or any(genuine[b] != num_a_kind for b in range(num_blocks)):
-        raise DataSetError(
-            f"{pairs_file}: {len(rows)} pairs, {sum(genuine.values())} of them genuine; the first line announces "
-            f"{num_blocks} blocks of {num_a_kind} genuine and {num_a_kind} impostor pairs. Copy the file again."
-        )
+        rows.append((*names, pair.is_same, pair.fold))
     return DataSet(
         manifest([{"photo": photo, "subject": subject} for photo, subject in photos.items()]), pair_table(rows)
     )
 
 
-def _header(pairs_file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, int]:
-    """Number of blocks, and of pairs of either kind in each."""
-    fields = next(lines, (1, ""))[1].split()
-    if len(fields) != 2 or not all(_is_number(field) and int(field) > 0 for field in fields):
-        raise DataSetError(
-            f"{pairs_file}, line 1: must be the number of blocks and of pairs of a kind, as in `10 300`."
-        )
-    return int(fields[0]), int(fields[1])
-
-
-def _pair(where: str, line: str) -> tuple[str, str, bool]:
-    """`name i j`: two photos of a person; `nameA i nameB j`: photos of two people."""
-    fields = line.split("\t") if "\t" in line else line.split()
-    if len(fields) == 3 and _is_number(fields[1]) and _is_number(fields[2]):
-        return _photo(fields[0], fields[1]), _photo(fields[0], fields[2]), True
-    if len(fields) == 4 and _is_number(fields[1]) and _is_number(fields[3]) and fields[0] != fields[2]:
-        return _photo(fields[0], fields[1]), _photo(fields[2], fields[3]), False
-    raise DataSetError(
-        f"{where}: must be `name i j` or, of two people, `name i name j`. Got {line.strip()[:80]!r} instead."
-    )
-
-
-def _is_number(field: str) -> bool:
-    return field.isdecimal() and len(field) <= 6
-
-
-def _photo(name: str, number: str) -> str:
-    return f"{name}/{name}_{int(number):04d}.jpg"
+def _photo(image: str) -> str:
+    return f"{image.rsplit('_', 1)[0]}/{image}.jpg"
 
 
 def _require(where: str, folder: Path, photo: str) -> None:

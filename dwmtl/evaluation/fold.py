@@ -170,10 +170,10 @@ def _further_metrics(
 
 
 def _verify(pairs: pd.DataFrame, answered: Answered, params: EvaluateParams) -> Verification:
-    embeddings = answered.answers.embeddings
     return verify(
-        embeddings[answered.rows(pairs["a"])],
-        embeddings[answered.rows(pairs["b"])],
+        answered.answers.embeddings,
+        answered.rows(pairs["a"]),
+        answered.rows(pairs["b"]),
         pairs["is_same_identity"].to_numpy(bool),
         pairs["fold"].to_numpy(),
         distance=params.distance,

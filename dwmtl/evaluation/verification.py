@@ -5,17 +5,32 @@ Source: davidsandberg/facenet, whose accuracy this is exactly: thresholds 0, 0.0
 Euclidean distance of the unit embeddings is strictly smaller, the first of equally good thresholds, population
 deviation over the folds. VAL at a FAR takes the largest threshold on a grid of 0.001 whose FAR on the other folds does
 not exceed the target, where facenet interpolates.
+
+A pair is two row numbers into the embeddings of the images, each there once. Both sides of all pairs are never in
+memory at once: a million pairs of 512 numbers would take 8 GB.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from sklearn.metrics import auc
 
 from dwmtl.errors import ProtocolError
 
 _GRID_SCALE = {"squared_euclidean": 1.0, "cosine": 0.5}
 """Cosine distance is half the squared Euclidean one, so its grids are half as wide."""
+
+_CHUNK = 512
+"""Pairs, or images, compared at a time: 2 MiB a copy of 512-dimensional embeddings, which stays in the cache."""
+
+
+class Embeddings(Protocol):
+    """Embeddings of M images: an array (M, D), or what looks like one when indexed by an array of row numbers."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -71,41 +86,37 @@ def pair_distances(a: np.ndarray, b: np.ndarray, *, distance: str) -> np.ndarray
 
 
 def verify(
-    a: np.ndarray,
-    b: np.ndarray,
+    embeddings: Embeddings,
+    rows_a: np.ndarray,
+    rows_b: np.ndarray,
     is_same: np.ndarray,
     folds: np.ndarray,
     *,
     distance: str,
     subtract_mean: bool,
-    far_targets: list[float],
+    far_targets: Sequence[float],
 ) -> Verification:
     """Score pairs of embeddings.
 
     Args:
-        a, b: (N, D), the two sides' unit embeddings.
+        embeddings: (M, D), an image's unit embedding a row; compared in float64.
+        rows_a, rows_b: (N,) int, the rows of the two sides' images.
         is_same: (N,) bool, whether the pair is genuine.
         folds: (N,) int, each pair's fold.
         distance: see `pair_distances`.
-        subtract_mean: take the mean embedding of the other folds' pairs away first (it changes the cosine only).
+        subtract_mean: take the mean embedding of the other folds' pairs away first, both sides counted (it changes the
+            cosine only).
         far_targets: false accept rates at which VAL is given.
     Raises:
         ProtocolError: fewer than two folds, a fold of genuine or of impostor pairs only, or an embedding that is no
             number or has length 0.
     """
     numbers = _checked_folds(is_same, folds)
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ProtocolError("an embedding holds NaN or infinity; the model is broken. Train it again.")
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    grid = np.arange(0, 4, 0.01) * _GRID_SCALE[distance]
-    far_grid = np.arange(0, 4, 0.001) * _GRID_SCALE[distance]
-    distances, accepted = np.empty(len(a)), np.empty(len(a), dtype=bool)
+    grid, far_grid = threshold_grid(distance), far_threshold_grid(distance)
+    distances, accepted = np.empty(len(folds)), np.empty(len(folds), dtype=bool)
     accuracies, thresholds, tars, fars, rates = [], [], [], [], []
-    common = None if subtract_mean else pair_distances(a, b, distance=distance)
-    for number in numbers:
+    for number, values in _fold_distances(embeddings, rows_a, rows_b, folds, numbers, distance, subtract_mean):
         inside = folds == number
-        mean = np.concatenate([a[~inside], b[~inside]]).mean(axis=0) if subtract_mean else None
-        values = pair_distances(a - mean, b - mean, distance=distance) if subtract_mean else common
         test, rest = (_Counts(values[part], is_same[part]) for part in (inside, ~inside))
         threshold = grid[np.argmax(rest.accuracy(grid))]
         thresholds.append(threshold)
@@ -123,13 +134,72 @@ def verify(
         accuracy_mean=float(np.mean(accuracies)),
         accuracy_std=float(np.std(accuracies)),
         val_at_far=_summaries(far_targets, np.array(rates)),
-        auc=float(auc(far, tar)),
+        auc=float(np.sum(np.diff(far) * (tar[1:] + tar[:-1]) / 2)),
         eer=_equal_error_rate(far, tar),
         far=far,
         tar=tar,
         distances=distances,
         accepted=accepted,
     )
+
+
+def threshold_grid(distance: str) -> np.ndarray:
+    """The thresholds of which the most accurate is taken: (400,)."""
+    return np.arange(0, 4, 0.01) * _GRID_SCALE[distance]
+
+
+def far_threshold_grid(distance: str) -> np.ndarray:
+    """The thresholds of which the largest that keeps a false accept rate is taken: (4000,)."""
+    return np.arange(0, 4, 0.001) * _GRID_SCALE[distance]
+
+
+def _fold_distances(
+    embeddings: Embeddings,
+    rows_a: np.ndarray,
+    rows_b: np.ndarray,
+    folds: np.ndarray,
+    numbers: np.ndarray,
+    distance: str,
+    subtract_mean: bool,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Each fold's number, and the distances of all pairs by which it is judged: (N,)."""
+    if not subtract_mean or distance == "squared_euclidean":  # a common offset leaves differences as they are
+        common = _distances(embeddings, rows_a, rows_b, distance)
+        yield from ((number, common) for number in numbers)
+        return
+    for number in numbers:
+        others = folds != number
+        mean = _mean_of_sides(embeddings, rows_a[others], rows_b[others])
+        yield number, _distances(embeddings, rows_a, rows_b, distance, mean)
+
+
+def _distances(
+    embeddings: Embeddings, rows_a: np.ndarray, rows_b: np.ndarray, distance: str, mean: np.ndarray | None = None
+) -> np.ndarray:
+    """Distances of N pairs, a chunk at a time: (N,)."""
+    distances = np.empty(len(rows_a))
+    for start in range(0, len(rows_a), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        a, b = _float64_rows(embeddings, rows_a[part]), _float64_rows(embeddings, rows_b[part])
+        if mean is not None:
+            a, b = a - mean, b - mean
+        distances[part] = pair_distances(a, b, distance=distance)
+    return distances
+
+
+def _mean_of_sides(embeddings: Embeddings, rows_a: np.ndarray, rows_b: np.ndarray) -> np.ndarray:
+    """Mean embedding of both sides of pairs, each image counted as often as the pairs name it: (D,)."""
+    counts = np.bincount(rows_a, minlength=len(embeddings)) + np.bincount(rows_b, minlength=len(embeddings))
+    named = np.flatnonzero(counts)
+    parts = (named[start : start + _CHUNK] for start in range(0, len(named), _CHUNK))
+    return sum(counts[part] @ _float64_rows(embeddings, part) for part in parts) / counts.sum()
+
+
+def _float64_rows(embeddings: Embeddings, rows: np.ndarray) -> np.ndarray:
+    found = np.asarray(embeddings[rows], dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise ProtocolError("an embedding holds NaN or infinity; the model is broken. Train it again.")
+    return found
 
 
 class _Counts:
@@ -170,7 +240,7 @@ def _val_at(test: _Counts, rest: _Counts, grid: np.ndarray, target: float) -> tu
     return float(test.tar(np.array([threshold]))[0]), float(test.far(np.array([threshold]))[0])
 
 
-def _summaries(far_targets: list[float], rates: np.ndarray) -> tuple[ValidationRate, ...]:
+def _summaries(far_targets: Sequence[float], rates: np.ndarray) -> tuple[ValidationRate, ...]:
     """rates: (F, targets, 2), VAL and FAR."""
     return tuple(
         ValidationRate(

@@ -13,6 +13,7 @@ imported_names = runpy.run_path(str(REPOSITORY / ".ci" / "stage_deps.py"))["impo
 
 # A part imports parts of the rows below its own, never of its own row or of one above.
 ROWS = [
+    {"__main__"},
     {"stages", "cli"},
     {"training", "evaluation", "alignment", "tracking"},
     {"datasets", "network", "weighting", "protocol"},
@@ -43,6 +44,7 @@ PURE = (
     "dwmtl/evaluation/verification.py",
     "dwmtl/evaluation/expression.py",
     "dwmtl/evaluation/authentication.py",
+    "dwmtl/evaluation/intervals.py",
 )
 IMPURE_MODULES = {"os", "pathlib", "io", "shutil", "time", "datetime", "random", "secrets", "uuid", "subprocess"}
 IMPURE_CALLS = {"open", "print", "input", "read_table", "write_table", "read_csv", "to_csv", "write_json"}
@@ -160,6 +162,12 @@ def test_training_and_network_import_without_dvc_mlflow_and_facenet_pytorch():
         "sys.modules.update(dict.fromkeys(['dvc', 'mlflow', 'facenet_pytorch']))\n"  # None: its import fails
         f"for module in {modules}: importlib.import_module(module)"
     )
+    assert done.returncode == 0, done.stderr
+
+
+def test_scoring_pairs_imports_no_torch_pandas_or_sklearn():
+    done = _python("import sys, dwmtl.cli, dwmtl.stage, dwmtl.evaluation.score_pairs; print(*sys.modules)")
+    assert {"torch", "pandas", "sklearn", "scipy"} & set(done.stdout.split()) == set(), done.stderr
     assert done.returncode == 0, done.stderr
 
 

@@ -23,7 +23,8 @@ def make_pairs(seed: int, num_pairs: int = 60, num_folds: int = 5, length: int =
 
 def run(a, b, is_same, folds, **changes):
     settings = {"distance": "squared_euclidean", "subtract_mean": False, "far_targets": [0.1]}
-    return verify(a, b, is_same, folds, **{**settings, **changes})
+    rows = np.arange(len(a))
+    return verify(np.concatenate([a, b]), rows, rows + len(a), is_same, folds, **{**settings, **changes})
 
 
 def textbook(distances, is_same, folds, far_target):

@@ -1,0 +1,119 @@
+"""LFW's `pairs.txt`, which other sets copy: blocks of genuine and impostor pairs, each a fold. Reads it line by line.
+
+The first line is `10 300`: blocks, and pairs of a kind in each. Then `name i j` is two images of a person, `nameA i
+nameB j` images of two people. The files of LFW's View 1 hold a single block, and their first line one number; they are
+recognised and refused, since the threshold of a fold comes from the others. Knows nothing of where the images are.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from dwmtl.errors import DataSetError
+
+
+class PairLine(NamedTuple):
+    """A pair as the file names it: `image_a`, `image_b` such as `Aaron_Eckhart_0001`; `fold`: its block, from 0."""
+
+    line: int
+    image_a: str
+    image_b: str
+    is_same: bool
+    fold: int
+
+
+def read_pairs(path: Path) -> Iterator[PairLine]:
+    """The pairs, in the file's order.
+
+    Raises:
+        DataSetError: the file is missing or no text, holds one block, a line is no pair, or the blocks do not add up
+            to what the first line announces (told after the last pair).
+    """
+    lines = _numbered_lines(path)
+    num_blocks, num_a_kind = _header(path, lines)
+    blocks: list[_Block] = []
+    for index, (number, line) in enumerate(lines):
+        if index % (2 * num_a_kind) == 0:
+            blocks.append(_Block(first_line=number))
+        pair = PairLine(number, *_pair(path, number, line), fold=len(blocks) - 1)
+        blocks[-1].add(pair)
+        yield pair
+    _require_whole_blocks(path, blocks, num_blocks, num_a_kind)
+
+
+class _Block:
+    """What a block has held so far."""
+
+    def __init__(self, first_line: int):
+        self.first_line = self.last_line = first_line
+        self.num_pairs = self.num_genuine = 0
+
+    def add(self, pair: PairLine) -> None:
+        self.last_line = pair.line
+        self.num_pairs += 1
+        self.num_genuine += pair.is_same
+
+
+def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that hold anything, with their numbers from 1."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+    except FileNotFoundError:
+        raise DataSetError(f"{path}: no such file. It must hold the pairs, as LFW's pairs.txt does.") from None
+    except UnicodeDecodeError as error:
+        raise DataSetError(f"{path}: not a text file ({error}).") from None
+    except OSError as error:
+        raise DataSetError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def _header(path: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, int]:
+    """Number of blocks, and of pairs of either kind in each."""
+    fields = next(lines, (1, ""))[1].split()
+    if len(fields) not in (1, 2) or not all(_is_number(field) and int(field) > 0 for field in fields):
+        raise DataSetError(f"{path}, line 1: must be the number of blocks and of pairs of a kind, as in `10 300`.")
+    if len(fields) == 1 or int(fields[0]) == 1:
+        raise DataSetError(
+            f"{path}, line 1: announces one block of pairs, as the files of LFW's View 1 do. A fold's threshold is "
+            "chosen on the other folds' pairs, never on its own: take a file of several, as View 2's pairs.txt."
+        )
+    return int(fields[0]), int(fields[1])
+
+
+def _pair(path: Path, number: int, line: str) -> tuple[str, str, bool]:
+    fields = line.rstrip("\n").split("\t") if "\t" in line else line.split()
+    if len(fields) == 3 and _is_number(fields[1]) and _is_number(fields[2]):
+        return _image(fields[0], fields[1]), _image(fields[0], fields[2]), True
+    if len(fields) == 4 and _is_number(fields[1]) and _is_number(fields[3]) and fields[0] != fields[2]:
+        return _image(fields[0], fields[1]), _image(fields[2], fields[3]), False
+    raise DataSetError(
+        f"{path}, line {number}: must be `name i j` or, of two people, `name i name j`. "
+        f"Got {line.strip()[:80]!r} instead."
+    )
+
+
+def _is_number(field: str) -> bool:
+    return field.isdecimal() and len(field) <= 6
+
+
+def _image(name: str, number: str) -> str:
+    return f"{name}_{int(number):04d}"
+
+
+def _require_whole_blocks(path: Path, blocks: list[_Block], num_blocks: int, num_a_kind: int) -> None:
+    num_pairs, num_genuine = sum(b.num_pairs for b in blocks), sum(b.num_genuine for b in blocks)
+    wrong = next((b for b in blocks if (b.num_pairs, b.num_genuine) != (2 * num_a_kind, num_a_kind)), None)
+    if num_pairs == 2 * num_blocks * num_a_kind and wrong is None:
+        return
+    message = (
+        f"{path}: {num_pairs} pairs, {num_genuine} of them genuine; the first line announces {num_blocks} "
+        f"blocks of {num_a_kind} genuine and {num_a_kind} impostor pairs."
+    )
+    if wrong is not None:
+        message += (
+            f" Lines {wrong.first_line} to {wrong.last_line} should be one of them and hold {wrong.num_genuine} "
+            f"genuine and {wrong.num_pairs - wrong.num_genuine} impostor pairs."
+        )
+        if wrong.num_pairs > 1 and wrong.num_genuine in (0, wrong.num_pairs):
+            message += " The accuracy of a fold of one kind would measure its threshold alone: interleave the kinds."
+    raise DataSetError(f"{message} Copy the file again.")

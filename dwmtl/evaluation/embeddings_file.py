@@ -1,0 +1,154 @@
+"""A file of anybody's embeddings, `E.npz`, read and checked whole; then rows of unit length, some at a time.
+
+Arrays: `names` (N,) such as `Aaron_Eckhart_0001`, `embeddings` (N, D), and `embeddings_flipped` (N, D), those of the
+mirrored images, where they are asked for. Knows nothing of pairs.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from dwmtl.errors import DataSetError
+
+_CHUNK = 512
+"""Images checked at a time, in float64."""
+
+_NO_OVERFLOW = 1e100
+"""Numbers whose squares, and those of their reciprocals, are far from the ends of float64."""
+
+_SHOWN = 3
+"""Names listed in a message; the others are counted."""
+
+
+class NamedEmbeddings:
+    """Unit embeddings of named images: `embeddings[rows]` is (n, D) float64, or (n, 2 D) with `concatenate`.
+
+    The file's numbers stay as they are, so that float32 takes no more room in memory than on the disk; the rows asked
+    for are converted, scaled to length 1 and, with `flip`, joined to or added to the mirrored image's, and scaled
+    again.
+
+    Attributes:
+        names: the N images', as the file has them.
+        rows: an image's name -> its row; of images that the file holds twice, alike, the first.
+    """
+
+    def __init__(self, path: Path, names: list[str], embeddings: np.ndarray, flipped: np.ndarray | None, flip: str):
+        self._sides = [embeddings] if flipped is None else [embeddings, flipped]
+        self._flip = flip
+        self._lengths = [_lengths(path, names, side) for side in self._sides]
+        self.names = names
+        self.rows = _rows_of(path, names, self._sides)
+        if flip == "sum":
+            self._require_sums(path, names)
+
+    def __len__(self) -> int:
+        return len(self._sides[0])
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        units = [
+            side[rows] / lengths[rows, None]  # float64, as the lengths are
+            for side, lengths in zip(self._sides, self._lengths, strict=True)
+        ]
+        if self._flip == "none":
+            return units[0]
+        both = np.concatenate(units, axis=1) if self._flip == "concatenate" else units[0] + units[1]
+        return both / np.linalg.norm(both, axis=1, keepdims=True)
+
+    def _require_sums(self, path: Path, names: list[str]) -> None:
+        for part in _parts(len(self)):
+            a, b = (side[part] / lengths[part, None] for side, lengths in zip(self._sides, self._lengths, strict=True))
+            _refuse(path, names, part, ~(a + b).any(axis=1), "cancels its mirrored image's embedding: no sum to take")
+
+
+def read_embeddings(path: Path, *, flip: str) -> NamedEmbeddings:
+    """Read a file of embeddings.
+
+    Args:
+        flip: what becomes of the mirrored image's embedding: `none`: not read; `concatenate`; `sum`.
+    Raises:
+        DataSetError: the file is missing or damaged, an array is missing or of another shape or type, an embedding is
+            NaN, infinite or of length 0, or a name has two embeddings.
+    """
+    wanted = ["names", "embeddings"] if flip == "none" else ["names", "embeddings", "embeddings_flipped"]
+    arrays = _load(path, wanted, flip)
+    names, *sides = (arrays[name] for name in wanted)
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise DataSetError(f"{path}: names must be text, (N,). Got {_described(names)} instead.")
+    for name, side in zip(wanted[1:], sides, strict=True):
+        _require_matrix(path, name, side, len(names))
+    if sides[-1].shape != sides[0].shape:
+        raise DataSetError(
+            f"{path}: embeddings_flipped must have the shape of embeddings. "
+            f"Got {sides[-1].shape} and {sides[0].shape} instead."
+        )
+    return NamedEmbeddings(path, names.tolist(), sides[0], sides[1] if len(sides) > 1 else None, flip)
+
+
+def _load(path: Path, wanted: list[str], flip: str) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as file:  # np.load leaves a damaged file open
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise DataSetError(f"{path}: must be an .npz of named arrays, and holds a single one. Use np.savez.")
+            missing = [name for name in wanted if name not in archive.files]
+            if missing:
+                why = f" (the mirrored images', for flip {flip})" if missing == ["embeddings_flipped"] else ""
+                held = ", ".join(sorted(archive.files)) or "nothing"
+                raise DataSetError(f"{path}: no array {', '.join(missing)}{why}. It holds {held}.")
+            return {name: archive[name] for name in wanted}
+    except FileNotFoundError:
+        raise DataSetError(f"{path}: no such file. It must hold the arrays names and embeddings.") from None
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataSetError(f"{path}: not an .npz of numbers and text ({reason}). Write it with np.savez.") from None
+
+
+def _described(array: np.ndarray) -> str:
+    return f"{array.dtype} of shape {array.shape}"
+
+
+def _require_matrix(path: Path, name: str, array: np.ndarray, num_names: int) -> None:
+    if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] == 0:
+        raise DataSetError(f"{path}: {name} must be floats, (N, D), D > 0. Got {_described(array)} instead.")
+    if len(array) != num_names:
+        raise DataSetError(
+            f"{path}: {name} must have a row a name. Got {len(array)} rows and {num_names} names instead."
+        )
+
+
+def _parts(num_rows: int) -> Iterator[slice]:
+    return (slice(start, start + _CHUNK) for start in range(0, num_rows, _CHUNK))
+
+
+def _lengths(path: Path, names: list[str], side: np.ndarray) -> np.ndarray:
+    """Euclidean lengths: (N,) float64. Every row is checked, whether a pair names it or not."""
+    lengths = np.empty(len(side))
+    for part in _parts(len(side)):
+        values = side[part].astype(np.float64)
+        _refuse(path, names, part, ~np.isfinite(values).all(axis=1), "holds NaN or infinity")
+        largest = np.abs(values).max(axis=1)
+        _refuse(path, names, part, largest == 0, "has length 0, and so no direction to compare")
+        if largest.max() > _NO_OVERFLOW or largest.min() < 1 / _NO_OVERFLOW:
+            lengths[part] = largest * np.linalg.norm(values / largest[:, None], axis=1)
+        else:
+            lengths[part] = np.linalg.norm(values, axis=1)
+    return lengths
+
+
+def _refuse(path: Path, names: list[str], part: slice, is_bad: np.ndarray, what: str) -> None:
+    bad = part.start + np.flatnonzero(is_bad)
+    if len(bad):
+        listed = ", ".join(names[row] for row in bad[:_SHOWN]) + (", ..." if len(bad) > _SHOWN else "")
+        raise DataSetError(f"{path}: the embedding of {listed} {what}. Embed the image again, or leave it out.")
+
+
+def _rows_of(path: Path, names: list[str], sides: list[np.ndarray]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for row, name in enumerate(names):
+        first = rows.setdefault(name, row)
+        if first != row and not all(np.array_equal(side[first], side[row]) for side in sides):
+            raise DataSetError(f"{path}: {name} has two different embeddings, in rows {first} and {row}. Keep one.")
+    return rows
