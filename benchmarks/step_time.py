@@ -21,7 +21,19 @@ from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.by_name import make_weighting
 
-NAMES = ["equal", "dynamic", "naive_dynamic", "uncertainty", "dwa", "rlw", "gradnorm", "pcgrad", "cagrad", "mgda", "upgrad"]
+NAMES = [
+    "equal",
+    "dynamic",
+    "naive_dynamic",
+    "uncertainty",
+    "dwa",
+    "rlw",
+    "gradnorm",
+    "pcgrad",
+    "cagrad",
+    "mgda",
+    "upgrad",
+]
 BASELINE = "equal"
 
 
@@ -54,7 +66,9 @@ def main(
         for name in order:
             times[name].append(timed(steps[name], crops, labels, fabric.device))
     device = torch.cuda.get_device_name() if fabric.device.type == "cuda" else platform.processor() or "CPU"
-    print(f"{device}, {torch.get_num_threads()} threads, batch {batch_size}, {crop_px} px, {precision}, {rounds} rounds")
+    print(
+        f"{device}, {torch.get_num_threads()} threads, batch {batch_size}, {crop_px} px, {precision}, {rounds} rounds"
+    )
     print("| weighting | step, ms | against fixed weights |\n| --- | --- | --- |")
     for name in names:
         ratio = median(a / b for a, b in zip(times[name], times[BASELINE], strict=True))

@@ -64,6 +64,102 @@ def score_pairs(
     )
 
 
+class Standardization(StrEnum):
+    per_image = "per-image"
+    fixed = "fixed"
+
+
+@app.command()
+def import_checkpoint(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="a TensorFlow checkpoint's prefix, a facenet-pytorch .pt file, vggface2, casia-webface, or a model's "
+            "folder of dwmtl"
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="the model's folder to make; a training starts from data/models/<name>")],
+    crop_px: Annotated[int, typer.Option(help="side of the crops it was trained on, pixels")] = 160,
+    margin_px: Annotated[int, typer.Option(help="their margin, in pixels of the crop")] = 14,
+    standardization: Annotated[
+        Standardization | None, typer.Option(help="of its crops; by default what its project is known for")
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="JSON: a task's name -> its class names in the order of the logits")
+    ] = None,
+) -> None:
+    """Make a model in dwmtl's own form of another project's weights, and say what was matched, skipped and left."""
+    from dwmtl.network.import_checkpoint import import_checkpoint as read
+    from dwmtl.network.model_file import save_model
+    from dwmtl.stage import whole_folder
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DwmtlError(f"{out}: it is there already, and not empty. Name another folder for --out, or remove it.")
+    imported = read(
+        source,
+        crop_px=crop_px,
+        margin_px=margin_px,
+        standardization=standardization and standardization.name,
+        classes=_class_names(classes),
+    )
+    with whole_folder(out) as folder:
+        card = save_model(imported.network, imported.card, folder, method=imported.method)
+    print(f"matched {len(imported.matched)} of the source's tensors")
+    _print_names("skipped, no place here", imported.skipped)
+    _print_names("left at initial values", imported.initial)
+    tasks = ", ".join(f"{task} ({len(values.classes)} classes)" for task, values in card.tasks.items())
+    print(
+        f"{out}: {card.network.trunk}, {tasks}, crops of {card.crop_px} px standardised {card.network.standardization}"
+    )
+    print(f"sha256 {card.weights_sha256}")
+
+
+@app.command()
+def export_checkpoint(
+    model: Annotated[Path, typer.Argument(help="a model's folder whose trunk is inception_resnet_v1")],
+    out: Annotated[Path, typer.Option(help="the .pt file to write, for facenet-pytorch's InceptionResnetV1")],
+) -> None:
+    """Write a model's trunk and identity branch as a state dict of facenet-pytorch."""
+    import torch
+
+    from dwmtl.errors import ModelFileError
+    from dwmtl.network.facenet_pytorch_checkpoint import export_state_dict
+    from dwmtl.network.model_file import load_model
+
+    network, card = load_model(model)
+    if card.network.trunk != "inception_resnet_v1" or card.network.bottleneck != 512:
+        raise ModelFileError(
+            f"{model}: facenet-pytorch's network is inception_resnet_v1 with a bottleneck of 512; this one is "
+            f"{card.network.trunk} with {card.network.bottleneck}."
+        )
+    weights = export_state_dict(network.state_dict())
+    torch.save(weights, out)
+    print(f"{out}: {len(weights)} tensors; load_state_dict takes them with classify=True and as many classes")
+
+
+def _class_names(path: Path | None) -> dict[str, list[str]]:
+    """Class names by task from a JSON file."""
+    if path is None:
+        return {}
+    import json
+
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DwmtlError(f"{path}: no JSON file that can be read ({error}).") from None
+    if not isinstance(names, dict) or not all(
+        isinstance(values, list) and all(isinstance(name, str) for name in values) for values in names.values()
+    ):
+        raise DwmtlError(f"{path}: an object is expected, each task's name with a list of its class names.")
+    return names
+
+
+def _print_names(title: str, names: list[str], *, most: int = 20) -> None:
+    if names:
+        rest = f", and {len(names) - most} more" if len(names) > most else ""
+        print(f"{title} ({len(names)}): {', '.join(names[:most])}{rest}")
+
+
 def main() -> None:
     """Run the command line; an error that is the input's fault is one line, and the process exits with 1."""
     try:

@@ -1,4 +1,4 @@
-"""A data set of the comparison, once for all its cells: index, align, labels, pairs, pretrain, by the stages' scripts."""
+"""A data set of the comparison, once for all its cells: index to pretrain, by the stages' scripts."""
 
 import subprocess
 import sys

@@ -43,8 +43,8 @@ def section(name: str, runs: pd.DataFrame) -> str:
         f"### {name}",
         "",
         f"{runs.groupby('weighting').size().iloc[0]} trainings a weighting ({runs['seed'].nunique()} seeds × "
-        f"{runs['fold'].nunique()} folds). Guessing: expression {100 * chance['expression_accuracy']:.1f}, verification "
-        f"50.0, authentication {100 * chance['authentication_accuracy']:.1f}.",
+        f"{runs['fold'].nunique()} folds). Guessing: expression {100 * chance['expression_accuracy']:.1f}, "
+        f"verification 50.0, authentication {100 * chance['authentication_accuracy']:.1f}.",
         "",
         "| weighting | " + " | ".join(f"{short} | Δ" for short in MEASURES.values()) + " |",
         "| --- |" + " --- |" * (2 * len(MEASURES)),

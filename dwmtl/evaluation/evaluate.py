@@ -63,7 +63,9 @@ def _refuse_trained_subjects(fold: int, trained: list[str], tested: pd.Series) -
     """The network must never have seen whom it is tested on."""
     both = sorted(set(trained) & set(tested))
     if both:
-        raise ProtocolError(f"the model was trained on test subjects of fold {fold}: {', '.join(both)}. Train it again.")
+        raise ProtocolError(
+            f"the model was trained on test subjects of fold {fold}: {', '.join(both)}. Train it again."
+        )
 
 
 def _ask(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Params) -> Answered:

@@ -1,5 +1,6 @@
 """Weights of facenet-pytorch's `InceptionResnetV1`, read from a file or by their published names, and written."""
 
+import warnings
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -19,7 +20,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         ModelFileError: the file is missing, damaged, or holds something else.
     """
     try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of foreign pickles: they are refused
+            values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file.") from None
     except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
@@ -44,7 +46,8 @@ def read_published(name: str) -> dict[str, Tensor]:
         return InceptionResnetV1(pretrained=name, classify=True).state_dict()
     except OSError as error:
         raise ModelFileError(
-            f"{name}: facenet-pytorch could not download it ({error}). Download its .pt file elsewhere and name the file."
+            f"{name}: facenet-pytorch could not download it ({error}). Download its .pt file elsewhere and "
+            "name the file."
         ) from None
 
 

@@ -48,4 +48,4 @@ def _place(part: str, number: str | None) -> str:
     if part == "branches.identity.blocks":
         return f"repeat_3.{number}" if int(number) < NUM_BLOCK8 else "block8"
     whole = {"trunk.reduction_a": "mixed_6a", "trunk.reduction_b": "mixed_7a"}
-    return whole.get(part) or f"{ {'trunk.block35': 'repeat_1', 'trunk.block17': 'repeat_2'}[part]}.{number}"
+    return whole.get(part) or f"{ {'trunk.block35': 'repeat_1', 'trunk.block17': 'repeat_2'}[part] }.{number}"

@@ -1,4 +1,5 @@
-"""Reading a TensorFlow V2 checkpoint of the authors' FaceLiveNet, or of facenet. The sole owner of tensorflow, an optional extra."""
+"""Reading a TensorFlow V2 checkpoint of the authors' FaceLiveNet, or of facenet. The sole owner of tensorflow, an
+optional extra."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,0 +1,84 @@
+"""The command line, run as a user does: `dwmtl ...` in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from dwmtl.network.model_file import ModelCard, TaskCard, build_network, load_model, save_model
+from dwmtl.params import load_params
+
+
+def dwmtl(*arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "dwmtl", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def facenet(tmp_path_factory):
+    """A `.pt` file of facenet-pytorch's network with three identities."""
+    from facenet_pytorch import InceptionResnetV1
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("facenet") / "weights.pt"
+    torch.save(InceptionResnetV1(classify=True, num_classes=3).state_dict(), path)
+    return path
+
+
+def test_help_names_every_command():
+    done = dwmtl("--help")
+    assert done.returncode == 0
+    for command in ("import-checkpoint", "export-checkpoint", "score-pairs"):
+        assert command in done.stdout
+
+
+@pytest.mark.slow
+def test_weights_of_facenet_pytorch_go_in_and_come_out_again(facenet, tmp_path):
+    classes = tmp_path / "classes.json"
+    classes.write_text(json.dumps({"identity": ["Ann", "Bob", "Cyd"]}))
+    done = dwmtl("import-checkpoint", facenet, "--out", tmp_path / "model", "--classes", classes, "--crop-px", 112)
+    assert done.returncode == 0, done.stderr
+    assert "inception_resnet_v1, identity (3 classes), crops of 112 px standardised fixed" in done.stdout
+    _, card = load_model(tmp_path / "model")
+    assert card.classes("identity") == ["Ann", "Bob", "Cyd"]
+    assert card.weights_sha256 in done.stdout
+    assert list(card.provenance["files"]) == ["weights.pt"]
+    done = dwmtl("export-checkpoint", tmp_path / "model", "--out", tmp_path / "again.pt")
+    assert done.returncode == 0, done.stderr
+    before, after = (torch.load(path, weights_only=True) for path in (facenet, tmp_path / "again.pt"))
+    assert set(before) == set(after)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_folder_that_is_there_is_not_written_over(facenet, tmp_path):
+    (tmp_path / "precious").write_text("work of weeks")
+    done = dwmtl("import-checkpoint", facenet, "--out", tmp_path)
+    assert done.returncode == 1
+    assert f"error: {tmp_path}: it is there already, and not empty" in done.stderr
+    assert (tmp_path / "precious").exists()
+
+
+def test_a_source_that_is_not_there_is_one_line_of_error(tmp_path):
+    done = dwmtl("import-checkpoint", tmp_path / "nothing.pt", "--out", tmp_path / "model")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"error: {tmp_path}/nothing.pt: no such file."
+    assert not (tmp_path / "model").exists()
+
+
+def test_class_names_that_are_no_json_are_told(facenet, tmp_path):
+    (tmp_path / "classes.json").write_text("[")
+    done = dwmtl("import-checkpoint", facenet, "--out", tmp_path / "m", "--classes", tmp_path / "classes.json")
+    assert "classes.json: no JSON file that can be read" in done.stderr
+
+
+def test_a_network_that_facenet_pytorch_does_not_have_is_not_exported(tmp_path):
+    params = load_params()
+    tasks = {"identity": TaskCard(head=params.tasks["identity"].head, classes=["a", "b"])}
+    card = ModelCard(network=params.network, crop_px=80, margin_px=10, tasks=tasks, provenance={})
+    save_model(build_network(card), card, tmp_path / "model")
+    done = dwmtl("export-checkpoint", tmp_path / "model", "--out", tmp_path / "w.pt")
+    assert done.returncode == 1
+    assert "facenet-pytorch's network is inception_resnet_v1" in done.stderr
+    assert not (tmp_path / "w.pt").exists()
