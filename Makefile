@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint ui status deps clean
+.PHONY: help repro test lint ui status deps compare clean
 
 help: ## list these verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -34,10 +34,13 @@ ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 status: .venv/installed ## what `make repro` would run
-	$(BIN)/dvc status
+	$(BIN)/dvc status dvc.yaml
 
 deps: .venv/installed ## rewrite the stages' lists of dwmtl files in dvc.yaml after an import changed
 	$(BIN)/python .ci/stage_deps.py --write
+
+compare: .venv/installed-test ## train and evaluate every weighting (about an hour; resumable), see benchmarks/weightings
+	$(BIN)/dvc repro benchmarks/weightings/dvc.yaml
 
 clean: ## remove the environment (not the data, models and metrics)
 	rm -rf .venv

@@ -24,7 +24,7 @@ ROWS = [
 # Folders and files that may import a heavy package; nobody else does.
 OWNERS = {
     "cv2": ("dwmtl/datasets/rendered",),
-    "facenet_pytorch": ("dwmtl/alignment/detector.py",),
+    "facenet_pytorch": ("dwmtl/alignment/detector.py", "dwmtl/network/facenet_pytorch_checkpoint.py"),
     "matplotlib": ("dwmtl/evaluation/figures.py",),
     "mlflow": ("dwmtl/tracking.py",),
     "pytorch_metric_learning": ("dwmtl/network/heads.py",),
