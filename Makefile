@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint ui status deps compare clean
+.PHONY: help repro test lint ui status deps compare figure-2 clean
 
 help: ## list these verbs
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
@@ -41,6 +41,10 @@ deps: .venv/installed ## rewrite the stages' lists of dwmtl files in dvc.yaml af
 
 compare: .venv/installed-test ## train and evaluate every weighting (about an hour; resumable), see benchmarks/weightings
 	$(BIN)/dvc repro benchmarks/weightings/dvc.yaml
+
+figure-2: repro ## the paper's Figure 2 from trainings of ours, both forms of the unit (about four minutes)
+	$(BIN)/python benchmarks/figure_2.py --labels data/labels --aligned data/aligned --start data/models/pretrain \
+		--out docs/images/figure_2.svg
 
 clean: ## remove the environment (not the data, models and metrics)
 	rm -rf .venv

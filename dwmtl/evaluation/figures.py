@@ -43,17 +43,24 @@ def trajectory_svg(trajectory: pd.DataFrame) -> str:
     Returns:
         The text of an SVG picture, as of every function here.
     """
-    tasks = [column.removeprefix("weight_") for column in trajectory if column.startswith("weight_")]
+    return trajectories_svg({"": trajectory})
+
+
+def trajectories_svg(trajectories: dict[str, pd.DataFrame]) -> str:
+    """The same of several trainings side by side, each under its name."""
+    tasks = [c.removeprefix("weight_") for c in next(iter(trajectories.values())) if c.startswith("weight_")]
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.6, 4.2), layout="constrained")
-        above, below = figure.subplots(2, 1, sharex=True)
-        for task, color in zip(tasks, cycle(_COLORS), strict=False):
-            _smoothed(above, trajectory["step"], trajectory[f"weight_{task}"], task, color)
-            _smoothed(below, trajectory["step"], trajectory[f"loss_{task}"], task, color)
-        above.set(ylabel="task weight", ylim=(0, 1))
-        below.set(ylabel="task loss (nats)", xlabel="step")
-        below.set_yscale("log")
-        above.legend(loc="upper right", ncols=len(tasks))
+        figure = Figure(figsize=(1.2 + 4.4 * len(trajectories), 4.2), layout="constrained")
+        panels = figure.subplots(2, len(trajectories), sharex="col", sharey="row", squeeze=False)
+        for (name, trajectory), above, below in zip(trajectories.items(), *panels, strict=True):
+            for task, color in zip(tasks, cycle(_COLORS), strict=False):
+                _smoothed(above, trajectory["step"], trajectory[f"weight_{task}"], task, color)
+                _smoothed(below, trajectory["step"], trajectory[f"loss_{task}"], task, color)
+            above.set(ylim=(0, 1), title=name)
+            below.set(xlabel="step", yscale="log")
+        panels[0][0].set_ylabel("task weight")
+        panels[1][0].set_ylabel("task loss (nats)")
+        panels[0][-1].legend(loc="upper right", ncols=len(tasks))
         return _svg(figure)
 
 
