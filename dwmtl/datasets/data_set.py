@@ -18,7 +18,7 @@ class DataSet:
     """A data set as its adapter reads it.
 
     Attributes:
-        photos: columns `tables.MANIFEST`, sorted by photo.
+        photos: columns `tables.MANIFEST`, sorted by photo; what else the set says of a photo stands in columns after.
         pairs: columns `tables.VERIFICATION_PAIRS`, or None for a set without official pairs.
     """
 
@@ -30,12 +30,16 @@ _LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "role": "identity"}
 
 
 def manifest(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Rows of the manifest, sorted by photo; a column that the rows leave out gets its value of `_LEFT_OUT`."""
+    """Rows of the manifest, sorted by photo; a column that the rows leave out gets its value of `_LEFT_OUT`.
+
+    Columns beyond `tables.MANIFEST` (`glasses`) stay, in the rows' order, after those.
+    """
     table = pd.DataFrame(rows)
     for column, value in _LEFT_OUT.items():
         if column not in table:
             table[column] = value
-    return table.reindex(columns=list(MANIFEST)).sort_values("photo", ignore_index=True)
+    further = [column for column in table if column not in MANIFEST]
+    return table.reindex(columns=[*MANIFEST, *further]).sort_values("photo", ignore_index=True)
 
 
 def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:
@@ -45,7 +49,7 @@ def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:
 
 def folders_of(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted; hidden ones and what archivers leave (`__MACOSX`) are left out."""
-    with os.scandir(folder) as entries:
+    with _entries(folder) as entries:
         return _sorted_names(folder, (e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__"))))
 
 
@@ -56,8 +60,20 @@ def pictures_of(folder: Path) -> list[str]:
 
 def files_of(folder: Path) -> list[str]:
     """Names of the files in a folder, sorted; hidden ones are left out."""
-    with os.scandir(folder) as entries:
+    with _entries(folder) as entries:
         return _sorted_names(folder, (e.name for e in entries if e.is_file() and not e.name.startswith(".")))
+
+
+def _entries(folder: Path):
+    """What `os.scandir` gives.
+
+    Raises:
+        DataSetError: no such folder.
+    """
+    try:
+        return os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataSetError(f"{folder}: no such folder. The set's folder must hold it.") from None
 
 
 def _sorted_names(folder: Path, names: Iterable[str]) -> list[str]:

@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from dwmtl.datasets.data_set import DataSet, manifest, numbered_lines, pair_table
 from dwmtl.errors import DataSetError
+
+VIEW_1 = {"train": "pairsDevTrain.txt", "test": "pairsDevTest.txt"}
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
@@ -17,6 +20,27 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     pairs_file = folder / "pairs.txt"
     lines = numbered_lines(pairs_file)
     num_blocks, num_a_kind = _header(pairs_file, lines)
+    return _data_set(folder, pairs_file, lines, num_blocks, num_a_kind)
+
+
+def read_view_1(folder: Path, part: Literal["train", "test"]) -> DataSet:
+    """The pairs to develop on, which are in no block of the official ones, and the photos that they name.
+
+    `pairsDevTrain.txt` and `pairsDevTest.txt` are like `pairs.txt` but one block: their first line is the number of
+    pairs of a kind alone. Every pair's fold is 0.
+
+    Raises:
+        DataSetError: as `read`.
+    """
+    pairs_file = folder / VIEW_1[part]
+    lines = numbered_lines(pairs_file)
+    return _data_set(folder, pairs_file, lines, 1, _view_1_header(pairs_file, lines))
+
+
+def _data_set(
+    folder: Path, pairs_file: Path, lines: Iterator[tuple[int, str]], num_blocks: int, num_a_kind: int
+) -> DataSet:
+    """The pairs of the lines, cut into blocks and counted, and the photos that they name."""
     rows, photos = [], {}
     for index, (number, line) in enumerate(lines):
         where = f"{pairs_file}, line {number}"
@@ -45,6 +69,14 @@ def _header(pairs_file: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, in
             f"{pairs_file}, line 1: must be the number of blocks and of pairs of a kind, as in `10 300`."
         )
     return int(fields[0]), int(fields[1])
+
+
+def _view_1_header(pairs_file: Path, lines: Iterator[tuple[int, str]]) -> int:
+    """Number of pairs of either kind."""
+    fields = next(lines, (1, ""))[1].split()
+    if len(fields) != 1 or not _is_number(fields[0]) or int(fields[0]) == 0:
+        raise DataSetError(f"{pairs_file}, line 1: must be the number of pairs of a kind, as in `1100`.")
+    return int(fields[0])
 
 
 def _pair(where: str, line: str) -> tuple[str, str, bool]:
