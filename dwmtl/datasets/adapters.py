@@ -3,14 +3,33 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from dwmtl.datasets import folders, lfw, oulu_casia, yale
+from dwmtl.datasets import (
+    affect_net,
+    ck_plus,
+    ck_plus_48,
+    csv_table,
+    fer2013,
+    folders,
+    jaffe,
+    lfw,
+    oulu_casia,
+    raf_db,
+    yale,
+)
 from dwmtl.datasets.data_set import DataSet
 from dwmtl.errors import DataSetError
 
 ADAPTERS: dict[str, Callable[..., DataSet]] = {
+    "affect_net": affect_net.read,
+    "ck_plus": ck_plus.read,
+    "ck_plus_48": ck_plus_48.read,
+    "csv_table": csv_table.read,
+    "fer2013": fer2013.read,
     "folders": folders.read,
+    "jaffe": jaffe.read,
     "lfw": lfw.read,
     "oulu_casia": oulu_casia.read,
+    "raf_db": raf_db.read,
     "yale": yale.read,
 }
 

@@ -48,7 +48,7 @@ def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:
 
 def folders_of(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted; hidden ones and what archivers leave (`__MACOSX`) are left out."""
-    with os.scandir(folder) as entries:
+    with _entries(folder) as entries:
         return _sorted_names(folder, (e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__"))))
 
 
@@ -59,8 +59,20 @@ def pictures_of(folder: Path) -> list[str]:
 
 def files_of(folder: Path) -> list[str]:
     """Names of the files in a folder, sorted; hidden ones are left out."""
-    with os.scandir(folder) as entries:
+    with _entries(folder) as entries:
         return _sorted_names(folder, (e.name for e in entries if e.is_file() and not e.name.startswith(".")))
+
+
+def _entries(folder: Path):
+    """What `os.scandir` gives.
+
+    Raises:
+        DataSetError: no such folder.
+    """
+    try:
+        return os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataSetError(f"{folder}: no such folder. The set's folder must hold it.") from None
 
 
 def _sorted_names(folder: Path, names: Iterable[str]) -> list[str]:

@@ -1,10 +1,14 @@
 """Labeled Faces in the Wild: `Name_Surname/Name_Surname_0001.jpg` and `pairs.txt`, whose blocks are the folds."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from dwmtl.datasets.data_set import DataSet, manifest, pair_table
-from dwmtl.datasets.pairs_file import read_pairs
+from dwmtl.datasets.pairs_file import PairLine, read_pairs
 from dwmtl.errors import DataSetError
+
+VIEW_1 = {"train": "pairsDevTrain.txt", "test": "pairsDevTest.txt"}
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
@@ -14,8 +18,26 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         DataSetError: a line that is no pair, blocks that do not add up, or a pair naming a photo that is not there.
     """
     pairs_file = folder / "pairs.txt"
+    return _data_set(folder, pairs_file, read_pairs(pairs_file))
+
+
+def read_view_1(folder: Path, part: Literal["train", "test"]) -> DataSet:
+    """The pairs to develop on, which are in no block of the official ones, and the photos that they name.
+
+    `pairsDevTrain.txt` and `pairsDevTest.txt` are like `pairs.txt` but one block: their first line is the number of
+    pairs of a kind alone. Every pair's fold is 0.
+
+    Raises:
+        DataSetError: as `read`.
+    """
+    pairs_file = folder / VIEW_1[part]
+    return _data_set(folder, pairs_file, read_pairs(pairs_file, is_view_1=True))
+
+
+def _data_set(folder: Path, pairs_file: Path, pairs: Iterator[PairLine]) -> DataSet:
+    """The pairs, and the photos that they name."""
     rows, photos = [], {}
-    for pair in read_pairs(pairs_file):
+    for pair in pairs:
         names = _photo(pair.image_a), _photo(pair.image_b)
         for photo in names:
             if photo not in photos:

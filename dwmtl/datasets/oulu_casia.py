@@ -1,59 +1,48 @@
 """Oulu-CASIA: `VL/Strong/P001/Anger/000.jpeg`, sequences from neutral to peak."""
 
-import re
 from pathlib import Path
 
-from dwmtl.datasets.data_set import DataSet, folders_of, manifest, pictures_of
+from dwmtl.datasets.data_set import DataSet, folders_of, manifest
+from dwmtl.datasets.sequences import frame_roles, frame_rows, frames_of
 from dwmtl.errors import DataSetError
 
 EXPRESSIONS = ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")
+CAMERAS = ("VL", "NI")  # visible light, near infrared
+LIGHTS = ("Strong", "Weak", "Dark")
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every frame of every sequence below `folder`, which holds `VL/Strong` or the subjects themselves.
+    """Every frame of every sequence of one camera and light; `folder` holds those, or one camera's, or the subjects.
 
+    One camera and light below the folder is taken; of several, `VL/Strong` (`Strong` where the folder is a camera's).
     The first frame of a sequence is neutral, the last `num_peak_frames` show its expression, the others are unused.
 
     Raises:
-        DataSetError: a sequence with another name, or too short for the frame rule.
+        DataSetError: several cameras and lights without `VL/Strong`, or a sequence with another name or too short for
+            the frame rule.
     """
-    camera = "VL/Strong/" if (folder / "VL" / "Strong").is_dir() else ""
+    camera = _camera_and_light(folder)
     rows = []
     for subject in folders_of(folder / camera):
         for name in folders_of(folder / camera / subject):
             sequence = f"{camera}{subject}/{name}"
             if name.capitalize() not in EXPRESSIONS:
                 raise DataSetError(f"{folder / sequence}: no expression of Oulu-CASIA ({', '.join(EXPRESSIONS)}).")
-            rows += _frames(folder, sequence, subject, name.lower(), num_peak_frames)
+            frames = frames_of(folder / sequence)
+            roles = frame_roles(folder / sequence, len(frames), num_peak_frames=num_peak_frames)
+            rows += frame_rows(sequence, subject, name.lower(), frames, roles)
     return DataSet(manifest(rows))
 
 
-def _frame_number(name: str) -> tuple[int, str]:
-    """Frames are counted, not spelled: `9.jpeg` comes before `10.jpeg`."""
-    digits = re.findall(r"\d+", name)
-    return (int(digits[-1][:12]) if digits else -1), name
-
-
-def _frames(folder: Path, sequence: str, subject: str, expression: str, num_peak_frames: int) -> list[dict]:
-    """A row a frame of one sequence."""
-    names = sorted(pictures_of(folder / sequence), key=_frame_number)
-    if len(names) < 1 + num_peak_frames:
+def _camera_and_light(folder: Path) -> str:
+    """What stands before the subject in the paths of the sequences that are taken: `VL/Strong/`, or nothing."""
+    cameras = [f"{name}/" for name in folders_of(folder) if name in CAMERAS]
+    there = [
+        f"{camera}{light}/" for camera in cameras or [""] for light in folders_of(folder / camera) if light in LIGHTS
+    ]
+    usual = "VL/Strong/" if cameras else "Strong/"
+    if len(there) > 1 and usual not in there:
         raise DataSetError(
-            f"{folder / sequence}: {len(names)} frames; a neutral one and {num_peak_frames} peak frames are needed. "
-            f"Lower index.num_peak_frames in params.yaml or complete the sequence."
+            f"{folder}: holds {', '.join(there)} but not {usual}. Point the set's folder at one of them."
         )
-    first_peak = len(names) - num_peak_frames
-    rows = []
-    for frame, name in enumerate(names):
-        role = "neutral" if frame == 0 else "peak" if frame >= first_peak else "unused"
-        rows.append(
-            {
-                "photo": f"{sequence}/{name}",
-                "subject": subject,
-                "sequence": sequence,
-                "frame": frame,
-                "expression": {"neutral": "neutral", "peak": expression}.get(role, ""),
-                "role": role,
-            }
-        )
-    return rows
+    return usual if usual in there else "".join(there)

@@ -2,13 +2,14 @@
 
 The first line is `10 300`: blocks, and pairs of a kind in each. Then `name i j` is two images of a person, `nameA i
 nameB j` images of two people. The files of LFW's View 1 hold a single block, and their first line one number; they are
-recognised and refused, since the threshold of a fold comes from the others. Knows nothing of where the images are.
+refused unless asked for, since the threshold of a fold comes from the others. Knows nothing of where the images are.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
 
 
@@ -22,15 +23,17 @@ class PairLine(NamedTuple):
     fold: int
 
 
-def read_pairs(path: Path) -> Iterator[PairLine]:
+def read_pairs(path: Path, *, is_view_1: bool = False) -> Iterator[PairLine]:
     """The pairs, in the file's order.
 
+    Args:
+        is_view_1: the file is one of LFW's View 1: one block, and its first line the number of pairs of a kind alone.
     Raises:
         DataSetError: the file is missing or no text, holds one block, a line is no pair, or the blocks do not add up
             to what the first line announces (told after the last pair).
     """
-    lines = _numbered_lines(path)
-    num_blocks, num_a_kind = _header(path, lines)
+    lines = numbered_lines(path)
+    num_blocks, num_a_kind = (1, _view_1_header(path, lines)) if is_view_1 else _header(path, lines)
     blocks: list[_Block] = []
     for index, (number, line) in enumerate(lines):
         if index % (2 * num_a_kind) == 0:
@@ -54,19 +57,6 @@ class _Block:
         self.num_genuine += pair.is_same
 
 
-def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text file that hold anything, with their numbers from 1."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
-    except FileNotFoundError:
-        raise DataSetError(f"{path}: no such file. It must hold the pairs, as LFW's pairs.txt does.") from None
-    except UnicodeDecodeError as error:
-        raise DataSetError(f"{path}: not a text file ({error}).") from None
-    except OSError as error:
-        raise DataSetError(f"{path}: cannot be read ({error.strerror}).") from None
-
-
 def _header(path: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, int]:
     """Number of blocks, and of pairs of either kind in each."""
     fields = next(lines, (1, ""))[1].split()
@@ -78,6 +68,14 @@ def _header(path: Path, lines: Iterator[tuple[int, str]]) -> tuple[int, int]:
             "chosen on the other folds' pairs, never on its own: take a file of several, as View 2's pairs.txt."
         )
     return int(fields[0]), int(fields[1])
+
+
+def _view_1_header(path: Path, lines: Iterator[tuple[int, str]]) -> int:
+    """Number of pairs of either kind."""
+    fields = next(lines, (1, ""))[1].split()
+    if len(fields) != 1 or not _is_number(fields[0]) or int(fields[0]) == 0:
+        raise DataSetError(f"{path}, line 1: must be the number of pairs of a kind, as in `1100`.")
+    return int(fields[0])
 
 
 def _pair(path: Path, number: int, line: str) -> tuple[str, str, bool]:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dwmtl.datasets.adapters import read_data_set
+from dwmtl.datasets.adapters import ADAPTERS, read_data_set
 from dwmtl.errors import DataSetError
 
 
@@ -140,7 +140,8 @@ def test_lfw_without_its_pairs_is_told(tmp_path):
 
 
 def test_an_unknown_adapter_lists_the_known(tmp_path):
-    with pytest.raises(DataSetError, match=r"sets\.identity\.adapter must be one of folders, lfw, oulu_casia, yale"):
+    known = ", ".join(sorted(ADAPTERS))
+    with pytest.raises(DataSetError, match=rf"sets\.identity\.adapter must be one of {known}\. Got 'lwf'"):
         read("lwf", tmp_path)
 
 
@@ -149,7 +150,7 @@ def test_a_missing_folder_names_its_key(tmp_path):
         read("yale", tmp_path / "gone", "expression")
 
 
-@pytest.mark.parametrize("adapter", ["folders", "oulu_casia", "yale"])
+@pytest.mark.parametrize("adapter", ["ck_plus_48", "folders", "jaffe", "oulu_casia", "yale"])
 def test_an_empty_folder_is_told(tmp_path, adapter):
     with pytest.raises(DataSetError, match=f"no photo in the layout of `{adapter}`"):
         read(adapter, tmp_path)

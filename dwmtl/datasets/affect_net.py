@@ -1,0 +1,82 @@
+"""AffectNet: `train_set/images/123.jpg` and `train_set/annotations/123_exp.npy`. Faces without a name."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from dwmtl.datasets.data_set import DataSet, files_of, folders_of, manifest, pictures_of
+from dwmtl.errors import DataSetError
+
+EXPRESSIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+"""By the number in an annotation."""
+
+PARTS = ("train_set", "val_set")
+
+_ENDING = "_exp.npy"
+_MAX_BYTES = 4096  # an annotation has about 130
+
+
+def read(folder: Path, *, num_peak_frames: int) -> DataSet:
+    """Every picture of `train_set` and `val_set` with its label; one of the two may be missing.
+
+    The set says nothing of who a face is: every subject is the empty string. `num_peak_frames` has no meaning here.
+
+    Raises:
+        DataSetError: neither part is there, a picture without an annotation, an annotation without a picture, or one
+            that holds no label.
+    """
+    parts = [part for part in folders_of(folder) if part in PARTS]
+    if not parts:
+        raise DataSetError(f"{folder}: holds neither {' nor '.join(PARTS)}. Point the set at the folder that does.")
+    return DataSet(manifest([row for part in parts for row in _rows(folder, part)]))
+
+
+def _rows(folder: Path, part: str) -> list[dict]:
+    annotations = {name for name in files_of(folder / part / "annotations") if name.endswith(_ENDING)}
+    rows = []
+    for name in pictures_of(folder / part / "images"):
+        annotation = Path(name).stem + _ENDING
+        if annotation not in annotations:
+            raise DataSetError(f"{folder / part / 'images' / name}: has no annotation {annotation}. Complete the set.")
+        annotations.remove(annotation)
+        expression = _expression(folder / part / "annotations" / annotation)
+        role = "neutral" if expression == "neutral" else "peak"
+        rows.append({"photo": f"{part}/images/{name}", "subject": "", "expression": expression, "role": role})
+    if annotations:
+        raise DataSetError(f"{folder / part / 'annotations' / min(annotations)}: has no picture. Complete the set.")
+    return rows
+
+
+def _expression(annotation: Path) -> str:
+    label = str(_label(annotation))
+    if label not in map(str, range(len(EXPRESSIONS))):
+        known = ", ".join(f"{number} {expression}" for number, expression in enumerate(EXPRESSIONS))
+        raise DataSetError(f"{annotation}: must hold one of {known}. Got {label[:40]!r} instead.")
+    return EXPRESSIONS[int(label)]
+
+
+def _label(annotation: Path) -> object:
+    """The one value of an .npy file, which the set gives as text or as a number.
+
+    The file's header says how much to read, and is not believed: the bytes are counted first, and nothing is
+    unpickled.
+    """
+    with annotation.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise DataSetError(f"{annotation}: more than {_MAX_BYTES} bytes for one label. Copy it again.")
+    try:
+        return _value(io.BytesIO(content))
+    except Exception as error:  # numpy's reader of headers raises whatever its tokenizer and its evaluation do
+        raise DataSetError(f"{annotation}: not an .npy file of one label ({error}). Copy it again.") from None
+
+
+def _value(file: io.BytesIO) -> object:
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("not of version 1.0")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject or dtype.kind not in "Uiuf" or shape not in ((), (1,)):
+        raise ValueError(f"{dtype} of shape {shape}")
+    value = np.frombuffer(file.read(), dtype, count=1)[0]
+    return int(value) if dtype.kind != "U" and value == int(value) else value

@@ -1,0 +1,62 @@
+"""RAF-DB, basic expressions: `Image/aligned/train_00001_aligned.jpg` and a list of labels; faces without a name."""
+
+import re
+from pathlib import Path
+
+from dwmtl.datasets.data_set import DataSet, manifest, pictures_of
+from dwmtl.datasets.text_lines import numbered_lines
+from dwmtl.errors import DataSetError
+
+EXPRESSIONS = {
+    "1": "surprise",
+    "2": "fear",
+    "3": "disgust",
+    "4": "happiness",
+    "5": "sadness",
+    "6": "anger",
+    "7": "neutral",
+}
+"""By the number in the list."""
+
+IMAGES = "Image/aligned"
+LABELS = "EmoLabel/list_patition_label.txt"  # the set spells it so
+
+_LINE = re.compile(r"(\w+)\.jpg\s+(\S+)")
+
+
+def read(folder: Path, *, num_peak_frames: int) -> DataSet:
+    """Every aligned picture with its label. `num_peak_frames` has no meaning here.
+
+    The set says nothing of who a face is: every subject is the empty string.
+
+    Raises:
+        DataSetError: a line that is no label, one whose picture is not there, or a picture without a label.
+    """
+    unlabelled = set(pictures_of(folder / IMAGES))
+    rows = []
+    line_of: dict[str, int] = {}
+    for number, line in numbered_lines(folder / LABELS):
+        where = f"{folder / LABELS}, line {number}"
+        name, expression = _label(where, line.strip())
+        first = line_of.setdefault(name, number)
+        if first != number:
+            raise DataSetError(f"{where}: labels the picture of line {first} again. Remove one of them.")
+        if name not in unlabelled:
+            raise DataSetError(f"{where}: labels {folder / IMAGES / name}, which is not there. Complete the set.")
+        unlabelled.remove(name)
+        role = "neutral" if expression == "neutral" else "peak"
+        rows.append({"photo": f"{IMAGES}/{name}", "subject": "", "expression": expression, "role": role})
+    if unlabelled:
+        raise DataSetError(f"{folder / IMAGES / min(unlabelled)}: has no label in {LABELS}. Copy the list again.")
+    return DataSet(manifest(rows))
+
+
+def _label(where: str, line: str) -> tuple[str, str]:
+    """Name of the aligned picture, and its expression."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise DataSetError(f"{where}: must be like `train_00001.jpg 5`. Got {line[:80]!r} instead.")
+    if match[2] not in EXPRESSIONS:
+        known = ", ".join(f"{number} {expression}" for number, expression in EXPRESSIONS.items())
+        raise DataSetError(f"{where}: the label must be one of {known}. Got {match[2][:40]!r} instead.")
+    return f"{match[1]}_aligned.jpg", EXPRESSIONS[match[2]]
