@@ -1,0 +1,143 @@
+import base64
+
+import pytest
+
+from dwmtl.datasets import folders
+from dwmtl.datasets.packs import extract
+from dwmtl.datasets.packs.bin_pack import write_bin_pack
+from dwmtl.datasets.packs.extract import extract_bin_pack, extract_ms_celeb, extract_pictures, extract_record_pack
+from dwmtl.datasets.packs.record_io import RecordPack, write_record_pack
+from dwmtl.errors import DataSetError
+from dwmtl.tables import VERIFICATION_PAIRS, read_table
+
+JPG, PNG, BMP = b"\xff\xd8\xff\xe0 jpeg", b"\x89PNG\r\n\x1a\n png", b"BM bmp"
+
+
+def files_below(folder) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_record_pack_becomes_a_folder_a_person(tmp_path):
+    write_record_pack(tmp_path / "pack", [(4, JPG), (4, PNG), (12, BMP)])
+    assert extract_record_pack(tmp_path / "pack", tmp_path / "out") == 3
+    assert files_below(tmp_path / "out") == {
+        "0000004/000000001.jpg": JPG,
+        "0000004/000000002.png": PNG,
+        "0000012/000000003.bmp": BMP,
+        "photos.csv": b"photo,subject\n0000004/000000001.jpg,0000004\n"
+        b"0000004/000000002.png,0000004\n0000012/000000003.bmp,0000012\n",
+    }
+    photos = folders.read(tmp_path / "out", num_peak_frames=3).photos
+    assert photos["subject"].tolist() == ["0000004", "0000004", "0000012"]
+
+
+def test_a_bin_pack_becomes_pictures_and_pairs(tmp_path):
+    is_same = [index % 2 == 0 for index in range(11)]
+    write_bin_pack(tmp_path / "lfw.bin", [JPG, PNG] * 11, is_same)
+    assert extract_bin_pack(tmp_path / "lfw.bin", tmp_path / "out") == 22
+    pairs = read_table(tmp_path / "out" / "pairs.csv", VERIFICATION_PAIRS)
+    assert pairs.loc[10, ["photo_a", "photo_b"]].tolist() == ["lfw/000/000010_a.jpg", "lfw/000/000010_b.png"]
+    assert pairs["is_same_identity"].tolist() == is_same
+    assert pairs["fold"].tolist() == [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert {(tmp_path / "out" / photo).read_bytes() for photo in pairs["photo_a"]} == {JPG}
+    assert {(tmp_path / "out" / photo).read_bytes() for photo in pairs["photo_b"]} == {PNG}
+
+
+def test_an_ms_celeb_file_becomes_a_folder_a_person(tmp_path):
+    data = base64.b64encode(JPG).decode()
+    lines = [f"{entity}\t5\ta\tb\tFaceId-0\tAA==\t{data}\n" for entity in ("m.0", "m.1", "m.2")]
+    (tmp_path / "x.tsv").write_text("".join(lines))
+    (tmp_path / "clean.txt").write_text("m.0/5-FaceId-0.jpg 7\nm.1/5-FaceId-0.jpg 7\n")
+    assert extract_ms_celeb(tmp_path / "x.tsv", tmp_path / "all") == 3
+    assert extract_ms_celeb(tmp_path / "x.tsv", tmp_path / "clean", tmp_path / "clean.txt") == 2
+    assert sorted(files_below(tmp_path / "all"))[:2] == ["m.0/m.0-5-FaceId-0.jpg", "m.1/m.1-5-FaceId-0.jpg"]
+    assert sorted(files_below(tmp_path / "clean")) == ["7/m.0-5-FaceId-0.jpg", "7/m.1-5-FaceId-0.jpg", "photos.csv"]
+
+
+def test_no_folder_holds_more_than_1000_pictures(tmp_path):
+    items = (("a", f"{number:04d}", JPG) for number in range(2001))
+    extract_pictures(items, tmp_path / "out", source="test")
+    counts = {
+        folder.relative_to(tmp_path / "out").as_posix(): sum(entry.is_file() for entry in folder.iterdir())
+        for folder in (tmp_path / "out").rglob("*")
+        if folder.is_dir()
+    }
+    assert counts == {"a": 1000, "a/001": 1000, "a/002": 1}
+    lines = (tmp_path / "out" / "photos.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[1] for line in lines] == ["a"] * 2001
+    assert all((tmp_path / "out" / line.split(",")[0]).is_file() for line in lines)
+
+
+def test_a_bin_pack_goes_into_shards_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(extract, "MAX_FILES_A_FOLDER", 10)
+    write_bin_pack(tmp_path / "lfw.bin", [JPG, JPG] * 12, [True] * 12)
+    extract_bin_pack(tmp_path / "lfw.bin", tmp_path / "out")
+    assert [len(list((tmp_path / "out" / "lfw" / shard).iterdir())) for shard in ("000", "001", "002")] == [10, 10, 4]
+
+
+@pytest.mark.parametrize(
+    ("identity", "name", "picture", "message"),
+    [
+        ("../../x", "a", JPG, r"'\.\./\.\./x' is no name"),
+        ("a", "../x", JPG, r"'\.\./x' is no name"),
+        ("/tmp/x", "a", JPG, "is no name"),
+        ("..", "a", JPG, "is no name"),
+        ("", "a", JPG, "is no name"),
+        ("a", "b", b"GIF89a", "neither JPEG, PNG nor BMP; it starts with 474946383961"),
+        ("a", "b", b"", "neither JPEG"),
+        ("first", "1", JPG, "two files have this name"),
+        ("photos.csv", "1", JPG, "two files have this name"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_and_nothing_is_left_anywhere(tmp_path, identity, name, picture, message):
+    inside = tmp_path / "deep" / "er"
+    inside.mkdir(parents=True)
+    with pytest.raises(DataSetError, match="test, picture .*" + message):
+        extract_pictures([("first", "1", JPG), (identity, name, picture)], inside / "out", source="test")
+    assert files_below(tmp_path) == {}
+    assert list(inside.iterdir()) == []
+
+
+def test_a_source_without_pictures_is_refused(tmp_path):
+    with pytest.raises(DataSetError, match="test: holds no pictures"):
+        extract_pictures([], tmp_path / "out", source="test")
+
+
+@pytest.mark.parametrize("stem", ["..", "a b", "pairs.csv"])
+def test_a_bin_pack_whose_name_is_no_folder_is_refused(tmp_path, stem):
+    path = tmp_path / f"{stem}.bin"
+    write_bin_pack(path, [JPG, JPG] * 10, [True] * 10)
+    with pytest.raises(DataSetError, match=r"is no name|two files"):
+        extract_bin_pack(path, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_in_use_or_a_link_is_left_alone(tmp_path):
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "mine.txt").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    for name in ("used", "link"):
+        with pytest.raises(DataSetError, match="exists already and is not an empty folder"):
+            extract_pictures([("a", "1", JPG)], tmp_path / name, source="test")
+    assert list((tmp_path / "empty").iterdir()) == []
+    extract_pictures([("a", "1", JPG)], tmp_path / "empty", source="test")
+    assert (tmp_path / "empty" / "a" / "1.jpg").is_file()
+
+
+def test_a_link_in_place_of_the_partial_folder_is_not_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out.partial").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataSetError, match=r"out\.partial: is in the way"):
+        extract_pictures([("a", "1", JPG)], tmp_path / "out", source="test")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_the_real_pack_is_extracted(testdata, tmp_path):
+    folder = testdata / "real" / "recordio"
+    if not folder.is_dir():
+        pytest.skip(f"{folder}: no such folder")
+    assert extract_record_pack(folder, tmp_path / "out") == 8
+    pack = RecordPack(folder)
+    assert (tmp_path / "out" / "0000001" / "000000004.jpg").read_bytes() == pack.picture_bytes(4)
+    assert len(folders.read(tmp_path / "out", num_peak_frames=3).photos) == 8
