@@ -31,29 +31,18 @@ class Section(BaseModel):
 
 
 class SetParams(Section):
-    """Where a data set lies and how it is read."""
+    """A data set: where it lies, how it is read, and what for. Sets of one role are joined."""
 
+    role: Literal["expression", "verification", "identity"] = Field(
+        description="expression: trained and tested on, by fold · verification: other people with official pairs, "
+        "tested on only · identity: many people, several photos each, the trunk starts from them"
+    )
     adapter: str = Field(description="how the folder is read: a name in dwmtl/datasets/adapters.py")
     folder: str = Field(description="the set's folder, relative to the repository's root or absolute")
-
-
-class SetsParams(Section):
-    """The active data sets."""
-
-    expression: SetParams = Field(description="subjects with expressions: trained and tested on by fold")
-    verification: SetParams = Field(description="other people with official verification pairs: tested on only")
-    identity: SetParams = Field(description="many people, several photos each: the trunk starts from them")
-
-    @model_validator(mode="after")
-    def _nobody_is_trained_and_tested_on(self):
-        folders = {role: PurePath(os.path.abspath(getattr(self, role).folder)) for role in type(self).model_fields}
-        for a, b in combinations(folders, 2):
-            if folders[a].is_relative_to(folders[b]) or folders[b].is_relative_to(folders[a]):
-                raise ValueError(
-                    f"{a}.folder and {b}.folder are the same or one lies in the other ({folders[a]}, {folders[b]}): "
-                    "people would be tested whom the network was trained on. Choose folders of different people."
-                )
-        return self
+    is_aligned: bool = Field(description="its pictures are crops already: they are scaled, nothing is detected")
+    expressions: dict[str, str | None] | None = Field(
+        description="the set's names of expressions -> the common ones, null for one left out; null: as they are"
+    )
 
 
 class RenderParams(Section):
@@ -397,7 +386,7 @@ class TrackingParams(Section):
 class Params(Section):
     """`params.yaml` as a whole."""
 
-    sets: SetsParams
+    sets: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], SetParams] = Field(description="by name")
     folds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(description="folds to run, from 0")
     render: RenderParams
     index: IndexParams
@@ -413,6 +402,31 @@ class Params(Section):
     evaluate: EvaluateParams
     compute: ComputeParams
     tracking: TrackingParams
+
+    def sets_of(self, role: str) -> list[str]:
+        """Names of the sets with a role, sorted."""
+        return sorted(name for name, values in self.sets.items() if values.role == role)
+
+    @model_validator(mode="after")
+    def _every_role_is_filled(self):
+        for role in ("expression", "verification", "identity"):
+            names = self.sets_of(role)
+            if not names or (role == "verification" and len(names) > 1):
+                need = "exactly one set" if role == "verification" else "a set"
+                raise ValueError(f"sets must hold {need} of the role {role}. Got {names} instead.")
+        return self
+
+    @model_validator(mode="after")
+    def _nobody_is_trained_and_tested_on(self):
+        folders = {name: PurePath(os.path.abspath(values.folder)) for name, values in self.sets.items()}
+        for a, b in combinations(folders, 2):
+            if folders[a].is_relative_to(folders[b]) or folders[b].is_relative_to(folders[a]):
+                raise ValueError(
+                    f"sets.{a}.folder and sets.{b}.folder are the same or one lies in the other ({folders[a]}, "
+                    f"{folders[b]}): people would be tested whom the network was trained on. Choose folders of "
+                    "different people."
+                )
+        return self
 
     @model_validator(mode="after")
     def _folds_exist_once(self):
@@ -450,6 +464,17 @@ class Params(Section):
         if self.evaluate.weights == "ema" and self.train.ema_decay is None:
             raise ValueError("evaluate.weights is ema, and train.ema_decay is null. Set a decay, 0.999 say.")
         return self
+
+
+def set_params(params: Params, name: str) -> SetParams:
+    """The section of a set.
+
+    Raises:
+        ParamsError: there is no such set.
+    """
+    if name not in params.sets:
+        raise ParamsError(f"params.yaml has no set {name}; it has {', '.join(params.sets)}.")
+    return params.sets[name]
 
 
 def parse_schedule(text: str) -> dict[int, float]:
@@ -509,7 +534,7 @@ def _explain(error: ValidationError, values: object) -> list[str]:
             lines.append(f"{key}: the key is missing.")
         else:
             message = detail["msg"].removeprefix("Value error, ")
-            got = "" if "Got" in message else f". Got {detail['input']!r} instead."
+            got = "" if "Got" in message or isinstance(detail["input"], dict) else f". Got {detail['input']!r} instead."
             lines.append(f"{key}: {message}{got}")
     return lines
 

@@ -236,7 +236,10 @@ def _experiment_run(client, experiment_id: str, params: Params, data_sha256: str
     found = _search(client, experiment_id, {"dwmtl.kind": "experiment", "dwmtl.experiment_sha256": key})
     if found:
         return found[0].info.run_id
-    name = os.environ.get("DVC_EXP_NAME") or f"{params.train.weighting.name} on {params.sets.expression.adapter}"
+    name = (
+        os.environ.get("DVC_EXP_NAME")
+        or f"{params.train.weighting.name} on {params.sets[params.sets_of('expression')[0]].adapter}"
+    )
     tags = {
         "dwmtl.kind": "experiment",
         "dwmtl.experiment_sha256": key,

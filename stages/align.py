@@ -3,16 +3,18 @@
 import logging
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 import pandas as pd
 import torch
+import typer
 
 from dwmtl.alignment.align import align
 from dwmtl.alignment.detector import Detector
 from dwmtl.compute import make_fabric
+from dwmtl.datasets.photo_source import open_photos
 from dwmtl.errors import UnreadablePhotoError
-from dwmtl.params import load_params
+from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder
 from dwmtl.tables import CROPS, FAILURES, MANIFEST, read_table, write_table
 
@@ -20,49 +22,51 @@ log = logging.getLogger("align")
 
 
 def main(
-    role: Literal["expression", "verification", "identity"],
-    index: Path,
-    out: Path,
-    params: Path = Path("params.yaml"),
+    set_: Annotated[str, typer.Option("--set")], index: Path, out: Path, params: Path = Path("params.yaml")
 ) -> None:
-    """Find the face of every photo and crop it."""
+    """Find the face of every photo and crop it; pictures that are crops already are scaled."""
     values = load_params(params)
+    source = set_params(values, set_)
     torch.set_num_threads(1)  # MTCNN on the CPU is thousands of tiny calls: more threads only wait for each other
-    photos_dir = Path(getattr(values.sets, role).folder)
-    detector = Detector(
-        min_face_px=values.align.min_face_px,
-        thresholds=values.align.thresholds,
-        pyramid_factor=values.align.pyramid_factor,
-        device=make_fabric(values.compute.accelerator).device,
-    )
+    photos_dir = Path(source.folder)
+    detector = None
+    if not source.is_aligned:
+        detector = Detector(
+            min_face_px=values.align.min_face_px,
+            thresholds=values.align.thresholds,
+            pyramid_factor=values.align.pyramid_factor,
+            device=make_fabric(values.compute.accelerator).device,
+        )
     listed = out.with_name(f"{out.name}.failures.csv")
     start = time.perf_counter()
     with whole_folder(out) as folder:
-        aligned = align(read_table(index / "manifest.csv", MANIFEST), photos_dir, folder, detector, values.align)
+        manifest = read_table(index / "manifest.csv", MANIFEST)
+        photos = open_photos(source.adapter, photos_dir)
+        aligned = align(manifest, photos_dir, folder, detector, values.align, read=photos)
         counts = aligned.crops["status"].value_counts()
         outcome = ", ".join(f"{number} {status}" for status, number in counts.items())
         rate = len(aligned.crops) / (time.perf_counter() - start)
-        log.info("%s: %s of %d photos, %.1f photos/s", role, outcome, len(aligned.crops), rate)
+        log.info("%s: %s of %d photos, %.1f photos/s", set_, outcome, len(aligned.crops), rate)
         if counts.get("fallback", 0) > len(aligned.crops) / 2:
             log.warning(
                 "most photos of %s show no face: is align.min_face_px too large, or the folder wrong?", photos_dir
             )
         unreadable = aligned.failures[aligned.failures["status"] == "unreadable"]
-        if len(unreadable) and role != "identity":
+        if len(unreadable) and source.role != "identity":
             write_table(aligned.failures, listed, FAILURES)
-            raise UnreadablePhotoError(_complaint(role, photos_dir, unreadable, listed))
+            raise UnreadablePhotoError(_complaint(set_, photos_dir, unreadable, listed))
         listed.unlink(missing_ok=True)  # an earlier run's, now mended
         write_table(aligned.crops, folder / "crops.csv", CROPS)
         write_table(aligned.failures, folder / "failures.csv", FAILURES)
 
 
-def _complaint(role: str, photos_dir: Path, unreadable: pd.DataFrame, listed: Path) -> str:
+def _complaint(name: str, photos_dir: Path, unreadable: pd.DataFrame, listed: Path) -> str:
     """Every photo of this set is evaluated, so each must be readable; name those that are not."""
     lines = [f"{photos_dir / row.photo}: {row.reason}" for row in unreadable.head(20).itertuples()]
     if len(unreadable) > len(lines):
         lines.append(f"... and {len(unreadable) - len(lines)} more: {listed}")
     files = "\n  ".join(lines)
-    return f"{len(unreadable)} photos of the {role} set cannot be read, and every one is evaluated:\n  {files}"
+    return f"{len(unreadable)} photos of the {name} set cannot be read, and every one is evaluated:\n  {files}"
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
 """Stage `index`, a set: the set's folder, through its adapter -> a row a photo, and its official pairs."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
+
+import typer
 
 from dwmtl.datasets.adapters import read_data_set
-from dwmtl.params import load_params
+from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder
 from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS, with_others, write_table
 
 
-def main(
-    role: Literal["expression", "verification", "identity"], out: Path, params: Path = Path("params.yaml")
-) -> None:
+def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = Path("params.yaml")) -> None:
     """List a data set's photos, with what is known of each."""
     values = load_params(params)
-    source = getattr(values.sets, role)
-    data_set = read_data_set(role, source.adapter, Path(source.folder), num_peak_frames=values.index.num_peak_frames)
+    source = set_params(values, set_)
+    data_set = read_data_set(set_, source, num_peak_frames=values.index.num_peak_frames)
     with whole_folder(out) as folder:
         write_table(data_set.photos, folder / "manifest.csv", with_others(MANIFEST, data_set.photos))
         if data_set.pairs is not None:

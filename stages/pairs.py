@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl import tables
+from dwmtl.datasets.joined import read_official_pairs
 from dwmtl.params import load_params
 from dwmtl.protocol.pairs import check_blocks, make_pairs
 from dwmtl.stage import run, whole_folder
@@ -17,7 +18,7 @@ def main(labels: Path, verification: Path, out: Path, params: Path = Path("param
     """Pair the test subjects of every fold, whether it is run or not, so that adding one changes no pair."""
     values = load_params(params)
     table = tables.read_table(labels / "expression.csv", tables.EXPRESSION_LABELS)
-    official = tables.read_table(verification / "pairs.csv", tables.VERIFICATION_PAIRS)
+    official = read_official_pairs(verification, values.sets_of("verification")[0])
     check_blocks(official)
     with whole_folder(out) as folder:
         all_left_out = []

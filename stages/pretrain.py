@@ -14,7 +14,7 @@ def main(labels: Path, aligned: Path, model: Path, metrics: Path, params: Path =
     """Train the trunk on identities alone."""
     values = load_params(params)
     table = labels / "identity.csv"
-    data_sha256 = files_sha256([table, aligned / "crops.csv"])
+    data_sha256 = files_sha256([table, *(aligned / name / "crops.csv" for name in values.sets_of("identity"))])
     with start_pretrain_run(values, data_sha256=data_sha256) as tracked:
         trained = pretrain(read_table(table, IDENTITY_LABELS), aligned, values, on_step=tracked.log_row)
         write_trained(trained, model_dir=model, metrics_dir=metrics)

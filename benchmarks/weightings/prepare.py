@@ -21,8 +21,9 @@ def main(data_set: str, out: Path) -> None:
         yaml.dump(values, params)
         index, aligned, labels = folder / "index", folder / "aligned", folder / "labels"
         for role in ROLES:
-            stage("index", params, role=role, out=index / role)
-            stage("align", params, role=role, index=index / role, out=aligned / role)
+            listed, crops = index / role / role, aligned / role / role
+            stage("index", params, set=role, out=listed)
+            stage("align", params, set=role, index=listed, out=crops)
         stage("labels", params, expression=index / "expression", identity=index / "identity", out=labels)
         stage("pairs", params, labels=labels, verification=index / "verification", out=folder / "pairs")
         model, metrics = folder / "pretrain", folder / "pretrain_metrics"

@@ -1,6 +1,6 @@
 """The batched run: photos in, crops on disk and a row a photo. Memory holds a few batches, whatever the set's size."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from dwmtl.alignment.crop import box_with_margin, center_box, choose_face, cut
 from dwmtl.alignment.detector import Detections, Detector
-from dwmtl.datasets.photos import read_photo
 from dwmtl.errors import DataSetError, UnreadablePhotoError
 from dwmtl.params import AlignParams
 from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS
@@ -28,7 +27,13 @@ class Aligned:
 
 
 def align(
-    manifest: pd.DataFrame, photos_dir: Path, crops_dir: Path, detector: Detector, params: AlignParams
+    manifest: pd.DataFrame,
+    photos_dir: Path,
+    crops_dir: Path,
+    detector: Detector | None,
+    params: AlignParams,
+    *,
+    read: Callable[[str], np.ndarray],
 ) -> Aligned:
     """Find the face of every photo that the protocol uses, and write its crop.
 
@@ -38,6 +43,8 @@ def align(
         manifest: columns `tables.MANIFEST`; rows of the role `unused` are passed over.
         photos_dir: the set's folder.
         crops_dir: where the crops go.
+        detector: None: the photos are declared to be crops already; they are scaled, and nothing is looked for.
+        read: decodes a photo by its name in the manifest; raises `UnreadablePhotoError`.
     Raises:
         DataSetError: a path of the manifest that leaves the set's folder.
     """
@@ -47,10 +54,11 @@ def align(
     rows: dict[str, dict[str, object]] = {}
     reasons: dict[str, str] = {}
     with tqdm(total=len(photos), desc="align", unit="photo", disable=None) as progress:
-        for names, batch in _batches_of_one_size(photos, photos_dir, params.batch_size, reasons):
-            for name, photo, found in zip(names, batch, detector(np.stack(batch)), strict=True):
+        for names, batch in _batches_of_one_size(photos, photos_dir, params.batch_size, reasons, read):
+            detections = [None] * len(batch) if detector is None else detector(np.stack(batch))
+            for name, photo, found in zip(names, batch, detections, strict=True):
                 rows[name] = _crop(name, photo, found, crops_dir, params)
-                if not len(found):
+                if found is not None and not len(found):
                     reasons[name] = "no face found; the photo's centre is cropped"
             progress.update(len(names))
         progress.update(len(photos) - progress.n)
@@ -68,7 +76,11 @@ def _require_inside(photos_dir: Path, photo: str) -> None:
 
 
 def _batches_of_one_size(
-    photos: list[str], photos_dir: Path, batch_size: int, reasons: dict[str, str]
+    photos: list[str],
+    photos_dir: Path,
+    batch_size: int,
+    reasons: dict[str, str],
+    read: Callable[[str], np.ndarray],
 ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
     """Decode photos as they come, and give them out in batches of one size; unreadable ones get a reason instead.
 
@@ -79,9 +91,9 @@ def _batches_of_one_size(
     num_waiting = 0  # pixels
     for name in photos:
         try:
-            photo = read_photo(photos_dir / name)
+            photo = read(name)
         except UnreadablePhotoError as error:
-            reasons[name] = str(error).removeprefix(f"{photos_dir / name}: ")
+            reasons[name] = str(error).removeprefix(f"{photos_dir / name}: ").removeprefix(f"{photos_dir}, {name}: ")
             continue
         names, batch = waiting.setdefault(photo.shape, ([], []))
         names.append(name)
@@ -96,12 +108,17 @@ def _batches_of_one_size(
     yield from waiting.values()
 
 
-def _crop(name: str, photo: np.ndarray, found: Detections, crops_dir: Path, params: AlignParams) -> dict[str, object]:
-    """Write one photo's crop; its row."""
+def _crop(
+    name: str, photo: np.ndarray, found: Detections | None, crops_dir: Path, params: AlignParams
+) -> dict[str, object]:
+    """Write one photo's crop; its row. `found` is None for a photo that is a crop already."""
     size = photo.shape[:2]
     crop = f"photos/{name}.png"
-    row: dict[str, object] = {"photo": name, "crop": crop, "num_faces": len(found)}
-    if len(found):
+    row: dict[str, object] = {"photo": name, "crop": crop, "num_faces": 1 if found is None else len(found)}
+    if found is None:
+        box = (0, 0, size[1], size[0])
+        row |= {"status": "aligned", "chosen_by": "declared"}
+    elif len(found):
         face = choose_face(found, size, select=params.select)
         box = box_with_margin(found.boxes[face], size, crop_px=params.crop_px, margin_px=params.margin_px)
         row |= {"status": "aligned", "chosen_by": params.select if len(found) > 1 else "only_face"}

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from dwmtl.datasets import (
     affect_net,
+    bin_pack,
     ck_plus,
     ck_plus_48,
     csv_table,
@@ -14,13 +17,16 @@ from dwmtl.datasets import (
     lfw,
     oulu_casia,
     raf_db,
+    record_pack,
     yale,
 )
 from dwmtl.datasets.data_set import DataSet
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 
 ADAPTERS: dict[str, Callable[..., DataSet]] = {
     "affect_net": affect_net.read,
+    "bin_pack": bin_pack.read,
     "ck_plus": ck_plus.read,
     "ck_plus_48": ck_plus_48.read,
     "csv_table": csv_table.read,
@@ -30,36 +36,59 @@ ADAPTERS: dict[str, Callable[..., DataSet]] = {
     "lfw": lfw.read,
     "oulu_casia": oulu_casia.read,
     "raf_db": raf_db.read,
+    "record_pack": record_pack.read,
     "yale": yale.read,
 }
 
 
-def read_data_set(role: str, adapter: str, folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Read a data set's folder through its adapter and check that it serves its role.
+def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> DataSet:
+    """Read a data set's folder through its adapter, give its expressions their common names, and check its role.
 
     Args:
-        role: `expression`, `verification` or `identity`, the set's key under `sets` in params.yaml.
+        name: the set's key under `sets` in params.yaml.
         num_peak_frames: last frames of an expression sequence that show its expression.
     Raises:
-        DataSetError: no such adapter or folder, nothing in it, or not what the role needs.
+        DataSetError: no such adapter or folder, nothing in it, an expression without a common name, or not what the
+            role needs.
     """
+    adapter, folder = params.adapter, Path(params.folder)
     if adapter not in ADAPTERS:
         raise DataSetError(
-            f"sets.{role}.adapter must be one of {', '.join(sorted(ADAPTERS))}. Got {adapter!r} instead."
+            f"sets.{name}.adapter must be one of {', '.join(sorted(ADAPTERS))}. Got {adapter!r} instead."
         )
-    folder = Path(folder)
     if not folder.is_dir():
-        raise DataSetError(f"{folder}: no such folder. Set sets.{role}.folder in params.yaml to where the set lies.")
+        raise DataSetError(f"{folder}: no such folder. Set sets.{name}.folder in params.yaml to where the set lies.")
     data_set = ADAPTERS[adapter](folder, num_peak_frames=num_peak_frames)
     if data_set.photos.empty:
         raise DataSetError(
-            f"{folder}: no photo in the layout of `{adapter}` (docs/your_data.md shows it). Set sets.{role}.folder in "
-            f"params.yaml to where the set lies, and sets.{role}.adapter to what reads it."
+            f"{folder}: no photo in the layout of `{adapter}` (docs/your_data.md shows it). Set sets.{name}.folder in "
+            f"params.yaml to where the set lies, and sets.{name}.adapter to what reads it."
         )
-    if role == "verification" and data_set.pairs is None:
+    if params.role == "verification" and data_set.pairs is None:
         raise DataSetError(
-            f"{folder}: `{adapter}` has no verification pairs. Choose another sets.verification.adapter."
+            f"{folder}: `{adapter}` has no verification pairs, and the role of sets.{name} is verification. Choose "
+            "another set for it."
         )
-    if role == "expression" and not data_set.photos["expression"].any():
-        raise DataSetError(f"{folder}: `{adapter}` has no expressions. Choose another sets.expression.adapter.")
-    return data_set
+    photos = data_set.photos if params.expressions is None else _renamed(name, data_set.photos, params.expressions)
+    if params.role == "expression" and not photos["expression"].any():
+        raise DataSetError(
+            f"{folder}: `{adapter}` has no expressions, and the role of sets.{name} is expression. Choose another set "
+            "for it."
+        )
+    return DataSet(photos, data_set.pairs)
+
+
+def _renamed(name: str, photos: pd.DataFrame, expressions: dict[str, str | None]) -> pd.DataFrame:
+    """The photos with the common names of their expressions; those of one without a name are not used."""
+    there = set(photos["expression"]) - {""}
+    if unmapped := sorted(there - set(expressions)):
+        raise DataSetError(
+            f"sets.{name}.expressions has no common name for {', '.join(unmapped)}. Name each of them, null to "
+            "leave one out."
+        )
+    is_left_out = photos["expression"].map(lambda expression: expression != "" and expressions[expression] is None)
+    renamed = photos["expression"].map(lambda expression: expressions.get(expression) or "")
+    role = photos["role"].mask(is_left_out, "unused")
+    is_neutral = renamed == "neutral"
+    role = role.mask(is_neutral & (role == "peak"), "neutral").mask(~is_neutral & (role == "neutral"), "peak")
+    return photos.assign(expression=renamed, role=role)

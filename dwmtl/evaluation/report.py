@@ -17,11 +17,11 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from dwmtl.datasets.crops import crop_paths, read_crop
+from dwmtl.datasets.crops import crop_paths, read_crop, read_crops
 from dwmtl.errors import TableError
 from dwmtl.evaluation.figures import confusion_svg, distances_svg, inline, mean_roc, roc_svg, trajectory_svg
 from dwmtl.params import Params
-from dwmtl.tables import CROPS, read_table, write_table
+from dwmtl.tables import read_table, write_table
 
 SETS = ("expression", "verification")
 HEADLINES = {
@@ -147,7 +147,7 @@ def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, 
         "titles": _titles(summary),
         "folds": folds,
         "figures": figures,
-        "sets": [_set_facts(role, params, aligned_dir) for role in ("expression", "verification", "identity")],
+        "sets": [_set_facts(name, params, aligned_dir) for name in params.sets],
         "params": _flat(params.model_dump(exclude={"compute", "tracking"})),
         "weighting": params.train.weighting.name,
         "wrong_pairs": _wrong_pairs(folds, aligned_dir, _subjects(labels_dir)),
@@ -226,13 +226,14 @@ def _curves(folds: list[FoldResult]) -> dict[str, list[tuple[np.ndarray, np.ndar
     }
 
 
-def _set_facts(role: str, params: Params, aligned_dir: Path) -> dict[str, object]:
+def _set_facts(name: str, params: Params, aligned_dir: Path) -> dict[str, object]:
     """What was run on: the set and what became of its photos."""
-    crops = read_table(aligned_dir / role / "crops.csv", CROPS)
+    source = params.sets[name]
+    crops = read_crops(aligned_dir / source.role, [name])
     counts = crops["status"].value_counts()
-    source = getattr(params.sets, role)
     return {
-        "role": role,
+        "name": name,
+        "role": source.role,
         "adapter": source.adapter,
         "folder": source.folder,
         "num_photos": len(crops),
@@ -300,7 +301,7 @@ def _picture(aligned: Path, photo: str) -> str:
 def _cautions(folds: list[FoldResult], params: Params, labels_dir: Path) -> list[str]:
     """What a reader should be careful about."""
     cautions = []
-    drawn = [role for role in (*SETS, "identity") if getattr(params.sets, role).folder.startswith("data/raw/rendered")]
+    drawn = [name for name, values in params.sets.items() if values.folder.startswith("data/raw/rendered")]
     if drawn:
         cautions.append(
             f"Drawn by this project, no photographs: {', '.join(drawn)} set. Numbers on drawn faces say that the "

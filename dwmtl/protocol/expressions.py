@@ -4,6 +4,9 @@ A photo is used by its role. A peak shows its sequence's expression. A neutral f
 reference of pairs, and it is of class `neutral` where neutral is a class; where it is not, its label is no class, and
 the photo trains and tests identity alone. A photo of role identity has no expression and trains identity alone.
 
+A set may name no subjects at all (FER2013): its photos train the expression in every fold and are never tested on,
+since nobody knows who is on them.
+
 A subject with no photo of an expression is an error, for nothing could be tested on it. A subject with only one
 expression (CK+ has them) is trained and tested on like any other; only the pairs that this subject
 cannot give are left out, and listed (`dwmtl.protocol.pairs`).
@@ -25,12 +28,12 @@ def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
         The same columns without the unused photos, in the manifest's order; expression is `neutral` where
         the role is neutral and empty where the role is identity.
     Raises:
-        ProtocolError: a used photo has no subject, a peak has no expression or the one named `neutral`, or a subject
-            has neither a neutral photo nor a peak.
+        ProtocolError: a photo of a set that names its subjects has none, no set names any, a peak has no expression or
+            the one named `neutral`, or a subject has neither a neutral photo nor a peak.
     """
     used = manifest[manifest["role"] != "unused"].reset_index(drop=True)
     is_peak = used["role"] == "peak"
-    _refuse(used[used["subject"] == ""], "have no subject")
+    _refuse_subjects_of_some(used)
     _refuse(used[is_peak & (used["expression"] == "")], "have the role peak and no expression")
     _refuse(used[is_peak & (used["expression"] == NEUTRAL)], f"have the role peak and the expression {NEUTRAL}")
     expression = used["expression"].where(is_peak, "").mask(used["role"] == "neutral", NEUTRAL)
@@ -63,6 +66,17 @@ def expression_classes(labels: pd.DataFrame, *, has_neutral: bool) -> list[str]:
     return classes
 
 
+def _refuse_subjects_of_some(used: pd.DataFrame) -> None:
+    """A set either names everybody or nobody; a single photo without a subject is a fault."""
+    sets = used["photo"].str.partition("/")[0]
+    has_subjects = (used["subject"] != "").groupby(sets).transform("any")
+    _refuse(used[has_subjects & (used["subject"] == "")], "have no subject")
+    if not has_subjects.any():
+        raise ProtocolError(
+            "no set of the role expression names its subjects, and the folds are made of subjects. Join one that does."
+        )
+
+
 def _refuse(photos: pd.DataFrame, fault: str) -> None:
     if len(photos):
         raise ProtocolError(
@@ -73,7 +87,7 @@ def _refuse(photos: pd.DataFrame, fault: str) -> None:
 
 def _check_every_subject_is_labelled(labels: pd.DataFrame) -> None:
     labelled = set(labels.loc[labels["expression"] != "", "subject"])
-    without = sorted(set(labels["subject"]) - labelled)
+    without = sorted(set(labels["subject"]) - labelled - {""})
     if without:
         raise ProtocolError(
             f"no photo of {_list(without)} shows an expression. Label one, or take these subjects out of the "

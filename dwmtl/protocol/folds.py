@@ -8,6 +8,9 @@ import pandas as pd
 from dwmtl import tables
 from dwmtl.errors import ProtocolError
 
+NO_FOLD = -1
+"""The fold of a photo whose subject is not known: it is trained on in every fold, and tested on in none."""
+
 
 def assign_folds(subjects: Iterable[str], *, num_folds: int, seed: int | None) -> pd.DataFrame:
     """Cut the subjects into folds whose sizes differ by at most one.

@@ -49,7 +49,7 @@ def fold_samples(
         expression_rows: training rows of the expression set from `with_face`; an empty cell of a task's column is no
             label, so a row without a subject trains the other tasks alone.
         identity_rows: rows of the identity set from `with_face` (columns subject, path), which have no label but the
-            identity; their subjects get the prefix `identity/`. None: the set is not trained on.
+            identity. None: the set is not trained on.
         expressions: class names of the expression task; a row whose expression is not among them has no such label.
         all_labels: the expression set's rows of every fold, whose values are the classes of the further tasks.
     Raises:
@@ -57,7 +57,7 @@ def fold_samples(
     """
     parts = [expression_rows]
     if identity_rows is not None:
-        parts.append(identity_rows[["path"]].assign(subject="identity/" + identity_rows["subject"]))
+        parts.append(identity_rows[["path", "subject"]])
     rows = pd.concat(parts, ignore_index=True)
     classes = {}
     for name, task in tasks.items():

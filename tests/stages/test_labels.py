@@ -29,8 +29,10 @@ def _expression_rows(*subjects: str) -> list[tuple]:
 @pytest.fixture
 def run(tmp_path, write_params):
     """Runs the stage on a small expression set and a small identity set in tmp_path, with changed params."""
-    _write_manifest(tmp_path / "expression", _expression_rows("007", "P2", "P3", "P4", "P5"))
-    _write_manifest(tmp_path / "identity", [(f"{n}/{i}", n, "", 0, "", "identity") for n in "ab" for i in range(2)])
+    _write_manifest(tmp_path / "expression/expression", _expression_rows("007", "P2", "P3", "P4", "P5"))
+    _write_manifest(
+        tmp_path / "identity/identity", [(f"{n}/{i}", n, "", 0, "", "identity") for n in "ab" for i in range(2)]
+    )
 
     def run(changes: dict[str, object]) -> subprocess.CompletedProcess:
         params = write_params(changes)
@@ -57,7 +59,9 @@ def test_labels_classes_and_folds_are_written(run, tmp_path):
     identities = tables.read_table(tmp_path / "labels" / "identity.csv", tables.IDENTITY_LABELS)
     folds = tables.read_table(tmp_path / "labels" / "folds.csv", tables.FOLDS)
     classes = json.loads((tmp_path / "labels" / "classes.json").read_text())
-    assert folds.to_numpy().tolist() == [["007", 0], ["P2", 0], ["P3", 0], ["P4", 1], ["P5", 1]]
+    assert folds.to_numpy().tolist() == [
+        [f"expression/{name}", fold] for name, fold in (("007", 0), ("P2", 0), ("P3", 0), ("P4", 1), ("P5", 1))
+    ]
     assert len(labels) == 5 * 3 * 2
     assert labels["photo"].is_monotonic_increasing
     assert dict(zip(labels["subject"], labels["fold"], strict=True)) == dict(folds.to_numpy().tolist())
@@ -92,10 +96,10 @@ def test_more_folds_than_subjects_is_one_message_and_no_output(run, tmp_path):
 
 def test_subject_without_a_label_is_one_message_that_names_it(run, tmp_path):
     rows = [*_expression_rows("P1", "P2"), ("P3/0", "P3", "", 0, "", "identity")]
-    _write_manifest(tmp_path / "expression", rows)
+    _write_manifest(tmp_path / "expression/expression", rows)
     done = run({"labels.num_folds": 2})
     assert done.returncode == 1
-    assert done.stderr.startswith("error: no photo of P3 shows an expression.")
+    assert done.stderr.startswith("error: no photo of expression/P3 shows an expression.")
 
 
 def test_typo_in_another_stages_section_stops_this_one(run, tmp_path):

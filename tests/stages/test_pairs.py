@@ -33,7 +33,7 @@ def run(tmp_path, write_params):
     tables.write_table(
         _labels(dict.fromkeys(("P1", "P2", "P3", "P4"), EXPRESSIONS)), tmp_path / "labels/expression.csv"
     )
-    tables.write_table(_official([(True, False), (True, False)]), tmp_path / "verification/pairs.csv")
+    tables.write_table(_official([(True, False), (True, False)]), tmp_path / "verification/verification/pairs.csv")
 
     def run(changes: dict[str, object] | None = None) -> subprocess.CompletedProcess:
         params = write_params({"folds": [0], "labels.num_folds": 2, "pairs.num_blocks": 4, **(changes or {})})
@@ -61,7 +61,8 @@ def test_pairs_of_every_fold_and_the_official_ones_are_written(run, tmp_path):
         pairs = tables.read_table(tmp_path / "pairs" / f"fold_{fold}.csv", tables.EXPRESSION_PAIRS)
         assert len(pairs) == 2 * 3 * 2 * 4
         assert set(pairs["input"].str[:2]) | set(pairs["reference"].str[:2]) == subjects
-    assert (tmp_path / "pairs/verification.csv").read_bytes() == (tmp_path / "verification/pairs.csv").read_bytes()
+    official = tables.read_table(tmp_path / "pairs/verification.csv", tables.VERIFICATION_PAIRS)
+    assert official.iloc[0].tolist() == ["verification/0a", "verification/0b", True, 0]
 
 
 def test_adding_a_fold_to_run_changes_no_pair(run, tmp_path):
@@ -93,7 +94,7 @@ def test_too_few_pairs_is_one_message_and_keeps_the_old_pairs(run, tmp_path):
 
 
 def test_official_block_of_one_kind_is_one_message(run, tmp_path):
-    tables.write_table(_official([(True, False), (False, False)]), tmp_path / "verification/pairs.csv")
+    tables.write_table(_official([(True, False), (False, False)]), tmp_path / "verification/verification/pairs.csv")
     done = run()
     assert done.returncode == 1
     assert done.stderr.startswith("error: block 1 of the verification pairs has no genuine pair")

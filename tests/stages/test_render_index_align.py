@@ -50,10 +50,10 @@ def params_for(write_params, rendered: Path) -> Path:
 @pytest.mark.parametrize("role", ["expression", "verification", "identity"])
 def test_photos_become_a_manifest_and_crops(rendered, write_params, tmp_path, role):
     params = params_for(write_params, rendered)
-    assert run_stage("index", "--role", role, "--out", tmp_path / "index", "--params", params).returncode == 0
+    assert run_stage("index", "--set", role, "--out", tmp_path / "index", "--params", params).returncode == 0
     assert (tmp_path / "index" / "pairs.csv").exists() == (role == "verification")
     done = run_stage(
-        "align", "--role", role, "--index", tmp_path / "index", "--out", tmp_path / "aligned", "--params", params
+        "align", "--set", role, "--index", tmp_path / "index", "--out", tmp_path / "aligned", "--params", params
     )
     assert done.returncode == 0, done.stderr
     crops = pd.read_csv(tmp_path / "aligned" / "crops.csv")
@@ -70,8 +70,8 @@ def damage(rendered: Path, folder: Path, photo: str) -> None:
 
 
 def index_and_align(role: str, params: Path, folder: Path) -> subprocess.CompletedProcess:
-    run_stage("index", "--role", role, "--out", folder / "index", "--params", params)
-    return run_stage("align", "--role", role, "--index", folder / "index", "--out", folder / "out", "--params", params)
+    run_stage("index", "--set", role, "--out", folder / "index", "--params", params)
+    return run_stage("align", "--set", role, "--index", folder / "index", "--out", folder / "out", "--params", params)
 
 
 def test_an_unreadable_photo_of_the_identity_set_is_counted(rendered, write_params, tmp_path):
@@ -101,7 +101,7 @@ def test_a_gpu_that_is_not_there_is_one_message(rendered, write_params, tmp_path
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_role_is_refused(tmp_path):
-    done = run_stage("index", "--role", "expressions", "--out", tmp_path)
-    assert done.returncode == 2
-    assert "verification" in done.stderr
+def test_an_unknown_set_is_refused(tmp_path):
+    done = run_stage("index", "--set", "expressions", "--out", tmp_path)
+    assert done.returncode == 1
+    assert "params.yaml has no set expressions; it has expression, verification, identity" in done.stderr

@@ -19,9 +19,9 @@ METRICS = {
     "num_fallback_crops": {"expression": 0, "verification": 0},
 }
 PHOTOS = {
-    "expression": ["P1/anger.jpg", "P1/happy.jpg"],
-    "verification": ["A/1.jpg", "B/1.jpg"],
-    "identity": ["C/1.jpg"],
+    "expression": ["expression/P1/anger.jpg", "expression/P1/happy.jpg"],
+    "verification": ["verification/A/1.jpg", "verification/B/1.jpg"],
+    "identity": ["identity/C/1.jpg"],
 }
 
 
@@ -56,12 +56,13 @@ def run(tmp_path, write_params):
     for number, accuracy in ((0, 0.5), (1, 0.7)):
         _write_fold(tmp_path, number, accuracy)
     for role, photos in PHOTOS.items():
-        crops = pd.DataFrame({"photo": photos, "num_faces": 1, "status": "aligned"}).reindex(columns=list(CROPS))
+        names = [photo.removeprefix(f"{role}/") for photo in photos]
+        crops = pd.DataFrame({"photo": names, "num_faces": 1, "status": "aligned"}).reindex(columns=list(CROPS))
         crops["crop"] = [f"photos/{index}.png" for index in range(len(photos))]
-        write_table(crops, tmp_path / "aligned" / role / "crops.csv", CROPS)
-        (tmp_path / "aligned" / role / "photos").mkdir()
+        write_table(crops, tmp_path / "aligned" / role / role / "crops.csv", CROPS)
+        (tmp_path / "aligned" / role / role / "photos").mkdir()
         for crop in crops["crop"]:
-            Image.new("RGB", (112, 112), (90, 120, 150)).save(tmp_path / "aligned" / role / crop)
+            Image.new("RGB", (112, 112), (90, 120, 150)).save(tmp_path / "aligned" / role / role / crop)
     write_table(pd.DataFrame({"subject": ["P1", "P2"], "fold": [0, 1]}), tmp_path / "labels/folds.csv")
     write_table(pd.DataFrame({"photo": PHOTOS["expression"], "subject": "P1"}), tmp_path / "labels/expression.csv")
 

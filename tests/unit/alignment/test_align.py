@@ -9,6 +9,7 @@ from PIL import Image
 from dwmtl.alignment.align import align
 from dwmtl.alignment.detector import Detector
 from dwmtl.datasets.crops import read_crop
+from dwmtl.datasets.photo_source import open_photos
 from dwmtl.datasets.photos import read_photo
 from dwmtl.datasets.rendered.sets import render_oulu_casia
 from dwmtl.errors import DataSetError
@@ -47,7 +48,7 @@ def manifest(*names: str, role: str = "identity") -> pd.DataFrame:
 
 
 def run(names: list[str], photos: Path, out: Path, detector: Detector):
-    return align(manifest(*names), photos, out, detector, load_params().align)
+    return align(manifest(*names), photos, out, detector, load_params().align, read=open_photos("folders", photos))
 
 
 FACES = [f"VL/Strong/P001/{name}/000.jpeg" for name in ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")]
@@ -114,7 +115,14 @@ def test_a_photo_no_larger_than_the_smallest_face_is_one_without(side):
 
 
 def test_unused_frames_are_passed_over(photos, tmp_path, detector):
-    aligned = align(manifest(FACES[0], role="unused"), photos, tmp_path, detector, load_params().align)
+    aligned = align(
+        manifest(FACES[0], role="unused"),
+        photos,
+        tmp_path,
+        detector,
+        load_params().align,
+        read=open_photos("folders", photos),
+    )
     assert aligned.crops.empty
 
 
@@ -131,3 +139,13 @@ def test_real_edge_cases_are_told_apart(testdata, tmp_path, detector):
     assert crops.loc["several_faces.jpg", "num_faces"] > 1
     assert crops.loc["no_face.png", "status"] == "fallback"
     assert crops.loc["rgba.png", "status"] == "aligned"
+
+
+def test_pictures_that_are_crops_already_are_scaled_and_nothing_is_looked_for(photos, tmp_path):
+    aligned = align(
+        manifest("none.png"), photos, tmp_path, None, load_params().align, read=open_photos("folders", photos)
+    )
+    row = aligned.crops.iloc[0]
+    assert (row["status"], row["chosen_by"], row["num_faces"]) == ("aligned", "declared", 1)
+    assert read_crop(tmp_path / row["crop"]).shape == (112, 112, 3)
+    assert aligned.failures.empty

@@ -4,6 +4,7 @@ import pytest
 
 from dwmtl.datasets.adapters import ADAPTERS, read_data_set
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 
 
 def make_tree(folder: Path, *files: str) -> Path:
@@ -14,7 +15,11 @@ def make_tree(folder: Path, *files: str) -> Path:
 
 
 def read(adapter: str, folder: Path, role: str = "identity", num_peak_frames: int = 3):
-    return read_data_set(role, adapter, folder, num_peak_frames=num_peak_frames)
+    return read_data_set(
+        role,
+        SetParams(role=role, adapter=adapter, folder=str(folder), is_aligned=False, expressions=None),
+        num_peak_frames=num_peak_frames,
+    )
 
 
 def sequence(name: str, num_frames: int = 5) -> list[str]:
@@ -174,3 +179,50 @@ def test_real_lfw_is_ten_blocks_of_sixty_pairs(testdata):
     data_set = read("lfw", testdata / "real" / "lfw", "verification")
     assert data_set.pairs["fold"].value_counts().to_dict() == dict.fromkeys(range(10), 60)
     assert len(data_set.photos) == 901
+
+
+def yale_tree(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def mapped(tmp_path, expressions: dict):
+    folder = yale_tree(
+        tmp_path, *(f"subject0{name}" for name in ("1.happy", "1.normal", "1.wink", "2.sad", "2.glasses"))
+    )
+    source = SetParams(role="expression", adapter="yale", folder=str(folder), is_aligned=False, expressions=expressions)
+    return read_data_set("yale", source, num_peak_frames=1).photos.set_index("photo")
+
+
+def test_expressions_get_their_common_names_and_those_without_one_are_left_out(tmp_path):
+    names = {"happiness": "joy", "neutral": "neutral", "sadness": "grief", "wink": None}
+    photos = mapped(tmp_path, names)
+    assert photos["expression"].to_dict() == {
+        "subject01.happy": "joy",
+        "subject01.normal": "neutral",
+        "subject01.wink": "",
+        "subject02.glasses": "",
+        "subject02.sad": "grief",
+    }
+    assert photos["role"].to_dict()["subject01.wink"] == "unused"
+    assert photos["role"].to_dict()["subject02.glasses"] == "identity"
+
+
+def test_an_expression_that_becomes_neutral_is_a_reference(tmp_path):
+    names = {"happiness": "happiness", "neutral": "neutral", "sadness": "sadness", "wink": "neutral"}
+    assert mapped(tmp_path, names).loc["subject01.wink", "role"] == "neutral"
+
+
+def test_expressions_without_a_common_name_are_listed(tmp_path):
+    with pytest.raises(DataSetError, match=r"sets\.yale\.expressions has no common name for sadness, wink\. Name each"):
+        mapped(tmp_path, {"happiness": "happiness", "neutral": "neutral"})
+
+
+def test_yale_says_who_wears_glasses(tmp_path):
+    folder = yale_tree(tmp_path, "subject01.glasses", "subject01.noglasses", "subject01.happy")
+    source = SetParams(role="expression", adapter="yale", folder=str(folder), is_aligned=False, expressions=None)
+    photos = read_data_set("yale", source, num_peak_frames=1).photos.set_index("photo")
+    assert photos["glasses"].to_dict() == {
+        "subject01.glasses": "on", "subject01.happy": "", "subject01.noglasses": "off",
+    }  # fmt: skip

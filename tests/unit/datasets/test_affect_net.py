@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.affect_net import EXPRESSIONS
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 
 
 def npy(value, **options) -> bytes:
@@ -49,7 +50,11 @@ def relabel(folder: Path, content: bytes) -> Path:
 
 
 def read(folder: Path):
-    return read_data_set("expression", "affect_net", folder, num_peak_frames=3)
+    return read_data_set(
+        "expression",
+        SetParams(role="expression", adapter="affect_net", folder=str(folder), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    )
 
 
 def test_an_annotation_labels_its_picture(affect_net):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.ck_plus import EXPRESSIONS
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 
 IMAGES = "cohn-kanade-images"
 SMILE, NO_LABEL = "S005/001", "S010/002"
@@ -34,7 +35,11 @@ def ck_plus(make_tree) -> Path:
 
 
 def read(folder: Path, num_peak_frames: int = 3):
-    return read_data_set("expression", "ck_plus", folder, num_peak_frames=num_peak_frames)
+    return read_data_set(
+        "expression",
+        SetParams(role="expression", adapter="ck_plus", folder=str(folder), is_aligned=False, expressions=None),
+        num_peak_frames=num_peak_frames,
+    )
 
 
 def test_the_first_frame_is_neutral_and_the_last_are_peaks(ck_plus):

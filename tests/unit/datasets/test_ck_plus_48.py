@@ -2,10 +2,15 @@ import pytest
 
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 
 
 def read(folder):
-    return read_data_set("expression", "ck_plus_48", folder, num_peak_frames=3)
+    return read_data_set(
+        "expression",
+        SetParams(role="expression", adapter="ck_plus_48", folder=str(folder), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    )
 
 
 def test_every_picture_is_a_peak_of_its_folders_expression(make_tree):

@@ -15,24 +15,25 @@ def aligned(tmp_path):
     table["photo"] = ["a.jpg", "b.jpg", "c.jpg"]
     table["crop"] = ["photos/a.jpg.png", "photos/b.jpg.png", ""]
     table["status"] = ["aligned", "fallback", "unreadable"]
-    write_table(table, tmp_path / "crops.csv", CROPS)
+    write_table(table, tmp_path / "one" / "crops.csv", CROPS)
+    write_table(table.head(1).assign(photo="z.jpg"), tmp_path / "other" / "crops.csv", CROPS)
     return tmp_path
 
 
 def test_crops_are_found_by_photo_in_the_order_asked(aligned):
-    photos = pd.Series(["b.jpg", "a.jpg"], index=[7, 3])
+    photos = pd.Series(["one/b.jpg", "other/z.jpg"], index=[7, 3])
     paths = crop_paths(aligned, photos, status=("aligned", "fallback"))
-    assert paths.to_dict() == {7: "photos/b.jpg.png", 3: "photos/a.jpg.png"}
+    assert paths.to_dict() == {7: "one/photos/b.jpg.png", 3: "other/photos/a.jpg.png"}
 
 
 def test_a_crop_of_another_status_is_empty(aligned):
-    photos = pd.Series(["a.jpg", "b.jpg", "c.jpg"])
-    assert crop_paths(aligned, photos, status=("aligned",)).tolist() == ["photos/a.jpg.png", "", ""]
+    photos = pd.Series(["one/a.jpg", "one/b.jpg", "one/c.jpg"])
+    assert crop_paths(aligned, photos, status=("aligned",)).tolist() == ["one/photos/a.jpg.png", "", ""]
 
 
 def test_a_photo_that_was_never_aligned_is_named(aligned):
-    with pytest.raises(TableError, match=r"no row for photo d\.jpg"):
-        crop_paths(aligned, pd.Series(["a.jpg", "d.jpg"]), status=("aligned",))
+    with pytest.raises(TableError, match=r"no row for photo one/d\.jpg"):
+        crop_paths(aligned, pd.Series(["one/a.jpg", "one/d.jpg"]), status=("aligned",))
 
 
 def test_a_grey_crop_is_read_as_rgb(tmp_path):

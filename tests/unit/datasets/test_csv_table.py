@@ -5,12 +5,17 @@ from hypothesis import strategies as st
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.csv_table import read as read_csv_table
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 from dwmtl.tables import MANIFEST, ROLES
 
 
 def read(folder, text: str | bytes, role: str = "identity"):
     (folder / "faces.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_data_set(role, "csv_table", folder, num_peak_frames=3)
+    return read_data_set(
+        role,
+        SetParams(role=role, adapter="csv_table", folder=str(folder), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    )
 
 
 @pytest.fixture
@@ -97,7 +102,13 @@ def test_what_is_wrong_is_named_with_its_line(folder, text, message):
 
 def test_a_folder_without_the_table_is_told(make_tree):
     with pytest.raises(DataSetError, match=r"faces\.csv: no such file"):
-        read_data_set("identity", "csv_table", make_tree("a.png"), num_peak_frames=3)
+        read_data_set(
+            "identity",
+            SetParams(
+                role="identity", adapter="csv_table", folder=str(make_tree("a.png")), is_aligned=False, expressions=None
+            ),
+            num_peak_frames=3,
+        )
 
 
 cell = st.sampled_from(["a.png", "b.png", "x", "", "neutral", "fear", "peak", "../a.png", "3"]) | st.text(max_size=5)

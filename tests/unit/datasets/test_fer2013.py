@@ -9,6 +9,7 @@ from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.fer2013 import EXPRESSIONS, USAGES, extract, faces
 from dwmtl.datasets.photos import read_photo
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 
 HEADER = "emotion,pixels,Usage\n"
 RAMP = np.arange(48 * 48).reshape(48, 48) % 256
@@ -23,7 +24,11 @@ def table(tmp_path) -> Path:
 
 
 def read(folder: Path):
-    return read_data_set("expression", "fer2013", folder, num_peak_frames=3)
+    return read_data_set(
+        "expression",
+        SetParams(role="expression", adapter="fer2013", folder=str(folder), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    )
 
 
 def test_a_row_is_a_face(table):

@@ -2,10 +2,15 @@ import pytest
 
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 
 
 def read(folder):
-    return read_data_set("expression", "jaffe", folder, num_peak_frames=3)
+    return read_data_set(
+        "expression",
+        SetParams(role="expression", adapter="jaffe", folder=str(folder), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    )
 
 
 def test_the_name_says_subject_and_expression(make_tree):

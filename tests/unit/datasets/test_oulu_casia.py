@@ -4,6 +4,7 @@ import pytest
 
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 
 
 def sequence(folder: str) -> list[str]:
@@ -11,7 +12,11 @@ def sequence(folder: str) -> list[str]:
 
 
 def read(folder: Path):
-    return read_data_set("expression", "oulu_casia", folder, num_peak_frames=3)
+    return read_data_set(
+        "expression",
+        SetParams(role="expression", adapter="oulu_casia", folder=str(folder), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    )
 
 
 @pytest.mark.parametrize(

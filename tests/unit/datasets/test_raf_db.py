@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.raf_db import EXPRESSIONS
 from dwmtl.errors import DataSetError
+from dwmtl.params import SetParams
 
 NAMES = ["train_00001", "train_00002", "test_0001"]
 
@@ -17,7 +18,11 @@ def write(folder, text: str | bytes):
 
 
 def read(folder):
-    return read_data_set("expression", "raf_db", folder, num_peak_frames=3)
+    return read_data_set(
+        "expression",
+        SetParams(role="expression", adapter="raf_db", folder=str(folder), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dwmtl.datasets.photos import read_photo
 from dwmtl.datasets.rendered.expression import NUM_MOVEMENTS, PROTOTYPES, express
 from dwmtl.datasets.rendered.scene import draw_scene
 from dwmtl.datasets.rendered.sets import render_identities, render_lfw, render_oulu_casia
-from dwmtl.params import load_params
+from dwmtl.params import SetParams, load_params
 
 SMALL = load_params().render.model_copy(
     update={
@@ -57,15 +57,48 @@ def test_more_people_leave_the_first_ones_as_they_are(rendered, tmp_path):
 
 
 def test_the_official_adapters_read_the_sets(rendered):
-    oulu = read_data_set("expression", "oulu_casia", rendered / "oulu_casia", num_peak_frames=3).photos
+    oulu = read_data_set(
+        "expression",
+        SetParams(
+            role="expression",
+            adapter="oulu_casia",
+            folder=str(rendered / "oulu_casia"),
+            is_aligned=False,
+            expressions=None,
+        ),
+        num_peak_frames=3,
+    ).photos
     assert (oulu["subject"].nunique(), oulu["sequence"].nunique(), len(oulu)) == (2, 12, 48)
-    lfw = read_data_set("verification", "lfw", rendered / "lfw", num_peak_frames=3)
+    lfw = read_data_set(
+        "verification",
+        SetParams(role="verification", adapter="lfw", folder=str(rendered / "lfw"), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    )
     assert lfw.pairs.groupby("fold")["is_same_identity"].agg(["sum", "size"]).to_numpy().tolist() == [[2, 4]] * 10
-    assert len(read_data_set("identity", "folders", rendered / "identities", num_peak_frames=3).photos) == 4
+    assert (
+        len(
+            read_data_set(
+                "identity",
+                SetParams(
+                    role="identity",
+                    adapter="folders",
+                    folder=str(rendered / "identities"),
+                    is_aligned=False,
+                    expressions=None,
+                ),
+                num_peak_frames=3,
+            ).photos
+        )
+        == 4
+    )
 
 
 def test_no_person_of_a_pair_is_in_two_blocks(rendered):
-    pairs = read_data_set("verification", "lfw", rendered / "lfw", num_peak_frames=3).pairs
+    pairs = read_data_set(
+        "verification",
+        SetParams(role="verification", adapter="lfw", folder=str(rendered / "lfw"), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    ).pairs
     people = {
         fold: {photo.split("/")[0] for photo in [*block["photo_a"], *block["photo_b"]]}
         for fold, block in pairs.groupby("fold")
@@ -74,7 +107,11 @@ def test_no_person_of_a_pair_is_in_two_blocks(rendered):
 
 
 def test_no_pair_stands_twice(rendered):
-    pairs = read_data_set("verification", "lfw", rendered / "lfw", num_peak_frames=3).pairs
+    pairs = read_data_set(
+        "verification",
+        SetParams(role="verification", adapter="lfw", folder=str(rendered / "lfw"), is_aligned=False, expressions=None),
+        num_peak_frames=3,
+    ).pairs
     assert not pairs.duplicated(["photo_a", "photo_b"]).any()
 
 

@@ -137,13 +137,15 @@ def world(tmp_path) -> tuple[Path, Params]:
         "identity": ["x/1.jpg"],
     }
     for role, names in photos.items():
-        crops = pd.DataFrame({"photo": names, "num_faces": 1, "status": "aligned"}).reindex(columns=list(CROPS))
-        crops["crop"] = "photos/" + crops["photo"] + ".png"
-        write_table(crops, tmp_path / "aligned" / role / "crops.csv", CROPS)
-        for crop in crops["crop"]:
-            path = tmp_path / "aligned" / role / crop
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (112, 112), (90, 120, 150)).save(path)
+        for name in {role, *(photo.split("/")[0] for photo in names)}:  # here every person is a set, and so is the role
+            inside = [photo.removeprefix(f"{name}/") for photo in names if photo.startswith(name) or name == role]
+            crops = pd.DataFrame({"photo": inside, "num_faces": 1, "status": "aligned"}).reindex(columns=list(CROPS))
+            crops["crop"] = "photos/" + crops["photo"] + ".png"
+            write_table(crops, tmp_path / "aligned" / role / name / "crops.csv", CROPS)
+            for crop in crops["crop"]:
+                path = tmp_path / "aligned" / role / name / crop
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (112, 112), (90, 120, 150)).save(path)
     write_table(pd.DataFrame({"subject": SUBJECTS, "fold": [0, 0, 1, 1]}), tmp_path / "labels/folds.csv", FOLDS)
     write_table(labels(), tmp_path / "labels/expression.csv")
     return tmp_path, load_params()

@@ -57,14 +57,14 @@ def test_subject_with_one_expression_is_labelled_like_any_other():
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        (("x.png", "s", "", "peak"), "have the role peak and no expression"),
-        (("x.png", "s", "neutral", "peak"), "have the role peak and the expression neutral"),
-        (("x.png", "", "sad", "peak"), "have no subject"),
+        (("set/x.png", "s", "", "peak"), "have the role peak and no expression"),
+        (("set/x.png", "s", "neutral", "peak"), "have the role peak and the expression neutral"),
+        (("set/x.png", "", "sad", "peak"), "have no subject"),
     ],
 )
 def test_photo_that_contradicts_its_role_is_an_error_that_names_it(row, fault):
-    with pytest.raises(ProtocolError, match=rf"1 photos of the expression set {fault}, first x\.png"):
-        label_expressions(_manifest(("a", "s", "anger", "peak"), row))
+    with pytest.raises(ProtocolError, match=rf"1 photos of the expression set {fault}, first set/x\.png"):
+        label_expressions(_manifest(("set/a", "s", "anger", "peak"), row))
 
 
 LABELS = pd.DataFrame({"expression": ["surprise", "neutral", "anger", "", "surprise"]})
@@ -88,3 +88,14 @@ def test_neutral_class_without_a_neutral_photo_is_an_error_with_the_cure():
 def test_fewer_than_two_classes_is_an_error_that_lists_them(expressions, got):
     with pytest.raises(ProtocolError, match=f">= 2 expression classes. Got {got} instead"):
         expression_classes(pd.DataFrame({"expression": expressions}), has_neutral=False)
+
+
+def test_a_set_that_names_nobody_is_labelled_beside_one_that_does():
+    labels = label_expressions(_manifest(("a/1", "a/s", "sad", "peak"), ("b/1", "", "anger", "peak")))
+    assert labels["expression"].tolist() == ["sad", "anger"]
+    assert labels["subject"].tolist() == ["a/s", ""]
+
+
+def test_no_set_that_names_anybody_is_an_error():
+    with pytest.raises(ProtocolError, match="no set of the role expression names its subjects"):
+        label_expressions(_manifest(("b/1", "", "anger", "peak"), ("b/2", "", "sad", "peak")))

@@ -13,7 +13,7 @@ from dwmtl.training.pretrain import pretrain
 from dwmtl.training.train import train_fold
 from dwmtl.training.trained import write_trained
 
-SUBJECTS = ["A", "B", "C", "D"]
+SUBJECTS = ["expression/A", "expression/B", "expression/C", "expression/D"]
 EXPRESSIONS = ["anger", "happiness"]
 
 
@@ -21,15 +21,15 @@ EXPRESSIONS = ["anger", "happiness"]
 def aligned(tmp_path_factory):
     """Two crops a subject; the last subject's second photo shows no face."""
     aligned, noise = tmp_path_factory.mktemp("aligned"), np.random.default_rng(0)
-    folder = aligned / "expression"
-    photos = [f"{subject}/{number}.jpg" for subject in SUBJECTS for number in range(2)]
+    folder = aligned / "expression" / "expression"
+    photos = [f"{subject.split('/')[1]}/{number}.jpg" for subject in SUBJECTS for number in range(2)]
     crops = pd.DataFrame({"photo": photos, "status": ["aligned"] * 7 + ["fallback"]}).reindex(columns=list(CROPS))
     crops["crop"] = crops["photo"] + ".png"
     for crop in crops["crop"]:
         (folder / crop).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(noise.integers(0, 256, (80, 80, 3), dtype=np.uint8)).save(folder / crop)
     write_table(crops, folder / "crops.csv", CROPS)
-    shutil.copytree(folder, aligned / "identity")
+    shutil.copytree(folder, aligned / "identity" / "expression")
     return aligned
 
 
@@ -55,8 +55,13 @@ def params() -> Params:
     )
 
 
+OTHERS = ["identity/A", "identity/B", "identity/C", "identity/D"]
+
+
 def identity_labels() -> pd.DataFrame:
-    return labels()[["photo", "subject"]].assign(identity=lambda rows: rows["subject"].map(SUBJECTS.index))
+    """The same crops as those of other people."""
+    subjects = labels()["subject"].str.replace("expression/", "identity/")
+    return labels()[["photo"]].assign(subject=subjects, identity=subjects.map(OTHERS.index))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +96,7 @@ def train(aligned, start, params):
     return run
 
 
-@pytest.mark.parametrize(("fold", "trained_on"), [(0, ["C", "D"]), (1, ["A", "B"])])
+@pytest.mark.parametrize(("fold", "trained_on"), [(0, SUBJECTS[2:]), (1, SUBJECTS[:2])])
 def test_no_subject_of_the_fold_is_trained_on(fold, trained_on, train):
     trained = train(fold)
     assert trained.card.classes("identity") == trained_on
@@ -112,7 +117,7 @@ def test_a_photo_whose_expression_is_no_class_trains_identity_alone(train):
 
 def test_a_fold_that_leaves_one_subject_to_train_on_is_told(train):
     table = labels()
-    table["fold"] = (table["subject"] == "A").astype(int)
+    table["fold"] = (table["subject"] == SUBJECTS[0]).astype(int)
     with pytest.raises(ProtocolError, match="1 training subjects with a face found"):
         train(0, table)
 
@@ -140,22 +145,25 @@ def test_pretraining_knows_identities_alone_and_a_fold_starts_from_it(aligned, p
 
 def test_a_start_that_was_trained_on_the_folds_subjects_is_refused(train, tmp_path):
     write_trained(train(0), model_dir=tmp_path / "model", metrics_dir=tmp_path / "metrics")
-    with pytest.raises(ProtocolError, match="was trained on test subjects of this fold: C, D"):
+    with pytest.raises(ProtocolError, match="was trained on test subjects of this fold: expression/C, expression/D"):
         train(1, start_dir=tmp_path / "model")
     train(0, start_dir=tmp_path / "model")
 
 
 def test_the_identity_set_trains_along_with_labels_of_its_own(train):
     trained = train(0, sets=["expression", "identity"], num_epochs=2)
-    assert trained.card.classes("identity") == ["C", "D", *(f"identity/{name}" for name in SUBJECTS)]
+    assert trained.card.classes("identity") == sorted([*SUBJECTS[2:], *OTHERS])
     assert trained.facts["num_photos"] == 3 + 7
 
 
 def test_an_identity_only_set_and_an_expression_only_set_train_in_mixed_batches(train):
     trained = train(
-        1, labels().assign(subject=["A", "", "", "", "C", "C", "D", "D"]), sets=["expression", "identity"], batch_size=4
+        1,
+        labels().assign(subject=["expression/A", "", "", "", *np.repeat(SUBJECTS[2:], 2)]),
+        sets=["expression", "identity"],
+        batch_size=4,
     )
-    assert trained.card.classes("identity") == ["A", *(f"identity/{name}" for name in SUBJECTS)]
+    assert trained.card.classes("identity") == ["expression/A", *OTHERS]
     assert (trained.trajectory["loss_identity"] > 0).all()
     assert (trained.trajectory["loss_expression"] > 0).any()
 

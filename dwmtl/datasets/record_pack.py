@@ -1,0 +1,27 @@
+"""A RecordIO pack of insightface (`train.rec`, `train.idx`): a row a picture; the pictures stay in the pack."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dwmtl.datasets.data_set import DataSet, manifest
+from dwmtl.datasets.packs.record_io import RecordPack
+
+
+def read(folder: Path, *, num_peak_frames: int) -> DataSet:
+    """Every picture of the pack, named `<identity>/<key>`. `num_peak_frames` has no meaning here.
+
+    Raises:
+        DataSetError: the pack is malformed.
+    """
+    pack = RecordPack(folder)
+    rows = []
+    for key in map(int, pack.keys):
+        subject = f"{pack.identity_of(key):07d}"
+        rows.append({"photo": f"{subject}/{key:09d}", "subject": subject})
+    return DataSet(manifest(rows))
+
+
+def open_pictures(folder: Path) -> Callable[[str], bytes]:
+    """Reads the encoded picture of a photo of `read`, from the mapped pack."""
+    pack = RecordPack(folder)
+    return lambda photo: pack.picture_bytes(int(photo.rpartition("/")[2]))
