@@ -32,6 +32,7 @@ OWNERS = {
     "tensorflow": ("dwmtl/network/tensorflow_checkpoint.py",),
     "PIL": (
         "dwmtl/alignment/crop.py",
+        "dwmtl/datasets/contact_sheet.py",
         "dwmtl/datasets/crops.py",
         "dwmtl/datasets/fer2013.py",
         "dwmtl/datasets/photos.py",
@@ -40,6 +41,7 @@ OWNERS = {
 }
 
 PURE = (
+    "dwmtl/datasets/data_card*.py",
     "dwmtl/protocol/*.py",
     "dwmtl/weighting/*.py",
     "dwmtl/evaluation/verification.py",

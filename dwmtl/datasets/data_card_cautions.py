@@ -1,0 +1,173 @@
+"""What a reader of a data card should be careful about, in plain sentences. A card in, sentences out."""
+
+_MAX_SENTENCES = 5
+"""Sentences of one kind; the rest is counted."""
+
+_MAX_NAMES = 3
+_UNBALANCED = 3
+"""Times the rarest expression's photos that the most frequent one has, from which on it is told."""
+
+_FEW_SUBJECTS = 20
+_SMALL_FACE_PX = 40
+
+_DRAWN = "data/raw/rendered"
+
+
+def cautions(card: dict[str, object]) -> list[str]:
+    """Sentences, the gravest kinds first; none where nothing stands out.
+
+    Args:
+        card: what `data_card.data_card` builds, without its cautions.
+    """
+    return [
+        *_source(card),
+        *_duplicates(card["duplicates"]),
+        *_lacks(card["lacks"]),
+        *_alignment(card["alignment"]),
+        *_subjects(card),
+        *_expressions(card),
+        *_folds(card["folds"]),
+    ]
+
+
+def _source(card: dict) -> list[str]:
+    if not card["source"]["folder"].startswith(_DRAWN):
+        return []
+    return ["The faces are drawn by this project, they are no photographs: the set shows that the pipeline works."]
+
+
+def _duplicates(found: dict | None) -> list[str]:
+    if not found or not found["num_groups"]:
+        return []
+    sentences = [_contradiction(group) for group in found["groups"] if group["contradicts"]]
+    sentences = _first(sentences, "more pictures have contradicting labels", total=found["num_contradictory"])
+    if found["num_across_folds"]:
+        sentences.append(
+            f"{_are(found['num_across_folds'], 'picture')} in several folds: what is tested was also trained on."
+        )
+    num_alike = found["num_groups"] - found["num_contradictory"]
+    if num_alike:
+        alike = [_same(group["photos"]) for group in found["groups"] if not group["contradicts"]]
+        examples = f": {_some(alike, num_alike)}" if alike else ""
+        sentences.append(f"{_are(num_alike, 'picture')} there more than once, labels agreeing{examples}.")
+    return sentences
+
+
+def _contradiction(group: dict) -> str:
+    named = {label: group[f"{label}s"] for label in group["contradicts"]}
+    labels = " and ".join(f"{len(names)} {label}s ({_some(names, len(names))})" for label, names in named.items())
+    return f"{_same(group['photos'])}: the same picture under {labels}. At most one of them is right."
+
+
+def _lacks(rows: list[dict]) -> list[str]:
+    sentences = []
+    for row in rows:
+        what = (
+            f"the expression {row['kind']}"
+            if row["what"] == "expression"
+            else f"the {row['what']} {_code(row['kind'])}"
+        )
+        subjects = _some(row["subjects"], row["num_subjects"])
+        verb = "lacks" if row["num_subjects"] == 1 else "lack"
+        sentences.append(f"{subjects} {verb} {what}, which the other subjects have.")
+    return _first(sentences, "more kinds of photos are lacking for some subjects", total=len(rows))
+
+
+def _alignment(outcome: dict) -> list[str]:
+    sentences = []
+    num, by_status = outcome["num_photos"], outcome["num_by_status"]
+    if by_status["fallback"]:
+        share = f"{100 * by_status['fallback'] / num:.1f} %"
+        sentences.append(
+            f"No face was found in {by_status['fallback']} of {_count(num, 'photo')} ({share}): the photo's centre "
+            "stands in for it, and is never trained on."
+        )
+    if by_status["unreadable"]:
+        sentences.append(f"{_are(by_status['unreadable'], 'photo')} not readable and left out.")
+    if outcome["num_several_faces"]:
+        sentences.append(
+            f"Several faces were found in {_count(outcome['num_several_faces'], 'photo')}: the crop may show another "
+            "person."
+        )
+    side = outcome["face_side_px"]
+    if side and side["q05"] < _SMALL_FACE_PX:
+        sentences.append(
+            f"One face in twenty is smaller than {side['q05']:g} px in the photo: its crop is enlarged and blurred."
+        )
+    return sentences
+
+
+def _subjects(card: dict) -> list[str]:
+    subjects = card["subjects"]
+    sentences = []
+    if subjects["num_photos_without"]:
+        sentences.append(
+            f"{_are(subjects['num_photos_without'], 'photo')} of nobody known: such photos train no identity, and "
+            "folds cannot keep people apart."
+        )
+    if 0 < subjects["num"] < _FEW_SUBJECTS:
+        sentences.append(
+            f"The set has only {_count(subjects['num'], 'subject')}: one of them is "
+            f"{100 / subjects['num']:.0f} % of what is tested."
+        )
+    if card["source"]["role"] == "identity" and subjects["num_with_one_photo"]:
+        sentences.append(
+            f"{_are(subjects['num_with_one_photo'], 'subject')} shown in one photo only: nothing is learned of how "
+            "they vary."
+        )
+    return sentences
+
+
+def _expressions(card: dict) -> list[str]:
+    counts = {name: row["num_photos"] for name, row in card["expressions"]["counts"].items()}
+    if len(counts) < 2:
+        return []
+    rarest, most = min(counts, key=counts.get), max(counts, key=counts.get)
+    if counts[most] < _UNBALANCED * counts[rarest]:
+        return []
+    return [
+        f"The expressions are unbalanced: {_count(counts[most], 'photo')} of {most}, {counts[rarest]} of {rarest}. "
+        "Read the balanced accuracy."
+    ]
+
+
+def _folds(folds: dict | None) -> list[str]:
+    if folds is None:
+        return []
+    sentences = [
+        f"Fold {row['fold']} has no photo of {', '.join(without)}: it is never tested there."
+        for row in folds["rows"]
+        if (without := [name for name, num in row["by_expression"].items() if not num])
+    ]
+    sentences = _first(sentences, "more folds lack an expression", total=len(sentences))
+    if folds["num_photos_in_none"]:
+        sentences.append(f"{_are(folds['num_photos_in_none'], 'photo')} of subjects that are in no fold.")
+    return sentences
+
+
+def _count(num: int, noun: str) -> str:
+    return f"{num} {noun}{'' if num == 1 else 's'}"
+
+
+def _are(num: int, noun: str) -> str:
+    """`1 photo is`, `2 photos are`."""
+    return f"{_count(num, noun)} {'is' if num == 1 else 'are'}"
+
+
+def _code(name: str) -> str:
+    return "`" + name.replace("`", "'") + "`"
+
+
+def _same(photos: list[str]) -> str:
+    return " = ".join(map(_code, photos[:_MAX_NAMES])) + (" = ..." if len(photos) > _MAX_NAMES else "")
+
+
+def _some(names: list[str], num: int) -> str:
+    """The first few names, and how many more there are."""
+    shown = names[:_MAX_NAMES] if num > _MAX_NAMES + 1 else names
+    return ", ".join(shown) + (f" and {num - len(shown)} more" if num > len(shown) else "")
+
+
+def _first(sentences: list[str], more: str, *, total: int) -> list[str]:
+    shown = sentences[:_MAX_SENTENCES]
+    return [*shown, f"{total - len(shown)} {more}."] if total > len(shown) else shown

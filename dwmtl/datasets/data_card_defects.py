@@ -1,0 +1,131 @@
+"""What is wrong with a set in itself: the same picture twice, and photos that a subject lacks. Tables in, rows out."""
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from dwmtl.datasets.data_set import PICTURE_ENDINGS
+
+MAX_LISTED = 50
+"""Groups of duplicates, photos of a group, or subjects that a card lists; the counts beside them know no limit."""
+
+_MOST = 0.8
+"""Share of the subjects that have a kind of photo, above which the others lack it."""
+
+_MIN_SUBJECTS = 3
+"""With fewer subjects nothing can be said of what most have."""
+
+
+def duplicates(photos: pd.DataFrame, facts: pd.DataFrame) -> dict[str, object]:
+    """Photos that are the same picture: their files are equal, or their pixels are.
+
+    A group contradicts itself where its photos name two expressions, or two subjects; a photo without a label
+    contradicts nothing.
+
+    Args:
+        photos: columns photo, subject, expression and fold; fold is missing where a subject is in none.
+        facts: columns `photo_facts.PHOTO_FACTS`; photos without a digest are the same as no other.
+    Returns:
+        num_groups, num_photos (in them), num_same_bytes, num_contradictory, num_across_folds (groups), and `groups`:
+        contradictory ones first, then by photo, at most MAX_LISTED, each with at most MAX_LISTED photos and names.
+    """
+    there = photos.merge(facts, on="photo", how="inner", validate="one_to_one")
+    groups = [_group(rows) for rows in _same_pictures(there)]
+    groups.sort(key=lambda group: (not group["contradicts"], group["photos"]))
+    return {
+        "num_groups": len(groups),
+        "num_photos": sum(group["num_photos"] for group in groups),
+        "num_same_bytes": sum(group["same"] == "bytes" for group in groups),
+        "num_contradictory": sum(bool(group["contradicts"]) for group in groups),
+        "num_across_folds": sum(len(group["folds"]) > 1 for group in groups),
+        "groups": groups[:MAX_LISTED],
+    }
+
+
+def _same_pictures(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The rows of each group of two or more; an unreadable photo is compared by its bytes."""
+    sizes = table["width_px"].astype(str) + "x" + table["height_px"].astype(str)
+    keys = (table["pixels_sha256"] + " " + sizes).where(table["pixels_sha256"] != "", table["bytes_sha256"])
+    is_repeated = keys.duplicated(keep=False) & (table["bytes_sha256"] != "")
+    for _, rows in table[is_repeated].groupby(keys[is_repeated]):
+        yield rows
+
+
+def _group(rows: pd.DataFrame) -> dict[str, object]:
+    subjects, expressions = (sorted(set(rows[column]) - {""}) for column in ("subject", "expression"))
+    named = {"expression": expressions, "subject": subjects}
+    return {
+        "num_photos": len(rows),
+        "photos": sorted(rows["photo"])[:MAX_LISTED],
+        "same": "bytes" if rows["bytes_sha256"].nunique() == 1 else "pixels",
+        "subjects": subjects[:MAX_LISTED],
+        "expressions": expressions[:MAX_LISTED],
+        "contradicts": [label for label, values in named.items() if len(values) > 1],
+        "folds": sorted(int(fold) for fold in rows["fold"].dropna().unique()),
+    }
+
+
+def lacks(manifest: pd.DataFrame) -> list[dict[str, object]]:
+    """What most subjects have and some lack.
+
+    Two things are compared. Expressions: one that at least 80 % of the subjects show. Kinds of photos: a photo's (or
+    its sequence's) path without the subject's name, the ending and numbers in its last part, which only count:
+    `*.centerlight`, `*/img_#`. They are compared where the layout repeats itself from subject to subject: at least
+    80 % of the kinds that the subjects have are kinds that 80 % of the subjects have.
+
+    Args:
+        manifest: table of `tables.MANIFEST`.
+    Returns:
+        Rows of `what` (expression, photo or sequence), `kind`, `num_subjects` and `subjects` (at most MAX_LISTED).
+    """
+    known = manifest[manifest["subject"] != ""]
+    names = set(known["subject"])
+    if len(names) < _MIN_SUBJECTS:
+        return []
+    shown = known[known["expression"] != ""]
+    rows = _lacking(set(zip(shown["subject"], shown["expression"], strict=True)), names, "expression")
+    is_sequence = (known["sequence"] != "") & (known["sequence"] != known["subject"])
+    what = "sequence" if is_sequence.all() else "photo"
+    kinds = _kinds(known, known["sequence"] if what == "sequence" else known["photo"])
+    if _is_regular(kinds, len(names)):
+        rows += _lacking(kinds, names, what)
+    return rows
+
+
+def _kinds(known: pd.DataFrame, paths: pd.Series) -> set[tuple[str, str]]:
+    """Every (subject, kind) that there is."""
+    kinds = set()
+    for subject, of_subject in paths.groupby(known["subject"]):
+        alone = re.compile(rf"(?<![^\W_]){re.escape(subject)}(?![^\W_])")  # `1` is not in `1/11.jpg` twice
+        kinds |= {(subject, _without_number(alone.sub("*", _without_ending(path)))) for path in of_subject.unique()}
+    return kinds
+
+
+def _without_ending(path: str) -> str:
+    stem, dot, ending = path.rpartition(".")
+    return stem if f"{dot}{ending}".lower() in PICTURE_ENDINGS else path
+
+
+def _without_number(path: str) -> str:
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + re.sub(r"\d+", "#", name)
+
+
+def _num_holders(pairs: set[tuple[str, str]]) -> pd.Series:
+    """Number of subjects by kind."""
+    return pd.Series([kind for _, kind in pairs], dtype=str).value_counts()
+
+
+def _is_regular(kinds: set[tuple[str, str]], num_subjects: int) -> bool:
+    holders = _num_holders(kinds)
+    return holders[holders >= _MOST * num_subjects].sum() >= _MOST * len(kinds)
+
+
+def _lacking(pairs: set[tuple[str, str]], subjects: set[str], what: str) -> list[dict[str, object]]:
+    holders = _num_holders(pairs)
+    rows = []
+    for kind in sorted(holders[(holders >= _MOST * len(subjects)) & (holders < len(subjects))].index):
+        without = sorted(subject for subject in subjects if (subject, kind) not in pairs)
+        rows.append({"what": what, "kind": kind, "num_subjects": len(without), "subjects": without[:MAX_LISTED]})
+    return rows
