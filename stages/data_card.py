@@ -1,43 +1,57 @@
 """Stage `data_card`, a set: its index, crops and folds -> a page, the same as JSON, a contact sheet."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
+
+import pandas as pd
+import typer
 
 from dwmtl.datasets.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
 from dwmtl.datasets.data_card import data_card
+from dwmtl.datasets.joined import set_of
 from dwmtl.datasets.data_card_markdown import CONTACT_SHEET, data_card_markdown
 from dwmtl.datasets.photo_facts import photo_facts
-from dwmtl.params import load_params
+from dwmtl.datasets.photo_source import open_pictures
+from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder, write_json
 from dwmtl.tables import CROPS, FAILURES, FOLDS, MANIFEST, VERIFICATION_PAIRS, read_table
 
 
 def main(
-    role: Literal["expression", "verification", "identity"],
+    set_: Annotated[str, typer.Option("--set")],
     index: Path,
     aligned: Path,
+    labels: Path,
     out: Path,
-    labels: Path | None = None,
     params: Path = Path("params.yaml"),
 ) -> None:
-    """Describe a data set; the folds of `labels` are those of the expression set and are told of it alone."""
-    source = getattr(load_params(params).sets, role)
+    """Describe a data set; the folds of `labels` are told of a set of the role expression."""
+    source = set_params(load_params(params), set_)
     manifest = read_table(index / "manifest.csv", MANIFEST, others_are_text=True)
     crops = read_table(aligned / "crops.csv", CROPS)
-    has_folds, has_pairs = labels is not None and role == "expression", (index / "pairs.csv").exists()
+    has_folds, has_pairs = source.role == "expression", (index / "pairs.csv").exists()
     card = data_card(
         manifest,
         crops,
-        source={"role": role, "adapter": source.adapter, "folder": source.folder},
+        source={"name": set_, "role": source.role, "adapter": source.adapter, "folder": source.folder},
         failures=read_table(aligned / "failures.csv", FAILURES),
-        folds=read_table(labels / "folds.csv", FOLDS) if has_folds else None,
+        folds=read_folds_of(labels, set_) if has_folds else None,
         pairs=read_table(index / "pairs.csv", VERIFICATION_PAIRS) if has_pairs else None,
-        facts=photo_facts(Path(source.folder), manifest.loc[manifest["role"] != "unused", "photo"]),
+        facts=photo_facts(
+            open_pictures(source.adapter, Path(source.folder)), manifest.loc[manifest["role"] != "unused", "photo"]
+        ),
     )
     with whole_folder(out) as folder:
         write_json(card, folder / "card.json")
         (folder / "card.md").write_text(data_card_markdown(card), encoding="utf-8")
         write_contact_sheet(contact_sheet(aligned, choose_cells(manifest, crops)), folder / CONTACT_SHEET)
+
+
+def read_folds_of(labels: Path, name: str) -> pd.DataFrame:
+    """The folds of a set's subjects, by the names that the set itself gives them."""
+    folds = read_table(labels / "folds.csv", FOLDS)
+    own = folds[folds["subject"].map(set_of) == name]
+    return own.assign(subject=own["subject"].str.removeprefix(f"{name}/")).reset_index(drop=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,13 @@ _PACKS = {"bin_pack": bin_pack.open_pictures, "record_pack": record_pack.open_pi
 """Adapters whose photos are no files: what gives a photo's encoded picture."""
 
 
+def open_pictures(adapter: str, folder: Path) -> Callable[[str], bytes]:
+    """A photo's name -> its picture as it is encoded; it raises `OSError` where there is no such file."""
+    if adapter in _PACKS:
+        return _PACKS[adapter](folder)
+    return lambda photo: (folder / photo).read_bytes()
+
+
 def open_photos(adapter: str, folder: Path) -> Callable[[str], np.ndarray]:
     """A photo's name -> (H, W, 3) uint8, RGB; it raises `UnreadablePhotoError`, see `photos.read_photo`."""
     if adapter not in _PACKS:
