@@ -53,6 +53,29 @@ IDENTITY_LABELS = ("photo", "subject", "identity")
 
 FOLDS = ("subject", "fold")
 
+DIGESTS = ("photo", "bytes_sha256", "pixels_sha256")
+"""A row a photo: SHA-256, in hexadecimal, of its file and of its decoded RGB pixels; both empty where the photo cannot
+be read."""
+
+DUPLICATES = (
+    "group",
+    "photo",
+    "subject",
+    "expression",
+    "fold",
+    "is_same_bytes",
+    "is_across_folds",
+    "is_contradicting_subject",
+    "is_contradicting_expression",
+    "is_harmless",
+)
+"""A row a photo that has the same picture as another; group: number of the picture, from 0. What follows the fold is
+the group's: same bytes or only pixels, and what is wrong with it, harmless where nothing is."""
+
+DROPPED_PHOTOS = ("photo", "kept", "is_contradicting_subject", "is_contradicting_expression")
+"""A row a photo that is not used as it has the same picture as another; kept: the photo used in its place, empty where
+none is, as the labels contradict."""
+
 VERIFICATION_PAIRS = ("photo_a", "photo_b", "is_same_identity", "fold")
 """Official verification pairs; fold: the block of the pair in the set's own protocol, from 0."""
 
@@ -76,6 +99,7 @@ empty where the subject has none."""
 _TEXT = {
     "photo", "subject", "sequence", "expression", "role", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
     "input", "reference", "expression_actual", "expression_required", "expression_reference",
+    "bytes_sha256", "pixels_sha256", "kept",
 }  # fmt: skip
 
 
