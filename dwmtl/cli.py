@@ -137,6 +137,30 @@ def export_checkpoint(
     print(f"{out}: {len(weights)} tensors; load_state_dict takes them with classify=True and as many classes")
 
 
+@app.command()
+def import_folds(
+    source: Annotated[Path, typer.Argument(help="a CSV `subject,fold`, another run's data/labels/folds.csv for one")],
+    subjects: Annotated[
+        Path | None,
+        typer.Option(help="a table with a column subject to check against: data/labels/folds.csv, or a manifest"),
+    ] = None,
+    num_folds: Annotated[
+        int | None, typer.Option(help="k of the cross-validation; by default one more than the last fold of the file")
+    ] = None,
+) -> None:
+    """Print the lines of params.yaml that use somebody's split. Folds that the file does not name are cut as ever."""
+    from dwmtl.protocol.fold_file import params_of_folds, parse_folds
+    from dwmtl.tables import read_table
+
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DwmtlError(f"{source}: no text file that can be read ({error}).") from None
+    known = None if subjects is None else set(read_table(subjects, ("subject",))["subject"])
+    folds = parse_folds(text, name=str(source), subjects=known, num_folds=num_folds)
+    print(params_of_folds(folds, num_folds=num_folds), end="")
+
+
 def _class_names(path: Path | None) -> dict[str, list[str]]:
     """Class names by task from a JSON file."""
     if path is None:

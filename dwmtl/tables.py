@@ -53,6 +53,31 @@ IDENTITY_LABELS = ("photo", "subject", "identity")
 
 FOLDS = ("subject", "fold")
 
+PHOTO_FACTS = ("photo", "bytes_sha256", "pixels_sha256", "width_px", "height_px")
+"""A row a photo that is used: what only the photo itself tells.
+
+bytes_sha256: of the file, hexadecimal, empty where there is none · pixels_sha256: of its shape and decoded RGB pixels ·
+width_px, height_px: of the same; empty where the photo cannot be decoded."""
+
+DUPLICATES = (
+    "group",
+    "photo",
+    "subject",
+    "expression",
+    "fold",
+    "is_same_bytes",
+    "is_across_folds",
+    "is_contradicting_subject",
+    "is_contradicting_expression",
+    "is_harmless",
+)
+"""A row a photo that has the same picture as another; group: number of the picture, from 0. What follows the fold is
+the group's: same bytes or only pixels, and what is wrong with it, harmless where nothing is."""
+
+DROPPED_PHOTOS = ("photo", "kept", "is_contradicting_subject", "is_contradicting_expression")
+"""A row a photo that is not used as it has the same picture as another; kept: the photo used in its place, empty where
+none is, as the labels contradict."""
+
 VERIFICATION_PAIRS = ("photo_a", "photo_b", "is_same_identity", "fold")
 """Official verification pairs; fold: the block of the pair in the set's own protocol, from 0."""
 
@@ -76,6 +101,7 @@ empty where the subject has none."""
 _TEXT = {
     "photo", "subject", "sequence", "expression", "role", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
     "input", "reference", "expression_actual", "expression_required", "expression_reference",
+    "bytes_sha256", "pixels_sha256", "kept",
 }  # fmt: skip
 
 

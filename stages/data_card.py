@@ -8,18 +8,17 @@ import typer
 
 from dwmtl.datasets.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
 from dwmtl.datasets.data_card import data_card
-from dwmtl.datasets.joined import set_of
 from dwmtl.datasets.data_card_markdown import CONTACT_SHEET, data_card_markdown
-from dwmtl.datasets.photo_facts import photo_facts
-from dwmtl.datasets.photo_source import open_pictures
+from dwmtl.datasets.joined import set_of
 from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder, write_json
-from dwmtl.tables import CROPS, FAILURES, FOLDS, MANIFEST, VERIFICATION_PAIRS, read_table
+from dwmtl.tables import CROPS, FAILURES, FOLDS, MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_table
 
 
 def main(
     set_: Annotated[str, typer.Option("--set")],
     index: Path,
+    facts: Path,
     aligned: Path,
     labels: Path,
     out: Path,
@@ -37,9 +36,7 @@ def main(
         failures=read_table(aligned / "failures.csv", FAILURES),
         folds=read_folds_of(labels, set_) if has_folds else None,
         pairs=read_table(index / "pairs.csv", VERIFICATION_PAIRS) if has_pairs else None,
-        facts=photo_facts(
-            open_pictures(source.adapter, Path(source.folder)), manifest.loc[manifest["role"] != "unused", "photo"]
-        ),
+        facts=read_table(facts / "facts.csv", PHOTO_FACTS),
     )
     with whole_folder(out) as folder:
         write_json(card, folder / "card.json")

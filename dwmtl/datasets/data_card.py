@@ -37,7 +37,7 @@ def data_card(
         failures: table of `tables.FAILURES`; without it no reason is told.
         folds: table of `tables.FOLDS`.
         pairs: table of `tables.VERIFICATION_PAIRS`.
-        facts: table of `photo_facts.PHOTO_FACTS`; without it sizes and duplicates are null.
+        facts: table of `tables.PHOTO_FACTS`; without it sizes and duplicates are null.
     """
     used = manifest[manifest["role"] != "unused"].reset_index(drop=True)
     card = {

@@ -25,7 +25,7 @@ def duplicates(photos: pd.DataFrame, facts: pd.DataFrame) -> dict[str, object]:
 
     Args:
         photos: columns photo, subject, expression and fold; fold is missing where a subject is in none.
-        facts: columns `photo_facts.PHOTO_FACTS`; photos without a digest are the same as no other.
+        facts: columns `tables.PHOTO_FACTS`; photos without a digest are the same as no other.
     Returns:
         num_groups, num_photos (in them), num_same_bytes, num_contradictory, num_across_folds (groups), and `groups`:
         contradictory ones first, then by photo, at most MAX_LISTED, each with at most MAX_LISTED photos and names.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS, read_table
+from dwmtl.tables import MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_table
 
 
 def read_manifests(index_dir: Path, names: list[str]) -> pd.DataFrame:
@@ -30,6 +30,15 @@ def read_manifests(index_dir: Path, names: list[str]) -> pd.DataFrame:
     others = [column for column in joined if column not in MANIFEST]
     joined[others] = joined[others].fillna("")
     return joined.sort_values("photo", ignore_index=True)
+
+
+def read_photo_facts(facts_dir: Path, names: list[str]) -> pd.DataFrame:
+    """What the stage `facts` found of the photos of sets: columns `tables.PHOTO_FACTS`."""
+    tables = [read_table(facts_dir / name / "facts.csv", PHOTO_FACTS) for name in sorted(names)]
+    joined = [
+        table.assign(photo=_prefixed(name, table["photo"])) for name, table in zip(sorted(names), tables, strict=True)
+    ]
+    return pd.concat(joined, ignore_index=True)
 
 
 def read_official_pairs(index_dir: Path, name: str) -> pd.DataFrame:

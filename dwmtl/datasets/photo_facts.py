@@ -6,18 +6,13 @@ Knows nothing of subjects or expressions.
 import hashlib
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from dwmtl.datasets.photos import decode_photo
 from dwmtl.errors import UnreadablePhotoError
-
-PHOTO_FACTS = ("photo", "bytes_sha256", "pixels_sha256", "width_px", "height_px")
-"""A row a photo, in the order it was asked for.
-
-photo: as in the manifest · bytes_sha256: of the file, empty where there is none · pixels_sha256: of its RGB pixels, row
-by row, as `decode_photo` gives them · width_px, height_px: of the same; empty where the photo cannot be decoded.
-"""
+from dwmtl.tables import PHOTO_FACTS
 
 
 def photo_facts(read: Callable[[str], bytes], photos: Iterable[str]) -> pd.DataFrame:
@@ -45,4 +40,11 @@ def _facts(read: Callable[[str], bytes], photo: str) -> tuple[str, str, str, int
         pixels = decode_photo(picture, photo)  # (H, W, 3)
     except UnreadablePhotoError:
         return photo, digest, "", None, None
-    return photo, digest, hashlib.sha256(pixels.tobytes()).hexdigest(), pixels.shape[1], pixels.shape[0]
+    return photo, digest, _pixels_sha256(pixels), pixels.shape[1], pixels.shape[0]
+
+
+def _pixels_sha256(pixels: np.ndarray) -> str:
+    """Of (H, W, 3) uint8; the shape is hashed first, as the same bytes can be pictures of different shapes."""
+    digest = hashlib.sha256("x".join(map(str, pixels.shape)).encode())
+    digest.update(np.ascontiguousarray(pixels))
+    return digest.hexdigest()

@@ -2,7 +2,8 @@
 
 A photo is used by its role. A peak shows its sequence's expression. A neutral frame is labelled `neutral`: it is the
 reference of pairs, and it is of class `neutral` where neutral is a class; where it is not, its label is no class, and
-the photo trains and tests identity alone. A photo of role identity has no expression and trains identity alone.
+the photo trains and tests identity alone. The same holds of the neutral photos that `limit_neutral` takes out of the
+class. A photo of role identity has no expression and trains identity alone.
 
 A set may name no subjects at all (FER2013): its photos train the expression in every fold and are never tested on,
 since nobody knows who is on them.
@@ -12,6 +13,7 @@ expression (CK+ has them) is trained and tested on like any other; only the pair
 cannot give are left out, and listed (`dwmtl.protocol.pairs`).
 """
 
+import numpy as np
 import pandas as pd
 
 from dwmtl.errors import ProtocolError
@@ -38,8 +40,43 @@ def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
     _refuse(used[is_peak & (used["expression"] == NEUTRAL)], f"have the role peak and the expression {NEUTRAL}")
     expression = used["expression"].where(is_peak, "").mask(used["role"] == "neutral", NEUTRAL)
     labels = used.assign(expression=expression)
-    _check_every_subject_is_labelled(labels)
+    check_every_subject_is_labelled(labels)
     return labels
+
+
+def limit_neutral(labels: pd.DataFrame, *, max_per_subject: int, seed: int) -> pd.DataFrame:
+    """Keep at most so many photos of a subject in the class neutral, drawn with equal chances.
+
+    The others stay, of role neutral and without an expression: they are of no class and in no expression score, they
+    train identity, and they remain references of pairs, as where neutral is no class. So the limit evens out the
+    classes and changes no pair.
+
+    Args:
+        labels: what `label_expressions` returns.
+        max_per_subject: >= 1.
+        seed: of the draw, which depends on the neutral photos' names and subjects and on no order of rows.
+    Returns:
+        The same rows in the same order; expression is empty where the limit took it.
+    """
+    neutral = labels[labels["expression"] == NEUTRAL].sort_values("photo")
+    ticket = pd.Series(np.random.default_rng(seed).permutation(len(neutral)), index=neutral.index)
+    is_over = ticket.groupby(neutral["subject"]).rank() > max_per_subject
+    return labels.assign(expression=labels["expression"].mask(is_over.reindex(labels.index, fill_value=False), ""))
+
+
+def check_every_subject_is_labelled(labels: pd.DataFrame) -> None:
+    """Refuse a subject without a photo of an expression, for nothing could be tested on it.
+
+    Raises:
+        ProtocolError: there is one; it is named.
+    """
+    labelled = set(labels.loc[labels["expression"] != "", "subject"])
+    without = sorted(set(labels["subject"]) - labelled)
+    if without:
+        raise ProtocolError(
+            f"no photo of {_list(without)} shows an expression. Label one, or take these subjects out of the "
+            "expression set (the identity set needs no expressions)."
+        )
 
 
 def expression_classes(labels: pd.DataFrame, *, has_neutral: bool) -> list[str]:
@@ -82,16 +119,6 @@ def _refuse(photos: pd.DataFrame, fault: str) -> None:
         raise ProtocolError(
             f"{len(photos)} photos of the expression set {fault}, first {photos['photo'].iloc[0]}. "
             "Label them, or take them out of the set."
-        )
-
-
-def _check_every_subject_is_labelled(labels: pd.DataFrame) -> None:
-    labelled = set(labels.loc[labels["expression"] != "", "subject"])
-    without = sorted(set(labels["subject"]) - labelled - {""})
-    if without:
-        raise ProtocolError(
-            f"no photo of {_list(without)} shows an expression. Label one, or take these subjects out of the "
-            "expression set (the identity set needs no expressions)."
         )
 
 

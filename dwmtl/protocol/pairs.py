@@ -1,8 +1,9 @@
 """Pairs with expressions of a fold's test subjects, and the blocks of the verification cross-validation.
 
 A reference is the neutral frame of a sequence, or a neutral photo that belongs to no sequence: where one neutral photo
-serves a subject, that photo is the one reference. For each reference and each required expression there is one pair
-of each of four kinds, so the same number of every kind:
+serves a subject, that photo is the one reference. If all photos are to be references, so is every other neutral photo
+and every peak, but none is paired with itself; then a set without neutral photos can be paired too. For each
+reference and each required expression there is one pair of each of four kinds, so the same number of every kind:
 
     genuine,  showing the required expression      the only kind that authentication accepts
     impostor, showing the required expression
@@ -19,6 +20,7 @@ Source: Ming et al. 2019, arXiv:1911.03281, whose file is blocked by kind instea
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,13 @@ from dwmtl.protocol.folds import split
 
 
 def make_pairs(
-    labels: pd.DataFrame, fold: int, *, required_expressions: list[str], num_blocks: int, seed: int
+    labels: pd.DataFrame,
+    fold: int,
+    *,
+    required_expressions: list[str],
+    references: Literal["neutral", "all"],
+    num_blocks: int,
+    seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pairs of a fold's test subjects.
 
@@ -38,6 +46,7 @@ def make_pairs(
         labels: table of `tables.EXPRESSION_LABELS`, every fold of it.
         fold: whose test subjects are paired.
         required_expressions: what authentication asks for; none of them neutral.
+        references: neutral: the first neutral photo of each sequence; all: every neutral photo and every peak.
         num_blocks: >= 1, blocks of the verification cross-validation.
         seed: of the draws; those of a fold depend on seed, fold and the fold's own rows alone.
     Returns:
@@ -45,13 +54,14 @@ def make_pairs(
         their sizes differ by at most one; each holds genuine and impostor pairs.
     Raises:
         ProtocolError: a required expression is not in the set, is neutral, or is named twice; no photo of the set is
-            neutral; the fold has fewer than two test subjects, or its pairs are too few for the blocks.
+            neutral where the references are to be; the fold has fewer than two test subjects, or its pairs are too
+            few for the blocks.
     """
     _check_required(labels, required_expressions)
-    if not (labels["role"] == "neutral").any():
+    if references == "neutral" and not (labels["role"] == "neutral").any():
         raise ProtocolError(
             "no photo of the expression set is neutral, and a pair's reference is a neutral photo. "
-            "Point sets.expression at a set with neutral frames."
+            "Point sets.expression at a set with neutral frames, or set pairs.references to all."
         )
     _, test = split(labels, fold)
     if test["subject"].nunique() < 2:
@@ -61,17 +71,45 @@ def make_pairs(
         )
     inputs = _Inputs.of(test, np.random.default_rng([seed, fold]))
     pairs, left_out = [], []
-    for subject, reference in _references(test):
-        reasons = {
-            required: _reason_to_leave_out(inputs, subject, reference, required) for required in required_expressions
-        }
-        left_out.extend((fold, subject, reference, required, reason) for required, reason in reasons.items() if reason)
+    for reference in _references(test) if references == "neutral" else _all_references(test):
+        reasons = {required: _reason_to_leave_out(inputs, reference, required) for required in required_expressions}
+        left_out.extend(
+            (fold, reference.subject, reference.photo, required, reason)
+            for required, reason in reasons.items()
+            if reason
+        )
         makeable = [required for required, reason in reasons.items() if not reason]
-        pairs.extend(_pairs_of_reference(inputs, subject, reference, makeable))
+        pairs.extend(_pairs_of_reference(inputs, reference, makeable))
     _check_enough(len(pairs), num_blocks, fold, left_out)
-    blocks = np.arange(len(pairs)) * num_blocks // len(pairs)
-    table = pd.DataFrame(pairs, columns=list(tables.EXPRESSION_PAIRS[:-1])).assign(fold=blocks)
+    table = pd.DataFrame(pairs, columns=list(tables.EXPRESSION_PAIRS[:-1])).assign(fold=_blocks(len(pairs), num_blocks))
     return table, pd.DataFrame(left_out, columns=list(tables.LEFT_OUT_PAIRS))
+
+
+def interleave_pairs(pairs: pd.DataFrame, *, num_blocks: int) -> pd.DataFrame:
+    """Cut pairs that stand by kind, as in the authors' file, into blocks with the whole's share of genuine pairs.
+
+    Genuine and impostor pairs are spread evenly over the table, each in the order they have.
+
+    Args:
+        pairs: columns `tables.EXPRESSION_PAIRS` but for the fold, and any others.
+        num_blocks: >= 2.
+    Returns:
+        The pairs in their new order, with the block as fold; blocks' sizes differ by at most one.
+    Raises:
+        ProtocolError: there are too few pairs of a kind for the blocks.
+    """
+    kinds = pairs.groupby("is_same_identity")["is_same_identity"]
+    place = (kinds.cumcount() + 0.5) / kinds.transform("size")
+    order = np.lexsort((~pairs["is_same_identity"].to_numpy(bool), place))
+    ordered = pairs.iloc[order].reset_index(drop=True)
+    cut = ordered.assign(fold=_blocks(len(ordered), num_blocks))
+    num_genuine = int(cut["is_same_identity"].sum())
+    if cut.groupby("fold")["is_same_identity"].nunique().eq(2).sum() < num_blocks:
+        raise ProtocolError(
+            f"{num_genuine} genuine and {len(cut) - num_genuine} impostor pairs cannot be cut into {num_blocks} blocks "
+            "that each hold both. Take fewer blocks, or add pairs."
+        )
+    return cut
 
 
 def check_blocks(pairs: pd.DataFrame) -> None:
@@ -106,6 +144,15 @@ _KINDS = {
 """(same identity, required expression) of the four kinds in their order, and what is wrong where one has no input."""
 
 
+@dataclass(frozen=True)
+class _Reference:
+    """The photo that inputs are compared with; it is empty for a subject that has none."""
+
+    subject: str
+    photo: str
+    expression: str
+
+
 @dataclass
 class _Inputs:
     """Peak photos of a fold's test subjects, drawn from with as few repetitions as can be."""
@@ -123,16 +170,17 @@ class _Inputs:
             photos[row.subject].setdefault(row.expression, []).append(row.photo)
         return cls(photos, rng, set())
 
-    def candidates(self, subject: str, kind: tuple[bool, bool], required: str) -> list[tuple[str, str, str]]:
-        """(subject, expression, photo) of every input that makes a pair of the kind with a reference of `subject`."""
+    def candidates(self, reference: _Reference, kind: tuple[bool, bool], required: str) -> list[tuple[str, str, str]]:
+        """(subject, expression, photo) of every input that makes a pair of the kind with the reference."""
         is_same, is_required = kind
         return [
             (person, expression, photo)
             for person, expressions in self.photos.items()
-            if (person == subject) == is_same
+            if (person == reference.subject) == is_same
             for expression, photos in expressions.items()
             if (expression == required) == is_required
             for photo in photos
+            if photo != reference.photo
         ]
 
     def draw(self, candidates: list[tuple[str, str, str]], reference: str) -> tuple[str, str]:
@@ -147,41 +195,59 @@ class _Inputs:
         return photo, expression
 
 
-def _references(test: pd.DataFrame) -> list[tuple[str, str]]:
-    """(subject, photo) by subject and sequence; the photo is empty for a subject that has no neutral one.
+def _references(test: pd.DataFrame) -> list[_Reference]:
+    """By subject and sequence; without a photo for a subject that has no neutral one.
 
     The first neutral frame of each sequence, and every neutral photo that belongs to no sequence.
     """
     neutral = test[test["role"] == "neutral"].sort_values(["subject", "sequence", "frame", "photo"])
     is_later_frame = neutral.duplicated(["subject", "sequence"]) & (neutral["sequence"] != "")
     first = neutral[~is_later_frame]
+    found = [_Reference(row.subject, row.photo, NEUTRAL) for row in first.itertuples()]
     without = set(test["subject"]) - set(first["subject"])
-    found = list(zip(first["subject"], first["photo"], strict=True))
-    return sorted(found + [(subject, "") for subject in without], key=lambda reference: reference[0])
+    return sorted(found + [_Reference(subject, "", "") for subject in without], key=lambda reference: reference.subject)
 
 
-def _pairs_of_reference(inputs: _Inputs, subject: str, reference: str, required_expressions: list[str]) -> list[tuple]:
+def _all_references(test: pd.DataFrame) -> list[_Reference]:
+    """Every neutral photo and every peak, by subject, sequence and frame."""
+    shown = test[test["role"].isin(["neutral", "peak"])].sort_values(["subject", "sequence", "frame", "photo"])
+    return [
+        _Reference(row.subject, row.photo, row.expression if row.role == "peak" else NEUTRAL)
+        for row in shown.itertuples()
+    ]
+
+
+def _pairs_of_reference(inputs: _Inputs, reference: _Reference, required_expressions: list[str]) -> list[tuple]:
     """Four pairs a required expression. The scarcest inputs, those that show it, are drawn first."""
     scarcest_first = sorted(_KINDS, key=lambda kind: not kind[1])
     drawn = {
-        (required, kind): inputs.draw(inputs.candidates(subject, kind, required), reference)
+        (required, kind): inputs.draw(inputs.candidates(reference, kind, required), reference.photo)
         for kind in scarcest_first
         for required in required_expressions
     }
     pairs = []
     for required in required_expressions:
         for is_same, is_required in _KINDS:
-            photo, expression = drawn[required, (is_same, is_required)]
-            pairs.append((photo, reference, is_same, expression, required, NEUTRAL, is_required))
+            photo, actual = drawn[required, (is_same, is_required)]
+            pairs.append((photo, reference.photo, is_same, actual, required, reference.expression, is_required))
     return pairs
 
 
-def _reason_to_leave_out(inputs: _Inputs, subject: str, reference: str, required: str) -> str:
+def _reason_to_leave_out(inputs: _Inputs, reference: _Reference, required: str) -> str:
     """Why one of the four kinds cannot be made; empty where all can."""
-    if not reference:
+    if not reference.photo:
         return "the subject has no neutral photo"
     own_first = sorted(_KINDS, key=lambda kind: not kind[0])
-    return next((_KINDS[kind] for kind in own_first if not inputs.candidates(subject, kind, required)), "")
+    missing = next((kind for kind in own_first if not inputs.candidates(reference, kind, required)), None)
+    if missing is None:
+        return ""
+    is_own_peak = missing[0] and reference.expression != NEUTRAL
+    return _KINDS[missing] + (" outside the reference" if is_own_peak else "")
+
+
+def _blocks(num_pairs: int, num_blocks: int) -> np.ndarray:
+    """Block of each pair, from 0: consecutive, of sizes that differ by at most one."""
+    return np.arange(num_pairs) * num_blocks // max(num_pairs, 1)
 
 
 def _check_required(labels: pd.DataFrame, required_expressions: list[str]) -> None:

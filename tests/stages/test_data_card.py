@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from dwmtl.datasets.data_set import manifest as make_manifest
+from dwmtl.datasets.photo_facts import photo_facts
+from dwmtl.datasets.photo_source import open_pictures
 from dwmtl.tables import BOX, CROPS, FAILURES, FOLDS, MANIFEST, write_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -46,12 +48,18 @@ def run(tmp_path, write_params):
     (tmp_path / "aligned/photos").mkdir()
     for photo in PHOTOS[:-1]:
         Image.fromarray(_picture(photo)).resize((112, 112)).save(tmp_path / f"aligned/photos/{photo}.png")
-    write_table(pd.DataFrame({"subject": ["P1", "P2"], "fold": [0, 1]}), tmp_path / "labels/folds.csv", FOLDS)
+    write_table(
+        pd.DataFrame({"subject": ["expression/P1", "expression/P2"], "fold": [0, 1]}),
+        tmp_path / "labels/folds.csv",
+        FOLDS,
+    )
 
-    def run(*more: str, role: str = "expression", out: str = "out") -> subprocess.CompletedProcess:
+    write_table(photo_facts(open_pictures("yale", tmp_path / "set"), manifest["photo"]), tmp_path / "facts/facts.csv")
+
+    def run(*, set_: str = "expression", out: str = "out") -> subprocess.CompletedProcess:
         params = write_params({"sets.expression.folder": tmp_path / "set", "sets.expression.adapter": "yale"})
-        options = [f"--{name}={tmp_path / name}" for name in ("index", "aligned")]
-        options += [f"--role={role}", f"--out={tmp_path / out}", f"--params={params}", *more]
+        options = [f"--{name}={tmp_path / name}" for name in ("index", "facts", "aligned", "labels")]
+        options += [f"--set={set_}", f"--out={tmp_path / out}", f"--params={params}"]
         command = [sys.executable, str(REPOSITORY / "stages" / "data_card.py"), *options]
         return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
 
@@ -63,8 +71,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_same_set_gives_the_same_bytes_and_nothing_else(run, tmp_path):
-    labels = f"--labels={tmp_path / 'labels'}"
-    first, second = run(labels, out="first"), run(labels, out="second")
+    first, second = run(out="first"), run(out="second")
     assert (first.returncode, first.stderr) == (0, "")
     assert second.returncode == 0
     files = _files(tmp_path / "first")
@@ -73,7 +80,7 @@ def test_the_same_set_gives_the_same_bytes_and_nothing_else(run, tmp_path):
 
 
 def test_the_card_tells_of_the_photos_themselves(run, tmp_path):
-    assert run(f"--labels={tmp_path / 'labels'}").returncode == 0
+    assert run().returncode == 0
     card = json.loads((tmp_path / "out/card.json").read_text())
     assert card["duplicates"]["groups"][0]["photos"] == ["P1.normal", "P1.sad"]
     assert card["sizes"] == {
@@ -86,11 +93,6 @@ def test_the_card_tells_of_the_photos_themselves(run, tmp_path):
     assert "](contact_sheet.jpg)" in (tmp_path / "out/card.md").read_text()
     with Image.open(tmp_path / "out/contact_sheet.jpg") as sheet:
         assert sheet.format == "JPEG"
-
-
-def test_no_folds_are_told_without_labels(run, tmp_path):
-    assert run().returncode == 0
-    assert json.loads((tmp_path / "out/card.json").read_text())["folds"] is None
 
 
 def test_a_table_that_is_not_there_is_named_and_nothing_is_written(run, tmp_path):

@@ -40,6 +40,7 @@ def run(tmp_path, write_params):
             f"--expression={tmp_path / 'expression'}",
             f"--identity={tmp_path / 'identity'}",
             f"--out={tmp_path / 'labels'}",
+            f"--facts={tmp_path / 'facts'}",
             f"--params={params}",
         ]
         command = [sys.executable, str(REPOSITORY / "stages" / "labels.py"), *options]
@@ -106,4 +107,70 @@ def test_typo_in_another_stages_section_stops_this_one(run, tmp_path):
     done = run({"evaluate.flips": "sum"})
     assert done.returncode == 1
     assert "evaluate.flips: unknown key. Did you mean flip?" in done.stderr
+    assert not (tmp_path / "labels").exists()
+
+
+def test_split_that_is_given_is_used_and_written(run, tmp_path):
+    done = run({"labels.num_folds": 3, "labels.folds": {2: ["expression/007", "expression/P4"]}})
+    folds = tables.read_table(tmp_path / "labels" / "folds.csv", tables.FOLDS)
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = {"007": 2, "P2": 0, "P3": 0, "P4": 2, "P5": 1}
+    assert dict(folds.to_numpy().tolist()) == {f"expression/{name}": fold for name, fold in expected.items()}
+
+
+def test_split_of_other_people_is_one_message(run, tmp_path):
+    done = run({"labels.num_folds": 2, "labels.folds": {0: ["P9"]}})
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: labels.folds must list subjects of the expression set. Got P9 in fold 0")
+    assert not (tmp_path / "labels").exists()
+
+
+def test_stratified_folds_hold_every_subject(run, tmp_path):
+    done = run({"labels.num_folds": 2, "labels.stratify_by_expression": True})
+    folds = tables.read_table(tmp_path / "labels" / "folds.csv", tables.FOLDS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert folds["subject"].tolist() == [f"expression/{name}" for name in ("007", "P2", "P3", "P4", "P5")]
+    assert set(folds["fold"]) == {0, 1}
+
+
+def test_neutral_photos_over_the_limit_lose_their_class_and_stay(run, tmp_path):
+    run({"labels.num_folds": 2, "labels.max_neutral_per_subject": 1})
+    labels = tables.read_table(tmp_path / "labels" / "expression.csv", tables.EXPRESSION_LABELS)
+    neutral = labels[labels["role"] == "neutral"]
+    assert len(neutral) == 15
+    assert sorted(neutral["expression"]) == [""] * 10 + ["neutral"] * 5
+
+
+def _write_facts(folder: Path, manifest: Path, same: dict[str, str]) -> None:
+    """A picture a photo, but for those that are the `same` as another photo."""
+    photos = tables.read_table(manifest / "manifest.csv", tables.MANIFEST)["photo"]
+    rows = [(photo, same.get(photo, photo), "", 9, 9) for photo in photos]
+    tables.write_table(pd.DataFrame(rows, columns=list(tables.PHOTO_FACTS)), folder / "facts.csv")
+
+
+def test_duplicates_are_dropped_and_listed(run, tmp_path):
+    same = {"P2/anger/2": "P2/happiness/2", "P3/happiness/0": "P3/anger/0", "P4/anger/1": "P4/anger/0"}
+    _write_facts(tmp_path / "facts/expression/expression", tmp_path / "expression/expression", same)
+    _write_facts(tmp_path / "facts/identity/identity", tmp_path / "identity/identity", {"a/1": "a/0"})
+    done = run({"labels.num_folds": 2, "labels.drop_duplicates": True})
+    folder = tmp_path / "labels"
+    labels = tables.read_table(folder / "expression.csv", tables.EXPRESSION_LABELS)
+    dropped = tables.read_table(folder / "dropped_expression.csv", tables.DROPPED_PHOTOS)
+    identities = tables.read_table(folder / "identity.csv", tables.IDENTITY_LABELS)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: 3 duplicates of the expression set are dropped;" in done.stderr
+    assert dropped[["photo", "kept"]].to_numpy().tolist() == [
+        ["expression/P2/anger/2", ""],
+        ["expression/P2/happiness/2", ""],
+        ["expression/P3/happiness/0", "expression/P3/anger/0"],
+    ]
+    assert len(labels) == 5 * 3 * 2 - 3
+    assert not set(labels["photo"]) & set(dropped["photo"])
+    assert identities["photo"].tolist() == ["identity/a/0", "identity/b/0", "identity/b/1"]
+
+
+def test_dropping_duplicates_without_facts_is_one_message(run, tmp_path):
+    done = run({"labels.num_folds": 2, "labels.drop_duplicates": True})
+    assert done.returncode == 1
+    assert "facts.csv: no such table. Run `dvc repro` to make it." in done.stderr
     assert not (tmp_path / "labels").exists()

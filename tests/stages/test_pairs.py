@@ -98,3 +98,11 @@ def test_official_block_of_one_kind_is_one_message(run, tmp_path):
     done = run()
     assert done.returncode == 1
     assert done.stderr.startswith("error: block 1 of the verification pairs has no genuine pair")
+
+
+def test_every_photo_may_be_a_reference(run, tmp_path):
+    done = run({"pairs.references": "all"})
+    pairs = tables.read_table(tmp_path / "pairs" / "fold_0.csv", tables.EXPRESSION_PAIRS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(pairs) == 2 * 9 * 2 * 4
+    assert set(pairs["expression_reference"]) == {"neutral", *EXPRESSIONS}

@@ -30,7 +30,7 @@ def facenet(tmp_path_factory):
 def test_help_names_every_command():
     done = dwmtl("--help")
     assert done.returncode == 0
-    for command in ("import-checkpoint", "export-checkpoint", "score-pairs"):
+    for command in ("import-checkpoint", "export-checkpoint", "import-folds", "score-pairs"):
         assert command in done.stdout
 
 
@@ -82,3 +82,26 @@ def test_a_network_that_facenet_pytorch_does_not_have_is_not_exported(tmp_path):
     assert done.returncode == 1
     assert "facenet-pytorch's network is inception_resnet_v1" in done.stderr
     assert not (tmp_path / "w.pt").exists()
+
+
+def test_split_is_printed_as_lines_of_the_params(tmp_path):
+    (tmp_path / "folds.csv").write_text("subject,fold\nP018,4\n007,4\n")
+    done = dwmtl("import-folds", tmp_path / "folds.csv", "--num-folds", 10)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == 'labels:\n  num_folds: 10\n  folds:\n    4: ["007", "P018"]\n'
+
+
+def test_split_with_a_subject_that_the_set_lacks_is_one_line_of_error(tmp_path):
+    (tmp_path / "theirs.csv").write_text("subject,fold\nP018,0\nP019,1\n")
+    (tmp_path / "folds.csv").write_text("subject,fold\nP018,0\n")
+    done = dwmtl("import-folds", tmp_path / "theirs.csv", "--subjects", tmp_path / "folds.csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {tmp_path}/theirs.csv, line 3: subject P019 is not in the expression set.")
+
+
+def test_split_that_cannot_be_read_is_one_line_of_error(tmp_path):
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe")
+    for name in ("missing.csv", "binary.csv"):
+        done = dwmtl("import-folds", tmp_path / name)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"error: {tmp_path / name}: no text file that can be read (")

@@ -55,6 +55,11 @@ def test_unknown_key_like_no_other_gets_no_suggestion(write_params):
         ("labels.has_neutral", "yes"),
         ("labels.has_neutral", 1),
         ("labels.seed", "0"),
+        ("labels.folds", [["P1"]]),
+        ("labels.folds", {"0": ["P1"]}),
+        ("labels.folds", {0: [7]}),
+        ("labels.stratify_by_expression", 1),
+        ("pairs.references", "first"),
         ("sets.identity.folder", 3),
         ("pairs.required_expressions", "happiness"),
         ("train.weighting.name", "equall"),
@@ -73,6 +78,8 @@ def test_wrong_type_names_the_key_and_what_was_given(write_params, key, value):
         ("labels.num_folds", 1),
         ("labels.seed", -1),
         ("labels.seed", 2**32),
+        ("labels.folds", {0: []}),
+        ("labels.max_neutral_per_subject", 0),
         ("pairs.num_blocks", 1),
         ("pairs.required_expressions", []),
         ("render.difficulty", 1.5),
@@ -109,6 +116,19 @@ def test_every_wrong_key_is_named_at_once(write_params):
 def test_wrong_key_in_a_weighting_is_named_as_it_stands_in_the_file(write_params):
     with pytest.raises(ParamsError, match=r": train\.weighting\.dynamic\.sigma: "):
         load_params(write_params({"train.weighting.dynamic.sigma": 0.0}))
+
+
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        ({5: ["a"]}, r"folds must be numbered from 0 and < num_folds \(5\)\. Got fold 5 instead"),
+        ({-1: ["a"]}, r"folds must be numbered from 0 and < num_folds \(5\)\. Got fold -1 instead"),
+        ({0: ["a"], 1: ["b", "a"]}, r"folds must list a subject once\. Got a in 0 and in 1"),
+    ],
+)
+def test_split_that_cannot_be_is_named(write_params, folds, message):
+    with pytest.raises(ParamsError, match=rf"params\.yaml: labels.*: {message}"):
+        load_params(write_params({"labels.folds": folds}))
 
 
 def test_fold_that_is_not_cut_is_an_error_with_both_numbers(write_params):

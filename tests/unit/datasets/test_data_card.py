@@ -20,9 +20,10 @@ from dwmtl.datasets.data_card import MAX_SUBJECTS_LISTED, data_card
 from dwmtl.datasets.data_card_defects import MAX_LISTED, duplicates, lacks
 from dwmtl.datasets.data_card_markdown import data_card_markdown
 from dwmtl.datasets.data_set import manifest as make_manifest
-from dwmtl.datasets.photo_facts import PHOTO_FACTS, photo_facts
+from dwmtl.datasets.photo_facts import photo_facts
+from dwmtl.datasets.photo_source import open_pictures
 from dwmtl.stage import write_json
-from dwmtl.tables import BOX, CROPS, FAILURES
+from dwmtl.tables import BOX, CROPS, FAILURES, PHOTO_FACTS
 
 SOURCE = {"role": "expression", "adapter": "oulu_casia", "folder": "/sets/oulu"}
 
@@ -309,9 +310,14 @@ def test_photo_facts_tell_equal_pixels_in_other_bytes_and_leave_unreadable_cells
     Image.fromarray(pixels).save(tmp_path / "a.png")
     Image.fromarray(pixels).save(tmp_path / "b.bmp")
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    facts = photo_facts(tmp_path, ["b.bmp", "a.png", "broken.png", "gone.png"]).set_index("photo")
+    facts = photo_facts(open_pictures("folders", tmp_path), ["b.bmp", "a.png", "broken.png", "gone.png"]).set_index(
+        "photo"
+    )
     assert facts.index.tolist() == ["b.bmp", "a.png", "broken.png", "gone.png"]
-    assert facts["pixels_sha256"].tolist()[:2] == [hashlib.sha256(pixels.tobytes()).hexdigest()] * 2
+    assert (
+        facts["pixels_sha256"].tolist()[:2]
+        == [hashlib.sha256(b"%dx%dx3" % pixels.shape[:2] + pixels.tobytes()).hexdigest()] * 2
+    )
     assert facts["bytes_sha256"].nunique() == 4
     assert facts.loc["a.png", ["width_px", "height_px"]].tolist() == [4, 2]
     assert facts.loc["broken.png", "bytes_sha256"] == hashlib.sha256(b"no picture").hexdigest()
@@ -399,7 +405,7 @@ def test_the_same_sheet_gives_the_same_bytes(aligned_dir):
 def test_the_defects_of_the_real_yale_are_found(testdata, tmp_path):
     folder = testdata / "real" / "yale"
     manifest = yale.read(folder, num_peak_frames=1).photos
-    facts = photo_facts(folder, manifest["photo"])
+    facts = photo_facts(open_pictures("yale", folder), manifest["photo"])
     card = card_of(manifest, facts=facts, source={"role": "expression", "adapter": "yale", "folder": "yale"})
     assert (card["photos"]["num"], card["subjects"]["num"]) == (164, 15)
     assert card["sizes"]["most_frequent"] == [{"width_px": 320, "height_px": 243, "num_photos": 164}]

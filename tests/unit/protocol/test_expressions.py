@@ -3,7 +3,7 @@ import pytest
 
 from dwmtl import tables
 from dwmtl.errors import ProtocolError
-from dwmtl.protocol.expressions import expression_classes, label_expressions
+from dwmtl.protocol.expressions import expression_classes, label_expressions, limit_neutral
 
 
 def _manifest(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
@@ -99,3 +99,41 @@ def test_a_set_that_names_nobody_is_labelled_beside_one_that_does():
 def test_no_set_that_names_anybody_is_an_error():
     with pytest.raises(ProtocolError, match="no set of the role expression names its subjects"):
         label_expressions(_manifest(("b/1", "", "anger", "peak"), ("b/2", "", "sad", "peak")))
+
+
+def _with_neutral(**num_neutral: int) -> pd.DataFrame:
+    """Labels with so many neutral photos of each subject, and a peak."""
+    rows = [(f"{s}/{n}", s, "", "neutral") for s, count in num_neutral.items() for n in range(count)]
+    return label_expressions(_manifest(*rows, *((f"{s}/peak", s, "sad", "peak") for s in num_neutral)))
+
+
+def test_subject_has_at_most_so_many_photos_of_class_neutral():
+    limited = limit_neutral(_with_neutral(a=6, b=2, c=0), max_per_subject=3, seed=0)
+    counts = limited[limited["expression"] == "neutral"].groupby("subject").size()
+    assert counts.to_dict() == {"a": 3, "b": 2}
+
+
+def test_neutral_photo_over_the_limit_keeps_its_role_and_place_and_loses_its_expression():
+    labels = _with_neutral(a=6)
+    limited = limit_neutral(labels, max_per_subject=1, seed=0)
+    pd.testing.assert_frame_equal(limited.drop(columns="expression"), labels.drop(columns="expression"))
+    assert sorted(limited["expression"]) == ["", "", "", "", "", "neutral", "sad"]
+
+
+def test_limit_above_all_counts_changes_nothing():
+    labels = _with_neutral(a=6, b=2)
+    pd.testing.assert_frame_equal(limit_neutral(labels, max_per_subject=6, seed=0), labels)
+
+
+def test_neutral_photos_are_drawn_by_seed_and_not_by_the_order_of_rows():
+    labels = _with_neutral(a=40)
+    first, shuffled, other = (
+        set(limited.loc[limited["expression"] == "neutral", "photo"])
+        for limited in (
+            limit_neutral(labels, max_per_subject=20, seed=0),
+            limit_neutral(labels.sample(frac=1, random_state=1), max_per_subject=20, seed=0),
+            limit_neutral(labels, max_per_subject=20, seed=1),
+        )
+    )
+    assert first == shuffled
+    assert first != other

@@ -9,7 +9,7 @@ from dwmtl import tables
 from dwmtl.errors import ProtocolError
 from dwmtl.protocol.expressions import label_expressions
 from dwmtl.protocol.folds import assign_folds
-from dwmtl.protocol.pairs import check_blocks, make_pairs
+from dwmtl.protocol.pairs import check_blocks, interleave_pairs, make_pairs
 
 OULU = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 REQUIRED = ["happiness", "surprise"]
@@ -33,8 +33,10 @@ def _in_fold(manifest: pd.DataFrame, fold: int = 0) -> pd.DataFrame:
     return label_expressions(manifest).assign(fold=fold)
 
 
-def _pairs(labels: pd.DataFrame, fold: int = 0, *, required=REQUIRED, num_blocks: int = 2, seed: int = 0):
-    return make_pairs(labels, fold, required_expressions=required, num_blocks=num_blocks, seed=seed)
+def _pairs(labels: pd.DataFrame, fold: int = 0, *, required=REQUIRED, references="neutral", num_blocks=2, seed=0):
+    return make_pairs(
+        labels, fold, required_expressions=required, references=references, num_blocks=num_blocks, seed=seed
+    )
 
 
 def _persons(pairs: pd.DataFrame, column: str) -> pd.Series:
@@ -267,3 +269,72 @@ def test_block_of_one_kind_is_an_error_that_names_block_and_kind(kind, missing):
 def test_one_block_cannot_be_cross_validated():
     with pytest.raises(ProtocolError, match=r"in >= 2 blocks\. Got 1 instead"):
         check_blocks(pd.DataFrame({"is_same_identity": [True, False], "fold": [0, 0]}))
+
+
+@pytest.mark.parametrize("num_required", [1, 3, 6])
+def test_any_number_of_expressions_may_be_required(oulu_fold, num_required):
+    pairs, _ = _pairs(oulu_fold, 4, required=list(OULU[:num_required]))
+    assert len(pairs) == 48 * num_required * 4
+
+
+def test_all_photos_as_references_are_the_neutral_ones_and_the_peaks(oulu_fold):
+    pairs, left_out = _pairs(oulu_fold, 4, references="all")
+    shown = oulu_fold.set_index("photo")["expression"]
+    assert set(pairs["reference"]) == set(oulu_fold["photo"])
+    assert (pairs["expression_reference"] == pairs["reference"].map(shown)).all()
+    assert len(pairs) == len(oulu_fold) * 2 * 4
+    assert left_out.empty
+
+
+def test_no_photo_is_paired_with_itself(oulu_fold):
+    pairs, _ = _pairs(oulu_fold, 4, references="all")
+    assert (pairs["input"] != pairs["reference"]).all()
+
+
+def test_set_without_a_neutral_photo_is_paired_if_all_are_references():
+    labels = _in_fold(_sequences(dict.fromkeys("ab", OULU)))
+    pairs, left_out = _pairs(labels[labels["role"] == "peak"], references="all")
+    assert "neutral" not in set(pairs["expression_reference"])
+    assert left_out.empty
+
+
+def test_reference_that_alone_shows_the_required_expression_is_listed_with_the_reason():
+    labels = _in_fold(_sequences(dict.fromkeys("ab", ("happiness", "anger")), num_peaks=1))
+    pairs, left_out = _pairs(labels, required=["happiness"], references="all")
+    reasons = dict(zip(left_out["reference"], left_out["reason"], strict=True))
+    assert reasons == {
+        "a/happiness/1": "the subject never shows it outside the reference",
+        "a/anger/1": "the subject shows no other expression outside the reference",
+        "b/happiness/1": "the subject never shows it outside the reference",
+        "b/anger/1": "the subject shows no other expression outside the reference",
+    }
+    assert set(pairs["reference"]) == {"a/happiness/0", "a/anger/0", "b/happiness/0", "b/anger/0"}
+
+
+def _blocked(num_genuine: int, num_impostor: int) -> pd.DataFrame:
+    """Pairs as in the authors' file: all genuine, then all impostor."""
+    kinds = [True] * num_genuine + [False] * num_impostor
+    return pd.DataFrame({"input": range(len(kinds)), "is_same_identity": kinds})
+
+
+@given(st.integers(2, 12), st.integers(0, 40), st.integers(0, 40))
+def test_pairs_that_stand_by_kind_are_cut_into_blocks_of_both_kinds(num_blocks, more_genuine, more_impostor):
+    pairs = _blocked(num_blocks + more_genuine, num_blocks + more_impostor)
+    cut = interleave_pairs(pairs, num_blocks=num_blocks)
+    sizes = cut["fold"].value_counts()
+    assert sizes.max() - sizes.min() <= 1
+    assert sorted(cut["input"]) == pairs["input"].tolist()
+    assert all(inputs.is_monotonic_increasing for _, inputs in cut.groupby("is_same_identity")["input"])
+    check_blocks(cut)
+
+
+def test_interleaved_pairs_alternate_where_there_are_as_many_of_each():
+    cut = interleave_pairs(_blocked(3, 3), num_blocks=3)
+    assert cut["input"].tolist() == [0, 3, 1, 4, 2, 5]
+    assert cut["fold"].tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(("num_genuine", "num_impostor"), [(2, 9), (9, 2), (0, 9), (0, 0)])
+def test_too_few_pairs_of_a_kind_for_the_blocks_is_an_error_with_the_numbers(num_genuine, num_impostor):
+    with pytest.raises(ProtocolError, match=f"{num_genuine} genuine and {num_impostor} impostor pairs .* 3 blocks"):
+        interleave_pairs(_blocked(num_genuine, num_impostor), num_blocks=3)

@@ -1,0 +1,80 @@
+"""Exact duplicates: photos with the same bytes or, written in another way, the same pixels.
+
+A duplicate across folds is tested by what was trained on; one with two labels has at least one that is wrong. Photos
+that are much alike (neighbouring frames) are no duplicates here.
+"""
+
+import pandas as pd
+
+from dwmtl import tables
+from dwmtl.errors import ProtocolError
+
+
+def find_duplicates(photos: pd.DataFrame) -> pd.DataFrame:
+    """Groups of photos with the same picture, and what is wrong with each group.
+
+    Same bytes decode to the same pixels, so the pixels decide; where a photo has no digest of pixels, the bytes do.
+    A photo with neither is in no group.
+
+    Args:
+        photos: columns photo, subject, expression, fold, bytes_sha256, pixels_sha256; a subject or an expression may
+            be empty, not known, and then contradicts nothing; so may a digest.
+    Returns:
+        Table of `tables.DUPLICATES`, sorted by group and photo; groups are numbered from 0 by their first photo.
+    """
+    picture = photos["pixels_sha256"].where(photos["pixels_sha256"] != "", photos["bytes_sha256"])
+    table = photos.assign(picture=picture)[(picture != "") & picture.duplicated(keep=False)].sort_values("photo")
+    pictures = table.groupby("picture", sort=False)
+    numbered = table.assign(
+        group=pictures.ngroup(),
+        is_same_bytes=pictures["bytes_sha256"].transform("nunique") == 1,
+        is_across_folds=pictures["fold"].transform("nunique") > 1,
+        is_contradicting_subject=_has_two_names(table, "subject"),
+        is_contradicting_expression=_has_two_names(table, "expression"),
+    )
+    faults = numbered[["is_across_folds", "is_contradicting_subject", "is_contradicting_expression"]]
+    ordered = numbered.assign(is_harmless=~faults.any(axis=1)).sort_values(["group", "photo"])
+    return ordered[list(tables.DUPLICATES)].reset_index(drop=True)
+
+
+def drop_duplicates(photos: pd.DataFrame, digests: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keep one photo of each picture, and none of a picture whose subject or expression contradict.
+
+    Of photos that agree the first by name is kept, of those with an expression if one has any.
+
+    Args:
+        photos: columns photo, subject, expression, and any others.
+        digests: columns photo, bytes_sha256, pixels_sha256 (`tables.PHOTO_FACTS`), with a row for each of the photos,
+            and any others.
+    Returns:
+        (kept, dropped): the rows of `photos` that are left, in their order, and a table of `tables.DROPPED_PHOTOS`.
+    Raises:
+        ProtocolError: the digests lack a photo, or have two rows of one.
+    """
+    duplicates = find_duplicates(_with_digests(photos, digests).assign(fold=0))
+    contradicts = duplicates["is_contradicting_subject"] | duplicates["is_contradicting_expression"]
+    by_use = duplicates.assign(has_none=duplicates["expression"] == "").sort_values(["group", "has_none", "photo"])
+    duplicates["kept"] = duplicates["group"].map(by_use.groupby("group")["photo"].first()).mask(contradicts, "")
+    dropped = duplicates[duplicates["photo"] != duplicates["kept"]].sort_values("photo").reset_index(drop=True)
+    kept = photos[~photos["photo"].isin(dropped["photo"])].reset_index(drop=True)
+    return kept, dropped[list(tables.DROPPED_PHOTOS)]
+
+
+def _has_two_names(table: pd.DataFrame, column: str) -> pd.Series:
+    """Of each row, whether its picture has two different names in the column, apart from the empty one."""
+    return table[column].mask(table[column] == "").groupby(table["picture"]).transform("nunique") > 1
+
+
+def _with_digests(photos: pd.DataFrame, digests: pd.DataFrame) -> pd.DataFrame:
+    columns = ["photo", "bytes_sha256", "pixels_sha256"]
+    repeated = digests.loc[digests["photo"].duplicated(), "photo"]
+    if len(repeated):
+        raise ProtocolError(f"the digests have two rows of {repeated.iloc[0]}. Run `dvc repro` to make them again.")
+    merged = photos[["photo", "subject", "expression"]].merge(digests[columns], on="photo", how="left", indicator=True)
+    missing = merged.loc[merged["_merge"] == "left_only", "photo"]
+    if len(missing):
+        raise ProtocolError(
+            f"the digests lack {len(missing)} photos that are used, first {missing.iloc[0]}. Run `dvc repro` to make "
+            "them again."
+        )
+    return merged.drop(columns="_merge")

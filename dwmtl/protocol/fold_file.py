@@ -1,0 +1,80 @@
+"""A split as a CSV `subject,fold`, as the stage `labels` writes it, and as the mapping that `labels.folds` holds.
+
+DVC tracks values of params.yaml and no file that one of them names; so a split is used by writing it there.
+"""
+
+import csv
+import json
+from collections.abc import Collection, Mapping, Sequence
+
+from dwmtl import tables
+from dwmtl.errors import ProtocolError
+
+
+def parse_folds(
+    text: str, *, name: str, subjects: Collection[str] | None = None, num_folds: int | None = None
+) -> dict[int, list[str]]:
+    """Fold -> its subjects, both sorted; not every fold and subject must be there.
+
+    Args:
+        text: the file's; a line `subject,fold`, then a line a subject.
+        name: of the file, for messages.
+        subjects: those that there are; None: any.
+        num_folds: folds are less than this; None: any number.
+    Raises:
+        ProtocolError: a line that is no subject and fold, a subject that is not there or named twice, or a fold out of
+            range; it is named with its line. Or the file names no subject.
+    """
+    fold_of: dict[str, int] = {}
+    for where, cells in _rows(text, name):
+        if len(cells) != 2:
+            raise ProtocolError(f"{where}: must be a subject and a fold. Got {len(cells)} cells instead.")
+        subject, fold = cells[0], _fold(where, cells[1], num_folds)
+        _check_subject(where, subject, subjects)
+        if subject in fold_of:
+            raise ProtocolError(f"{where}: subject {subject} is in fold {fold_of[subject]} already. Name it once.")
+        fold_of[subject] = fold
+    if not fold_of:
+        raise ProtocolError(f"{name}: names no subject.")
+    folds: dict[int, list[str]] = {fold: [] for fold in sorted(set(fold_of.values()))}
+    for subject in sorted(fold_of):
+        folds[fold_of[subject]].append(subject)
+    return folds
+
+
+def params_of_folds(folds: Mapping[int, Sequence[str]], *, num_folds: int | None = None) -> str:
+    """The lines of params.yaml that use a split; `num_folds` None: one more than the last fold."""
+    lines = ["labels:", f"  num_folds: {max(folds) + 1 if num_folds is None else num_folds}", "  folds:"]
+    for fold, subjects in sorted(folds.items()):
+        # a JSON string is a YAML one; quoted, 007 and no stay words
+        lines.append(f"    {fold}: [{', '.join(json.dumps(subject, ensure_ascii=False) for subject in subjects)}]")
+    return "\n".join([*lines, ""])
+
+
+def _rows(text: str, name: str):
+    """(file and line, cells) of every line after the header that holds anything."""
+    reader = csv.reader(text.removeprefix("\ufeff").splitlines(keepends=True), strict=True)
+    try:
+        header = next(reader, [])
+        if header != list(tables.FOLDS):
+            raise ProtocolError(f"{name}, line 1: must be `{','.join(tables.FOLDS)}`. Got {','.join(header)[:80]!r}.")
+        for cells in reader:
+            if cells:
+                yield f"{name}, line {reader.line_num}", cells
+    except csv.Error as error:
+        raise ProtocolError(f"{name}, line {reader.line_num}: not a line of a CSV table ({error}).") from None
+
+
+def _fold(where: str, cell: str, num_folds: int | None) -> int:
+    if not (cell.isascii() and cell.isdigit() and len(cell) < 10):
+        raise ProtocolError(f"{where}: the fold must be a whole number from 0. Got {cell[:40]!r} instead.")
+    if num_folds is not None and int(cell) >= num_folds:
+        raise ProtocolError(f"{where}: the fold must be < labels.num_folds ({num_folds}). Got {int(cell)} instead.")
+    return int(cell)
+
+
+def _check_subject(where: str, subject: str, subjects: Collection[str] | None) -> None:
+    if not subject or not subject.isprintable():
+        raise ProtocolError(f"{where}: the subject must be a printable name. Got {subject[:40]!r} instead.")
+    if subjects is not None and subject not in subjects:
+        raise ProtocolError(f"{where}: subject {subject} is not in the expression set. Correct or remove the line.")

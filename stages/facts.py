@@ -1,0 +1,28 @@
+"""Stage `facts`, a set: its photos, each decoded once -> their sizes, and digests by which the same photo is found."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dwmtl.datasets.photo_facts import photo_facts
+from dwmtl.datasets.photo_source import open_pictures
+from dwmtl.params import load_params, set_params
+from dwmtl.stage import run, whole_folder
+from dwmtl.tables import MANIFEST, PHOTO_FACTS, read_table, write_table
+
+
+def main(
+    set_: Annotated[str, typer.Option("--set")], index: Path, out: Path, params: Path = Path("params.yaml")
+) -> None:
+    """Look at every photo of a set that is used."""
+    source = set_params(load_params(params), set_)
+    manifest = read_table(index / "manifest.csv", MANIFEST)
+    read = open_pictures(source.adapter, Path(source.folder))
+    with whole_folder(out) as folder:
+        facts = photo_facts(read, manifest.loc[manifest["role"] != "unused", "photo"])
+        write_table(facts, folder / "facts.csv", PHOTO_FACTS)
+
+
+if __name__ == "__main__":
+    run(main)
