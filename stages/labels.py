@@ -15,7 +15,7 @@ from dwmtl.protocol.expressions import (
     label_expressions,
     limit_neutral,
 )
-from dwmtl.protocol.folds import NO_FOLD, assign_folds
+from dwmtl.protocol.folds import NO_FOLD, assign_folds, with_set_names
 from dwmtl.protocol.identities import label_identities
 from dwmtl.stage import run, whole_folder, write_json
 
@@ -61,7 +61,7 @@ def _folds(labels: pd.DataFrame, values: LabelsParams) -> pd.DataFrame:
         known["subject"],
         num_folds=values.num_folds,
         seed=values.seed,
-        given=values.folds,
+        given=values.folds and with_set_names(values.folds, set(known["subject"])),
         expressions=known["expression"] if values.stratify_by_expression else None,
     )
 

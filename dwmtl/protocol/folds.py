@@ -126,6 +126,20 @@ def _some(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def with_set_names(given: dict[int, list[str]], subjects: set[str]) -> dict[int, list[str]]:
+    """Folds whose subjects may be named as their set names them (`P018`), by their full names (`oulu/P018`).
+
+    A name that is no subject of exactly one set stays as it is, for `assign_folds` to refuse.
+    """
+    full: dict[str, list[str]] = {}
+    for subject in subjects:
+        full.setdefault(subject.partition("/")[2], []).append(subject)
+    return {
+        fold: [full[name][0] if name not in subjects and len(full.get(name, [])) == 1 else name for name in names]
+        for fold, names in given.items()
+    }
+
+
 def split(labels: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows to train on and rows to test on; no subject is on both sides.
 

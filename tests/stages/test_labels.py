@@ -111,7 +111,7 @@ def test_typo_in_another_stages_section_stops_this_one(run, tmp_path):
 
 
 def test_split_that_is_given_is_used_and_written(run, tmp_path):
-    done = run({"labels.num_folds": 3, "labels.folds": {2: ["expression/007", "expression/P4"]}})
+    done = run({"labels.num_folds": 3, "labels.folds": {2: ["007", "expression/P4"]}})
     folds = tables.read_table(tmp_path / "labels" / "folds.csv", tables.FOLDS)
     assert (done.returncode, done.stderr) == (0, "")
     expected = {"007": 2, "P2": 0, "P3": 0, "P4": 2, "P5": 1}
