@@ -1,7 +1,9 @@
 """Reading any photo as RGB. Knows nothing of data sets."""
 
+import io
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -27,21 +29,34 @@ def read_photo(path: Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        if path.stat().st_size == 0:
-            raise UnreadablePhotoError(f"{path}: the file is empty. Copy it again.")
+        with path.open("rb") as file:
+            return _decoded(file, str(path), "the file is empty. Copy it again." if path.stat().st_size == 0 else "")
+    except FileNotFoundError:
+        raise UnreadablePhotoError(f"{path}: no such file.") from None
+    except OSError as error:
+        raise UnreadablePhotoError(f"{path}: not a whole picture ({error}). Copy it again.") from None
+
+
+def decode_photo(picture: bytes, name: str) -> np.ndarray:
+    """The same of an encoded picture in memory; `name` stands for it in an error."""
+    return _decoded(io.BytesIO(picture), name, "" if picture else "it is empty.")
+
+
+def _decoded(file: BinaryIO, name: str, complaint: str) -> np.ndarray:
+    if complaint:
+        raise UnreadablePhotoError(f"{name}: {complaint}")
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower, and an error
-            opened = Image.open(path, formats=_FORMATS)
+            opened = Image.open(file, formats=_FORMATS)
         with opened as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise UnreadablePhotoError(
-                    f"{path}: {picture.width}x{picture.height} is more than {MAX_PIXELS} pixels. Scale it down."
+                    f"{name}: {picture.width}x{picture.height} is more than {MAX_PIXELS} pixels. Scale it down."
                 )
             return np.array(_as_rgb(ImageOps.exif_transpose(picture)))
-    except FileNotFoundError:
-        raise UnreadablePhotoError(f"{path}: no such file.") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise UnreadablePhotoError(f"{path}: not a whole picture ({error}). Copy it again.") from None
+        raise UnreadablePhotoError(f"{name}: not a whole picture ({error}). Copy it again.") from None
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
