@@ -94,14 +94,32 @@ EXPRESSION_PAIRS = (
 """Pairs of one fold's test subjects; input and reference are photos of the expression set, fold is the block of the
 10-fold verification cut."""
 
+EVALUATED_PAIRS = (
+    "set",
+    "input",
+    "reference",
+    "input_subject",
+    "reference_subject",
+    "is_same_identity",
+    "is_required_expression",
+    "distance",
+    "threshold",
+    "is_verified",
+    "is_accepted",
+    "fold",
+)
+"""A row a pair that a fold's network was asked about. set: `expression` (the fold's own subjects) or `verification`;
+input_subject, reference_subject: who is on either photo, empty where the set does not say; is_required_expression and
+is_accepted (as authentication) are empty for the verification set."""
+
 LEFT_OUT_PAIRS = ("fold", "subject", "reference", "expression_required", "reason")
 """A row a reference and required expression of a fold's test subjects whose four pairs cannot be made; reference is
 empty where the subject has none."""
 
 _TEXT = {
     "photo", "subject", "sequence", "expression", "role", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
-    "input", "reference", "expression_actual", "expression_required", "expression_reference",
-    "bytes_sha256", "pixels_sha256", "kept",
+    "input", "reference", "expression_actual", "expression_required", "expression_reference", "predicted",
+    "input_subject", "reference_subject", "bytes_sha256", "pixels_sha256", "kept",
 }  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from dwmtl.evaluation.report import read_fold, summarize, write_plot_tables, write_report
+from dwmtl.evaluation.report import write_plot_tables, write_report
+from dwmtl.evaluation.summary import read_fold, summarize
 from dwmtl.params import load_params
 from dwmtl.stage import run, whole_folder, write_json
 from dwmtl.tracking import resume_experiment_run

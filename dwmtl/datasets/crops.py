@@ -27,6 +27,13 @@ def read_crops(aligned_dir: Path, names: list[str]) -> pd.DataFrame:
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
+def scale_crop(crop: np.ndarray, crop_px: int) -> np.ndarray:
+    """A crop of any size (H, W, 3) -> (crop_px, crop_px, 3) uint8; its aspect is not kept, as when one is cut out."""
+    if crop.shape[:2] == (crop_px, crop_px):
+        return crop
+    return np.array(Image.fromarray(crop).resize((crop_px, crop_px), Image.Resampling.BILINEAR))
+
+
 def crop_paths(aligned_dir: Path, photos: pd.Series, *, status: tuple[str, ...]) -> pd.Series:
     """The crop's file of each photo, in the photos' order; empty where its crop is not of an accepted status.
 

@@ -28,7 +28,9 @@ class Answers:
     probabilities: dict[str, np.ndarray]
 
 
-class _Crops(Dataset):
+class CropFiles(Dataset):
+    """Crops as the stage `align` wrote them, all of one size: (3, S, S) uint8."""
+
     def __init__(self, paths: list[Path]):
         self._paths = paths
 
@@ -41,7 +43,7 @@ class _Crops(Dataset):
 
 def embed(
     network: FaceNetwork,
-    paths: list[Path],
+    crops: Dataset,
     *,
     flip: str,
     batch_size: int,
@@ -52,24 +54,24 @@ def embed(
     """Run a network, in inference mode and float32, over crops.
 
     Args:
-        paths: the crops' files, each once.
+        crops: the N crops, each once: (3, S, S), 0..255, RGB.
         flip: what becomes of the mirrored crop's embedding: `none`; `concatenate` (facenet); `sum` (insightface).
         accelerator: `auto`, `cpu` or `cuda`.
         title: names the progress bar.
     """
     fabric = make_fabric(accelerator)
     network = network.eval().to(fabric.device, memory_format=torch.channels_last)
-    loader = DataLoader(_Crops(paths), batch_size, num_workers=num_workers)
+    loader = DataLoader(crops, batch_size, num_workers=num_workers)
     embeddings, probabilities = [], {task: [] for task in network.tasks}
-    with torch.inference_mode(), tqdm(total=len(paths), desc=title, unit="img", disable=None) as progress:
-        for crops in loader:
-            inputs = network.standardize(crops.to(fabric.device)).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(), tqdm(total=len(crops), desc=title, unit="img", disable=None) as progress:
+        for batch in loader:
+            inputs = network.standardize(batch.to(fabric.device)).contiguous(memory_format=torch.channels_last)
             output = network(inputs)
             mirrored = None if flip == "none" else network(inputs.flip(-1)).embedding
             embeddings.append(combine(output.embedding, mirrored, flip=flip).cpu().numpy())
             for task, logits in output.logits.items():
                 probabilities[task].append(logits.softmax(dim=1).cpu().numpy())
-            progress.update(len(crops))
+            progress.update(len(batch))
     return Answers(np.concatenate(embeddings), {task: np.concatenate(parts) for task, parts in probabilities.items()})
 
 

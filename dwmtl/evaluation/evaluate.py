@@ -6,7 +6,7 @@ import pandas as pd
 
 from dwmtl.datasets.crops import crop_paths
 from dwmtl.errors import ProtocolError
-from dwmtl.evaluation.embedding import embed
+from dwmtl.evaluation.embedding import CropFiles, embed
 from dwmtl.evaluation.fold import Answered, FoldEvaluation, evaluate_fold
 from dwmtl.network.model_file import ModelCard
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
@@ -49,6 +49,7 @@ def evaluate_model(
         other,
         expression_set=answered["expression"],
         verification_set=answered["verification"],
+        verification_subjects=_people_by_folder(other),
         classes=card.classes(EXPRESSION),
         further_tasks={
             name: (task.labels, card.classes(name))
@@ -57,6 +58,17 @@ def evaluate_model(
         },
         params=params.evaluate,
     )
+
+
+def _people_by_folder(pairs: pd.DataFrame) -> dict[str, str]:
+    """A photo of the verification set -> who is on it: the folder it lies in, as in LFW's `Aaron_Eckhart/...jpg`.
+
+    Empty where folders are no people, as in a pack's: a genuine pair across two folders, or an impostor pair in one.
+    """
+    a, b = (pairs[side].str.rpartition("/")[0] for side in ("photo_a", "photo_b"))
+    if not ((a == b) == pairs["is_same_identity"].astype(bool)).all():
+        return {}
+    return dict(zip([*pairs["photo_a"], *pairs["photo_b"]], [*a, *b], strict=True))
 
 
 def _refuse_trained_subjects(fold: int, trained: list[str], tested: pd.Series) -> None:
@@ -76,7 +88,7 @@ def _ask(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Params)
     has_crop = paths != ""
     answers = embed(
         network,
-        [aligned / path for path in paths[has_crop]],
+        CropFiles([aligned / path for path in paths[has_crop]]),
         flip=params.evaluate.flip,
         batch_size=params.evaluate.batch_size,
         accelerator=params.compute.accelerator,

@@ -10,10 +10,13 @@ from itertools import cycle
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 _COLORS = ("#3b8fd4", "#e0861a", "#2ea37a", "#b07cc6", "#cc5a6a", "#8a8f3c")
 _INK = "#7d838c"
+_SHARE_RGB = (0.12, 0.42, 0.70)
+"""Of a confusion matrix's cells; the share is their opacity, so that an empty one shows the ground."""
 _STYLE = {
     "svg.hashsalt": "dwmtl",
     "svg.fonttype": "none",
@@ -109,9 +112,10 @@ def confusion_svg(actual: pd.Series, predicted: pd.Series) -> str:
     with matplotlib.rc_context(_STYLE | {"axes.grid": False}):
         figure = Figure(figsize=(5.0, 4.4), layout="constrained")
         axes = figure.subplots()
-        axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolors=_INK, linewidth=0.2)
+        cmap = LinearSegmentedColormap.from_list("share", [(*_SHARE_RGB, 0.0), (*_SHARE_RGB, 1.0)])
+        axes.pcolormesh(share, cmap=cmap, vmin=0, vmax=1, edgecolors=_INK, linewidth=0.2)
         for row, column in np.ndindex(*counts.shape):
-            ink = "white" if share[row, column] > 0.55 else "#30363d"
+            ink = "white" if share[row, column] > 0.55 else _INK
             axes.text(column + 0.5, row + 0.5, str(counts[row, column]), ha="center", va="center", color=ink)
         places = np.arange(len(classes)) + 0.5
         axes.set_xticks(places, classes, rotation=35, ha="right")

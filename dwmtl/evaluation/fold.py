@@ -1,5 +1,6 @@
 """Everything that is measured of a fold's network, from what it said of the crops. Pure but for writing the outcome."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.authentication import Authentication, authenticate
 from dwmtl.evaluation.embedding import Answers
 from dwmtl.evaluation.expression import ClassScore, score_classes
-from dwmtl.evaluation.verification import Verification, verify
+from dwmtl.evaluation.intervals import accuracy_intervals
+from dwmtl.evaluation.verification import Verification, tar_at, verify
 from dwmtl.network.network import EXPRESSION
 from dwmtl.params import EvaluateParams
 from dwmtl.stage import write_json
-from dwmtl.tables import write_table
+from dwmtl.tables import EVALUATED_PAIRS, write_table
 
 EXPRESSION_SET, VERIFICATION_SET = "expression", "verification"
 
@@ -54,8 +56,7 @@ class FoldEvaluation:
     Attributes:
         metrics: nested, for `metrics.json`; fractions, rounded to six decimals.
         predictions: a row a test photo with an expression: photo, subject, expression, predicted, confidence.
-        pairs: a row a pair of either set: set, input, reference, is_same_identity, is_required_expression,
-            distance, threshold, is_verified, is_accepted (as authentication), fold.
+        pairs: columns `tables.EVALUATED_PAIRS`; a row a pair of either set.
         roc: set, far, tar: the mean ROC of either set's pairs.
         confusion: actual, predicted: a row a test photo, as `dvc plots` counts them.
     """
@@ -74,6 +75,7 @@ def evaluate_fold(
     *,
     expression_set: Answered,
     verification_set: Answered,
+    verification_subjects: dict[str, str],
     classes: list[str],
     further_tasks: dict[str, tuple[str, list[str]]],
     params: EvaluateParams,
@@ -85,6 +87,8 @@ def evaluate_fold(
         expression_pairs: columns `tables.EXPRESSION_PAIRS`, of the same subjects.
         verification_pairs: columns `tables.VERIFICATION_PAIRS`.
         expression_set, verification_set: what the network says of the photos that these name.
+        verification_subjects: a photo of the verification set -> who is on it; photos of nobody known are left out,
+            and then the verification set's accuracy has no interval.
         classes: the expressions in the order of the probabilities.
         further_tasks: name -> (column of `labels`, class names) of the tasks beside identity and expression.
     Raises:
@@ -93,40 +97,39 @@ def evaluate_fold(
     predictions, score = _predict(labels, expression_set, EXPRESSION, "expression", classes)
     if predictions.empty:
         raise ProtocolError("no photo of the fold's subjects shows an expression that is a class.")
-    own = expression_pairs.rename(columns={"input": "a", "reference": "b"})
-    other = verification_pairs.rename(columns={"photo_a": "a", "photo_b": "b"})
+    own = _with_subjects(
+        expression_pairs.rename(columns={"input": "a", "reference": "b"}),
+        dict(zip(labels["photo"], labels["subject"], strict=True)),
+    )
+    other = _with_subjects(verification_pairs.rename(columns={"photo_a": "a", "photo_b": "b"}), verification_subjects)
     own_outcome = _verify(own, expression_set, params)
     other_outcome = _verify(other, verification_set, params)
-    said = np.array(classes)[expression_set.answers.probabilities[EXPRESSION].argmax(axis=1)][
-        expression_set.rows(own["a"])
-    ]
-    authentication = authenticate(
-        own_outcome.accepted,
-        said == own["expression_required"].to_numpy(),
-        own["is_same_identity"].to_numpy(bool),
-        own["is_required_expression"].to_numpy(bool),
-    )
+    authentication = _authenticate(own, own_outcome, expression_set, classes)
     own_table = _pair_table(EXPRESSION_SET, own, own_outcome)
     own_table["is_required_expression"] = own["is_required_expression"].to_numpy(bool)
     own_table["is_accepted"] = authentication.accepted
+    pairs = pd.concat([own_table, _pair_table(VERIFICATION_SET, other, other_outcome)], ignore_index=True)
+    metrics = {
+        "expression": _class_metrics(score, len(predictions)),
+        "expression_pairs": _verification_metrics(own_outcome, params.far_targets),
+        "further_tasks": {
+            name: _further_metrics(labels, expression_set, name, column, names)
+            for name, (column, names) in further_tasks.items()
+        },
+        "authentication": _authentication_metrics(authentication),
+        "verification": _verification_metrics(other_outcome, params.far_targets),
+        "num_fallback_crops": {
+            EXPRESSION_SET: int(expression_set.is_fallback.sum()),
+            VERIFICATION_SET: int(verification_set.is_fallback.sum()),
+        },
+    }
+    for section, interval in accuracy_intervals(predictions, pairs).items():
+        metrics[section]["accuracy_interval"] = interval
     outcomes = {EXPRESSION_SET: own_outcome, VERIFICATION_SET: other_outcome}
     return FoldEvaluation(
-        metrics={
-            "expression": _class_metrics(score, len(predictions)),
-            "expression_pairs": _verification_metrics(own_outcome),
-            "further_tasks": {
-                name: _further_metrics(labels, expression_set, name, column, names)
-                for name, (column, names) in further_tasks.items()
-            },
-            "authentication": _authentication_metrics(authentication),
-            "verification": _verification_metrics(other_outcome),
-            "num_fallback_crops": {
-                EXPRESSION_SET: int(expression_set.is_fallback.sum()),
-                VERIFICATION_SET: int(verification_set.is_fallback.sum()),
-            },
-        },
+        metrics=metrics,
         predictions=predictions,
-        pairs=pd.concat([own_table, _pair_table(VERIFICATION_SET, other, other_outcome)], ignore_index=True),
+        pairs=pairs[list(EVALUATED_PAIRS)],
         roc=pd.concat(
             [pd.DataFrame({"set": name, "far": o.far.round(6), "tar": o.tar.round(6)}) for name, o in outcomes.items()]
         ),
@@ -169,6 +172,12 @@ def _further_metrics(
     return {"num_photos": 0} if score is None else _class_metrics(score, len(table))
 
 
+def _with_subjects(pairs: pd.DataFrame, subjects: dict[str, str]) -> pd.DataFrame:
+    """The pairs, and who is on either photo; empty where that is not known."""
+    sides = {f"subject_{side}": [subjects.get(photo, "") for photo in pairs[side]] for side in ("a", "b")}
+    return pairs.assign(**sides)
+
+
 def _verify(pairs: pd.DataFrame, answered: Answered, params: EvaluateParams) -> Verification:
     return verify(
         answered.answers.embeddings,
@@ -182,6 +191,17 @@ def _verify(pairs: pd.DataFrame, answered: Answered, params: EvaluateParams) -> 
     )
 
 
+def _authenticate(pairs: pd.DataFrame, outcome: Verification, answered: Answered, classes: list[str]) -> Authentication:
+    """The challenges of the expression set's pairs: the outcome's decisions, and what the input is said to show."""
+    said = np.array(classes)[answered.answers.probabilities[EXPRESSION].argmax(axis=1)][answered.rows(pairs["a"])]
+    return authenticate(
+        outcome.accepted,
+        said == pairs["expression_required"].to_numpy(),
+        pairs["is_same_identity"].to_numpy(bool),
+        pairs["is_required_expression"].to_numpy(bool),
+    )
+
+
 def _pair_table(name: str, pairs: pd.DataFrame, outcome: Verification) -> pd.DataFrame:
     threshold = dict(zip(np.unique(pairs["fold"]), outcome.threshold_per_fold, strict=True))
     return pd.DataFrame(
@@ -189,6 +209,8 @@ def _pair_table(name: str, pairs: pd.DataFrame, outcome: Verification) -> pd.Dat
             "set": name,
             "input": pairs["a"].to_numpy(),
             "reference": pairs["b"].to_numpy(),
+            "input_subject": pairs["subject_a"].to_numpy(),
+            "reference_subject": pairs["subject_b"].to_numpy(),
             "is_same_identity": pairs["is_same_identity"].to_numpy(bool),
             "distance": outcome.distances.round(6),
             "threshold": pairs["fold"].map(threshold).round(6).to_numpy(),
@@ -209,7 +231,8 @@ def _class_metrics(score: ClassScore, num_photos: int) -> dict[str, object]:
     }
 
 
-def _verification_metrics(outcome: Verification) -> dict[str, object]:
+def _verification_metrics(outcome: Verification, far_targets: Sequence[float]) -> dict[str, object]:
+    tars = {target: tar_at(outcome, target) for target in far_targets}
     return {
         "accuracy_mean": round(outcome.accuracy_mean, 6),
         "accuracy_std": round(outcome.accuracy_std, 6),
@@ -223,6 +246,9 @@ def _verification_metrics(outcome: Verification) -> dict[str, object]:
                 "far_mean": round(rate.far_mean, 6),
             }
             for rate in outcome.val_at_far
+        },
+        "tar_at_far": {
+            f"{target:g}": {"tar": round(tar, 6), "far": round(far, 6)} for target, (tar, far) in tars.items()
         },
     }
 

@@ -1,15 +1,10 @@
-"""The report over all folds: `summary.json`, tables for `dvc plots`, a page with its figures.
+"""The report over all folds: tables for `dvc plots`, a page with its figures; the numbers are `summary`'s.
 
-The keys of `summary.json`: `folds` (the folds' numbers), and for each of HEADLINES, and for
-`verification_val_at_far_<target>` of each of `evaluate.far_targets`, `<name>: {mean, std, per_fold}`: mean and
-population deviation over the folds, fractions rounded to six decimals; `chance` holds what guessing would score.
 No time, host, commit or run id is in any output: the same metrics give the same bytes.
 """
 
 import base64
 import io
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,28 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from dwmtl.datasets.crops import crop_paths, read_crop, read_crops
-from dwmtl.errors import TableError
 from dwmtl.evaluation.figures import confusion_svg, distances_svg, inline, mean_roc, roc_svg, trajectory_svg
+from dwmtl.evaluation.summary import VAL_AT_FAR, FoldResult, summarize
 from dwmtl.params import Params
 from dwmtl.tables import read_table, write_table
 
 SETS = ("expression", "verification")
-HEADLINES = {
-    "expression_accuracy": ("expression", "accuracy"),
-    "expression_balanced_accuracy": ("expression", "balanced_accuracy"),
-    "expression_macro_f1": ("expression", "macro_f1"),
-    "verification_accuracy": ("verification", "accuracy_mean"),
-    "verification_auc": ("verification", "auc"),
-    "verification_eer": ("verification", "eer"),
-    "expression_pairs_accuracy": ("expression_pairs", "accuracy_mean"),
-    "expression_pairs_auc": ("expression_pairs", "auc"),
-    "authentication_accuracy": ("authentication", "accuracy"),
-    "authentication_far": ("authentication", "far"),
-    "authentication_frr": ("authentication", "frr"),
-    "authentication_product": ("authentication", "product"),
-}
-"""Name in the summary -> where it stands in a fold's metrics."""
-
 _TITLES = {
     "expression_accuracy": "Expression: accuracy",
     "expression_balanced_accuracy": "Expression: balanced accuracy",
@@ -54,69 +33,9 @@ _TITLES = {
     "authentication_frr": "Authentication: FRR (lower is better)",
     "authentication_product": "Authentication: the authors' product",
 }
-_VAL_AT_FAR = "verification_val_at_far_"
 _NUM_MISTAKES = 6
 _NUM_SMALL = {"expression": 200, "verification": 600}
 """Fewer test photos, or pairs, than this deserve a word of caution."""
-
-
-@dataclass(frozen=True)
-class FoldResult:
-    """What the stages `train` and `evaluate` left of a fold."""
-
-    number: int
-    trajectory: pd.DataFrame
-    training: dict
-    metrics: dict
-    predictions: pd.DataFrame
-    pairs: pd.DataFrame
-    roc: pd.DataFrame
-
-
-def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResult:
-    """Read a fold's outcome.
-
-    Raises:
-        TableError: a file is missing.
-    """
-    training, evaluation = training_dir / f"fold_{number}", evaluation_dir / f"fold_{number}"
-    return FoldResult(
-        number=number,
-        trajectory=read_table(training / "trajectory.csv", ("step",)),
-        training=_read_json(training / "training.json"),
-        metrics=_read_json(evaluation / "metrics.json"),
-        predictions=read_table(evaluation / "predictions.csv", ("photo", "expression", "predicted")),
-        pairs=read_table(evaluation / "pairs.csv", ("set", "input", "reference")),
-        roc=read_table(evaluation / "roc.csv", ("set", "far", "tar")),
-    )
-
-
-def summarize(folds: list[FoldResult]) -> dict[str, object]:
-    """The content of `summary.json`."""
-    summary: dict[str, object] = {"folds": [fold.number for fold in folds]}
-    for name, (section, key) in HEADLINES.items():
-        summary[name] = _over_folds([fold.metrics[section][key] for fold in folds])
-    for target in folds[0].metrics["verification"]["val_at_far"]:
-        values = [fold.metrics["verification"]["val_at_far"][target]["val_mean"] for fold in folds]
-        summary[f"{_VAL_AT_FAR}{target}"] = _over_folds(values)
-    summary["chance"] = {
-        "expression_accuracy": round(float(np.mean([fold.metrics["expression"]["majority"] for fold in folds])), 6),
-        "verification_accuracy": round(float(np.mean([_constant_accuracy(fold) for fold in folds])), 6),
-        "authentication_accuracy": round(
-            float(np.mean([fold.metrics["authentication"]["always_reject"] for fold in folds])), 6
-        ),
-    }
-    return summary
-
-
-def _over_folds(values: list[float]) -> dict[str, object]:
-    return {"mean": round(float(np.mean(values)), 6), "std": round(float(np.std(values)), 6), "per_fold": values}
-
-
-def _constant_accuracy(fold: FoldResult) -> float:
-    """What always saying the more frequent of `same` and `other` scores on the verification set."""
-    share = fold.pairs.loc[fold.pairs["set"] == "verification", "is_same_identity"].astype(bool).mean()
-    return max(share, 1 - share)
 
 
 def write_plot_tables(folds: list[FoldResult], folder: Path) -> None:
@@ -164,6 +83,7 @@ def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, 
     )
     environment.filters["inline"] = inline
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
+    environment.filters["percents"] = lambda ends: f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
     folder.mkdir(parents=True, exist_ok=True)
     for template in ("report.html.j2", "report.md.j2"):
         page = environment.get_template(template).render(content)
@@ -176,9 +96,9 @@ def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, 
 def _titles(summary: dict[str, object]) -> dict[str, str]:
     """The rows of the table of results: VAL, whose targets params.yaml sets, after the rest of its set."""
     vals = {
-        name: f"Verification set: VAL at FAR {name.removeprefix(_VAL_AT_FAR)}"
+        name: f"Verification set: VAL at FAR {name.removeprefix(VAL_AT_FAR)}"
         for name in summary
-        if name.startswith(_VAL_AT_FAR)
+        if name.startswith(VAL_AT_FAR)
     }
     rows = list(_TITLES.items())
     place = 1 + list(_TITLES).index("verification_eer")
@@ -200,6 +120,10 @@ def _figures(folds: list[FoldResult]) -> list[dict[str, str]]:
     names = {"expression": "test subjects' pairs", "verification": "verification set"}
     curves = {names[name]: folds_curves for name, folds_curves in _curves(folds).items()}
     figures.append({"name": "roc", "caption": "ROC: folds faint, their mean strong.", "svg": roc_svg(curves)})
+    caption = "Expressions of the test subjects, all folds: counts, coloured by the share of the row."
+    figures.append(
+        {"name": "confusion", "caption": caption, "svg": confusion_svg(pooled["expression"], pooled["predicted"])}
+    )
     figures += [
         {
             "name": f"distances_{name}",
@@ -208,10 +132,6 @@ def _figures(folds: list[FoldResult]) -> list[dict[str, str]]:
         }
         for name in SETS
     ]
-    caption = "Expressions of the test subjects, all folds: counts, coloured by the share of the row."
-    figures.append(
-        {"name": "confusion", "caption": caption, "svg": confusion_svg(pooled["expression"], pooled["predicted"])}
-    )
     return figures
 
 
@@ -322,7 +242,9 @@ def _cautions(folds: list[FoldResult], params: Params, labels_dir: Path) -> list
     for name in SETS:
         most = max(fold.metrics["num_fallback_crops"][name] for fold in folds)
         if most:
-            cautions.append(f"In the {name} set no face was found in {most} evaluated photos: their centres were used.")
+            cautions.append(
+                f"In the {name} set no face was found in {most} of the evaluated photos: the centre was used."
+            )
     num_subjects = len(read_table(labels_dir / "folds.csv", ("subject", "fold")))
     cautions.append(
         f"{num_subjects} subjects in the expression set; deviations are over folds of one training seed each."
@@ -335,12 +257,3 @@ def _flat(values: dict, prefix: str = "") -> dict[str, object]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def _read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file. Run `dvc repro` to make it.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: not JSON ({error}). Run `dvc repro` to make it again.") from None

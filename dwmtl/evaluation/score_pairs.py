@@ -1,10 +1,11 @@
-"""Verification of anybody's embeddings over a `pairs.txt`, as one JSON object that says everything that was done.
+"""Verification of anybody's embeddings over named pairs, as one JSON object that says everything that was done.
 
 Imports neither torch nor pandas: it starts at once.
 """
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,32 @@ import numpy as np
 from dwmtl.datasets.pairs_file import read_pairs
 from dwmtl.errors import DataSetError, ProtocolError
 from dwmtl.evaluation.embeddings_file import NamedEmbeddings, read_embeddings
-from dwmtl.evaluation.verification import Verification, far_threshold_grid, threshold_grid, verify
+from dwmtl.evaluation.verification import (
+    Embeddings,
+    Verification,
+    far_threshold_grid,
+    tar_at,
+    threshold_grid,
+    verify,
+)
 
 _MOST_WRONG_PAIRS = 100
+
+
+@dataclass(frozen=True)
+class NamedPairs:
+    """N pairs of M named images.
+
+    Attributes:
+        names: the images', in the order of their embeddings.
+        rows_a, rows_b, is_same, folds: see `verify`.
+    """
+
+    names: list[str]
+    rows_a: np.ndarray
+    rows_b: np.ndarray
+    is_same: np.ndarray
+    folds: np.ndarray
 
 
 def score_pairs(
@@ -35,39 +59,75 @@ def score_pairs(
         flip: what becomes of the mirrored image's embedding: `none`, `concatenate` (facenet) or `sum` (insightface).
         far_targets: false accept rates at which VAL and TAR are given, in (0, 1).
     Returns:
-        JSON values, not rounded. Fractions, distances as `distance` says. `wrong_pairs` are the most confident ones:
-        name, name, is_same, distance, threshold. `num_images`: those that the pairs name. The rest is `Verification`'s.
+        See `score_named`.
     Raises:
         DataSetError: a file that cannot be read, or a pair naming an image without an embedding.
         ProtocolError: a target that is no rate, or embeddings that cannot be compared.
     """
+    check_far_targets(far_targets)
+    embeddings = read_embeddings(embeddings_path, flip=flip)
+    pairs = NamedPairs(embeddings.names, *_read_rows(pairs_path, embeddings, embeddings_path))
+    return score_named(
+        embeddings,
+        pairs,
+        distance=distance,
+        subtract_mean=subtract_mean,
+        far_targets=far_targets,
+        settings={"embeddings": embeddings_path.name, "pairs": pairs_path.name, "flip": flip},
+    )
+
+
+def check_far_targets(far_targets: Sequence[float]) -> None:
+    """Refuse what is no rate before anything is embedded or read.
+
+    Raises:
+        ProtocolError: a target outside (0, 1).
+    """
     for target in far_targets:
         if not 0 < target < 1:
             raise ProtocolError(f"far_target must be a rate in (0, 1). Got {target:g} instead.")
-    embeddings = read_embeddings(embeddings_path, flip=flip)
-    rows_a, rows_b, is_same, folds = _read_rows(pairs_path, embeddings, embeddings_path)
+
+
+def score_named(
+    embeddings: Embeddings,
+    pairs: NamedPairs,
+    *,
+    distance: str,
+    subtract_mean: bool,
+    far_targets: Sequence[float],
+    settings: dict[str, object],
+) -> dict[str, object]:
+    """Score pairs of unit embeddings, and name the wrong ones.
+
+    Args:
+        embeddings: (M, D), in the order of `pairs.names`.
+        settings: what was scored and how it was embedded, to stand among the others.
+    Returns:
+        JSON values, not rounded. Fractions, distances as `distance` says. `wrong_pairs` are the most confident ones:
+        name, name, is_same, distance, threshold. `num_images`: those that the pairs name. The rest is `Verification`'s.
+    Raises:
+        ProtocolError: embeddings that cannot be compared.
+    """
     outcome = verify(
         embeddings,
-        rows_a,
-        rows_b,
-        is_same,
-        folds,
+        pairs.rows_a,
+        pairs.rows_b,
+        pairs.is_same,
+        pairs.folds,
         distance=distance,
         subtract_mean=subtract_mean,
         far_targets=far_targets,
     )
     return {
-        "num_pairs": len(folds),
+        "num_pairs": len(pairs.folds),
         "num_folds": len(outcome.accuracy_per_fold),
-        "num_images": len(np.union1d(rows_a, rows_b)),
+        "num_images": len(np.union1d(pairs.rows_a, pairs.rows_b)),
         **_numbers(outcome, far_targets),
-        **_wrong_pairs(outcome, embeddings.names, rows_a, rows_b, is_same, folds),
+        **_wrong_pairs(outcome, pairs),
         "settings": {
-            "embeddings": embeddings_path.name,
-            "pairs": pairs_path.name,
+            **settings,
             "distance": distance,
             "normalized": True,
-            "flip": flip,
             "subtract_mean": subtract_mean,
             "far_targets": list(far_targets),
             "threshold_grid": _grid(threshold_grid(distance)),
@@ -107,30 +167,22 @@ def _numbers(outcome: Verification, far_targets: Sequence[float]) -> dict[str, o
 
 
 def _tar_at(outcome: Verification, target: float) -> dict[str, float]:
-    """TAR at the last point of the mean ROC whose FAR is no more than the target; nothing is interpolated."""
-    point = int(np.flatnonzero(outcome.far <= target)[-1])  # the first point's FAR is 0
-    return {"far_target": target, "far": float(outcome.far[point]), "tar": float(outcome.tar[point])}
+    tar, far = tar_at(outcome, target)
+    return {"far_target": target, "far": far, "tar": tar}
 
 
-def _wrong_pairs(
-    outcome: Verification,
-    names: list[str],
-    rows_a: np.ndarray,
-    rows_b: np.ndarray,
-    is_same: np.ndarray,
-    folds: np.ndarray,
-) -> dict[str, object]:
+def _wrong_pairs(outcome: Verification, pairs: NamedPairs) -> dict[str, object]:
     """The pairs decided wrong, farthest from their fold's threshold first; equally far ones in the file's order."""
-    thresholds = outcome.threshold_per_fold[folds]
-    wrong = np.flatnonzero(outcome.accepted != is_same)
+    thresholds = outcome.threshold_per_fold[pairs.folds]
+    wrong = np.flatnonzero(outcome.accepted != pairs.is_same)
     order = np.argsort(-np.abs(outcome.distances - thresholds)[wrong], kind="stable")[:_MOST_WRONG_PAIRS]
     return {
         "num_wrong_pairs": len(wrong),
         "wrong_pairs": [
             [
-                names[rows_a[i]],
-                names[rows_b[i]],
-                bool(is_same[i]),
+                pairs.names[pairs.rows_a[i]],
+                pairs.names[pairs.rows_b[i]],
+                bool(pairs.is_same[i]),
                 float(outcome.distances[i]),
                 float(thresholds[i]),
             ]

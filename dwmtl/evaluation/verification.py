@@ -143,6 +143,16 @@ def verify(
     )
 
 
+def tar_at(outcome: Verification, far_target: float) -> tuple[float, float]:
+    """TAR at the last point of the mean ROC whose FAR is no more than the target, and that FAR.
+
+    Nothing is interpolated. VAL at the same target takes its thresholds from the other folds; TAR is read off the curve
+    afterwards.
+    """
+    point = int(np.flatnonzero(outcome.far <= far_target)[-1])  # the first point's FAR is 0
+    return float(outcome.tar[point]), float(outcome.far[point])
+
+
 def threshold_grid(distance: str) -> np.ndarray:
     """The thresholds of which the most accurate is taken: (400,)."""
     return np.arange(0, 4, 0.01) * _GRID_SCALE[distance]

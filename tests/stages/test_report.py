@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dwmtl.stage import write_json
-from dwmtl.tables import CROPS, write_table
+from dwmtl.tables import CROPS, EVALUATED_PAIRS, write_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 METRICS = {
@@ -38,13 +38,15 @@ def _write_fold(folder: Path, number: int, accuracy: float) -> None:
     write_table(
         pd.DataFrame({**predictions, "predicted": "anger", "confidence": [0.9, 0.8]}), evaluation / "predictions.csv"
     )
+    own = {"is_required_expression": True, "is_accepted": True}
     pairs = [
-        {"set": name, "input": PHOTOS[name][0], "reference": PHOTOS[name][1], "is_same_identity": is_same}
-        for name in ("expression", "verification")
+        {"set": name, "input": PHOTOS[name][0], "reference": PHOTOS[name][1], "is_same_identity": is_same, **known}
+        for name, known in (("expression", own), ("verification", {}))
         for is_same in (True, False)
     ]
-    decisions = {"distance": 0.4, "threshold": 0.5, "is_verified": True}
-    write_table(pd.DataFrame(pairs).assign(**decisions), evaluation / "pairs.csv")
+    decisions = {"distance": 0.4, "threshold": 0.5, "is_verified": True, "fold": 0}
+    people = {"input_subject": "P1", "reference_subject": "P2"}
+    write_table(pd.DataFrame(pairs).assign(**decisions, **people), evaluation / "pairs.csv", EVALUATED_PAIRS)
     roc = {"far": [0.0, 0.2, 1.0], "tar": [0.0, 0.8, 1.0]}
     curves = [pd.DataFrame({"set": name, **roc}) for name in ("expression", "verification")]
     write_table(pd.concat(curves), evaluation / "roc.csv")
@@ -95,7 +97,7 @@ def test_only_the_folds_of_the_params_are_summed_up(run, tmp_path):
     assert run(folds=[1]).returncode == 0  # fold 0 stays behind from an earlier experiment
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["folds"] == [1]
-    assert summary["expression_accuracy"] == {"mean": 0.7, "std": 0.0, "per_fold": [0.7]}
+    assert summary["expression_accuracy"] == {"mean": 0.7, "std": 0.0, "per_fold": [0.7], "interval": None}
 
 
 def test_a_fold_that_was_not_evaluated_is_named_and_nothing_is_written(run, tmp_path):

@@ -11,11 +11,14 @@ from PIL import Image
 
 from dwmtl.errors import ProtocolError, TableError
 from dwmtl.evaluation.embedding import Answers
+from dwmtl.evaluation.evaluate import _people_by_folder
 from dwmtl.evaluation.fold import Answered, FoldEvaluation, evaluate_fold, write_evaluation
-from dwmtl.evaluation.report import HEADLINES, read_fold, summarize, write_plot_tables, write_report
+from dwmtl.evaluation.intervals import subject_bootstrap
+from dwmtl.evaluation.report import write_plot_tables, write_report
+from dwmtl.evaluation.summary import HEADLINES, read_fold, summarize
 from dwmtl.params import Params, load_params
 from dwmtl.stage import write_json
-from dwmtl.tables import CROPS, FOLDS, write_table
+from dwmtl.tables import CROPS, EVALUATED_PAIRS, FOLDS, read_table, write_table
 
 CLASSES = ["happiness", "neutral", "sadness", "surprise"]
 SUBJECTS = [f"S{number}" for number in range(4)]
@@ -69,13 +72,16 @@ def answered(photos: list[str], expression_of=None, noise: float = 0.0) -> Answe
     return Answered(pd.Index(photos), Answers(embeddings, {"expression": probabilities}), np.zeros(len(photos), bool))
 
 
-def evaluate(expression_of=None, noise: float = 0.0, photos: list[str] | None = None) -> FoldEvaluation:
+def evaluate(
+    expression_of=None, noise: float = 0.0, photos: list[str] | None = None, people: dict[str, str] | None = None
+) -> FoldEvaluation:
     return evaluate_fold(
         labels(),
         expression_pairs(),
         verification_pairs(),
         expression_set=answered(photos or labels()["photo"].tolist(), expression_of, noise),
         verification_set=answered(["A/1.jpg", "A/2.jpg", "B/1.jpg"]),
+        verification_subjects={"A/1.jpg": "A", "A/2.jpg": "A", "B/1.jpg": "B"} if people is None else people,
         classes=CLASSES,
         further_tasks={},
         params=load_params().evaluate,
@@ -119,18 +125,17 @@ def test_a_photo_without_a_crop_is_named():
         evaluate(photos=photos)
 
 
-@pytest.fixture
-def world(tmp_path) -> tuple[Path, Params]:
+def make_world(folder: Path) -> tuple[Path, Params]:
     """Outputs of the earlier stages for two folds, with a mistake of each kind."""
     for fold in (0, 1):
         evaluation = evaluate({"S0/happiness.jpg": "surprise"}, noise=1.0)
-        write_evaluation(evaluation, tmp_path / f"evaluation/fold_{fold}")
+        write_evaluation(evaluation, folder / f"evaluation/fold_{fold}")
         steps = np.arange(40)
         trajectory = pd.DataFrame({"step": steps, "loss_identity": 2.0 / (1 + steps), "loss_expression": 1.5})
         trajectory = trajectory.assign(weight_identity=0.3 + 0.1 * fold, weight_expression=0.7 - 0.1 * fold)
-        write_table(trajectory, tmp_path / f"training/fold_{fold}/trajectory.csv")
+        write_table(trajectory, folder / f"training/fold_{fold}/trajectory.csv")
         facts = {"num_subjects": 4, "num_photos": 16, "num_steps": 40, "num_parameters": 9, "model_sha256": "ab" * 32}
-        write_json(facts, tmp_path / f"training/fold_{fold}/training.json")
+        write_json(facts, folder / f"training/fold_{fold}/training.json")
     photos = {
         "expression": labels()["photo"],
         "verification": ["A/1.jpg", "A/2.jpg", "B/1.jpg"],
@@ -141,14 +146,19 @@ def world(tmp_path) -> tuple[Path, Params]:
             inside = [photo.removeprefix(f"{name}/") for photo in names if photo.startswith(name) or name == role]
             crops = pd.DataFrame({"photo": inside, "num_faces": 1, "status": "aligned"}).reindex(columns=list(CROPS))
             crops["crop"] = "photos/" + crops["photo"] + ".png"
-            write_table(crops, tmp_path / "aligned" / role / name / "crops.csv", CROPS)
+            write_table(crops, folder / "aligned" / role / name / "crops.csv", CROPS)
             for crop in crops["crop"]:
-                path = tmp_path / "aligned" / role / name / crop
+                path = folder / "aligned" / role / name / crop
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.new("RGB", (112, 112), (90, 120, 150)).save(path)
-    write_table(pd.DataFrame({"subject": SUBJECTS, "fold": [0, 0, 1, 1]}), tmp_path / "labels/folds.csv", FOLDS)
-    write_table(labels(), tmp_path / "labels/expression.csv")
-    return tmp_path, load_params()
+    write_table(pd.DataFrame({"subject": SUBJECTS, "fold": [0, 0, 1, 1]}), folder / "labels/folds.csv", FOLDS)
+    write_table(labels(), folder / "labels/expression.csv")
+    return folder, load_params()
+
+
+@pytest.fixture
+def world(tmp_path) -> tuple[Path, Params]:
+    return make_world(tmp_path)
 
 
 def folds_of(folder: Path):
@@ -165,12 +175,103 @@ def write(world, name: str) -> Path:
 def test_the_summary_is_the_mean_and_population_deviation(world):
     summary = summarize(folds_of(world[0]))
     vals = {"verification_val_at_far_0.01", "verification_val_at_far_0.1"}
-    assert set(summary) == {"folds", "chance", *HEADLINES, *vals}
+    assert set(summary) == {"folds", "chance", "expression_pooled", "expression_per_class", *HEADLINES, *vals}
     for name in HEADLINES:
         values = summary[name]["per_fold"]
         assert summary[name]["mean"] == pytest.approx(np.mean(values), abs=1e-6)
         assert summary[name]["std"] == pytest.approx(np.std(values), abs=1e-6)
     assert summary["chance"]["authentication_accuracy"] == 0.75
+
+
+def test_the_summary_has_the_interval_of_all_folds_decisions_together(world):
+    """S0 alone is wrong, in 1 of 4 photos a fold: the score of a draw is 1 - share of S0 / 4."""
+    folds = folds_of(world[0])
+    for fold in folds:
+        low, high = fold.metrics["expression"]["accuracy_interval"]
+        assert 0.75 <= low < fold.metrics["expression"]["accuracy"] < high == 1
+    predictions = pd.concat([fold.predictions for fold in folds])
+    expected = subject_bootstrap(
+        (predictions["expression"] == predictions["predicted"]).to_numpy(), predictions["subject"].to_numpy(str), seed=0
+    )
+    low, high = summarize(folds)["expression_accuracy"]["interval"]
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_every_headline_accuracy_has_an_interval_around_it(world):
+    summary = summarize(folds_of(world[0]))
+    for name in ("expression", "verification", "expression_pairs", "authentication"):
+        low, high = summary[f"{name}_accuracy"]["interval"]
+        assert low <= summary[f"{name}_accuracy"]["mean"] <= high
+    assert {name for name in HEADLINES if "interval" in summary[name]} == {
+        f"{name}_accuracy" for name in ("expression", "verification", "expression_pairs", "authentication")
+    }
+
+
+def test_an_interval_of_pairs_draws_both_people_of_a_pair():
+    outcome = evaluate({"S0/happiness.jpg": "surprise"}, noise=1.0)
+    own = outcome.pairs[outcome.pairs["set"] == "expression"]
+    right = own["is_accepted"] == (own["is_same_identity"] & own["is_required_expression"])
+    people = (own[side].str.split("/").str[0].to_numpy(str) for side in ("input", "reference"))
+    expected = subject_bootstrap(right.to_numpy(bool), *people, seed=0)
+    assert outcome.metrics["authentication"]["accuracy_interval"] == pytest.approx(
+        [expected.low, expected.high], abs=1e-6
+    )
+
+
+def test_photos_of_nobody_known_have_no_interval():
+    metrics = evaluate(people={}).metrics
+    assert metrics["verification"]["accuracy_interval"] is None
+    assert metrics["expression_pairs"]["accuracy_interval"] == [1, 1]
+
+
+def test_a_person_is_the_folder_of_the_photo_and_packs_have_none():
+    assert _people_by_folder(verification_pairs()) == {"A/1.jpg": "A", "A/2.jpg": "A", "B/1.jpg": "B"}
+    pack = pd.DataFrame({"photo_a": ["lfw/000/000000_a", "lfw/000/000001_a"], "photo_b": ["lfw/000/000000_b"] * 2})
+    assert _people_by_folder(pack.assign(is_same_identity=[True, False])) == {}
+
+
+def test_a_subject_keeps_its_zeros_on_the_way_through_the_table(world):
+    path = world[0] / "evaluation/fold_0/pairs.csv"
+    pairs = read_table(path, EVALUATED_PAIRS).assign(input_subject="007", reference_subject="07")
+    write_table(pairs, path)
+    read = folds_of(world[0])[0].pairs
+    assert set(read["input_subject"]) == {"007"}
+    assert set(read["reference_subject"]) == {"07"}
+
+
+def test_the_expressions_of_all_folds_are_scored_as_one_set(world):
+    summary = summarize(folds_of(world[0]))
+    pooled = summary["expression_pooled"]
+    assert pooled["classes"] == CLASSES
+    assert pooled["confusion"] == [[6, 0, 0, 2], [0, 8, 0, 0], [0, 0, 8, 0], [0, 0, 0, 8]]
+    assert pooled["accuracy"] == 30 / 32
+    assert pooled["balanced_accuracy"] == 0.9375
+    assert pooled["macro_f1"] == pytest.approx((12 / 14 + 1 + 1 + 16 / 18) / 4, abs=1e-6)
+    happiness = summary["expression_per_class"]["happiness"]
+    assert happiness == {"mean": 0.75, "std": 0, "per_fold": [0.75, 0.75], "pooled": 0.75}
+
+
+def test_a_class_that_a_fold_lacks_counts_in_no_mean(world):
+    path = world[0] / "evaluation/fold_1/predictions.csv"
+    predictions = pd.read_csv(path)
+    write_table(predictions[predictions["expression"] != "happiness"], path)
+    happiness = summarize(folds_of(world[0]))["expression_per_class"]["happiness"]
+    assert happiness == {"mean": 0.75, "std": 0, "per_fold": [0.75, None], "pooled": 0.75}
+
+
+def test_every_fraction_of_the_summary_has_at_most_six_decimals(world):
+    text = json.dumps(summarize(folds_of(world[0])))
+    assert max(len(decimals) for decimals in re.findall(r"\.(\d+)", text)) <= 6
+
+
+def test_tar_at_a_far_is_read_off_the_mean_roc(world):
+    for name in ("verification", "expression_pairs"):
+        fold = folds_of(world[0])[0]
+        roc = fold.roc[fold.roc["set"] == {"expression_pairs": "expression"}.get(name, name)]
+        assert list(fold.metrics[name]["tar_at_far"]) == ["0.01", "0.1"]
+        for target, point in fold.metrics[name]["tar_at_far"].items():
+            last = roc[roc["far"] <= float(target)].iloc[-1]
+            assert (point["tar"], point["far"]) == (last["tar"], last["far"])
 
 
 def test_the_page_needs_nothing_beside_it(world):

@@ -1,0 +1,175 @@
+"""Verification by a model of ours of faces that are crops already: a whole `.bin` pack, or a folder with a pairs file.
+
+Nothing is detected: the pictures are scaled to the crops that the model was trained on. A picture that occurs in many
+pairs is embedded once. The result is what `score_pairs` gives for anybody's embeddings.
+"""
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dwmtl.datasets.crops import scale_crop
+from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verification_pairs
+from dwmtl.datasets.pairs_file import PairLine, read_pairs
+from dwmtl.datasets.photos import decode_photo, read_photo
+from dwmtl.errors import DataSetError
+from dwmtl.evaluation.embedding import embed
+from dwmtl.evaluation.score_pairs import NamedPairs, check_far_targets, score_named
+from dwmtl.network.model_file import load_model
+
+_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
+
+
+@dataclass(frozen=True)
+class ModelScoring:
+    """How a model is asked and its answers are compared.
+
+    Attributes:
+        batch_size: pictures the network sees at a time; it changes time and memory only.
+        accelerator: `auto`, `cpu` or `cuda`.
+        distance, subtract_mean, far_targets: see `verify`.
+        flip: what becomes of the mirrored picture's embedding, see `embed`.
+    """
+
+    batch_size: int = 64
+    accelerator: str = "auto"
+    distance: str = "squared_euclidean"
+    flip: str = "none"
+    subtract_mean: bool = False
+    far_targets: Sequence[float] = (1e-3,)
+
+
+class _Pictures(Dataset):
+    """Pictures, each decoded when it is asked for and scaled to the model's crops: (3, S, S) uint8."""
+
+    def __init__(self, decode: list[Callable[[], np.ndarray]], crop_px: int):
+        self._decode = decode
+        self._crop_px = crop_px
+
+    def __len__(self) -> int:
+        return len(self._decode)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.from_numpy(scale_crop(self._decode[index](), self._crop_px)).permute(2, 0, 1)
+
+
+def score_pack(model: Path, pack: Path, scoring: ModelScoring) -> dict[str, object]:
+    """Score a model on an insightface pack, in its ten folds.
+
+    A picture that is in the pack several times has the name of its first place, such as `lfw/000012_a`.
+
+    Args:
+        model: a model's folder.
+        pack: a `.bin` file, see `bin_pack`.
+    Returns:
+        See `score_pairs.score_named`.
+    Raises:
+        ModelFileError: no model of ours.
+        DataSetError: a pack that cannot be read, fewer than ten pairs, or a picture that cannot be decoded.
+        ProtocolError: a target that is no rate, or pairs or embeddings that cannot be scored.
+    """
+    check_far_targets(scoring.far_targets)
+    read = read_bin_pack(pack)
+    names = photo_names(pack.stem, len(read.is_same))
+    table = verification_pairs(names, read.is_same)
+    rows: dict[bytes, int] = {}
+    row_of = np.array([rows.setdefault(picture, len(rows)) for picture in read.pictures])
+    _, first = np.unique(row_of, return_index=True)
+    pairs = NamedPairs(
+        [names[index] for index in first],
+        row_of[::2],
+        row_of[1::2],
+        table["is_same_identity"].to_numpy(bool),
+        table["fold"].to_numpy(),
+    )
+    decode = [_decoder(picture, f"{pack}, picture {index}") for picture, index in zip(rows, first, strict=True)]
+    return _score(model, decode, pairs, scoring, {"pack": pack.name})
+
+
+def score_folder(model: Path, folder: Path, pairs_path: Path, scoring: ModelScoring) -> dict[str, object]:
+    """Score a model on a folder of crops, `Aaron_Eckhart/Aaron_Eckhart_0001.jpg`, over the pairs of a file.
+
+    Args:
+        folder: jpg, jpeg, png or bmp; pictures that no pair names are not looked at.
+        pairs_path: see `pairs_file`; its blocks are the folds.
+    Returns, Raises:
+        As `score_pack`.
+    """
+    check_far_targets(scoring.far_targets)
+    if not folder.is_dir():
+        raise DataSetError(f"{folder}: no such folder of crops.")
+    rows: dict[str, int] = {}
+    files: list[Path] = []
+    rows_a, rows_b, is_same, folds = array("q"), array("q"), array("b"), array("q")
+    for pair in read_pairs(pairs_path):
+        for name, side in ((pair.image_a, rows_a), (pair.image_b, rows_b)):
+            if name not in rows:
+                rows[name] = len(rows)
+                files.append(_picture_file(folder, name, pairs_path, pair))
+            side.append(rows[name])
+        is_same.append(pair.is_same)
+        folds.append(pair.fold)
+    pairs = NamedPairs(list(rows), *map(np.array, (rows_a, rows_b)), np.array(is_same, dtype=bool), np.array(folds))
+    decode = [_reader(file) for file in files]
+    return _score(model, decode, pairs, scoring, {"folder": folder.name, "pairs": pairs_path.name})
+
+
+def _picture_file(folder: Path, name: str, pairs_path: Path, pair: PairLine) -> Path:
+    person = name.rsplit("_", 1)[0]
+    if person in ("", ".", "..") or "/" in person:
+        raise DataSetError(f"{pairs_path}, line {pair.line}: {person!r} is no person's folder.")
+    files = [folder / person / f"{name}{ending}" for ending in _ENDINGS]
+    there = next((file for file in files if file.is_file()), None)
+    if there is None:
+        raise DataSetError(
+            f"{pairs_path}, line {pair.line}: names {files[0]}, which is not there (nor as .jpeg, .png, .bmp). Every "
+            "pair is scored: complete the folder."
+        )
+    return there
+
+
+def _decoder(picture: bytes, name: str) -> Callable[[], np.ndarray]:
+    return lambda: decode_photo(picture, name)
+
+
+def _reader(file: Path) -> Callable[[], np.ndarray]:
+    return lambda: read_photo(file)
+
+
+def _score(
+    model: Path,
+    decode: list[Callable[[], np.ndarray]],
+    pairs: NamedPairs,
+    scoring: ModelScoring,
+    sources: dict[str, object],
+) -> dict[str, object]:
+    network, card = load_model(model)
+    answers = embed(
+        network,
+        _Pictures(decode, card.crop_px),
+        flip=scoring.flip,
+        batch_size=scoring.batch_size,
+        accelerator=scoring.accelerator,
+        num_workers=0,
+        title="embed",
+    )
+    return score_named(
+        answers.embeddings,
+        pairs,
+        distance=scoring.distance,
+        subtract_mean=scoring.subtract_mean,
+        far_targets=scoring.far_targets,
+        settings={
+            "model": Path(model).name,
+            "model_sha256": card.weights_sha256,
+            "crop_px": card.crop_px,
+            "flip": scoring.flip,
+            **sources,
+        },
+    )
