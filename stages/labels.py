@@ -58,10 +58,10 @@ def _folds(labels: pd.DataFrame, values: LabelsParams) -> pd.DataFrame:
     """The folds of the subjects that are known."""
     known = labels[labels["subject"] != ""]
     return assign_folds(
-        known["subject"],
+        known["subject"] if values.stratify_by_expression else known["subject"].unique(),
         num_folds=values.num_folds,
         seed=values.seed,
-        given=values.folds and with_set_names(values.folds, set(known["subject"])),
+        given=values.folds and with_set_names(values.folds, set(known["subject"].unique())),
         expressions=known["expression"] if values.stratify_by_expression else None,
     )
 

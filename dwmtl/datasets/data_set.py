@@ -1,7 +1,7 @@
 """What every adapter returns, and listing a folder. An adapter lists files; it never decodes one."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +29,13 @@ class DataSet:
 _LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "role": "identity"}
 
 
-def manifest(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Rows of the manifest, sorted by photo; a column that the rows leave out gets its value of `_LEFT_OUT`, and a
-    further column stands after the others, empty where a row has none."""
+def manifest(rows: Sequence[dict[str, object]] | dict[str, Sequence]) -> pd.DataFrame:
+    """The manifest, sorted by photo; a column that is left out gets its value of `_LEFT_OUT`, and a further column
+    stands after the others, empty where a row has none.
+
+    Args:
+        rows: a dict a photo; or a column a name, which takes a tenth of the memory where there are millions.
+    """
     table = pd.DataFrame(rows)
     for column, value in _LEFT_OUT.items():
         if column not in table:

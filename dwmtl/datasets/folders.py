@@ -10,9 +10,9 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
 
     `num_peak_frames` has no meaning here.
     """
-    rows = [
-        {"photo": f"{subject}/{name}", "subject": subject}
-        for subject in folders_of(folder)
-        for name in pictures_of(folder / subject)
-    ]
-    return DataSet(manifest(rows))
+    photos, subjects = [], []
+    for subject in folders_of(folder):
+        names = pictures_of(folder / subject)
+        photos += [f"{subject}/{name}" for name in names]
+        subjects += [subject] * len(names)
+    return DataSet(manifest({"photo": photos, "subject": subjects}))

@@ -14,11 +14,10 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         DataSetError: the pack is malformed.
     """
     pack = RecordPack(folder)
-    rows = []
-    for key in map(int, pack.keys):
-        subject = f"{pack.identity_of(key):07d}"
-        rows.append({"photo": f"{subject}/{key:09d}", "subject": subject})
-    return DataSet(manifest(rows))
+    keys = [int(key) for key in pack.keys]
+    subjects = [f"{pack.identity_of(key):07d}" for key in keys]
+    photos = [f"{subject}/{key:09d}" for subject, key in zip(subjects, keys, strict=True)]
+    return DataSet(manifest({"photo": photos, "subject": subjects}))
 
 
 def open_pictures(folder: Path) -> Callable[[str], bytes]:

@@ -30,7 +30,7 @@ def label_identities(manifest: pd.DataFrame) -> pd.DataFrame:
             f"{len(nameless)} photos of the identity set have no subject, first {nameless.iloc[0]}. "
             "Name their subject, or take them out of the set."
         )
-    classes = identity_classes(used["subject"])
+    classes = identity_classes(used["subject"].unique())
     if len(classes) < 2:
         raise ProtocolError(
             f"the identity set must have >= 2 subjects. Got {len(classes)} instead. "

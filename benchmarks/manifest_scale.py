@@ -1,0 +1,69 @@
+"""A set of MS-Celeb's size as rows: indexed, joined, labelled and split. Time and memory of each step.
+
+    python benchmarks/manifest_scale.py --num-photos 5800000
+
+The rows are made up; no picture is read. Every step runs what the stages `index` and `labels` run on an identity set,
+and the folds that an expression set of as many subjects would get.
+"""
+
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import typer
+
+from dwmtl.datasets.data_set import manifest
+from dwmtl.datasets.joined import read_manifests
+from dwmtl.protocol.folds import assign_folds, split
+from dwmtl.protocol.identities import label_identities
+from dwmtl.tables import IDENTITY_LABELS, MANIFEST, write_table
+
+
+def main(num_photos: int = 5_800_000, photos_a_subject: int = 60, num_folds: int = 10) -> None:
+    """Print a row a step."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        index(Path(name), num_photos, photos_a_subject)
+        labels = label(Path(name))
+        folds = timed("labels: folds", lambda: assign_folds(labels["subject"].unique(), num_folds=num_folds, seed=None))
+        by_subject = folds.set_index("subject")["fold"]
+        train, test = timed("split", lambda: split(labels.assign(fold=labels["subject"].map(by_subject)), 0))
+    print(f"{len(train):,} rows to train on, {len(test):,} to test on")
+    print(f"in all {time.perf_counter() - start:.0f} s, at most {peak_gib():.2f} GiB")
+
+
+def index(folder: Path, num_photos: int, photos_a_subject: int) -> None:
+    table = timed("index: rows -> manifest", lambda: synthetic(num_photos, photos_a_subject))
+    timed("index: manifest.csv written", lambda: write_table(table, folder / "faces/manifest.csv", MANIFEST))
+
+
+def label(folder: Path) -> pd.DataFrame:
+    joined = timed("labels: manifest.csv read, joined", lambda: read_manifests(folder, ["faces"]))
+    labels = timed("labels: identities", lambda: label_identities(joined))
+    timed("labels: identity.csv written", lambda: write_table(labels, folder / "identity.csv", IDENTITY_LABELS))
+    return labels
+
+
+def synthetic(num_photos: int, photos_a_subject: int):
+    """A manifest as the adapter of a RecordIO pack makes it."""
+    subjects = [f"{number // photos_a_subject:07d}" for number in range(num_photos)]
+    photos = [f"{subject}/{number:09d}" for number, subject in enumerate(subjects)]
+    return manifest({"photo": photos, "subject": subjects})
+
+
+def timed(step: str, work):
+    """Do the work and print its time and the process's peak memory so far."""
+    start = time.perf_counter()
+    result = work()
+    print(f"{step:36} {time.perf_counter() - start:6.1f} s   peak {peak_gib():.2f} GiB", flush=True)
+    return result
+
+
+def peak_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+if __name__ == "__main__":
+    typer.run(main)
