@@ -1,0 +1,128 @@
+"""The whole chain, from photos to metrics, with each kind of expression set: trees built from rendered faces."""
+
+import json
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dwmtl.datasets.rendered.sets import render_identities, render_lfw, render_oulu_casia
+from dwmtl.params import load_params
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NUM_SUBJECTS, NUM_FRAMES = 4, 4
+EXPRESSIONS = ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")
+CK_PLUS = {"Anger": 1, "Disgust": 3, "Fear": 4, "Happiness": 5, "Sadness": 6, "Surprise": 7}
+JAFFE = {"Anger": "AN", "Disgust": "DI", "Fear": "FE", "Happiness": "HA", "Sadness": "SA", "Surprise": "SU"}
+YALE = {"Happiness": "happy", "Sadness": "sad", "Surprise": "surprised"}
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("rendered")
+    small = {
+        "num_expression_subjects": NUM_SUBJECTS,
+        "num_frames": NUM_FRAMES,
+        "num_verification_people": 20,
+        "num_pairs_per_block": 1,
+        "num_identity_people": 3,
+        "num_photos_per_person": 2,
+    }
+    params = load_params().render.model_copy(update=small)
+    render_oulu_casia(folder / "oulu_casia", params)
+    render_lfw(folder / "lfw", params)
+    render_identities(folder / "identities", params)
+    return folder
+
+
+def frame(rendered: Path, subject: int, expression: str, number: int) -> Path:
+    return rendered / f"oulu_casia/VL/Strong/P{subject + 1:03d}/{expression}/{number:03d}.jpeg"
+
+
+def put(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+def ck_plus(rendered: Path, folder: Path) -> None:
+    for subject in range(NUM_SUBJECTS):
+        for sequence, (expression, label) in enumerate(CK_PLUS.items(), start=1):
+            place = f"S{subject:03d}/{sequence:03d}/S{subject:03d}_{sequence:03d}_"
+            for number in range(NUM_FRAMES):
+                source = frame(rendered, subject, expression, number)
+                put(source, folder / f"cohn-kanade-images/{place}{number + 1:08d}.png")
+            file = folder / f"Emotion/{place}{NUM_FRAMES:08d}_emotion.txt"
+            file.parent.mkdir(parents=True)
+            file.write_text(f"   {label}.0000000e+00\n")
+
+
+def jaffe(rendered: Path, folder: Path) -> None:
+    for subject in range(NUM_SUBJECTS):
+        name = "ABCD"[subject] * 2
+        put(frame(rendered, subject, "Anger", 0), folder / f"{name}.NE1.1.tiff")
+        for number, (expression, code) in enumerate(JAFFE.items(), start=2):
+            put(frame(rendered, subject, expression, NUM_FRAMES - 1), folder / f"{name}.{code}1.{number}.tiff")
+
+
+def yale(rendered: Path, folder: Path) -> None:
+    for subject in range(NUM_SUBJECTS):
+        put(frame(rendered, subject, "Anger", 0), folder / f"subject{subject + 1:02d}.normal")
+        for expression, condition in YALE.items():
+            put(frame(rendered, subject, expression, NUM_FRAMES - 1), folder / f"subject{subject + 1:02d}.{condition}")
+
+
+def oulu_casia(rendered: Path, folder: Path) -> None:
+    shutil.copytree(rendered / "oulu_casia", folder)
+
+
+def stage(name: str):
+    """A stage's `main`, as the script has it."""
+    return runpy.run_path(str(REPOSITORY / "stages" / f"{name}.py"))["main"]
+
+
+def chain(folder: Path, params: Path) -> dict:
+    """Every stage from the index to the evaluation of fold 0; its metrics."""
+    sets = load_params(params).sets
+    for name, values in sets.items():
+        place = Path(values.role) / name
+        stage("index")(name, folder / "index" / place, params)
+        stage("align")(name, folder / "index" / place, folder / "aligned" / place, params)
+        stage("facts")(name, folder / "index" / place, folder / "facts" / place, params)
+    stage("labels")(folder / "index/expression", folder / "index/identity", folder / "facts", folder / "labels", params)
+    stage("pairs")(folder / "labels", folder / "index/verification", folder / "pairs", params)
+    stage("pretrain")(folder / "labels", folder / "aligned/identity", folder / "start", folder / "m0", params)
+    stage("train")(0, folder / "labels", folder / "aligned", folder / "start", folder / "model", folder / "m1", params)
+    stage("evaluate")(
+        0, folder / "model", folder / "labels", folder / "pairs", folder / "aligned", folder / "out", params
+    )
+    return json.loads((folder / "out/metrics.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("adapter", "make", "num_classes"),
+    [("oulu_casia", oulu_casia, 7), ("ck_plus", ck_plus, 7), ("jaffe", jaffe, 7), ("yale", yale, 4)],
+)
+def test_the_whole_chain_runs(rendered, write_params, tmp_path, adapter, make, num_classes):
+    make(rendered, tmp_path / "set")
+    params = write_params(
+        {
+            "sets.expression.adapter": adapter,
+            "sets.expression.folder": tmp_path / "set",
+            "sets.verification.folder": rendered / "lfw",
+            "sets.identity.folder": rendered / "identities",
+            "folds": [0],
+            "labels.num_folds": 2,
+            "pairs.num_blocks": 2,
+            "align.crop_px": 80,
+            "pretrain.num_epochs": 0,
+            "train.num_epochs": 1,
+            "train.batch_size": 4,
+            "tracking.enabled": False,
+        }
+    )
+    metrics = chain(tmp_path / "run", params)
+    assert len(metrics["expression"]["per_class"]) == num_classes
+    assert metrics["verification"]["num_pairs"] == 20
+    assert 0 <= metrics["authentication"]["accuracy"] <= 1
