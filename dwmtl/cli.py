@@ -121,6 +121,7 @@ def import_checkpoint(
     classes: Annotated[
         Path | None, typer.Option(help="JSON: a task's name -> its class names in the order of the logits")
     ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="print every matched and skipped name")] = False,
 ) -> None:
     """Make a model in dwmtl's own form of another project's weights, and say what was matched, skipped and left."""
     from dwmtl.network.import_checkpoint import import_checkpoint as read
@@ -139,7 +140,9 @@ def import_checkpoint(
     with whole_folder(out) as folder:
         card = save_model(imported.network, imported.card, folder, method=imported.method)
     print(f"matched {len(imported.matched)} of the source's tensors")
-    _print_names("skipped, no place here", imported.skipped)
+    if verbose:
+        print("\n".join(f"  {source} -> {name}" for source, name in imported.matched.items()))
+    _print_names("skipped, no place here", imported.skipped, most=len(imported.skipped) if verbose else 20)
     _print_names("left at initial values", imported.initial)
     tasks = ", ".join(f"{task} ({len(values.classes)} classes)" for task, values in card.tasks.items())
     print(
@@ -167,8 +170,15 @@ def export_checkpoint(
             f"{card.network.trunk} with {card.network.bottleneck}."
         )
     weights = export_state_dict(network.state_dict())
-    torch.save(weights, out)
-    print(f"{out}: {len(weights)} tensors; load_state_dict takes them with classify=True and as many classes")
+    try:
+        torch.save(weights, out)
+    except (OSError, RuntimeError) as error:
+        raise DwmtlError(f"{out}: cannot be written ({str(error).splitlines()[0]}).") from None
+    num = len(card.classes("identity"))
+    use = f"classify=True, num_classes={num}" if "logits.weight" in weights else "classify=False"
+    print(f"{out}: {len(weights)} tensors for InceptionResnetV1({use}).load_state_dict")
+    if card.network.standardization != "fixed":
+        print("its crops are standardised per image, not by facenet-pytorch's fixed_image_standardization")
 
 
 @app.command()
@@ -190,7 +200,10 @@ def import_folds(
         text = source.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DwmtlError(f"{source}: no text file that can be read ({error}).") from None
-    known = None if subjects is None else set(read_table(subjects, ("subject",))["subject"])
+    known = None
+    if subjects is not None:
+        full = set(read_table(subjects, ("subject",))["subject"])
+        known = full | {name.partition("/")[2] for name in full} - {""}  # as their set names them, too
     folds = parse_folds(text, name=str(source), subjects=known, num_folds=num_folds)
     print(params_of_folds(folds, num_folds=num_folds), end="")
 

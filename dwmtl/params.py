@@ -459,7 +459,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _nobody_is_trained_and_tested_on(self):
-        folders = {name: PurePath(os.path.abspath(values.folder)) for name, values in self.sets.items()}
+        folders = {name: PurePath(os.path.realpath(values.folder)) for name, values in self.sets.items()}
         for a, b in combinations(folders, 2):
             if folders[a].is_relative_to(folders[b]) or folders[b].is_relative_to(folders[a]):
                 raise ValueError(

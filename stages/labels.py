@@ -8,7 +8,7 @@ import pandas as pd
 from dwmtl import tables
 from dwmtl.datasets.joined import read_manifests, read_photo_facts
 from dwmtl.params import LabelsParams, load_params
-from dwmtl.protocol.duplicates import drop_duplicates
+from dwmtl.protocol.duplicates import drop_duplicates, find_duplicates
 from dwmtl.protocol.expressions import (
     check_every_subject_is_labelled,
     expression_classes,
@@ -28,9 +28,9 @@ def main(expression: Path, identity: Path, facts: Path, out: Path, params: Path 
     values, names = whole.labels, {role: whole.sets_of(role) for role in ("expression", "identity")}
     labels = label_expressions(read_manifests(expression, names["expression"]))
     people = read_manifests(identity, names["identity"])
+    known = {role: read_photo_facts(facts / role, names[role]) for role in names}
     dropped = {}
     if values.drop_duplicates:
-        known = {role: read_photo_facts(facts / role, names[role]) for role in names}
         labels, dropped["expression"] = drop_duplicates(labels, known["expression"])
         check_every_subject_is_labelled(labels)
         used = people[people["role"] != "unused"].assign(expression="")  # the identity set is asked only who it is
@@ -43,6 +43,8 @@ def main(expression: Path, identity: Path, facts: Path, out: Path, params: Path 
     with whole_folder(out) as folder:
         labels = labels.merge(folds, on="subject", how="left", validate="many_to_one")
         labels["fold"] = labels["fold"].fillna(NO_FOLD).astype(int)
+        duplicates = find_duplicates(labels.merge(known["expression"], on="photo"))
+        tables.write_table(duplicates, folder / "duplicates.csv", tables.DUPLICATES)
         tables.write_table(labels, folder / "expression.csv", tables.with_others(tables.EXPRESSION_LABELS, labels))
         tables.write_table(identities, folder / "identity.csv", tables.IDENTITY_LABELS)
         tables.write_table(folds, folder / "folds.csv", tables.FOLDS)
@@ -52,6 +54,13 @@ def main(expression: Path, identity: Path, facts: Path, out: Path, params: Path 
     for role, photos in dropped.items():
         if len(photos):
             log.warning("%d duplicates of the %s set are dropped; %s lists them.", len(photos), role, out)
+    if num := int((~duplicates["is_harmless"]).sum()):
+        log.warning(
+            "%d photos of the expression set are the same as one of another fold, subject or expression; %s lists "
+            "them. labels.drop_duplicates takes them out.",
+            num,
+            out / "duplicates.csv",
+        )
 
 
 def _folds(labels: pd.DataFrame, values: LabelsParams) -> pd.DataFrame:

@@ -24,8 +24,9 @@ def main(
     """Train a fold on all tasks, with the weighting that params.yaml names."""
     values = load_params(params)
     table, classes = labels / "expression.csv", labels / "classes.json"
-    crops = [aligned / "expression" / name / "crops.csv" for name in values.sets_of("expression")]
-    data_sha256 = files_sha256([table, classes, *crops])
+    crops = [aligned / role / name / "crops.csv" for role in values.train.sets for name in values.sets_of(role)]
+    identities = [labels / "identity.csv"] if "identity" in values.train.sets else []
+    data_sha256 = files_sha256([table, classes, *identities, *crops])
     with start_fold_run(values, fold, data_sha256=data_sha256) as tracked:
         trained = train_fold(
             read_table(table, EXPRESSION_LABELS, others_are_text=True),

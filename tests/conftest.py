@@ -15,6 +15,8 @@ def testdata() -> Path:
     """Folder of real photographs and golden numbers: $DWMTL_TESTDATA, else `shared` beside the repository."""
     folder = Path(os.environ.get("DWMTL_TESTDATA", REPOSITORY.parent / "shared"))
     if not folder.is_dir():
+        if "DWMTL_TESTDATA" in os.environ:
+            pytest.fail(f"DWMTL_TESTDATA is {folder}: no such folder")
         pytest.skip(f"{folder}: no such folder; DWMTL_TESTDATA names the folder of real test data")
     return folder
 

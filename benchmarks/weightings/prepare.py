@@ -23,8 +23,16 @@ def main(data_set: str, out: Path) -> None:
         for role in ROLES:
             listed, crops = index / role / role, aligned / role / role
             stage("index", params, set=role, out=listed)
+            stage("facts", params, set=role, index=listed, out=folder / "facts" / role / role)
             stage("align", params, set=role, index=listed, out=crops)
-        stage("labels", params, expression=index / "expression", identity=index / "identity", out=labels)
+        stage(
+            "labels",
+            params,
+            expression=index / "expression",
+            identity=index / "identity",
+            facts=folder / "facts",
+            out=labels,
+        )
         stage("pairs", params, labels=labels, verification=index / "verification", out=folder / "pairs")
         model, metrics = folder / "pretrain", folder / "pretrain_metrics"
         stage("pretrain", params, labels=labels, aligned=aligned / "identity", model=model, metrics=metrics)

@@ -90,5 +90,7 @@ def _renamed(name: str, photos: pd.DataFrame, expressions: dict[str, str | None]
     renamed = photos["expression"].map(lambda expression: expressions.get(expression) or "")
     role = photos["role"].mask(is_left_out, "unused")
     is_neutral = renamed == "neutral"
-    role = role.mask(is_neutral & (role == "peak"), "neutral").mask(~is_neutral & (role == "neutral"), "peak")
+    role = role.mask(is_neutral & (role == "peak"), "neutral").mask(
+        ~is_neutral & (renamed != "") & (role == "neutral"), "peak"
+    )
     return photos.assign(expression=renamed, role=role)

@@ -6,9 +6,10 @@ from pathlib import Path, PurePosixPath
 
 from dwmtl.datasets.data_set import DataSet, manifest
 from dwmtl.errors import DataSetError
-from dwmtl.tables import MANIFEST, ROLES
+from dwmtl.tables import CROPS, EXPRESSION_LABELS, IDENTITY_LABELS, MANIFEST, PHOTO_FACTS, ROLES
 
 TABLE = "faces.csv"
+_TAKEN = {*CROPS, *PHOTO_FACTS, *EXPRESSION_LABELS, *IDENTITY_LABELS, "path", "person"} - {*MANIFEST}
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
@@ -60,6 +61,8 @@ def _columns(table: Path, header: list[str]) -> list[str]:
     for name in columns:
         if not name or not name.isprintable() or columns.count(name) > 1:
             raise DataSetError(f"{table}, line 1: column {name!r} has no name of its own. Rename it.")
+        if name in _TAKEN:
+            raise DataSetError(f"{table}, line 1: column {name!r} has a name that later tables use. Rename it.")
     return columns
 
 

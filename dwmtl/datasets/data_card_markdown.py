@@ -33,7 +33,7 @@ def _head(card: dict) -> str:
     people = f"of {_n(subjects['num'])} subjects" if subjects["num"] else "of nobody known"
     used = "" if photos["num"] == photos["num_used"] else f"; {_n(photos['num_used'])} are used and counted below"
     return (
-        f"# Data card: the {source['role']} set, {source['adapter']}\n\n"
+        f"# Data card: {source['name']}, a set of the role {source['role']}, read as {source['adapter']}\n\n"
         f"{_n(photos['num'])} photos {people}{used}. Folder: {_code(source['folder'])}."
     )
 

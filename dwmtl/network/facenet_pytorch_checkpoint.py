@@ -34,21 +34,24 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return values
 
 
-def read_published(name: str) -> dict[str, Tensor]:
-    """The weights that facenet-pytorch downloads under a name, and keeps in torch's cache.
+def published_file(name: str) -> Path:
+    """The file of weights of a published name: downloaded by facenet-pytorch into torch's cache, unless it is there.
 
     Raises:
-        ModelFileError: they could not be downloaded.
+        ModelFileError: it could not be downloaded.
     """
-    from facenet_pytorch import InceptionResnetV1  # a heavy import, and not needed for files
+    from facenet_pytorch.models import inception_resnet_v1  # a heavy import, and not needed for files
 
-    try:
-        return InceptionResnetV1(pretrained=name, classify=True).state_dict()
-    except OSError as error:
-        raise ModelFileError(
-            f"{name}: facenet-pytorch could not download it ({error}). Download its .pt file elsewhere and "
-            "name the file."
-        ) from None
+    folder = Path(inception_resnet_v1.get_torch_home()) / "checkpoints"
+    if not any(folder.glob(f"*-{name}.pt")):
+        try:
+            inception_resnet_v1.InceptionResnetV1(pretrained=name)
+        except OSError as error:
+            raise ModelFileError(
+                f"{name}: facenet-pytorch could not download it ({error}). Download its .pt file elsewhere and name "
+                "the file."
+            ) from None
+    return sorted(folder.glob(f"*-{name}.pt"))[-1]
 
 
 def export_state_dict(weights: dict[str, Tensor]) -> dict[str, Tensor]:

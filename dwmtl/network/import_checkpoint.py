@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dwmtl.errors import ModelFileError
-from dwmtl.network.facenet_pytorch_checkpoint import PUBLISHED, read_published, read_state_dict
+from dwmtl.network.facenet_pytorch_checkpoint import PUBLISHED, published_file, read_state_dict
 from dwmtl.network.facenet_pytorch_names import facenet_pytorch_name
 from dwmtl.network.model_file import (
     CARD_FILE,
@@ -18,15 +18,16 @@ from dwmtl.network.model_file import (
     ModelCard,
     TaskCard,
     build_network,
+    checked_weights,
     load_model,
-    load_weights,
 )
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.network.tensorflow_checkpoint import convert, read_variables
 from dwmtl.params import HiddenHeadParams, LinearHeadParams, NetworkParams
 
 _TRUNKS = {1: "facelivenet", 5: "inception_resnet_v1"}
-_CONSTANTS = ("norm.weight", "bottleneck.1.weight", "num_batches_tracked")  # TensorFlow does not store them
+_COUNTERS = ("num_batches_tracked",)
+_UNSCALED = (*_COUNTERS, "norm.weight", "bottleneck.1.weight")  # constants that TensorFlow does not store
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,10 @@ def import_checkpoint(
     """
     path = Path(source)
     if (path / CARD_FILE).is_file():
+        if classes:
+            raise ModelFileError(f"{source}: a model of dwmtl has class names of its own. Leave --classes out.")
         network, card = load_model(path)
-        method = load_weights(path, METHOD_FILE) if (path / METHOD_FILE).exists() else {}
+        method = checked_weights(path, card, METHOD_FILE) if (path / METHOD_FILE).exists() else {}
         return Imported(network, card, method, {name: name for name in network.state_dict()})
     aligned = {"crop_px": crop_px, "margin_px": margin_px}
     if (prefix := _tensorflow_prefix(path)) is not None:
@@ -84,7 +87,7 @@ def import_checkpoint(
 def _tensorflow_prefix(path: Path) -> Path | None:
     if path.suffix == ".index" and path.is_file():
         return path.with_suffix("")
-    return path if path.with_name(path.name + ".index").is_file() else None
+    return path if path.name and path.with_name(path.name + ".index").is_file() else None
 
 
 def _from_tensorflow(
@@ -120,13 +123,14 @@ def _from_tensorflow(
     )
     method = dict(read.unit) | ({} if read.centers is None else {"centers": read.centers})
     matched = {source: name for name, source in read.sources.items()}
-    return _filled(prefix.name, card, read.network, method, matched, read.skipped)
+    return _filled(prefix.name, card, read.network, method, matched, read.skipped, constants=_UNSCALED)
 
 
 def _from_facenet_pytorch(
     source: str, aligned: dict[str, int], standardization: str, classes: dict[str, list[str]]
 ) -> Imported:
-    theirs = read_published(source) if source in PUBLISHED else read_state_dict(Path(source))
+    file = published_file(source) if source in PUBLISHED else Path(source)
+    theirs = read_state_dict(file)
     bottleneck = theirs.get("last_linear.weight")
     if bottleneck is None:
         raise ModelFileError(f"{source}: no last_linear.weight: not facenet-pytorch's InceptionResnetV1.")
@@ -139,14 +143,14 @@ def _from_facenet_pytorch(
         linear_sigma=0.1,
     )
     tasks = _task_cards(source, {IDENTITY: "logits.bias"}, theirs, classes)
-    files = [] if source in PUBLISHED else [Path(source)]
-    provenance = _provenance("facenet-pytorch", files) | ({"name": source} if source in PUBLISHED else {})
+    provenance = _provenance("facenet-pytorch", [file]) | ({"name": source} if source in PUBLISHED else {})
     card = ModelCard(network=body, **aligned, tasks=tasks, provenance=provenance)
     ours = set(build_network(card).state_dict())
     matched = {facenet_pytorch_name(name, names=ours): name for name in sorted(ours)}
     matched = {theirs_name: name for theirs_name, name in matched.items() if theirs_name in theirs}
     weights = {name: theirs[theirs_name] for theirs_name, name in matched.items()}
-    return _filled(source, card, weights, {}, matched, sorted(set(theirs) - set(matched)))
+    skipped = sorted(set(theirs) - set(matched))
+    return _filled(source, card, weights, {}, matched, skipped, constants=_COUNTERS)
 
 
 def _task_cards(
@@ -175,8 +179,10 @@ def _filled(
     method: dict[str, Tensor],
     matched: dict[str, str],
     skipped: list[str],
+    *,
+    constants: tuple[str, ...],
 ) -> Imported:
-    """A network filled with weights under our names: all of it, but for heads and constants.
+    """A network filled with weights under our names: all of it, but for heads and constants (by their endings).
 
     Raises:
         ModelFileError: see `import_checkpoint`.
@@ -184,7 +190,7 @@ def _filled(
     torch.manual_seed(0)
     network = build_network(card)
     own = network.state_dict()
-    missing = [name for name in own if name not in weights and not name.endswith(_CONSTANTS)]
+    missing = [name for name in own if name not in weights and not name.endswith(constants)]
     initial = [name for name in missing if name.startswith("heads.")]
     problems = [f"it has no {name}" for name in missing if name not in initial]
     problems += [f"its {name} has no place" for name in weights if name not in own]

@@ -44,6 +44,7 @@ class ModelCard(BaseModel):
         tasks: by name, in their order.
         provenance: what made it (`made_by`) and from what; no time and no path of a machine.
         weights_sha256: of the file of weights, hexadecimal; None before it is saved.
+        further_sha256: of the moving average's and the method's files, by name, where there are any.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,6 +56,7 @@ class ModelCard(BaseModel):
     tasks: dict[str, TaskCard]
     provenance: dict[str, object]
     weights_sha256: str | None = None
+    further_sha256: dict[str, str] = {}
 
     def classes(self, task: str) -> list[str]:
         """Class names of a task; none where the model does not have it."""
@@ -92,7 +94,8 @@ def save_model(
         _save_weights(averaged.state_dict(), folder / EMA_FILE)
     if method:
         _save_weights(method, folder / METHOD_FILE)
-    card = card.model_copy(update={"weights_sha256": model_sha256(folder)})
+    further = {name: _sha256(folder / name) for name in (EMA_FILE, METHOD_FILE) if (folder / name).exists()}
+    card = card.model_copy(update={"weights_sha256": model_sha256(folder), "further_sha256": further})
     (folder / CARD_FILE).write_text(json.dumps(card.model_dump(), indent=2) + "\n")
     return card
 
@@ -125,7 +128,7 @@ def load_model(folder: Path, *, averaged: bool = False) -> tuple[FaceNetwork, Mo
     """
     card = load_card(folder)
     network = build_network(card)
-    weights = load_weights(folder, EMA_FILE) if averaged else checked_weights(folder, card)
+    weights = checked_weights(folder, card, EMA_FILE if averaged else WEIGHTS_FILE)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -135,8 +138,7 @@ def load_model(folder: Path, *, averaged: bool = False) -> tuple[FaceNetwork, Mo
 
 def model_sha256(folder: Path) -> str:
     """SHA-256 of the weights' file, hexadecimal: the name by which a run of ours is found again."""
-    with (Path(folder) / WEIGHTS_FILE).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _sha256(Path(folder) / WEIGHTS_FILE)
 
 
 def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str, str]:
@@ -150,8 +152,8 @@ def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str,
     Returns:
         A part of the network -> the part of the model it was filled from.
     Raises:
-        ModelFileError: the files are missing or damaged, the model is of another kind, or a part does not fit. Nothing
-            is filled in part.
+        ModelFileError: the files are missing or damaged, the model has another trunk, bottleneck or standardisation,
+            or a part does not fit. Nothing is filled in part.
     """
     source = load_card(folder)
     _refuse_another_kind(card, source, folder)
@@ -189,19 +191,24 @@ def load_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
         raise ModelFileError(f"{path}: not a whole safetensors file ({error}). Train or copy it again.") from None
 
 
-def checked_weights(folder: Path, card: ModelCard) -> dict[str, torch.Tensor]:
-    """The weights of a model, if they are those that its card speaks of.
+def checked_weights(folder: Path, card: ModelCard, name: str = WEIGHTS_FILE) -> dict[str, torch.Tensor]:
+    """A file of tensors of a model, if it is the one that its card speaks of.
 
     Raises:
         ModelFileError: they are missing, damaged, or others.
     """
-    weights = load_weights(folder, WEIGHTS_FILE)
-    if model_sha256(folder) != card.weights_sha256:
+    weights = load_weights(folder, name)
+    if _sha256(Path(folder) / name) != {**card.further_sha256, WEIGHTS_FILE: card.weights_sha256}.get(name):
         raise ModelFileError(
-            f"{folder}: {WEIGHTS_FILE} is not the file that {CARD_FILE} speaks of (its SHA-256 differs). Copy the "
+            f"{folder}: {name} is not the file that {CARD_FILE} speaks of (its SHA-256 differs). Copy the "
             "folder again, whole."
         )
     return weights
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
@@ -210,7 +217,7 @@ def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
 
 
 def _refuse_another_kind(card: ModelCard, source: ModelCard, folder: Path) -> None:
-    for key in ("trunk", "standardization"):
+    for key in ("trunk", "bottleneck", "standardization"):
         ours, theirs = getattr(card.network, key), getattr(source.network, key)
         if ours != theirs:
             raise ModelFileError(

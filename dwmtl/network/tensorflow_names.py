@@ -14,6 +14,7 @@ _LEAVES = {
     "weights": "weight",
     "biases": "bias",
     "BatchNorm/beta": "norm.bias",
+    "BatchNorm/gamma": "norm.weight",
     "BatchNorm/moving_mean": "norm.running_mean",
     "BatchNorm/moving_variance": "norm.running_var",
 }

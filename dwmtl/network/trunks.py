@@ -48,7 +48,10 @@ class TimmTrunk(nn.Module):
         self.num_channels = self.backbone.feature_info.channels()[-1]
 
     def forward(self, crops: Tensor) -> Tensor:
-        return self.backbone(crops)[-1]
+        features = self.backbone(crops)[-1]
+        if features.shape[1] != self.num_channels and features.shape[-1] == self.num_channels:
+            features = features.permute(0, 3, 1, 2)  # some of timm's have their channels last
+        return features
 
 
 def make_trunk(name: str) -> TrunkShape:
@@ -63,6 +66,8 @@ def make_trunk(name: str) -> TrunkShape:
 
 def last_layer(trunk: nn.Module) -> nn.Module:
     """The last part of a trunk that has parameters: the tasks' last shared layer."""
-    if isinstance(trunk, TimmTrunk):
-        trunk = trunk.backbone
-    return [part for part in trunk.children() if any(True for _ in part.parameters())][-1]
+    parts = [trunk]
+    while len(parts) == 1:  # a whole network wrapped in another is no part
+        trunk = parts[0]
+        parts = [part for part in trunk.children() if any(True for _ in part.parameters())]
+    return parts[-1] if parts else trunk

@@ -40,7 +40,7 @@ def find_duplicates(photos: pd.DataFrame) -> pd.DataFrame:
 def drop_duplicates(photos: pd.DataFrame, digests: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Keep one photo of each picture, and none of a picture whose subject or expression contradict.
 
-    Of photos that agree the first by name is kept, of those with an expression if one has any.
+    Of photos that agree the first by name is kept: of those with a subject if one has any, then with an expression.
 
     Args:
         photos: columns photo, subject, expression, and any others.
@@ -53,7 +53,8 @@ def drop_duplicates(photos: pd.DataFrame, digests: pd.DataFrame) -> tuple[pd.Dat
     """
     duplicates = find_duplicates(_with_digests(photos, digests).assign(fold=0))
     contradicts = duplicates["is_contradicting_subject"] | duplicates["is_contradicting_expression"]
-    by_use = duplicates.assign(has_none=duplicates["expression"] == "").sort_values(["group", "has_none", "photo"])
+    unknown = {f"no_{column}": duplicates[column] == "" for column in ("subject", "expression")}
+    by_use = duplicates.assign(**unknown).sort_values(["group", "no_subject", "no_expression", "photo"])
     duplicates["kept"] = duplicates["group"].map(by_use.groupby("group")["photo"].first()).mask(contradicts, "")
     dropped = duplicates[duplicates["photo"] != duplicates["kept"]].sort_values("photo").reset_index(drop=True)
     kept = photos[~photos["photo"].isin(dropped["photo"])].reset_index(drop=True)

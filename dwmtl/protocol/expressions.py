@@ -51,6 +51,8 @@ def limit_neutral(labels: pd.DataFrame, *, max_per_subject: int, seed: int) -> p
     train identity, and they remain references of pairs, as where neutral is no class. So the limit evens out the
     classes and changes no pair.
 
+    Photos of nobody known are not limited: nobody can have too many of them.
+
     Args:
         labels: what `label_expressions` returns.
         max_per_subject: >= 1.
@@ -58,7 +60,7 @@ def limit_neutral(labels: pd.DataFrame, *, max_per_subject: int, seed: int) -> p
     Returns:
         The same rows in the same order; expression is empty where the limit took it.
     """
-    neutral = labels[labels["expression"] == NEUTRAL].sort_values("photo")
+    neutral = labels[(labels["expression"] == NEUTRAL) & (labels["subject"] != "")].sort_values("photo")
     ticket = pd.Series(np.random.default_rng(seed).permutation(len(neutral)), index=neutral.index)
     is_over = ticket.groupby(neutral["subject"]).rank() > max_per_subject
     return labels.assign(expression=labels["expression"].mask(is_over.reindex(labels.index, fill_value=False), ""))
@@ -71,7 +73,7 @@ def check_every_subject_is_labelled(labels: pd.DataFrame) -> None:
         ProtocolError: there is one; it is named.
     """
     labelled = set(labels.loc[labels["expression"] != "", "subject"])
-    without = sorted(set(labels["subject"]) - labelled)
+    without = sorted(set(labels["subject"]) - labelled - {""})
     if without:
         raise ProtocolError(
             f"no photo of {_list(without)} shows an expression. Label one, or take these subjects out of the "

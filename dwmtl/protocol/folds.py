@@ -23,8 +23,9 @@ def assign_folds(
 ) -> pd.DataFrame:
     """Cut the subjects into folds; each is in one.
 
-    The subjects are sorted, shuffled if there is a seed, and cut into consecutive parts whose sizes differ by at most
-    one, the larger parts first; so the folds depend on the names, the number of folds and the seed alone.
+    The subjects are sorted (those of joined sets mixed by their share), shuffled if there is a seed, and cut into
+    consecutive parts whose sizes differ by at most one, the larger parts first; so the folds depend on the names, the
+    number of folds and the seed alone.
 
     With `expressions` the subjects are dealt one by one instead, the most uneven first, to the fold that makes the
     photos of each expression spread most evenly over the folds; photos without an expression count as one of their
@@ -99,11 +100,23 @@ def _check_remaining(remaining: pd.DataFrame, open_folds: list[int]) -> None:
         )
 
 
+def _sorted_by_share(subjects: set[str]) -> list[str]:
+    """The subjects as sorted, those of joined sets mixed: a part of the list holds the same share of each set.
+
+    A subject's set is what stands before the first `/`; of one set the names are simply sorted.
+    """
+    of_set: dict[str, list[str]] = {}
+    for subject in sorted(subjects):
+        of_set.setdefault(subject.partition("/")[0] if "/" in subject else "", []).append(subject)
+    places = [(number / len(names), name) for names in of_set.values() for number, name in enumerate(names)]
+    return [name for _, name in sorted(places)]
+
+
 def _cut(photos: pd.DataFrame, num_parts: int, seed: int | None) -> dict[str, int]:
     """Subject -> part, from 0: consecutive parts of the sorted or shuffled subjects."""
     if not num_parts:
         return {}
-    names = sorted(set(photos["subject"]))
+    names = _sorted_by_share(set(photos["subject"]))
     order = np.arange(len(names)) if seed is None else np.random.default_rng(seed).permutation(len(names))
     return {names[subject]: part for part, cut in enumerate(np.array_split(order, num_parts)) for subject in cut}
 
@@ -127,17 +140,22 @@ def _some(names: list[str], most: int = 8) -> str:
 
 
 def with_set_names(given: dict[int, list[str]], subjects: set[str]) -> dict[int, list[str]]:
-    """Folds whose subjects may be named as their set names them (`P018`), by their full names (`oulu/P018`).
+    """Folds whose subjects may be named as their set names them (`P018`), or as another run's sets did
+    (`expression/P018`), by their full names (`oulu/P018`).
 
     A name that is no subject of exactly one set stays as it is, for `assign_folds` to refuse.
     """
     full: dict[str, list[str]] = {}
     for subject in subjects:
         full.setdefault(subject.partition("/")[2], []).append(subject)
-    return {
-        fold: [full[name][0] if name not in subjects and len(full.get(name, [])) == 1 else name for name in names]
-        for fold, names in given.items()
-    }
+
+    def resolved(name: str) -> str:
+        for short in (name, name.partition("/")[2]):
+            if name not in subjects and len(full.get(short, [])) == 1:
+                return full[short][0]
+        return name
+
+    return {fold: [resolved(name) for name in names] for fold, names in given.items()}
 
 
 def split(labels: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:

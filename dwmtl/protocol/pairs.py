@@ -28,7 +28,7 @@ import pandas as pd
 from dwmtl import tables
 from dwmtl.errors import ProtocolError
 from dwmtl.protocol.expressions import NEUTRAL
-from dwmtl.protocol.folds import split
+from dwmtl.protocol.folds import NO_FOLD, split
 
 
 def make_pairs(
@@ -57,11 +57,12 @@ def make_pairs(
             neutral where the references are to be; the fold has fewer than two test subjects, or its pairs are too
             few for the blocks.
     """
+    labels = labels[labels["fold"] != NO_FOLD]
     _check_required(labels, required_expressions)
     if references == "neutral" and not (labels["role"] == "neutral").any():
         raise ProtocolError(
             "no photo of the expression set is neutral, and a pair's reference is a neutral photo. "
-            "Point sets.expression at a set with neutral frames, or set pairs.references to all."
+            "Take a set of the role expression that has neutral frames, or set pairs.references to all."
         )
     _, test = split(labels, fold)
     if test["subject"].nunique() < 2:

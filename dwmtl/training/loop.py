@@ -214,8 +214,8 @@ def _end_epoch(epoch_rows: pd.DataFrame, network: FaceNetwork, weighting: Weight
 
 def _warn_if_stuck(losses: pd.Series, task: str, num_classes: int, epoch: int) -> None:
     """Say so when a loss stands at ln(classes): the head answers every class alike, it may be dead."""
-    chance = math.log(num_classes)
-    if (losses - chance).abs().max() < 1e-3 * chance:
+    chance, losses = math.log(num_classes), losses[losses > 0]  # a step without a label has loss 0
+    if len(losses) and (losses - chance).abs().max() < 1e-3 * chance:
         log.warning(
             "the %s loss stood at ln(%d) = %.3f all through epoch %d: the head gives every class the same logit. Under "
             "head.relu_on_logits a fresh head can die so; set tasks.%s.head.relu_on_logits to false.",

@@ -38,6 +38,7 @@ def pretrain(
     subjects = labels.drop_duplicates("identity").sort_values("identity")["subject"].tolist()
     card = model_card(params, {IDENTITY: subjects}, provenance={"made_by": "pretrain"})
     network = initial_network(card, seed=params.pretrain.seed)
+    network.num_shared_features(params.align.crop_px)  # an error now where the trunk cannot take such crops
     fitted = fit(
         network,
         FixedWeighting([1.0]),

@@ -89,7 +89,7 @@ class MultiTaskStep:
         gradients = self._task_gradients(losses)
         gramian = None if gradients is None else _gramian(gradients)
         given = WeightingInput(output.shared_features, losses.values, losses.has_label, gramian)
-        weights = mean_over_processes(self.weighting(given))
+        weights = self.weighting.weigh(given, over_processes=mean_over_processes)
         total = (weights * losses.values).sum()
         weighting_loss = self.weighting.weighting_loss(weights, given)
 
@@ -102,8 +102,11 @@ class MultiTaskStep:
         weighting_grad_norm = None
         if weighting_loss is not None:
             set_gradients(self.weighting_optimizer, weighting_loss)
-            weighting_grad_norm = self._update(self.weighting_optimizer)
-        grad_norm = self._update(self.optimizer)
+            weighting_grad_norm = self._clip(self.weighting_optimizer)
+        grad_norm = self._clip(self.optimizer)
+        if weighting_loss is not None:
+            self.weighting_optimizer.step()
+        self.optimizer.step()
         self._move_centers(output, labels)
         return StepResult(
             task_losses=losses.values.detach(),
@@ -148,15 +151,14 @@ class MultiTaskStep:
         for parameter, gradient in zip(own, _gradients(losses.values.sum(), own), strict=True):
             parameter.grad = gradient
 
-    def _update(self, optimizer: Optimizer) -> Tensor:
-        """Clip and apply the gradients; the norm before clipping."""
+    def _clip(self, optimizer: Optimizer) -> Tensor:
+        """Clip the gradients; the norm before clipping."""
         norm = nn.utils.clip_grad_norm_(parameters_of(optimizer), self.clip_grad_norm)
         if not torch.isfinite(norm):
             raise NonFiniteLossError(
                 "the gradient of finite losses is no finite number; the step was not applied. Lower "
                 "optimizer.learning_rate, or set precision to 32-true."
             )
-        optimizer.step()
         return norm
 
     def _move_centers(self, output: NetworkOutput, labels: dict[str, Tensor]) -> None:

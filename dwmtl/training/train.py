@@ -45,12 +45,13 @@ def train_fold(
     rows, tested = split(labels, fold)
     samples = _samples(rows, labels, identity_labels, expressions, aligned_dir, params, fold)
     start = load_card(start_dir)
-    if start.provenance.get("made_by") == "train":
-        _refuse_tested_subjects(start_dir, start.classes(IDENTITY), tested["subject"])
+    trained_before = sorted({*start.classes(IDENTITY), *start.provenance.get("trained_on", [])})
+    _refuse_tested_subjects(start_dir, trained_before, tested["subject"])
     provenance = {
         "made_by": "train",
         "fold": fold,
         "start": {"model": params.train.start, "weights_sha256": start.weights_sha256},
+        "trained_on": trained_before,  # and on its own classes: who must not be tested on
     }
     card = model_card(params, samples.classes, provenance=provenance)
     network = initial_network(card, seed=params.train.seed)
@@ -100,13 +101,14 @@ def _samples(
     elif num_subjects < 2:
         raise ProtocolError(
             f"fold {fold}: {num_subjects} training subjects with a face found; at least 2 are needed. Look at "
-            f"{aligned_dir}/expression/failures.csv and at labels.num_folds in params.yaml."
+            f"{aligned_dir}/expression/*/failures.csv and at labels.num_folds in params.yaml."
         )
     return fold_samples(expression_rows, identity_rows, params.tasks, expressions=expressions, all_labels=labels)
 
 
 def _refuse_tested_subjects(start_dir: Path, trained: list[str], tested: pd.Series) -> None:
-    both = sorted(set(trained) & set(tested))
+    bare = {name for name in trained if "/" not in name}  # a model from before sets had names
+    both = sorted({name for name in tested if name in trained or name.partition("/")[2] in bare})
     if both:
         raise ProtocolError(
             f"{start_dir} was trained on test subjects of this fold: {', '.join(both)}. Start from another model."

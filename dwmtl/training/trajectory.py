@@ -68,7 +68,10 @@ def empty_trajectory(tasks: tuple[str, ...]) -> pd.DataFrame:
 
 
 def final_losses(trajectory: pd.DataFrame) -> dict[str, float]:
-    """Means over the last epoch of the losses and weights, by column."""
+    """Means over the last epoch of the losses (of steps that had a label) and weights, by column."""
     last = trajectory[trajectory["epoch"] == trajectory["epoch"].max()]
     columns = [column for column in trajectory if column.startswith(("loss_", "weight_")) or column == "center_loss"]
-    return {column: round(float(value), 6) for column, value in last[columns].mean().items() if math.isfinite(value)}
+    values = last[columns]
+    is_loss = [column.startswith("loss_") for column in columns]
+    labelled = values.where((values > 0) | [not loss for loss in is_loss])  # a step without a label has loss 0
+    return {column: round(float(value), 6) for column, value in labelled.mean().items() if math.isfinite(value)}

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dwmtl.weighting.weighting import Weighting, WeightingInput, renormalize
+from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
 class DwaWeighting(Weighting):
@@ -23,7 +23,7 @@ class DwaWeighting(Weighting):
         self.register_buffer("last_losses", torch.full((num_tasks,), torch.nan))
 
     def forward(self, given: WeightingInput) -> Tensor:
-        return renormalize(self.task_weights, given.has_label)
+        return self.task_weights
 
     @torch.no_grad()
     def end_epoch(self, mean_losses: Tensor) -> None:

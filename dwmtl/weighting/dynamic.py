@@ -45,8 +45,10 @@ class DynamicWeighting(Weighting):
         self.register_buffer("floors", torch.tensor(floors or [0.0] * num_tasks), persistent=False)
 
     def forward(self, given: WeightingInput) -> Tensor:
-        weights = self.sample_weights(given.shared_features).mean(dim=0)
-        return renormalize(weights, given.has_label) + self.floors * given.has_label
+        return self.sample_weights(given.shared_features).mean(dim=0)
+
+    def masked(self, task_weights: Tensor, has_label: Tensor) -> Tensor:
+        return renormalize(task_weights, has_label) + self.floors * has_label
 
     def sample_weights(self, shared_features: Tensor) -> Tensor:
         """Task weights a sample, (B, T), before the floors; rows sum to 1."""

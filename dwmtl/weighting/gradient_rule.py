@@ -38,10 +38,13 @@ class GradientRuleWeighting(Weighting):
         if len(there) == 1:
             weights[there] = 1.0
         elif len(there):
-            weights[there] = self._apply(gramian).to(weights)
+            weights[there] = self._weights_of(gramian).to(weights)
         return weights
 
-    def _apply(self, gramian: Tensor) -> Tensor:
+    def masked(self, task_weights: Tensor, has_label: Tensor) -> Tensor:
+        return task_weights  # the rule was asked about the labelled tasks alone
+
+    def _weights_of(self, gramian: Tensor) -> Tensor:
         """The rule's weights; it draws from the global generator, which is lent to it in the state of our own."""
         state = torch.get_rng_state()
         torch.set_rng_state(self._generator.get_state())

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dwmtl.weighting.weighting import Weighting, WeightingInput, renormalize
+from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 _SMALLEST_WEIGHT = 1e-3
 
@@ -34,7 +34,7 @@ class GradNormWeighting(Weighting):
             self.task_weights.mul_(len(self.task_weights) / self.task_weights.sum())
             is_first = self.first_losses.isnan() & given.has_label
             self.first_losses[is_first] = given.task_losses.detach()[is_first]
-        return renormalize(self.task_weights, given.has_label)
+        return self.task_weights
 
     def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor:
         there = given.has_label

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dwmtl.weighting.weighting import Weighting, WeightingInput, renormalize
+from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
 class RlwWeighting(Weighting):
@@ -21,4 +21,4 @@ class RlwWeighting(Weighting):
 
     def forward(self, given: WeightingInput) -> Tensor:
         draw = torch.randn(self.num_tasks, generator=self._generator).to(given.task_losses.device)
-        return renormalize(torch.softmax(draw, dim=0), given.has_label)
+        return torch.softmax(draw, dim=0)

@@ -23,7 +23,10 @@ class UncertaintyWeighting(Weighting):
         self.log_variances = nn.Parameter(torch.full((num_tasks,), initial_log_variance))
 
     def forward(self, given: WeightingInput) -> Tensor:
-        return given.has_label / (2 * self.log_variances.exp())
+        return 1 / (2 * self.log_variances.exp())
+
+    def masked(self, task_weights: Tensor, has_label: Tensor) -> Tensor:
+        return task_weights * has_label
 
     def penalty(self, given: WeightingInput) -> Tensor:
         return (self.log_variances * given.has_label).sum() / 2

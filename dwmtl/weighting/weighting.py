@@ -3,6 +3,7 @@
 A weighting runs no backward pass, logs nothing and reads nobody's state; the training step does all of that.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,9 +43,24 @@ class Weighting(nn.Module):
     loss unweighted."""
 
     def forward(self, given: WeightingInput) -> Tensor:
-        """The task weights of a step: (T,), non-negative, 0 for a task without a label. What they sum to is the
-        rule's."""
+        """The task weights that the rule gives on this process's samples, (T,), not yet masked. What they sum to is the
+        rule's; they are non-negative (but for `imtl_g`, which may turn a task of several around)."""
         raise NotImplementedError
+
+    def masked(self, task_weights: Tensor, has_label: Tensor) -> Tensor:
+        """Weights of the whole batch, (T,), with 0 for a task without a labelled sample in it."""
+        return renormalize(task_weights, has_label)
+
+    def weigh(
+        self, given: WeightingInput, *, over_processes: Callable[[Tensor], Tensor] = lambda weights: weights
+    ) -> Tensor:
+        """The task weights of a step, (T,); 0 for a task without a label.
+
+        Args:
+            over_processes: the mean over the processes of a training; masks come after it, as a mean of ratios is not
+                the ratio of means.
+        """
+        return self.masked(over_processes(self(given)), given.has_label)
 
     def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor | None:
         """The scalar that the rule's own parameters minimise, lower is better; None if it has no loss of its own."""

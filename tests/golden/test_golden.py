@@ -45,6 +45,8 @@ class Golden:
 def folder(testdata) -> Path:
     folder = Path(os.environ.get("DWMTL_GOLDEN", testdata / "golden"))
     if not folder.is_dir():
+        if "DWMTL_GOLDEN" in os.environ:
+            pytest.fail(f"DWMTL_GOLDEN is {folder}: no such folder")
         pytest.skip(f"{folder}: no such folder")
     return folder
 

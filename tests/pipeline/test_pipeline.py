@@ -75,7 +75,11 @@ def project(tmp_path_factory) -> Project:
 
 @pytest.mark.slow
 def test_every_stage_runs_from_photos_to_a_report(project):
-    per_set = [f"{stage}@{role}" for stage in ("index", "align") for role in ("expression", "verification", "identity")]
+    per_set = [
+        f"{stage}@{role}"
+        for stage in ("index", "align", "facts", "data_card")
+        for role in ("expression", "verification", "identity")
+    ]
     once = ["render", "labels", "pairs", "pretrain", "train@0", "evaluate@0", "report"]
     assert sorted(project.first_run) == sorted(per_set + once)
     summary = json.loads((project.folder / "metrics/summary.json").read_text())

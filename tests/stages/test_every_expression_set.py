@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from dwmtl.datasets.packs.bin_pack import write_bin_pack
+from dwmtl.datasets.packs.record_io import write_record_pack
 from dwmtl.datasets.rendered.sets import render_identities, render_lfw, render_oulu_casia
 from dwmtl.params import load_params
+from dwmtl.protocol.folds import NO_FOLD
+from dwmtl.tables import EXPRESSION_LABELS, read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_SUBJECTS, NUM_FRAMES = 4, 4
@@ -16,6 +20,18 @@ EXPRESSIONS = ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")
 CK_PLUS = {"Anger": 1, "Disgust": 3, "Fear": 4, "Happiness": 5, "Sadness": 6, "Surprise": 7}
 JAFFE = {"Anger": "AN", "Disgust": "DI", "Fear": "FE", "Happiness": "HA", "Sadness": "SA", "Surprise": "SU"}
 YALE = {"Happiness": "happy", "Sadness": "sad", "Surprise": "surprised"}
+
+
+SMALL = {
+    "folds": [0],
+    "labels.num_folds": 2,
+    "pairs.num_blocks": 2,
+    "align.crop_px": 80,
+    "pretrain.num_epochs": 0,
+    "train.num_epochs": 1,
+    "train.batch_size": 4,
+    "tracking.enabled": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +98,7 @@ def stage(name: str):
 
 
 def chain(folder: Path, params: Path) -> dict:
-    """Every stage from the index to the evaluation of fold 0; its metrics."""
+    """Every stage from the index to the report of fold 0; its metrics."""
     sets = load_params(params).sets
     for name, values in sets.items():
         place = Path(values.role) / name
@@ -92,11 +108,32 @@ def chain(folder: Path, params: Path) -> dict:
     stage("labels")(folder / "index/expression", folder / "index/identity", folder / "facts", folder / "labels", params)
     stage("pairs")(folder / "labels", folder / "index/verification", folder / "pairs", params)
     stage("pretrain")(folder / "labels", folder / "aligned/identity", folder / "start", folder / "m0", params)
-    stage("train")(0, folder / "labels", folder / "aligned", folder / "start", folder / "model", folder / "m1", params)
-    stage("evaluate")(
-        0, folder / "model", folder / "labels", folder / "pairs", folder / "aligned", folder / "out", params
+    stage("train")(
+        0, folder / "labels", folder / "aligned", folder / "start", folder / "model", folder / "training/fold_0", params
     )
-    return json.loads((folder / "out/metrics.json").read_text())
+    stage("evaluate")(
+        0,
+        folder / "model",
+        folder / "labels",
+        folder / "pairs",
+        folder / "aligned",
+        folder / "evaluation/fold_0",
+        params,
+    )
+    for name, values in sets.items():
+        tables = [folder / table / values.role / name for table in ("index", "facts", "aligned")]
+        stage("data_card")(name, *tables, folder / "labels", folder / "cards" / name, params)
+    stage("report")(
+        folder / "training",
+        folder / "evaluation",
+        folder / "aligned",
+        folder / "labels",
+        folder / "report",
+        folder / "summary.json",
+        folder / "plots",
+        params,
+    )
+    return json.loads((folder / "evaluation/fold_0/metrics.json").read_text())
 
 
 @pytest.mark.slow
@@ -108,21 +145,57 @@ def test_the_whole_chain_runs(rendered, write_params, tmp_path, adapter, make, n
     make(rendered, tmp_path / "set")
     params = write_params(
         {
+            **SMALL,
             "sets.expression.adapter": adapter,
             "sets.expression.folder": tmp_path / "set",
             "sets.verification.folder": rendered / "lfw",
             "sets.identity.folder": rendered / "identities",
-            "folds": [0],
-            "labels.num_folds": 2,
-            "pairs.num_blocks": 2,
-            "align.crop_px": 80,
-            "pretrain.num_epochs": 0,
-            "train.num_epochs": 1,
-            "train.batch_size": 4,
-            "tracking.enabled": False,
         }
     )
     metrics = chain(tmp_path / "run", params)
     assert len(metrics["expression"]["per_class"]) == num_classes
     assert metrics["verification"]["num_pairs"] == 20
     assert 0 <= metrics["authentication"]["accuracy"] <= 1
+
+
+def packs(rendered: Path, folder: Path) -> None:
+    """Six people in a RecordIO pack, a verification pack of twenty pairs, and a table of faces of nobody known."""
+    faces = [frame(rendered, subject, "Anger", 0) for subject in range(NUM_SUBJECTS)]
+    people = [(number, faces[number % NUM_SUBJECTS].read_bytes()) for number in range(6) for _ in range(2)]
+    write_record_pack(folder / "rec", people, height_px=112, width_px=112)
+    pictures = [faces[(number + pair * (number % 2)) % 4].read_bytes() for pair in range(20) for number in (0, 1)]
+    (folder / "bin").mkdir()
+    write_bin_pack(folder / "bin/faces.bin", pictures, [pair % 2 == 0 for pair in range(20)])
+    lines = ["photo,subject,expression"]
+    for expression in ("Anger", "Surprise", "Happiness"):
+        put(frame(rendered, 0, expression, NUM_FRAMES - 1), folder / f"nobody/{expression}.jpeg")
+        lines.append(f"{expression}.jpeg,,{'joy' if expression == 'Happiness' else expression.lower()}")
+    (folder / "nobody/faces.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.slow
+def test_sets_of_one_role_are_joined_and_packs_are_read_as_they_are(rendered, write_params, tmp_path):
+    packs(rendered, tmp_path)
+    source = {"role": "expression", "adapter": "oulu_casia", "is_aligned": False, "expressions": None}
+    names = {"anger": "anger", "surprise": None, "joy": "happiness"}
+    sets = {
+        "nobody": source | {"adapter": "csv_table", "folder": str(tmp_path / "nobody"), "expressions": names},
+        "oulu": source | {"folder": str(rendered / "oulu_casia")},
+        "pairs": source | {"role": "verification", "adapter": "bin_pack", "folder": str(tmp_path / "bin")},
+        "people": source | {"role": "identity", "adapter": "record_pack", "folder": str(tmp_path / "rec")},
+    }
+    for name in ("pairs", "people", "nobody"):
+        sets[name] |= {"is_aligned": True}
+    metrics = chain(tmp_path / "run", write_params({**SMALL, "sets": sets, "train.sets": ["expression", "identity"]}))
+    assert metrics["verification"]["num_pairs"] == 20
+    assert metrics["verification"]["accuracy_interval"] is None  # the pack does not say who is on it
+    labels = read_table(tmp_path / "run/labels/expression.csv", EXPRESSION_LABELS)
+    nobody = labels[labels["subject"] == ""].set_index("photo")
+    assert nobody["expression"].to_dict() == {"nobody/Anger.jpeg": "anger", "nobody/Happiness.jpeg": "happiness"}
+    assert (nobody["fold"] == NO_FOLD).all()
+    training = json.loads((tmp_path / "run/training/fold_0/training.json").read_text())
+    assert training["num_photos"] == 2 * 6 * NUM_FRAMES + 2 + 12
+    assert training["num_subjects"] == 2 + 6
+    page = (tmp_path / "run/report/report.md").read_text()
+    assert "expressions: csv_table, oulu_casia; verification: bin_pack; identities: record_pack" in page
+    assert "# Data card: nobody, a set of the role expression" in (tmp_path / "run/cards/nobody/card.md").read_text()

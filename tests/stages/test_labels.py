@@ -26,6 +26,13 @@ def _expression_rows(*subjects: str) -> list[tuple]:
     ]
 
 
+def _write_facts(folder: Path, manifest: Path, same: dict[str, str]) -> None:
+    """A picture a photo, but for those that are the `same` as another photo."""
+    photos = tables.read_table(manifest / "manifest.csv", tables.MANIFEST)["photo"]
+    rows = [(photo, same.get(photo, photo), "", 9, 9) for photo in photos]
+    tables.write_table(pd.DataFrame(rows, columns=list(tables.PHOTO_FACTS)), folder / "facts.csv")
+
+
 @pytest.fixture
 def run(tmp_path, write_params):
     """Runs the stage on a small expression set and a small identity set in tmp_path, with changed params."""
@@ -33,6 +40,9 @@ def run(tmp_path, write_params):
     _write_manifest(
         tmp_path / "identity/identity", [(f"{n}/{i}", n, "", 0, "", "identity") for n in "ab" for i in range(2)]
     )
+
+    for role in ("expression", "identity"):
+        _write_facts(tmp_path / "facts" / role / role, tmp_path / role / role, {})
 
     def run(changes: dict[str, object]) -> subprocess.CompletedProcess:
         params = write_params(changes)
@@ -141,13 +151,6 @@ def test_neutral_photos_over_the_limit_lose_their_class_and_stay(run, tmp_path):
     assert sorted(neutral["expression"]) == [""] * 10 + ["neutral"] * 5
 
 
-def _write_facts(folder: Path, manifest: Path, same: dict[str, str]) -> None:
-    """A picture a photo, but for those that are the `same` as another photo."""
-    photos = tables.read_table(manifest / "manifest.csv", tables.MANIFEST)["photo"]
-    rows = [(photo, same.get(photo, photo), "", 9, 9) for photo in photos]
-    tables.write_table(pd.DataFrame(rows, columns=list(tables.PHOTO_FACTS)), folder / "facts.csv")
-
-
 def test_duplicates_are_dropped_and_listed(run, tmp_path):
     same = {"P2/anger/2": "P2/happiness/2", "P3/happiness/0": "P3/anger/0", "P4/anger/1": "P4/anger/0"}
     _write_facts(tmp_path / "facts/expression/expression", tmp_path / "expression/expression", same)
@@ -169,8 +172,18 @@ def test_duplicates_are_dropped_and_listed(run, tmp_path):
     assert identities["photo"].tolist() == ["identity/a/0", "identity/b/0", "identity/b/1"]
 
 
-def test_dropping_duplicates_without_facts_is_one_message(run, tmp_path):
-    done = run({"labels.num_folds": 2, "labels.drop_duplicates": True})
+def test_duplicates_that_matter_are_told_and_listed_where_they_are_kept(run, tmp_path):
+    same = {"P2/anger/2": "P5/anger/2", "P3/happiness/0": "P3/anger/0"}
+    _write_facts(tmp_path / "facts/expression/expression", tmp_path / "expression/expression", same)
+    done = run({"labels.num_folds": 2})
+    assert "WARNING: 2 photos of the expression set are the same as one of another fold" in done.stderr
+    listed = tables.read_table(tmp_path / "labels/duplicates.csv", tables.DUPLICATES)
+    assert listed["is_harmless"].tolist() == [False, False, True, True]
+
+
+def test_a_set_without_facts_is_one_message(run, tmp_path):
+    (tmp_path / "facts/identity/identity/facts.csv").unlink()
+    done = run({"labels.num_folds": 2})
     assert done.returncode == 1
     assert "facts.csv: no such table. Run `dvc repro` to make it." in done.stderr
     assert not (tmp_path / "labels").exists()

@@ -40,7 +40,8 @@ def test_weights_of_facenet_pytorch_go_in_and_come_out_again(facenet, tmp_path):
     classes.write_text(json.dumps({"identity": ["Ann", "Bob", "Cyd"]}))
     done = dwmtl("import-checkpoint", facenet, "--out", tmp_path / "model", "--classes", classes, "--crop-px", 112)
     assert done.returncode == 0, done.stderr
-    assert "inception_resnet_v1, identity (3 classes), crops of 112 px standardised fixed" in done.stdout
+    assert "network.trunk inception_resnet_v1, network.bottleneck 512, network.standardization fixed" in done.stdout
+    assert "identity (3 classes); crops of 112 px" in done.stdout
     _, card = load_model(tmp_path / "model")
     assert card.classes("identity") == ["Ann", "Bob", "Cyd"]
     assert card.weights_sha256 in done.stdout

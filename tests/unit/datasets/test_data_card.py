@@ -25,7 +25,7 @@ from dwmtl.datasets.photo_source import open_pictures
 from dwmtl.stage import write_json
 from dwmtl.tables import BOX, CROPS, FAILURES, PHOTO_FACTS
 
-SOURCE = {"role": "expression", "adapter": "oulu_casia", "folder": "/sets/oulu"}
+SOURCE = {"name": "oulu", "role": "expression", "adapter": "oulu_casia", "folder": "/sets/oulu"}
 
 
 def row(photo: str, subject: str, expression: str = "", role: str = "peak", **others: object) -> dict:

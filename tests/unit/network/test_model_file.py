@@ -85,7 +85,7 @@ def test_a_branch_with_a_bottleneck_fills_one_without(tmp_path):
     [
         ({"trunk": "inception_resnet_v1"}, r"its network\.trunk is facelivenet, and params\.yaml has inception"),
         ({"standardization": "fixed"}, r"its network\.standardization is per_image"),
-        ({"bottleneck": 16}, r"it has none for the network's branches\.identity\.bottleneck"),
+        ({"bottleneck": 16}, r"its network\.bottleneck is None, and params\.yaml has 16"),
     ],
 )
 def test_a_start_of_another_kind_is_an_error_and_fills_nothing(saved, change, message):
@@ -95,6 +95,13 @@ def test_a_start_of_another_kind_is_an_error_and_fills_nothing(saved, change, me
     with pytest.raises(ModelFileError, match=message):
         start_from(network, make_card(change), folder)
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_bottleneck_is_not_dropped_in_silence(tmp_path):
+    narrow = make_card({"bottleneck": 16})
+    save_model(build_network(narrow), narrow, tmp_path)
+    with pytest.raises(ModelFileError, match=r"its network\.bottleneck is 16, and params\.yaml has None"):
+        start_from(build_network(make_card()), make_card(), tmp_path)
 
 
 def test_a_start_on_other_crops_is_told(saved, caplog):
@@ -120,6 +127,9 @@ def test_the_moving_average_is_loaded_where_asked(saved, tmp_path):
     assert load_card(tmp_path).weights_sha256 == model_sha256(tmp_path)
     loaded, _ = load_model(tmp_path, averaged=True)
     torch.testing.assert_close(loaded.state_dict(), averaged.state_dict(), rtol=0, atol=0)
+    (tmp_path / "model_ema.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes())
+    with pytest.raises(ModelFileError, match=r"model_ema\.safetensors is not the file"):
+        load_model(tmp_path, averaged=True)
 
 
 def test_a_missing_model_is_named(tmp_path):

@@ -122,13 +122,14 @@ def test_inception_resnet_v1_repeats_its_blocks_5_10_5_times(make_network):
     assert len(network.branches["identity"].blocks) == 5 + 1
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_050", "convnext_atto"])
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv3_small_050", "convnext_atto", "swin_tiny_patch4_window7_224"])
 def test_a_backbone_of_timm_is_a_trunk_with_the_same_heads(make_network, name):
     network = make_network(CLASSES, trunk=f"timm:{name}").eval()
+    crop_px = 224 if "224" in name else 112
     with torch.no_grad():
-        output = network(torch.randn(2, 3, 112, 112))
+        output = network(torch.randn(2, 3, crop_px, crop_px))
     assert output.shared_features.ndim == 4
-    assert output.shared_features[0].numel() == network.num_shared_features(112)
+    assert output.shared_features[0].numel() == network.num_shared_features(crop_px)
     assert output.logits["expression"].shape == (2, 7)
     assert network.last_shared_layer()
 

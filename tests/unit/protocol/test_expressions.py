@@ -137,3 +137,10 @@ def test_neutral_photos_are_drawn_by_seed_and_not_by_the_order_of_rows():
     )
     assert first == shuffled
     assert first != other
+
+
+def test_neutral_photos_of_nobody_known_are_not_limited():
+    nobody = [(f"fer/{number}", "", "", "neutral") for number in range(5)]
+    labels = label_expressions(_manifest(("a/1", "a/s", "sad", "peak"), ("a/2", "a/s", "", "neutral"), *nobody))
+    limited = limit_neutral(labels, max_per_subject=1, seed=0)
+    assert (limited["expression"] == "neutral").sum() == 6

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dwmtl import tables
 from dwmtl.errors import ProtocolError
-from dwmtl.protocol.folds import assign_folds, split
+from dwmtl.protocol.folds import assign_folds, split, with_set_names
 
 SUBJECTS = st.sets(st.text(min_size=1, max_size=4), min_size=2, max_size=40)
 
@@ -23,7 +23,8 @@ def _textbook_folds(subjects: set[str], num_folds: int) -> dict[str, int]:
 
 
 @given(SUBJECTS, st.integers(1, 10))
-def test_folds_without_a_seed_are_the_sorted_subjects_cut(subjects, num_folds):
+def test_folds_of_one_set_without_a_seed_are_the_sorted_subjects_cut(subjects, num_folds):
+    subjects = {f"set/{name}" for name in subjects}
     num_folds = min(num_folds, len(subjects))
     folds = assign_folds(subjects, num_folds=num_folds, seed=None)
     assert dict(zip(folds["subject"], folds["fold"], strict=True)) == _textbook_folds(subjects, num_folds)
@@ -175,3 +176,16 @@ def test_subject_on_both_sides_of_a_split_is_an_error_that_names_it():
 def test_split_at_a_fold_of_nobody_is_an_error_that_lists_the_folds():
     with pytest.raises(ProtocolError, match="no subject is in fold 7; there are folds 0, 1"):
         split(pd.DataFrame({"subject": ["a", "b"], "fold": [0, 1]}), 7)
+
+
+def test_every_fold_holds_its_share_of_each_joined_set():
+    subjects = [f"oulu/{number:02d}" for number in range(12)] + [f"yale/{number:02d}" for number in range(6)]
+    folds = assign_folds(subjects, num_folds=3, seed=None)
+    counts = folds.groupby([folds["subject"].str.partition("/")[0], "fold"]).size()
+    assert counts.to_dict() == {**{("oulu", fold): 4 for fold in range(3)}, **{("yale", fold): 2 for fold in range(3)}}
+
+
+def test_subjects_of_a_given_split_are_found_by_their_sets_names():
+    subjects = {"oulu/P1", "oulu/P2", "yale/P2"}
+    given = {0: ["P1", "expression/P1", "P2"], 1: ["oulu/P2"]}
+    assert with_set_names(given, subjects) == {0: ["oulu/P1", "oulu/P1", "P2"], 1: ["oulu/P2"]}

@@ -32,6 +32,8 @@ def make_step(name: str) -> MultiTaskStep:
     ).eval()
     section = params.train.weighting.model_copy(update={"name": name})
     weighting = make_weighting(section, num_features=1792, tasks=TASKS, seed=0)
+    if name == "dynamic":
+        torch.nn.init.normal_(weighting.unit.weight, std=5.0)  # weights that differ much from sample to sample
     return MultiTaskStep(
         network=network,
         weighting=weighting,
@@ -49,10 +51,14 @@ def make_step(name: str) -> MultiTaskStep:
     )
 
 
+MASKED = {**LABELS, "glasses": torch.full((4,), NO_LABEL)}  # nobody in the whole batch has a label of the task
+
+
 def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
     """Two steps; every parameter after them, the centres, and what was recorded."""
-    step = make_step(name)
-    results = [step(CROPS[part], {task: values[part] for task, values in LABELS.items()}) for _ in range(2)]
+    step = make_step(name.removesuffix(" masked"))
+    labels = MASKED if name.endswith("masked") else LABELS
+    results = [step(CROPS[part], {task: values[part] for task, values in labels.items()}) for _ in range(2)]
     return {
         **step.network.state_dict(),
         **{f"weighting.{key}": value for key, value in step.weighting.state_dict().items()},
@@ -71,7 +77,10 @@ def work(rank: int, names: list[str], folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-NAMES = ["dynamic", "naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"]
+NAMES = [
+    *("dynamic", "naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"),
+    *("dynamic masked", "uncertainty masked", "upgrad masked"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@ import logging
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -10,7 +11,7 @@ from dwmtl.datasets.crops import read_crop
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.params import HiddenHeadParams, OptimizerParams, load_params
 from dwmtl.training.crops import CropDataset, ShuffledBatches
-from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.training.loop import WeightingOptimizer, _warn_if_stuck, fit
 from dwmtl.training.trajectory import final_losses
 from dwmtl.weighting.dwa import DwaWeighting
 from dwmtl.weighting.dynamic import DynamicWeighting
@@ -161,9 +162,10 @@ def test_rates_by_epoch_are_followed(train, new_network):
     assert trajectory.groupby("epoch")["learning_rate"].unique().tolist() == [[0.01], [0.001]]
 
 
-@pytest.mark.parametrize("name", ["naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"])
-def test_bf16_trains_with_float32_losses_and_weights(train, new_network, name):
+@pytest.mark.parametrize("name", ["dynamic", "naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"])
+def test_every_kind_of_rule_trains_in_bf16(train, new_network, name):
     weighting = {
+        "dynamic": lambda: None,
         "naive_dynamic": lambda: NaiveDynamicWeighting(1792, 2, normalize_logits=True),
         "uncertainty": lambda: UncertaintyWeighting(2, initial_log_variance=-0.5),
         "gradnorm": lambda: GradNormWeighting(2, alpha=1.5),
@@ -219,3 +221,19 @@ def test_a_crop_is_read_as_it_was_written(dataset):
     crop, labels, index = dataset[3]
     assert np.array_equal(crop.permute(1, 2, 0).numpy(), read_crop(dataset.paths[3]))
     assert (labels.tolist(), index) == ([1, 0], 3)
+
+
+def test_a_dead_head_is_told_in_batches_that_mostly_lack_its_label(caplog):
+    losses = pd.Series([0.0, math.log(3), 0.0])
+    _warn_if_stuck(losses, "expression", 3, epoch=1)
+    assert "the expression loss stood at ln(3)" in caplog.text
+    caplog.clear()
+    _warn_if_stuck(pd.Series([0.0, 0.0]), "expression", 3, epoch=1)
+    assert caplog.text == ""
+
+
+def test_the_last_losses_are_those_of_steps_with_a_label():
+    trajectory = pd.DataFrame(
+        {"epoch": [0, 1, 1], "loss_hat": [9.0, 0.0, 2.0], "weight_hat": [1.0, 0.0, 0.5], "center_loss": 0.25}
+    )
+    assert final_losses(trajectory) == {"loss_hat": 2.0, "weight_hat": 0.25, "center_loss": 0.25}

@@ -88,7 +88,7 @@ def test_detached_weights_change_exactly_the_trunks_gradient(make_step):
         torch.nn.init.normal_(step.weighting.unit.weight, std=3.0)
         output = step.network(CROPS)
         losses = step.task_losses(output, LABELS)
-        weights = step.weighting(WeightingInput(output.shared_features, losses.values, losses.has_label))
+        weights = step.weighting.weigh(WeightingInput(output.shared_features, losses.values, losses.has_label))
         set_gradients(step.optimizer, (weights * losses.values).sum())
         gradients[detach] = {name: p.grad for name, p in step.network.named_parameters() if p.grad is not None}
     for name, gradient in gradients[False].items():
@@ -247,3 +247,42 @@ def test_uncertainty_adds_its_penalty_to_what_is_minimised_alone(make_step):
     assert result.total_loss.item() == pytest.approx((half_inverse * result.task_losses.sum()).item(), rel=1e-5)
     expected = -0.5 - 0.01 * (0.5 - half_inverse * result.task_losses)
     torch.testing.assert_close(weighting.log_variances.detach(), expected)
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_gradients_of_both_losses_equal_their_longhand_twins(make_step, detach):
+    """Trunk: the sum of w_t grad L_t and, unless detached, L_t grad w_t. Unit: the sum of grad w_t / (L_t + sigma)."""
+    weighting = DynamicWeighting(1792, 2, normalize_logits=False, detach_weights=detach, sigma=0.01)
+    step = make_step(weighting, clip_grad_norm=1e9)
+    torch.nn.init.normal_(weighting.unit.weight, std=3.0)
+    trunk, unit = next(iter(step.network.trunk.parameters())), weighting.unit.weight
+    output = step.network(CROPS)
+    losses = step.task_losses(output, LABELS).values
+    weights = weighting.sample_weights(output.shared_features).mean(dim=0)
+    expected_trunk, expected_unit = torch.zeros_like(trunk), torch.zeros_like(unit)
+    for weight, loss in zip(weights, losses, strict=True):
+        expected_trunk += weight.detach() * torch.autograd.grad(loss, trunk, retain_graph=True)[0]
+        if not detach:
+            expected_trunk += loss.detach() * torch.autograd.grad(weight, trunk, retain_graph=True)[0]
+        expected_unit += torch.autograd.grad(weight, unit, retain_graph=True)[0] / (loss.detach() + 0.01)
+    step(CROPS, LABELS)
+    torch.testing.assert_close(trunk.grad, expected_trunk, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(unit.grad, expected_unit, rtol=1e-3, atol=1e-6)
+
+
+def test_neither_update_is_applied_where_one_gradient_is_no_number(make_step):
+    step = make_step()
+    step.network.heads["expression"][0].weight.register_hook(lambda gradient: gradient * float("nan"))
+    network, unit = snapshot(step.network), snapshot(step.weighting)
+    with pytest.raises(NonFiniteLossError, match="the step was not applied"):
+        step(CROPS, LABELS)
+    torch.testing.assert_close(snapshot(step.network), network, rtol=0, atol=0)
+    torch.testing.assert_close(snapshot(step.weighting), unit, rtol=0, atol=0)
+
+
+def test_losses_weights_and_centres_are_float32_under_bf16(make_step):
+    step = make_step(autocast=lambda: torch.autocast("cpu", dtype=torch.bfloat16))
+    result = step(CROPS, LABELS)
+    values = [result.task_losses, result.task_weights, result.weighting_loss, result.total_loss]
+    assert {value.dtype for value in values} == {torch.float32}
+    assert step.task_losses_of["identity"].center.centers.dtype == torch.float32

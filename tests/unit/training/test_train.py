@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from dwmtl.errors import ProtocolError
-from dwmtl.network.model_file import model_sha256
+from dwmtl.network.model_file import load_card, model_sha256
 from dwmtl.params import Params, load_params
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, write_table
 from dwmtl.training.pretrain import pretrain
@@ -148,6 +148,16 @@ def test_a_start_that_was_trained_on_the_folds_subjects_is_refused(train, tmp_pa
     with pytest.raises(ProtocolError, match="was trained on test subjects of this fold: expression/C, expression/D"):
         train(1, start_dir=tmp_path / "model")
     train(0, start_dir=tmp_path / "model")
+
+
+def test_a_start_that_once_started_from_the_folds_subjects_is_refused(train, start, tmp_path):
+    card = load_card(start)
+    shutil.copytree(start, tmp_path / "start")
+    provenance = {**card.provenance, "trained_on": [SUBJECTS[0]]}
+    (tmp_path / "start/model.json").write_text(card.model_copy(update={"provenance": provenance}).model_dump_json())
+    with pytest.raises(ProtocolError, match="was trained on test subjects of this fold: expression/A"):
+        train(0, start_dir=tmp_path / "start")
+    assert train(1, start_dir=tmp_path / "start").card.provenance["trained_on"][0] == SUBJECTS[0]
 
 
 def test_the_identity_set_trains_along_with_labels_of_its_own(train):

@@ -26,7 +26,7 @@ def make_unit(num_tasks: int = 2, **changes) -> DynamicWeighting:
 @pytest.mark.parametrize("num_tasks", [2, 3, 5])
 @pytest.mark.parametrize("normalize_logits", [True, False])
 def test_dynamic_weights_sum_to_one(num_tasks, normalize_logits):
-    weights = make_unit(num_tasks, normalize_logits=normalize_logits)(
+    weights = make_unit(num_tasks, normalize_logits=normalize_logits).weigh(
         seen(torch.randn(4, 3, 2, 2), torch.ones(num_tasks))
     )
     assert weights.shape == (num_tasks,)
@@ -42,7 +42,7 @@ def test_dynamic_weights_equal_their_longhand_twin():
         z = z / z.norm()
         a = torch.stack([(unit.unit.weight[t] * z).sum() + unit.unit.bias[t] for t in range(2)])
         expected += a.exp() / a.exp().sum() / 4
-    torch.testing.assert_close(unit(seen(features, torch.ones(2))), expected)
+    torch.testing.assert_close(unit.weigh(seen(features, torch.ones(2))), expected)
 
 
 @given(scale=st.floats(1e-6, 1e6), seed=st.integers(0, 1000))
@@ -59,7 +59,9 @@ def test_normalised_logits_keep_two_weights_between_their_bounds(scale, seed):
 
 def test_the_scale_of_the_features_does_not_matter():
     unit, features = make_unit(), torch.randn(4, 3, 2, 2)
-    torch.testing.assert_close(unit(seen(features, torch.ones(2))), unit(seen(1000 * features, torch.ones(2))))
+    torch.testing.assert_close(
+        unit.weigh(seen(features, torch.ones(2))), unit.weigh(seen(1000 * features, torch.ones(2)))
+    )
 
 
 def test_weighting_loss_equals_its_closed_form():
@@ -72,9 +74,9 @@ def minimise(unit: DynamicWeighting, loss_of, steps: int = 50) -> torch.Tensor:
     optimizer = torch.optim.SGD(unit.parameters(), lr=0.1)
     for _ in range(steps):
         optimizer.zero_grad()
-        loss_of(unit(seen(features, losses)), losses).backward()
+        loss_of(unit.weigh(seen(features, losses)), losses).backward()
         optimizer.step()
-    return unit(seen(features, losses)).detach()
+    return unit.weigh(seen(features, losses)).detach()
 
 
 @pytest.mark.parametrize("normalize_logits", [True, False])
@@ -94,7 +96,7 @@ def test_the_naive_unit_moves_weight_to_the_smaller_loss():
 def test_detached_weights_send_no_gradient_to_the_features():
     features = torch.randn(2, 3, 2, 2, requires_grad=True)
     for detach in (True, False):
-        weights = make_unit(detach_weights=detach)(seen(features, torch.ones(2)))
+        weights = make_unit(detach_weights=detach).weigh(seen(features, torch.ones(2)))
         gradient = torch.autograd.grad(weights[0], features, allow_unused=True)[0]
         assert (gradient is None) == detach
 
@@ -110,8 +112,8 @@ def test_a_task_without_a_label_gets_no_weight_and_the_others_all():
     features = torch.randn(4, 3, 2, 2)
     losses, has_label = torch.tensor([1.0, 0.0, 2.0]), torch.tensor([True, False, True])
     unit = make_unit(3)
-    weights = unit(WeightingInput(features, losses, has_label))
-    free = unit(seen(features, losses))
+    weights = unit.weigh(WeightingInput(features, losses, has_label))
+    free = unit.weigh(seen(features, losses))
     torch.testing.assert_close(weights, torch.stack([free[0], torch.tensor(0.0), free[2]]) / (free[0] + free[2]))
     loss = unit.weighting_loss(weights, WeightingInput(features, losses, has_label))
     torch.testing.assert_close(loss, weights[0] / 1.01 + weights[2] / 2.01)
@@ -121,10 +123,10 @@ def test_floors_are_added_to_the_weights_of_labelled_tasks():
     features, losses = torch.randn(4, 3, 2, 2), torch.ones(3)
     free, raised = make_unit(3), make_unit(3, floors=[0.1, 0.2, 0.3])
     torch.testing.assert_close(
-        raised(seen(features, losses)), free(seen(features, losses)) + torch.tensor([0.1, 0.2, 0.3])
+        raised.weigh(seen(features, losses)), free.weigh(seen(features, losses)) + torch.tensor([0.1, 0.2, 0.3])
     )
     masked = WeightingInput(features, losses, torch.tensor([False, True, True]))
-    assert raised(masked)[0] == 0
+    assert raised.weigh(masked)[0] == 0
 
 
 def test_three_tasks_are_led_to_the_hardest():
@@ -133,8 +135,8 @@ def test_three_tasks_are_led_to_the_hardest():
     optimizer = torch.optim.SGD(unit.parameters(), lr=0.5)
     for _ in range(100):
         optimizer.zero_grad()
-        unit.weighting_loss(unit(seen(features, losses)), seen(features, losses)).backward()
+        unit.weighting_loss(unit.weigh(seen(features, losses)), seen(features, losses)).backward()
         optimizer.step()
-    weights = unit(seen(features, losses))
+    weights = unit.weigh(seen(features, losses))
     assert weights.argmax() == 1
     assert weights[2] > weights[0]

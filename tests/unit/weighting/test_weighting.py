@@ -53,10 +53,10 @@ def test_every_weighting_by_its_name_weighs_the_labelled_tasks_alone(name, has_l
     torch.manual_seed(0)
     weighting = make_weighting(weighting_params(name), num_features=8, tasks=TASKS, seed=0)
     gradients = torch.randn(3, 20, generator=torch.Generator().manual_seed(1)) * torch.tensor(has_label)[:, None]
-    weights = weighting(seen([1.0, 2.0, 0.5], has_label, gradients)).detach()
+    weights = weighting.weigh(seen([1.0, 2.0, 0.5], has_label, gradients)).detach()
     assert weights.shape == (3,)
     assert (weights[~torch.tensor(has_label)] == 0).all()
-    assert (weights >= 0).all()
+    assert (weights >= 0).all() or name == "imtl_g"  # which may turn one of several tasks around
     assert weights.isfinite().all()
     if name != "single_task":
         assert weights.sum() > 0.2
@@ -70,62 +70,62 @@ def test_fixed_weights_without_a_meaning_are_refused(weights):
 
 def test_fixed_weights_are_scaled_to_sum_to_one_in_the_order_of_the_tasks():
     params = weighting_params("fixed", weights={"glasses": 2.0, "expression": 1.0, "identity": 1.0})
-    weights = make_weighting(params, num_features=8, tasks=TASKS, seed=0)(seen([1.0, 1.0, 1.0]))
+    weights = make_weighting(params, num_features=8, tasks=TASKS, seed=0).weigh(seen([1.0, 1.0, 1.0]))
     assert weights.tolist() == [0.25, 0.25, 0.5]
 
 
 def test_a_single_task_has_all_the_weight():
     params = weighting_params("single_task", task="expression")
     weighting = make_weighting(params, num_features=8, tasks=TASKS, seed=0)
-    assert weighting(seen([1.0, 1.0, 1.0])).tolist() == [0, 1, 0]
-    assert weighting(seen([1.0, 1.0, 1.0], [True, False, True])).tolist() == [0, 0, 0]
+    assert weighting.weigh(seen([1.0, 1.0, 1.0])).tolist() == [0, 1, 0]
+    assert weighting.weigh(seen([1.0, 1.0, 1.0], [True, False, True])).tolist() == [0, 0, 0]
 
 
 def test_uncertainty_equals_its_longhand_twin_and_learns_the_losses():
     """Minimising sum L / (2 e^s) + s / 2 over s has the closed form e^s = L."""
     weighting, losses = UncertaintyWeighting(2, initial_log_variance=-0.5), [2.0, 0.5]
     given = seen(losses)
-    total = (weighting(given) * given.task_losses).sum() + weighting.penalty(given)
+    total = (weighting.weigh(given) * given.task_losses).sum() + weighting.penalty(given)
     expected = sum(loss / (2 * math.exp(-0.5)) + -0.5 / 2 for loss in losses)
     assert total.item() == pytest.approx(expected, rel=1e-6)
     optimizer = torch.optim.SGD(weighting.parameters(), lr=0.5)
     for _ in range(300):
         optimizer.zero_grad()
-        ((weighting(given) * given.task_losses).sum() + weighting.penalty(given)).backward()
+        ((weighting.weigh(given) * given.task_losses).sum() + weighting.penalty(given)).backward()
         optimizer.step()
     torch.testing.assert_close(weighting.log_variances.detach().exp(), torch.tensor(losses), rtol=1e-3, atol=0)
 
 
 def test_uncertainty_of_a_task_without_a_label_stays():
     weighting, given = UncertaintyWeighting(2, initial_log_variance=-0.5), seen([2.0, 0.0], [True, False])
-    ((weighting(given) * given.task_losses).sum() + weighting.penalty(given)).backward()
+    ((weighting.weigh(given) * given.task_losses).sum() + weighting.penalty(given)).backward()
     assert weighting.log_variances.grad[1] == 0
 
 
 def test_dwa_is_ones_for_two_epochs_and_then_its_longhand_twin():
     weighting, given = DwaWeighting(2, temperature=2.0), seen([1.0, 1.0])
-    assert weighting(given).tolist() == [1, 1]
+    assert weighting.weigh(given).tolist() == [1, 1]
     weighting.end_epoch(torch.tensor([4.0, 2.0]))
-    assert weighting(given).tolist() == [1, 1]
+    assert weighting.weigh(given).tolist() == [1, 1]
     weighting.end_epoch(torch.tensor([1.0, 1.8]))
     exponents = [math.exp(1.0 / 4.0 / 2.0), math.exp(1.8 / 2.0 / 2.0)]
-    assert weighting(given).tolist() == pytest.approx([2 * e / sum(exponents) for e in exponents], rel=1e-6)
+    assert weighting.weigh(given).tolist() == pytest.approx([2 * e / sum(exponents) for e in exponents], rel=1e-6)
 
 
 def test_dwa_takes_a_task_without_a_label_for_one_that_stands_still():
     weighting = DwaWeighting(2, temperature=2.0)
     weighting.end_epoch(torch.tensor([4.0, torch.nan]))
     weighting.end_epoch(torch.tensor([4.0, 2.0]))
-    assert weighting(seen([1.0, 1.0])).tolist() == pytest.approx([1, 1])
+    assert weighting.weigh(seen([1.0, 1.0])).tolist() == pytest.approx([1, 1])
 
 
 def test_rlw_draws_anew_every_step_from_its_seed_alone():
     first, second, other = (RlwWeighting(2, seed=seed) for seed in (3, 3, 4))
-    draws = [first(seen([1.0, 1.0])) for _ in range(3)]
+    draws = [first.weigh(seen([1.0, 1.0])) for _ in range(3)]
     torch.manual_seed(9)
-    assert all(torch.equal(draw, second(seen([1.0, 1.0]))) for draw in draws)
+    assert all(torch.equal(draw, second.weigh(seen([1.0, 1.0]))) for draw in draws)
     assert not torch.equal(draws[0], draws[1])
-    assert not torch.equal(draws[0], other(seen([1.0, 1.0])))
+    assert not torch.equal(draws[0], other.weigh(seen([1.0, 1.0])))
     assert draws[0].sum().item() == pytest.approx(1)
 
 
@@ -140,9 +140,9 @@ def longhand_gradnorm(weights, norms, losses, first_losses, alpha):
 def test_gradnorm_equals_its_longhand_twin():
     weighting = GradNormWeighting(2, alpha=1.5)
     gradients = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
-    weighting(seen([2.0, 1.0], gradients=gradients))
+    weighting.weigh(seen([2.0, 1.0], gradients=gradients))
     given = seen([1.0, 0.9], gradients=gradients)
-    weights = weighting(given)
+    weights = weighting.weigh(given)
     assert weights.tolist() == [1, 1]
     loss = weighting.weighting_loss(weights, given)
     assert loss.item() == pytest.approx(longhand_gradnorm([1, 1], [5, 1], [1.0, 0.9], [2.0, 1.0], 1.5), rel=1e-6)
@@ -157,15 +157,15 @@ def test_gradnorm_takes_weight_from_the_task_with_the_larger_gradient():
     for _ in range(300):
         given = seen([1.0, 1.0], gradients=gradients)
         optimizer.zero_grad()
-        weighting.weighting_loss(weighting(given), given).backward()
+        weighting.weighting_loss(weighting.weigh(given), given).backward()
         optimizer.step()
-    weights = weighting(seen([1.0, 1.0], gradients=gradients)).detach()
+    weights = weighting.weigh(seen([1.0, 1.0], gradients=gradients)).detach()
     assert weights.sum().item() == pytest.approx(2, abs=1e-5)
     assert (weights * torch.tensor([5.0, 1.0])).tolist() == pytest.approx([5 / 3, 5 / 3], abs=0.05)
 
 
 def rule(name: str, gradients: torch.Tensor) -> torch.Tensor:
-    return GradientRuleWeighting(name, seed=0)(seen([1.0] * len(gradients), gradients=gradients))
+    return GradientRuleWeighting(name, seed=0).weigh(seen([1.0] * len(gradients), gradients=gradients))
 
 
 def test_mgda_equals_the_closed_form_of_two_tasks():
