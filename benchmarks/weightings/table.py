@@ -91,6 +91,8 @@ def draw(runs: pd.DataFrame) -> str:
             there = runs[runs["data_set"] == data_set]
             for axes, (measure, short) in zip(panels[row], MEASURES.items(), strict=True):
                 for place, weighting in enumerate(weightings):
+                    if weighting not in set(there["weighting"]):
+                        continue  # not run on this set
                     values = paired(there, weighting, measure)
                     axes.plot(values, np.full(len(values), place), ".", color="#3b8fd4", alpha=0.45)
                     error = values.std(ddof=1) / np.sqrt(len(values))
