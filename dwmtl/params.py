@@ -80,6 +80,9 @@ class AlignParams(Section):
         description="which of several faces is taken"
     )
     batch_size: PositiveInt = Field(description="photos of one size detected together")
+    crops_a_shard: PositiveInt | None = Field(
+        description="crops in one archive; null: a file each, which DVC bears up to some hundred thousand [10000]"
+    )
 
     @model_validator(mode="after")
     def _margin_leaves_a_face(self):

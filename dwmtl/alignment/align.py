@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from dwmtl.alignment.crop import box_with_margin, center_box, choose_face, cut
 from dwmtl.alignment.detector import Detections, Detector
+from dwmtl.datasets.crop_store import CropWriter
 from dwmtl.errors import DataSetError, UnreadablePhotoError
 from dwmtl.params import AlignParams
 from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS
@@ -37,7 +38,8 @@ def align(
 ) -> Aligned:
     """Find the face of every photo that the protocol uses, and write its crop.
 
-    Crops are PNG files below `crops_dir/photos`, named after their photos.
+    Crops are PNG pictures below `crops_dir`, named after their photos, each a file or in archives of
+    `params.crops_a_shard`.
 
     Args:
         manifest: columns `tables.MANIFEST`; rows of the role `unused` are passed over.
@@ -53,11 +55,14 @@ def align(
         _require_inside(photos_dir, photo)
     rows: dict[str, dict[str, object]] = {}
     reasons: dict[str, str] = {}
-    with tqdm(total=len(photos), desc="align", unit="photo", disable=None) as progress:
+    with (
+        CropWriter(crops_dir, crops_a_shard=params.crops_a_shard) as writer,
+        tqdm(total=len(photos), desc="align", unit="photo", disable=None) as progress,
+    ):
         for names, batch in _batches_of_one_size(photos, photos_dir, params.batch_size, reasons, read):
             detections = [None] * len(batch) if detector is None else detector(np.stack(batch))
             for name, photo, found in zip(names, batch, detections, strict=True):
-                rows[name] = _crop(name, photo, found, crops_dir, params)
+                rows[name] = _crop(name, photo, found, writer, params)
                 if found is not None and not len(found):
                     reasons[name] = "no face found; the photo's centre is cropped"
             progress.update(len(names))
@@ -109,12 +114,11 @@ def _batches_of_one_size(
 
 
 def _crop(
-    name: str, photo: np.ndarray, found: Detections | None, crops_dir: Path, params: AlignParams
+    name: str, photo: np.ndarray, found: Detections | None, writer: CropWriter, params: AlignParams
 ) -> dict[str, object]:
     """Write one photo's crop; its row. `found` is None for a photo that is a crop already."""
     size = photo.shape[:2]
-    crop = f"photos/{name}.png"
-    row: dict[str, object] = {"photo": name, "crop": crop, "num_faces": 1 if found is None else len(found)}
+    row: dict[str, object] = {"photo": name, "num_faces": 1 if found is None else len(found)}
     if found is None:
         box = (0, 0, size[1], size[0])
         row |= {"status": "aligned", "chosen_by": "declared"}
@@ -128,7 +132,4 @@ def _crop(
     else:
         box = center_box(size)
         row |= {"status": "fallback", "chosen_by": "photo_center"}
-    path = crops_dir / crop
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cut(photo, box, crop_px=params.crop_px).save(path, "PNG")
-    return row
+    return row | {"crop": writer.write(name, cut(photo, box, crop_px=params.crop_px))}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from dwmtl.datasets.crop_store import open_crop
 from dwmtl.datasets.joined import set_of
 from dwmtl.errors import TableError
 from dwmtl.tables import CROPS, read_table
@@ -13,7 +14,7 @@ from dwmtl.tables import CROPS, read_table
 
 def read_crop(path: Path | str) -> np.ndarray:
     """A crop's file -> (S, S, 3) uint8, RGB."""
-    with Image.open(path) as picture:
+    with open_crop(path) as picture:
         return np.array(picture.convert("RGB"))
 
 

@@ -33,6 +33,7 @@ OWNERS = {
     "PIL": (
         "dwmtl/alignment/crop.py",
         "dwmtl/datasets/contact_sheet.py",
+        "dwmtl/datasets/crop_store.py",
         "dwmtl/datasets/crops.py",
         "dwmtl/datasets/fer2013.py",
         "dwmtl/datasets/photos.py",

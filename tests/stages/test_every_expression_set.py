@@ -186,7 +186,10 @@ def test_sets_of_one_role_are_joined_and_packs_are_read_as_they_are(rendered, wr
     }
     for name in ("pairs", "people", "nobody"):
         sets[name] |= {"is_aligned": True}
-    metrics = chain(tmp_path / "run", write_params({**SMALL, "sets": sets, "train.sets": ["expression", "identity"]}))
+    metrics = chain(
+        tmp_path / "run",
+        write_params({**SMALL, "sets": sets, "train.sets": ["expression", "identity"], "align.crops_a_shard": 10}),
+    )
     assert metrics["verification"]["num_pairs"] == 20
     assert metrics["verification"]["accuracy_interval"] is None  # the pack does not say who is on it
     labels = read_table(tmp_path / "run/labels/expression.csv", EXPRESSION_LABELS)
