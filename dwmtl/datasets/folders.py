@@ -6,13 +6,16 @@ from dwmtl.datasets.data_set import DataSet, folders_of, manifest, pictures_of
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every picture one folder down; the folder's name is the subject. Other files and empty folders are passed over.
+    """Every picture one folder down, or two, where a person has so many that they are spread over folders; the first
+    folder's name is the subject. Other files and empty folders are passed over.
 
     `num_peak_frames` has no meaning here.
     """
     photos, subjects = [], []
     for subject in folders_of(folder):
         names = pictures_of(folder / subject)
+        for part in folders_of(folder / subject):
+            names += [f"{part}/{name}" for name in pictures_of(folder / subject / part)]
         photos += [f"{subject}/{name}" for name in names]
         subjects += [subject] * len(names)
     return DataSet(manifest({"photo": photos, "subject": subjects}))

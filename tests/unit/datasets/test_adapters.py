@@ -226,3 +226,11 @@ def test_yale_says_who_wears_glasses(tmp_path):
     assert photos["glasses"].to_dict() == {
         "subject01.glasses": "on", "subject01.happy": "", "subject01.noglasses": "off",
     }  # fmt: skip
+
+
+def test_a_person_spread_over_folders_is_read_whole(make_tree):
+    folder = make_tree("ann/1.jpg", "ann/001/2.jpg", "bob/1.jpg")
+    source = SetParams(role="identity", adapter="folders", folder=str(folder), is_aligned=False, expressions=None)
+    photos = read_data_set("people", source, num_peak_frames=1).photos
+    assert photos["photo"].tolist() == ["ann/001/2.jpg", "ann/1.jpg", "bob/1.jpg"]
+    assert photos["subject"].tolist() == ["ann", "ann", "bob"]
