@@ -146,7 +146,8 @@ def import_checkpoint(
     _print_names("left at initial values", imported.initial)
     tasks = ", ".join(f"{task} ({len(values.classes)} classes)" for task, values in card.tasks.items())
     print(
-        f"{out}: {card.network.trunk}, {tasks}, crops of {card.crop_px} px standardised {card.network.standardization}"
+        f"{out}: network.trunk {card.network.trunk}, network.bottleneck {card.network.bottleneck}, "
+        f"network.standardization {card.network.standardization}; {tasks}; crops of {card.crop_px} px"
     )
     print(f"sha256 {card.weights_sha256}")
 

@@ -406,7 +406,9 @@ def test_the_defects_of_the_real_yale_are_found(testdata, tmp_path):
     folder = testdata / "real" / "yale"
     manifest = yale.read(folder, num_peak_frames=1).photos
     facts = photo_facts(open_pictures("yale", folder), manifest["photo"])
-    card = card_of(manifest, facts=facts, source={"role": "expression", "adapter": "yale", "folder": "yale"})
+    card = card_of(
+        manifest, facts=facts, source={"name": "yale", "role": "expression", "adapter": "yale", "folder": "yale"}
+    )
     assert (card["photos"]["num"], card["subjects"]["num"]) == (164, 15)
     assert card["sizes"]["most_frequent"] == [{"width_px": 320, "height_px": 243, "num_photos": 164}]
     contradictory, *others = card["duplicates"]["groups"]
