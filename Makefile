@@ -39,10 +39,10 @@ status: .venv/installed ## what `make repro` would run
 deps: .venv/installed ## rewrite the stages' lists of dwmtl files in dvc.yaml after an import changed
 	$(BIN)/python .ci/stage_deps.py --write
 
-compare: .venv/installed-test ## train and evaluate every weighting (about an hour; resumable), see benchmarks/weightings
+compare: .venv/installed-test ## train and evaluate every weighting (hours on two cores; resumable), see benchmarks/weightings
 	$(BIN)/dvc repro benchmarks/weightings/dvc.yaml
 
-figure-2: repro ## the paper's Figure 2 from trainings of ours, both forms of the unit (about four minutes)
+figure-2: repro ## the paper's Figure 2 from trainings of ours, both forms of the unit
 	$(BIN)/python benchmarks/figure_2.py --labels data/labels --aligned data/aligned --start data/models/pretrain \
 		--out docs/images/figure_2.svg
 

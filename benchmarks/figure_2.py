@@ -20,7 +20,7 @@ VARIANTS = {"normalised logits (the published figure)": True, "logits as they ar
 
 
 def main(
-    labels: Path, aligned: Path, start: Path, out: Path, num_epochs: int = 12, params: Path = Path("params.yaml")
+    labels: Path, aligned: Path, start: Path, out: Path, num_epochs: int = 8, params: Path = Path("params.yaml")
 ) -> None:
     """Train both variants and draw the figure; the trajectories lie beside it."""
     values = load_params(params)

@@ -8,33 +8,25 @@ Prints the median time of a step and its ratio to fixed weights' (median over th
 import platform
 import time
 from statistics import median
-from typing import Annotated
+from typing import Annotated, get_args
 
 import torch
 import typer
 
 from dwmtl.compute import make_fabric
 from dwmtl.network.network import FaceNetwork
-from dwmtl.params import UnitParams, load_params
+from dwmtl.params import UnitParams, WeightingParams, load_params
 from dwmtl.training.loop import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.by_name import make_weighting
 
-NAMES = [
-    "equal",
-    "dynamic",
-    "naive_dynamic",
-    "uncertainty",
-    "dwa",
-    "rlw",
-    "gradnorm",
-    "pcgrad",
-    "cagrad",
-    "mgda",
-    "upgrad",
-]
 BASELINE = "equal"
+NAMES = [
+    name
+    for name in get_args(WeightingParams.model_fields["name"].annotation)
+    if name not in (BASELINE, "fixed", "single_task")  # constants, as the baseline
+]
 
 
 def main(
@@ -47,7 +39,7 @@ def main(
     only: Annotated[str, typer.Option(help="weightings by commas; all by default")] = "",
 ) -> None:
     """Time a step under each weighting."""
-    names = [BASELINE, *(only.split(",") if only else NAMES[1:])]
+    names = [BASELINE, *(only.split(",") if only else NAMES)]
     fabric = make_fabric(accelerator, precision=precision)
     steps = {name: make_step(name, crop_px, num_identities, fabric) for name in names}
     generator = torch.Generator().manual_seed(0)

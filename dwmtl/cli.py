@@ -29,6 +29,16 @@ class Flip(StrEnum):
     sum = "sum"
 
 
+DistanceOption = Annotated[Distance, typer.Option(help="between embeddings of length 1")]
+FlipOption = Annotated[Flip, typer.Option(help="what becomes of the mirrored image's embedding")]
+SubtractMeanOption = Annotated[
+    bool, typer.Option("--subtract-mean", help="take the mean embedding of the other folds' pairs away")
+]
+FarTargetOption = Annotated[
+    list[float], typer.Option(help="false accept rate at which VAL and TAR are given; may be given again")
+]
+
+
 @app.callback()
 def dwmtl() -> None:
     """Multi-task learning of faces: identity and expression. The pipeline is run by `dvc repro`."""
@@ -39,14 +49,10 @@ def score_pairs(
     embeddings: Annotated[Path, typer.Option(help="an .npz: names (N,), embeddings (N, D), [embeddings_flipped]")],
     pairs: Annotated[Path, typer.Option(help="LFW's pairs.txt, or a file like it; its blocks are the folds")],
     out: Annotated[Path, typer.Option(help="the JSON file to write")],
-    distance: Annotated[Distance, typer.Option(help="between embeddings of length 1")] = Distance.squared_euclidean,
-    flip: Annotated[Flip, typer.Option(help="what becomes of the mirrored image's embedding")] = Flip.none,
-    subtract_mean: Annotated[
-        bool, typer.Option("--subtract-mean", help="take the mean embedding of the other folds' pairs away")
-    ] = False,
-    far_target: Annotated[
-        list[float], typer.Option(help="false accept rate at which VAL and TAR are given; may be given again")
-    ] = (1e-3,),  # a tuple, as a default must not change
+    distance: DistanceOption = Distance.squared_euclidean,
+    flip: FlipOption = Flip.none,
+    subtract_mean: SubtractMeanOption = False,
+    far_target: FarTargetOption = (1e-3,),  # a tuple, as a default must not change
 ) -> None:
     """Score anybody's embeddings by the LFW verification protocol: accuracy, VAL and TAR at a FAR, AUC, EER."""
     from dwmtl.evaluation.score_pairs import score_pairs as score
@@ -71,14 +77,10 @@ def evaluate(
         Path | None, typer.Option(help="instead: a folder of aligned crops, Name/Name_0001.jpg, with --pairs")
     ] = None,
     pairs: Annotated[Path | None, typer.Option(help="LFW's pairs.txt, or a file like it; for --folder")] = None,
-    distance: Annotated[Distance, typer.Option(help="between embeddings of length 1")] = Distance.squared_euclidean,
-    flip: Annotated[Flip, typer.Option(help="what becomes of the mirrored crop's embedding")] = Flip.none,
-    subtract_mean: Annotated[
-        bool, typer.Option("--subtract-mean", help="take the mean embedding of the other folds' pairs away")
-    ] = False,
-    far_target: Annotated[
-        list[float], typer.Option(help="false accept rate at which VAL and TAR are given; may be given again")
-    ] = (1e-3,),
+    distance: DistanceOption = Distance.squared_euclidean,
+    flip: FlipOption = Flip.none,
+    subtract_mean: SubtractMeanOption = False,
+    far_target: FarTargetOption = (1e-3,),
     batch_size: Annotated[int, typer.Option(min=1, help="crops the network sees at a time")] = 64,
     accelerator: Annotated[Accelerator, typer.Option(help="auto: a GPU if there is one")] = Accelerator.auto,
 ) -> None:

@@ -319,7 +319,7 @@ class SingleTaskWeightingParams(Section):
 class UncertaintyWeightingParams(Section):
     """Homoscedastic uncertainty (Kendall et al. 2018): sum of L / (2 e^s) + s / 2, s a parameter a task."""
 
-    initial_log_variance: float = Field(description="s at the start [-0.5 in the authors' comparison]")
+    initial_log_variance: float = Field(description="s at the start [-0.5]")
 
 
 class DwaWeightingParams(Section):
@@ -334,12 +334,11 @@ class GradNormWeightingParams(UnitParams):
     alpha: NonNegativeFloat = Field(description="how strongly slow tasks are pulled on [1.5]")
 
 
-GRADIENT_RULES = ("pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl")
-"""Rules of the library TorchJD on the tasks' gradients of the whole trunk."""
-
-
 class WeightingParams(Section):
-    """The rule that weighs the tasks, and the settings of each rule that has any; only the named one's matter."""
+    """The rule that weighs the tasks, and the settings of each rule that has any; only the named one's matter.
+
+    The names from `pcgrad` on are TorchJD's rules on the tasks' gradients of the whole trunk.
+    """
 
     name: Literal[
         "dynamic", "naive_dynamic", "fixed", "equal", "single_task", "uncertainty", "dwa", "rlw", "gradnorm",

@@ -6,9 +6,9 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from dwmtl.datasets.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
-from dwmtl.datasets.data_card import data_card
-from dwmtl.datasets.data_card_markdown import CONTACT_SHEET, data_card_markdown
+from dwmtl.data_card.card import data_card
+from dwmtl.data_card.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
+from dwmtl.data_card.markdown import CONTACT_SHEET, data_card_markdown
 from dwmtl.datasets.joined import set_of
 from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder, write_json

@@ -35,7 +35,8 @@ def evaluate_model(
     """
     labels = read_table(labels_dir / "expression.csv", EXPRESSION_LABELS, others_are_text=True)
     _, labels = split(labels, fold)
-    _refuse_trained_subjects(fold, card.classes(IDENTITY), labels["subject"])
+    trained = [*card.classes(IDENTITY), *card.provenance.get("trained_on", [])]
+    _refuse_trained_subjects(fold, trained, labels["subject"])
     own = read_table(pairs_dir / f"fold_{fold}.csv", EXPRESSION_PAIRS)
     other = read_table(pairs_dir / "verification.csv", VERIFICATION_PAIRS)
     named = {

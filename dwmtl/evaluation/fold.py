@@ -9,8 +9,8 @@ import pandas as pd
 
 from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.authentication import Authentication, authenticate
+from dwmtl.evaluation.classification import ClassScore, score_classes
 from dwmtl.evaluation.embedding import Answers
-from dwmtl.evaluation.expression import ClassScore, score_classes
 from dwmtl.evaluation.intervals import accuracy_intervals
 from dwmtl.evaluation.verification import Verification, tar_at, verify
 from dwmtl.network.network import EXPRESSION

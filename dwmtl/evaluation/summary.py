@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dwmtl.errors import TableError
-from dwmtl.evaluation.expression import ClassScore, score_classes
+from dwmtl.evaluation.classification import ClassScore, score_classes
 from dwmtl.evaluation.intervals import accuracy_intervals
 from dwmtl.tables import EVALUATED_PAIRS, read_table
 

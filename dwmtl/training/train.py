@@ -107,8 +107,7 @@ def _samples(
 
 
 def _refuse_tested_subjects(start_dir: Path, trained: list[str], tested: pd.Series) -> None:
-    bare = {name for name in trained if "/" not in name}  # a model from before sets had names
-    both = sorted({name for name in tested if name in trained or name.partition("/")[2] in bare})
+    both = sorted(set(trained) & set(tested))
     if both:
         raise ProtocolError(
             f"{start_dir} was trained on test subjects of this fold: {', '.join(both)}. Start from another model."

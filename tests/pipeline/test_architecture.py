@@ -15,7 +15,7 @@ imported_names = runpy.run_path(str(REPOSITORY / ".ci" / "stage_deps.py"))["impo
 ROWS = [
     {"__main__"},
     {"stages", "cli"},
-    {"training", "evaluation", "alignment", "tracking"},
+    {"training", "evaluation", "alignment", "data_card", "tracking"},
     {"datasets", "network", "weighting", "protocol"},
     {"params", "tables", "stage", "compute"},
     {"errors"},
@@ -32,7 +32,7 @@ OWNERS = {
     "tensorflow": ("dwmtl/network/tensorflow_checkpoint.py",),
     "PIL": (
         "dwmtl/alignment/crop.py",
-        "dwmtl/datasets/contact_sheet.py",
+        "dwmtl/data_card/contact_sheet.py",
         "dwmtl/datasets/crop_store.py",
         "dwmtl/datasets/crops.py",
         "dwmtl/datasets/fer2013.py",
@@ -42,11 +42,14 @@ OWNERS = {
 }
 
 PURE = (
-    "dwmtl/datasets/data_card*.py",
+    "dwmtl/data_card/card.py",
+    "dwmtl/data_card/cautions.py",
+    "dwmtl/data_card/defects.py",
+    "dwmtl/data_card/markdown.py",
     "dwmtl/protocol/*.py",
     "dwmtl/weighting/*.py",
     "dwmtl/evaluation/verification.py",
-    "dwmtl/evaluation/expression.py",
+    "dwmtl/evaluation/classification.py",
     "dwmtl/evaluation/authentication.py",
     "dwmtl/evaluation/intervals.py",
 )

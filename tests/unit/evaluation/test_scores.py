@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from dwmtl.evaluation.authentication import authenticate
-from dwmtl.evaluation.expression import score_classes
+from dwmtl.evaluation.classification import score_classes
 
 CLASSES = ["anger", "happiness", "neutral"]
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dwmtl.datasets import yale
-from dwmtl.datasets.contact_sheet import (
+from dwmtl.data_card.card import MAX_SUBJECTS_LISTED, data_card
+from dwmtl.data_card.contact_sheet import (
     NUM_COLUMNS,
     NUM_SUBJECTS,
     SIDE_PX,
@@ -16,9 +16,9 @@ from dwmtl.datasets.contact_sheet import (
     contact_sheet,
     write_contact_sheet,
 )
-from dwmtl.datasets.data_card import MAX_SUBJECTS_LISTED, data_card
-from dwmtl.datasets.data_card_defects import MAX_LISTED, duplicates, lacks
-from dwmtl.datasets.data_card_markdown import data_card_markdown
+from dwmtl.data_card.defects import MAX_LISTED, duplicates, lacks
+from dwmtl.data_card.markdown import data_card_markdown
+from dwmtl.datasets import yale
 from dwmtl.datasets.data_set import manifest as make_manifest
 from dwmtl.datasets.photo_facts import photo_facts
 from dwmtl.datasets.photo_source import open_pictures
@@ -209,13 +209,14 @@ def test_a_photo_without_a_label_contradicts_nothing():
     assert (found["num_groups"], found["num_contradictory"]) == (1, 0)
 
 
-def test_equal_pixels_of_another_shape_are_another_picture():
+def test_equal_pixels_of_another_shape_are_another_picture(tmp_path):
     manifest = grid(1)
-    facts = make_facts(manifest, P0_anger="x", P0_happiness="x")
-    assert duplicates(manifest.assign(fold=pd.NA), facts)["num_groups"] == 1
-    facts["width_px"] = pd.array([6, 8], "Int64")
-    facts["height_px"] = pd.array([8, 6], "Int64")
-    assert duplicates(manifest.assign(fold=pd.NA), facts)["num_groups"] == 0
+    first, second = manifest["photo"]
+    for shape, num_groups in (((6, 8, 3), 1), ((8, 6, 3), 0)):
+        Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / first, "PNG")
+        Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / second, "BMP")
+        facts = photo_facts(open_pictures("folders", tmp_path), manifest["photo"])
+        assert duplicates(manifest.assign(fold=pd.NA), facts)["num_groups"] == num_groups
 
 
 def test_unreadable_photos_are_compared_by_their_bytes_and_missing_ones_not_at_all():

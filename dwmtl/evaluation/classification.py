@@ -1,4 +1,4 @@
-"""Expression recognition: is the named expression the right one? Pure; opens no file."""
+"""Is the named class, of an expression or of a further task, the right one? Pure; opens no file."""
 
 from dataclasses import dataclass
 

@@ -7,8 +7,8 @@ the set are cut, and the counts beside them are not. Knows no path and nothing o
 
 import pandas as pd
 
-from dwmtl.datasets.data_card_cautions import cautions
-from dwmtl.datasets.data_card_defects import MAX_LISTED, duplicates, lacks
+from dwmtl.data_card.cautions import cautions
+from dwmtl.data_card.defects import MAX_LISTED, duplicates, lacks
 from dwmtl.tables import BOX, MANIFEST, STATUSES
 
 MAX_SUBJECTS_LISTED = 200

@@ -1,11 +1,11 @@
 """What is wrong with a set in itself: the same picture twice, and photos that a subject lacks. Tables in, rows out."""
 
 import re
-from collections.abc import Iterator
 
 import pandas as pd
 
 from dwmtl.datasets.data_set import PICTURE_ENDINGS
+from dwmtl.protocol.duplicates import find_duplicates
 
 MAX_LISTED = 50
 """Groups of duplicates, photos of a group, or subjects that a card lists; the counts beside them know no limit."""
@@ -30,8 +30,8 @@ def duplicates(photos: pd.DataFrame, facts: pd.DataFrame) -> dict[str, object]:
         num_groups, num_photos (in them), num_same_bytes, num_contradictory, num_across_folds (groups), and `groups`:
         contradictory ones first, then by photo, at most MAX_LISTED, each with at most MAX_LISTED photos and names.
     """
-    there = photos.merge(facts, on="photo", how="inner", validate="one_to_one")
-    groups = [_group(rows) for rows in _same_pictures(there)]
+    found = find_duplicates(photos.merge(facts, on="photo", how="inner", validate="one_to_one"))
+    groups = [_group(rows) for _, rows in found.groupby("group")]
     groups.sort(key=lambda group: (not group["contradicts"], group["photos"]))
     return {
         "num_groups": len(groups),
@@ -43,25 +43,16 @@ def duplicates(photos: pd.DataFrame, facts: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _same_pictures(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The rows of each group of two or more; an unreadable photo is compared by its bytes."""
-    sizes = table["width_px"].astype(str) + "x" + table["height_px"].astype(str)
-    keys = (table["pixels_sha256"] + " " + sizes).where(table["pixels_sha256"] != "", table["bytes_sha256"])
-    is_repeated = keys.duplicated(keep=False) & (table["bytes_sha256"] != "")
-    for _, rows in table[is_repeated].groupby(keys[is_repeated]):
-        yield rows
-
-
 def _group(rows: pd.DataFrame) -> dict[str, object]:
-    subjects, expressions = (sorted(set(rows[column]) - {""}) for column in ("subject", "expression"))
-    named = {"expression": expressions, "subject": subjects}
+    """A group of `tables.DUPLICATES` as a card tells it."""
+    first = rows.iloc[0]
     return {
         "num_photos": len(rows),
-        "photos": sorted(rows["photo"])[:MAX_LISTED],
-        "same": "bytes" if rows["bytes_sha256"].nunique() == 1 else "pixels",
-        "subjects": subjects[:MAX_LISTED],
-        "expressions": expressions[:MAX_LISTED],
-        "contradicts": [label for label, values in named.items() if len(values) > 1],
+        "photos": rows["photo"].tolist()[:MAX_LISTED],
+        "same": "bytes" if first["is_same_bytes"] else "pixels",
+        "subjects": sorted(set(rows["subject"]) - {""})[:MAX_LISTED],
+        "expressions": sorted(set(rows["expression"]) - {""})[:MAX_LISTED],
+        "contradicts": [label for label in ("expression", "subject") if first[f"is_contradicting_{label}"]],
         "folds": sorted(int(fold) for fold in rows["fold"].dropna().unique()),
     }
 

@@ -17,7 +17,7 @@ def cautions(card: dict[str, object]) -> list[str]:
     """Sentences, the gravest kinds first; none where nothing stands out.
 
     Args:
-        card: what `data_card.data_card` builds, without its cautions.
+        card: what `card.data_card` builds, without its cautions.
     """
     return [
         *_source(card),

@@ -20,7 +20,7 @@ def data_card_markdown(card: dict[str, object]) -> str:
     """The page; the same card gives the same text.
 
     Args:
-        card: what `data_card.data_card` returns.
+        card: what `card.data_card` returns.
     """
     parts = [_head(card), _cautions(card), _sheet(card), _photos(card), _subjects(card["subjects"])]
     parts += [_folds(card["folds"]), _pairs(card["pairs"]), _alignment(card["alignment"]), _sizes(card["sizes"])]
