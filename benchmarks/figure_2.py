@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dwmtl.compute import launch
 from dwmtl.evaluation.figures import trajectories_svg
 from dwmtl.params import Params, load_params
 from dwmtl.stage import run
@@ -51,7 +52,8 @@ def train(params: Params, labels: Path, aligned: Path, start: Path) -> pd.DataFr
         identity_labels=read_table(labels / "identity.csv", IDENTITY_LABELS),
         aligned_dir=aligned,
         start_dir=start,
-    ).trajectory
+        fabric=launch(params.compute, precision=params.train.precision),
+    ).fitted.trajectory
 
 
 if __name__ == "__main__":

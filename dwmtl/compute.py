@@ -1,22 +1,50 @@
-"""What a stage runs on: the device and the precision, by Lightning Fabric."""
+"""What a stage runs on: device, precision and processes, by Lightning Fabric."""
+
+import os
 
 import torch
 from lightning_fabric import Fabric
 
 from dwmtl.errors import ParamsError
+from dwmtl.params import ComputeParams
 
 
-def make_fabric(accelerator: str, *, precision: str = "32-true") -> Fabric:
-    """A Fabric on one device.
+def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: int = 1, num_nodes: int = 1) -> Fabric:
+    """A Fabric, not yet launched.
 
     Args:
         accelerator: `auto` (a GPU if there is one), `cpu` or `cuda`.
-        precision: `32-true` or `bf16-mixed`.
+        precision: `32-true`, `bf16-mixed`, or `auto`: bf16 on a GPU that has it.
+        num_devices: processes on this node, each with a device of its own (on a CPU: with a share of its cores).
+        num_nodes: of a job that `torchrun` or a cluster's scheduler started.
     Raises:
-        ParamsError: `cuda` on a machine where torch sees no CUDA device.
+        ParamsError: `cuda` on a machine where torch sees no CUDA device, or fewer than `num_devices`.
     """
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise ParamsError("compute.accelerator is cuda, and torch sees no CUDA device. Set it to auto or cpu.")
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    return Fabric(accelerator=accelerator, devices=1, precision=precision)
+    if accelerator == "cuda" and torch.cuda.device_count() < num_devices:
+        raise ParamsError(
+            f"compute.num_devices must be <= the CUDA devices that torch sees ({torch.cuda.device_count()}). "
+            f"Got {num_devices} instead."
+        )
+    if precision == "auto":
+        precision = "bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    return Fabric(accelerator=accelerator, devices=num_devices, num_nodes=num_nodes, precision=precision)
+
+
+def launch(compute: ComputeParams, *, precision: str) -> Fabric:
+    """A Fabric in every process of a training; the others are started here, running this process's command again.
+
+    Call it before anything is written. Under `torchrun`, or a cluster's scheduler, the processes are there already.
+    """
+    if compute.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    fabric = make_fabric(
+        compute.accelerator, precision=precision, num_devices=compute.num_devices, num_nodes=compute.num_nodes
+    )
+    fabric.launch()
+    return fabric

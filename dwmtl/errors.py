@@ -7,7 +7,8 @@ DwmtlError
 ├── ProtocolError          labels, folds or pairs that cannot be made from what is there
 ├── TableError             a table between two stages lacks a column or a row
 ├── ModelFileError         a file of weights that does not fit the network
-└── NonFiniteLossError     a loss became NaN or infinite while training
+├── NonFiniteLossError     a loss became NaN or infinite while training
+└── InterruptedTrainingError   a training was asked to stop, and is saved
 
 A stage prints the message alone and exits with 1; anything else is our bug and keeps its traceback.
 """
@@ -43,3 +44,7 @@ class ModelFileError(DwmtlError):
 
 class NonFiniteLossError(DwmtlError):
     """A task loss became NaN or infinite while training."""
+
+
+class InterruptedTrainingError(DwmtlError):
+    """SIGTERM or SIGINT came while training; its state is saved."""

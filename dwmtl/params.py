@@ -260,12 +260,16 @@ class FitParams(Section):
     num_epochs: Annotated[int, Field(ge=0)] = Field(description="0: the network stays as it starts")
     batch_size: Annotated[int, Field(ge=2)]
     seed: Seed = Field(description="initial weights, order of the samples, augmentation, dropout")
-    precision: Literal["32-true", "bf16-mixed"] = Field(
-        description="of the convolutions; losses, centres and task weights are always float32"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        description="of the convolutions; auto: bf16 on a GPU that has it, else float32. Losses, centres and task "
+        "weights are always float32"
     )
     clip_grad_norm: PositiveFloat = Field(description="greatest global norm of a gradient, network and unit each")
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         description="of a moving average of the weights, kept beside the model [0.9999]; null: none"
+    )
+    on_non_finite: Literal["stop", "skip"] = Field(
+        description="when a loss or gradient is NaN or infinite: stop, or leave the step out and count it"
     )
     optimizer: OptimizerParams
     augment: AugmentParams
@@ -375,6 +379,10 @@ class TrainParams(FitParams):
     sets: Annotated[list[Literal["expression", "identity"]], Field(min_length=1)] = Field(
         description="trained on: [expression], or also the identity set, whose photos have no other label"
     )
+    validation_fraction: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        description="share of the training subjects, at least one, that are not trained on but choose the best epoch, "
+        "which is reported beside the last; 0: none"
+    )
     batch_norm: BatchNormParams
     weighting: WeightingParams
 
@@ -416,7 +424,19 @@ class ComputeParams(Section):
     """What the stages run on. No stage depends on it: it must not change a result on the CPU."""
 
     accelerator: Literal["auto", "cpu", "cuda"]
+    num_devices: PositiveInt = Field(description="processes of a training on a node, each with a device of its own")
+    num_nodes: PositiveInt = Field(description="nodes of a job that torchrun or a scheduler started, else 1")
     num_workers: Annotated[int, Field(ge=0)] = Field(description="processes that decode crops; 0: the stage's own")
+    crop_cache_gib: NonNegativeFloat = Field(
+        description="training crops are decoded once and kept in memory where all fit into this"
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        description="torch.compile; auto: on a GPU. On a CPU it changes a result's last digits"
+    )
+    deterministic: bool = Field(description="slower kernels on a GPU, the same bytes every time; a CPU always has them")
+    checkpoint_interval_s: NonNegativeFloat = Field(
+        description="seconds from one saved state of a training to the next: what a killed one loses at most"
+    )
 
 
 class TrackingParams(Section):
@@ -479,6 +499,17 @@ class Params(Section):
             raise ValueError(
                 f"folds must be < labels.num_folds ({self.labels.num_folds}), counted from 0. Got {self.folds} instead."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _batches_can_be_shared(self):
+        processes = self.compute.num_devices * self.compute.num_nodes
+        for name, values in {"pretrain": self.pretrain, "train": self.train}.items():
+            if values.batch_size % processes:
+                raise ValueError(
+                    f"{name}.batch_size must be a multiple of the processes ({processes}: compute.num_devices times "
+                    f"compute.num_nodes). Got {values.batch_size} instead."
+                )
         return self
 
     @model_validator(mode="after")

@@ -112,6 +112,10 @@ EVALUATED_PAIRS = (
 input_subject, reference_subject: who is on either photo, empty where the set does not say; is_required_expression and
 is_accepted (as authentication) are empty for the verification set."""
 
+BEST_DIR = "best_on_validation"
+"""The folder, in a fold's of the stage `evaluate`, with the same tables of the epoch that was best on the validation
+subjects; empty without any."""
+
 LEFT_OUT_PAIRS = ("fold", "subject", "reference", "expression_required", "reason")
 """A row a reference and required expression of a fold's test subjects whose four pairs cannot be made; reference is
 empty where the subject has none."""

@@ -5,27 +5,34 @@ from pathlib import Path
 
 from dwmtl.evaluation.evaluate import evaluate_model
 from dwmtl.evaluation.fold import write_evaluation
-from dwmtl.network.model_file import load_model, model_sha256
+from dwmtl.network.model_file import has_best, load_model, model_sha256
 from dwmtl.params import load_params
 from dwmtl.stage import run, whole_folder
+from dwmtl.tables import BEST_DIR
 from dwmtl.tracking import resume_model_run
 
 
 def main(
     fold: int, model: Path, labels: Path, pairs: Path, aligned: Path, out: Path, params: Path = Path("params.yaml")
 ) -> None:
-    """Score a fold's model on the fold's subjects and on the verification set."""
+    """Score a fold's model on the fold's subjects and on the verification set: its last weights, and the epoch's that
+    was best on the validation subjects, where there were any."""
     values = load_params(params)
-    network, card = load_model(model, averaged=values.evaluate.weights == "ema")
-    evaluation = evaluate_model(
-        network, card, values, fold=fold, labels_dir=labels, pairs_dir=pairs, aligned_dir=aligned
+    folders = {"labels_dir": labels, "pairs_dir": pairs, "aligned_dir": aligned}
+    evaluation, best = (
+        evaluate_model(*load_model(model, weights=weights), values, fold=fold, **folders) if weights else None
+        for weights in (values.evaluate.weights, "best" if has_best(model) else None)
     )
     with whole_folder(out) as folder:
         write_evaluation(evaluation, folder)
+        (folder / BEST_DIR).mkdir()
+        if best is not None:
+            write_evaluation(best, folder / BEST_DIR)
     with resume_model_run(values, model_sha256(model)) as tracked:
         tracked.set_tag("dwmtl.evaluate", json.dumps(values.evaluate.model_dump(), sort_keys=True))
         tracked.set_tag("dwmtl.pairs", json.dumps(values.pairs.model_dump(), sort_keys=True))
         tracked.log_metrics(evaluation.metrics)
+        tracked.log_metrics({BEST_DIR: best.metrics} if best else {})
         tracked.log_folder(out, "evaluation")
 
 

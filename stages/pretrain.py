@@ -2,22 +2,36 @@
 
 from pathlib import Path
 
+from dwmtl.compute import launch
 from dwmtl.params import load_params
 from dwmtl.stage import run
 from dwmtl.tables import IDENTITY_LABELS, read_table
-from dwmtl.tracking import files_sha256, start_pretrain_run
+from dwmtl.tracking import Run, files_sha256, start_pretrain_run
+from dwmtl.training.checkpoint import forget
 from dwmtl.training.pretrain import pretrain
 from dwmtl.training.trained import write_trained
 
 
-def main(labels: Path, aligned: Path, model: Path, metrics: Path, params: Path = Path("params.yaml")) -> None:
-    """Train the trunk on identities alone."""
+def main(
+    labels: Path, aligned: Path, model: Path, metrics: Path, checkpoints: Path, params: Path = Path("params.yaml")
+) -> None:
+    """Train the trunk on identities alone; go on with a training that was interrupted."""
     values = load_params(params)
+    fabric = launch(values.compute, precision=values.pretrain.precision)
     table = labels / "identity.csv"
     data_sha256 = files_sha256([table, *(aligned / name / "crops.csv" for name in values.sets_of("identity"))])
-    with start_pretrain_run(values, data_sha256=data_sha256) as tracked:
-        trained = pretrain(read_table(table, IDENTITY_LABELS), aligned, values, on_step=tracked.log_row)
-        write_trained(trained, model_dir=model, metrics_dir=metrics)
+    with start_pretrain_run(values, data_sha256=data_sha256) if fabric.is_global_zero else Run() as tracked:
+        trained = pretrain(
+            read_table(table, IDENTITY_LABELS),
+            aligned,
+            values,
+            fabric=fabric,
+            checkpoint_dir=checkpoints,
+            on_step=tracked.log_row,
+        )
+        if fabric.is_global_zero:
+            write_trained(trained, model_dir=model, metrics_dir=metrics)
+            forget(checkpoints)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+from dwmtl.compute import launch
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params
 from dwmtl.stage import run
 from dwmtl.tables import EXPRESSION_LABELS, IDENTITY_LABELS, read_table
-from dwmtl.tracking import files_sha256, start_fold_run
+from dwmtl.tracking import Run, files_sha256, start_fold_run
+from dwmtl.training.checkpoint import forget
 from dwmtl.training.train import train_fold
 from dwmtl.training.trained import write_trained
 
@@ -19,15 +21,17 @@ def main(
     start: Path,
     model: Path,
     metrics: Path,
+    checkpoints: Path,
     params: Path = Path("params.yaml"),
 ) -> None:
-    """Train a fold on all tasks, with the weighting that params.yaml names."""
+    """Train a fold on all tasks, with the weighting that params.yaml names; go on with one that was interrupted."""
     values = load_params(params)
+    fabric = launch(values.compute, precision=values.train.precision)
     table, classes = labels / "expression.csv", labels / "classes.json"
     crops = [aligned / role / name / "crops.csv" for role in values.train.sets for name in values.sets_of(role)]
     identities = [labels / "identity.csv"] if "identity" in values.train.sets else []
     data_sha256 = files_sha256([table, classes, *identities, *crops])
-    with start_fold_run(values, fold, data_sha256=data_sha256) as tracked:
+    with start_fold_run(values, fold, data_sha256=data_sha256) if fabric.is_global_zero else Run() as tracked:
         trained = train_fold(
             read_table(table, EXPRESSION_LABELS, others_are_text=True),
             json.loads(classes.read_text())["expressions"],
@@ -36,9 +40,14 @@ def main(
             identity_labels=read_table(labels / "identity.csv", IDENTITY_LABELS),
             aligned_dir=aligned,
             start_dir=start,
+            fabric=fabric,
+            checkpoint_dir=checkpoints,
             on_step=tracked.log_row,
         )
+        if not fabric.is_global_zero:
+            return
         write_trained(trained, model_dir=model, metrics_dir=metrics)
+        forget(checkpoints)
         tracked.set_tag("dwmtl.model_sha256", model_sha256(model))
         tracked.log_folder(metrics, "training")
 

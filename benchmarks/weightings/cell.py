@@ -6,6 +6,7 @@ from pathlib import Path
 from grid import read_grid, with_weighting
 from ruamel.yaml import YAML
 
+from dwmtl.compute import launch
 from dwmtl.evaluation.evaluate import evaluate_model
 from dwmtl.params import load_params
 from dwmtl.stage import run, write_json
@@ -36,6 +37,7 @@ def one(weighting: str, seed: int, fold: int, data: Path, out: Path) -> dict[str
         identity_labels=read_table(data / "labels" / "identity.csv", IDENTITY_LABELS),
         aligned_dir=data / "aligned",
         start_dir=data / "pretrain",
+        fabric=launch(params.compute, precision=params.train.precision),
     )
     evaluation = evaluate_model(
         trained.network,
@@ -46,7 +48,7 @@ def one(weighting: str, seed: int, fold: int, data: Path, out: Path) -> dict[str
         pairs_dir=data / "pairs",
         aligned_dir=data / "aligned",
     )
-    metrics, last = evaluation.metrics, trained.trajectory.iloc[-1]
+    metrics, last = evaluation.metrics, trained.fitted.trajectory.iloc[-1]
     return {
         "seed": seed,
         "fold": fold,

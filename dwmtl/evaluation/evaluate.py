@@ -35,8 +35,7 @@ def evaluate_model(
     """
     labels = read_table(labels_dir / "expression.csv", EXPRESSION_LABELS, others_are_text=True)
     _, labels = split(labels, fold)
-    trained = [*card.classes(IDENTITY), *card.provenance.get("trained_on", [])]
-    _refuse_trained_subjects(fold, trained, labels["subject"])
+    _refuse_trained_subjects(fold, card.people_seen(), labels["subject"])
     own = read_table(pairs_dir / f"fold_{fold}.csv", EXPRESSION_PAIRS)
     other = read_table(pairs_dir / "verification.csv", VERIFICATION_PAIRS)
     named = {

@@ -139,6 +139,7 @@ def evaluate_fold(
 
 def write_evaluation(evaluation: FoldEvaluation, folder: Path) -> None:
     """`metrics.json` and a CSV table a table."""
+    folder.mkdir(parents=True, exist_ok=True)
     write_json(evaluation.metrics, folder / "metrics.json")
     for name in ("predictions", "pairs", "roc", "confusion"):
         write_table(getattr(evaluation, name), folder / f"{name}.csv")

@@ -4,7 +4,7 @@ Fractions, rounded to six decimals; no time, host, commit or run id: the same ou
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from dwmtl.errors import TableError
 from dwmtl.evaluation.classification import ClassScore, score_classes
 from dwmtl.evaluation.intervals import accuracy_intervals
-from dwmtl.tables import EVALUATED_PAIRS, read_table
+from dwmtl.tables import BEST_DIR, EVALUATED_PAIRS, read_table
 
 HEADLINES = {
     "expression_accuracy": ("expression", "accuracy"),
@@ -30,6 +30,9 @@ HEADLINES = {
     "authentication_product": ("authentication", "product"),
 }
 """Name in the summary -> where it stands in a fold's metrics."""
+
+BEST_HEADLINES = ("expression_accuracy", "verification_accuracy", "authentication_accuracy")
+"""Of the headlines, those that are also given of the epochs best on the validation subjects."""
 
 VAL_AT_FAR = "verification_val_at_far_"
 """Followed by the target, one of `evaluate.far_targets`."""
@@ -48,6 +51,8 @@ class FoldResult:
     predictions: pd.DataFrame
     pairs: pd.DataFrame
     roc: pd.DataFrame
+    best: "FoldResult | None"
+    """The same of the epoch that was best on the validation subjects; None without any."""
 
 
 def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResult:
@@ -57,6 +62,12 @@ def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResu
         TableError: a file is missing.
     """
     training, evaluation = training_dir / f"fold_{number}", evaluation_dir / f"fold_{number}"
+    best = evaluation / BEST_DIR
+    last = _read_outcome(number, training, evaluation)
+    return replace(last, best=_read_outcome(number, training, best)) if (best / "metrics.json").exists() else last
+
+
+def _read_outcome(number: int, training: Path, evaluation: Path) -> FoldResult:
     return FoldResult(
         number=number,
         trajectory=read_table(training / "trajectory.csv", ("step",)),
@@ -65,6 +76,7 @@ def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResu
         predictions=read_table(evaluation / "predictions.csv", ("photo", "subject", "expression", "predicted")),
         pairs=read_table(evaluation / "pairs.csv", EVALUATED_PAIRS),
         roc=read_table(evaluation / "roc.csv", ("set", "far", "tar")),
+        best=None,
     )
 
 
@@ -80,12 +92,22 @@ def summarize(folds: list[FoldResult]) -> dict[str, object]:
         values = [fold.metrics["verification"]["val_at_far"][target]["val_mean"] for fold in folds]
         summary[f"{VAL_AT_FAR}{target}"] = _over_folds(values)
     summary |= _expressions(predictions, [fold.predictions for fold in folds])
+    summary["best_on_validation"] = _best_on_validation(folds)
     summary["chance"] = {
         "expression_accuracy": np.mean([fold.metrics["expression"]["majority"] for fold in folds]),
         "verification_accuracy": np.mean([_constant_accuracy(fold) for fold in folds]),
         "authentication_accuracy": np.mean([fold.metrics["authentication"]["always_reject"] for fold in folds]),
     }
     return _rounded(summary)
+
+
+def _best_on_validation(folds: list[FoldResult]) -> dict[str, object] | None:
+    """The accuracies of the epochs that were best on the validation subjects; None where a fold had none."""
+    best = [fold.best for fold in folds]
+    if not all(best):
+        return None
+    accuracies = {name: summarize(best)[name] for name in BEST_HEADLINES}
+    return {"epoch_per_fold": [fold.training["best_epoch"] for fold in folds], **accuracies}
 
 
 def _over_folds(values: list[float | None]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """A model on disk: a folder with `model.safetensors` (weights) and `model.json` (what they are and what they expect).
 
-A training that kept a moving average of the weights adds `model_ema.safetensors`; an imported checkpoint that held the
+A training that kept a moving average of the weights adds `model_ema.safetensors`; one that had validation subjects,
+`model_best.safetensors`, the weights after the epoch that was best on them; an imported checkpoint that held the
 method's state, `method.safetensors`. No pickle anywhere. The same model gives the same bytes.
 """
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "model.safetensors"
 EMA_FILE = "model_ema.safetensors"
+BEST_FILE = "model_best.safetensors"
 METHOD_FILE = "method.safetensors"
 CARD_FILE = "model.json"
 
@@ -44,7 +46,7 @@ class ModelCard(BaseModel):
         tasks: by name, in their order.
         provenance: what made it (`made_by`) and from what; no time and no path of a machine.
         weights_sha256: of the file of weights, hexadecimal; None before it is saved.
-        further_sha256: of the moving average's and the method's files, by name, where there are any.
+        further_sha256: of the moving average's, the best epoch's and the method's files, by name, where there are any.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +64,11 @@ class ModelCard(BaseModel):
         """Class names of a task; none where the model does not have it."""
         return self.tasks[task].classes if task in self.tasks else []
 
+    def people_seen(self) -> list[str]:
+        """Who must not be tested on, sorted: the subjects trained on, by what it started from too, or validated on."""
+        seen = (self.provenance.get(key, []) for key in ("trained_on", "validated_on"))
+        return sorted({*self.classes(IDENTITY), *(name for names in seen for name in names)})
+
 
 def build_network(card: ModelCard) -> FaceNetwork:
     """A network with initial weights, from torch's generator."""
@@ -78,23 +85,26 @@ def save_model(
     folder: Path,
     *,
     averaged: FaceNetwork | None = None,
+    best: FaceNetwork | None = None,
     method: dict[str, torch.Tensor] | None = None,
 ) -> ModelCard:
     """Write a model into `folder`, making it.
 
     Args:
         averaged: the network with the moving average of the weights.
+        best: the network after the epoch that was best on the validation subjects.
         method: state of the method beside the network: `unit.weight`, `unit.bias`, `centers`.
     Returns:
         The card as written, with the weights' SHA-256.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _save_weights(network.state_dict(), folder / WEIGHTS_FILE)
-    if averaged is not None:
-        _save_weights(averaged.state_dict(), folder / EMA_FILE)
+    for other, name in ((averaged, EMA_FILE), (best, BEST_FILE)):
+        if other is not None:
+            _save_weights(other.state_dict(), folder / name)
     if method:
         _save_weights(method, folder / METHOD_FILE)
-    further = {name: _sha256(folder / name) for name in (EMA_FILE, METHOD_FILE) if (folder / name).exists()}
+    further = {name: _sha256(folder / name) for name in (EMA_FILE, BEST_FILE, METHOD_FILE) if (folder / name).exists()}
     card = card.model_copy(update={"weights_sha256": model_sha256(folder), "further_sha256": further})
     (folder / CARD_FILE).write_text(json.dumps(card.model_dump(), indent=2) + "\n")
     return card
@@ -118,22 +128,28 @@ def load_card(folder: Path) -> ModelCard:
         raise ModelFileError(f"{path}: not a model of this version of dwmtl: {error}") from None
 
 
-def load_model(folder: Path, *, averaged: bool = False) -> tuple[FaceNetwork, ModelCard]:
+def load_model(folder: Path, *, weights: Literal["raw", "ema", "best"] = "raw") -> tuple[FaceNetwork, ModelCard]:
     """Read a model, in inference mode on the CPU.
 
     Args:
-        averaged: take the moving average of the weights.
+        weights: those at the training's end, their moving average, or those after the epoch that was best on the
+            validation subjects.
     Raises:
         ModelFileError: a file is missing or damaged, or the weights do not fit the network that the card describes.
     """
     card = load_card(folder)
     network = build_network(card)
-    weights = checked_weights(folder, card, EMA_FILE if averaged else WEIGHTS_FILE)
+    name = {"raw": WEIGHTS_FILE, "ema": EMA_FILE, "best": BEST_FILE}[weights]
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(checked_weights(folder, card, name))
     except RuntimeError as error:
         raise ModelFileError(f"{folder}: the weights do not fit the network of {CARD_FILE}: {error}") from None
     return network.eval(), card
+
+
+def has_best(folder: Path) -> bool:
+    """Whether a model has the weights of an epoch that was best on validation subjects."""
+    return BEST_FILE in load_card(folder).further_sha256
 
 
 def model_sha256(folder: Path) -> str:

@@ -158,6 +158,26 @@ def with_set_names(given: dict[int, list[str]], subjects: set[str]) -> dict[int,
     return {fold: [resolved(name) for name in names] for fold, names in given.items()}
 
 
+def validation_subjects(labels: pd.DataFrame, fold: int, *, fraction: float) -> list[str]:
+    """The training subjects of a fold that choose its best epoch and are not trained on, sorted.
+
+    The first of those in the fold after the tested one, going on with the next folds where these do not suffice:
+    whoever is tested is never among them, and each fold has others.
+
+    Args:
+        labels: table with the columns subject and fold; a subject without a name or a fold is left out.
+        fraction: of the training subjects, in [0, 0.5); at least one subject where it is more than 0.
+    """
+    known = labels[(labels["fold"] != NO_FOLD) & (labels["fold"] != fold) & (labels["subject"] != "")]
+    if not fraction:
+        return []
+    num_folds = int(labels["fold"].max()) + 1
+    ranked = sorted(
+        {((own - fold) % num_folds, name) for name, own in zip(known["subject"], known["fold"], strict=True)}
+    )
+    return sorted(name for _, name in ranked[: max(1, round(fraction * len(ranked)))])
+
+
 def split(labels: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows to train on and rows to test on; no subject is on both sides.
 

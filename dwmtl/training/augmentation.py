@@ -26,13 +26,17 @@ class Augmentation:
     max_brightness_fraction: float
     erase_probability: float
 
-    def __call__(self, crops: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(
+        self, crops: Tensor, generator: torch.Generator, *, of: int | None = None, part: slice = slice(None)
+    ) -> Tensor:
         """Crops (B, 3, S, S), uint8 -> float32 of the same shape, in about 0..255.
 
         Args:
             generator: on the CPU, so that CPU and GPU draw the same changes.
+            of: size of the whole batch that the crops are a part of; None: they are the whole.
+            part: where they stand in it; a sample is changed alike whatever the parts are.
         """
-        draw = _Draw(len(crops), generator, crops.device)
+        draw = _Draw(of or len(crops), part, generator, crops.device)
         flip = torch.where(draw.chance(self.flip_probability), -1.0, 1.0)
         zoom = 1 + self.max_zoom_fraction * draw.symmetric()
         angle = math.radians(self.max_rotation_deg) * draw.symmetric()
@@ -62,8 +66,8 @@ class Augmentation:
 class _Draw:
     """Random numbers a sample, (B,)."""
 
-    def __init__(self, num_samples: int, generator: torch.Generator, device: torch.device):
-        self._uniform = lambda: torch.rand(num_samples, generator=generator).to(device)
+    def __init__(self, num_samples: int, part: slice, generator: torch.Generator, device: torch.device):
+        self._uniform = lambda: torch.rand(num_samples, generator=generator)[part].to(device)
 
     def symmetric(self) -> Tensor:
         """In [-1, 1)."""

@@ -1,4 +1,4 @@
-"""Aligned crops as training batches: crops with their labels, and the order of the samples."""
+"""Aligned crops as training batches: crops with their labels, the order of the samples, and crops kept in memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dwmtl.datasets.crops import read_crop
+from dwmtl.training.distribution import num_processes, process_number
 
 
 class CropDataset(Dataset):
@@ -23,38 +24,68 @@ class CropDataset(Dataset):
     def __init__(self, paths: list[Path], labels: dict[str, np.ndarray]):
         self.paths = [str(path) for path in paths]
         self.labels = torch.from_numpy(np.stack([labels[task] for task in labels], axis=1).astype(np.int64))  # (N, T)
+        self._kept: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, int]:
-        return torch.from_numpy(read_crop(self.paths[index])).permute(2, 0, 1), self.labels[index], index
+        return self._crop(index).permute(2, 0, 1), self.labels[index], index
+
+    def keep_in_memory(self, most_bytes: int) -> bool:
+        """Decode each crop once and keep it, if all of them fit; the processes that load crops share the memory.
+
+        Returns:
+            Whether they fit.
+        """
+        if not self.paths:
+            return False
+        height, width, channels = read_crop(self.paths[0]).shape
+        if len(self) * height * width * channels > most_bytes:
+            return False
+        self._kept = torch.empty(len(self), height, width, channels, dtype=torch.uint8).share_memory_()
+        self._is_kept = torch.zeros(len(self), dtype=torch.bool).share_memory_()
+        return True
+
+    def _crop(self, index: int) -> Tensor:
+        """(S, S, 3) uint8."""
+        if self._kept is None:
+            return torch.from_numpy(read_crop(self.paths[index]))
+        if not self._is_kept[index]:
+            self._kept[index] = torch.from_numpy(read_crop(self.paths[index]))
+            self._is_kept[index] = True
+        return self._kept[index]
 
 
 class ShuffledBatches:
     """Batches of one epoch after the other; the order of an epoch depends on the seed and the epoch's number only.
 
-    The samples left over at the end of an epoch are not used in it: every batch has the same size.
+    The samples left over at the end of an epoch are not used in it: every batch has the same size. In a process group
+    each process gets its part of every batch, as one process with the whole would have it.
     """
 
     def __init__(self, dataset: CropDataset, *, batch_size: int, seed: int, num_workers: int, pin_memory: bool):
-        self.batch_size = min(batch_size, len(dataset))
+        self.batch_size = min(batch_size, len(dataset)) // num_processes() * num_processes()
+        self._num_samples = len(dataset)
         self._seed = seed
-        self._generator = torch.Generator()
+        self._order: list[list[int]] = []
         self._loader = DataLoader(
-            dataset,
-            self.batch_size,
-            shuffle=True,
-            drop_last=True,
-            generator=self._generator,
-            num_workers=num_workers,
-            pin_memory=pin_memory,
-        )
+            dataset, batch_sampler=self._order, num_workers=num_workers, pin_memory=pin_memory
+        )  # fmt: skip
 
     def __len__(self) -> int:
-        return len(self._loader)
+        return self._num_samples // self.batch_size
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Batches of (crops (B, 3, S, S) uint8, labels (B, T), indices (B,))."""
-        self._generator.manual_seed(self._seed * 1_000_003 + number)
+    @property
+    def part(self) -> slice:
+        """This process's samples of a batch."""
+        size = self.batch_size // num_processes()
+        return slice(process_number() * size, (process_number() + 1) * size)
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Batches from the `start`th on: crops (B, 3, S, S) uint8, labels (B, T), indices (B,)."""
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
+        samples = torch.randperm(self._num_samples, generator=generator)[: len(self) * self.batch_size]
+        batches = samples.view(len(self), self.batch_size)[start:, self.part]
+        self._order[:] = batches.tolist()
         return iter(self._loader)

@@ -15,6 +15,20 @@ def num_processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def process_number() -> int:
+    """This process's, from 0."""
+    return dist.get_rank() if num_processes() > 1 else 0
+
+
+def any_process(is_so: bool, device: torch.device) -> bool:
+    """Whether it is so in any process."""
+    if num_processes() == 1:
+        return is_so
+    value = torch.tensor(float(is_so), device=device)
+    dist.all_reduce(value, op=dist.ReduceOp.MAX)
+    return bool(value)
+
+
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(context, values: Tensor) -> Tensor:
@@ -25,6 +39,25 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(context, gradient: Tensor) -> Tensor:
         return gradient
+
+
+class _SumBothWays(torch.autograd.Function):
+    @staticmethod
+    def forward(context, values: Tensor) -> Tensor:
+        values = values.clone()
+        dist.all_reduce(values)
+        return values
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> Tensor:
+        gradient = gradient.clone()
+        dist.all_reduce(gradient)
+        return gradient
+
+
+def sum_both_ways(values: Tensor) -> Tensor:
+    """The sum, of values inside the network: what each process's samples owe to it is summed on the way back, too."""
+    return values if num_processes() == 1 else _SumBothWays.apply(values)
 
 
 def sum_over_processes(values: Tensor) -> Tensor:

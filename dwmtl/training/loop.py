@@ -1,27 +1,31 @@
-"""The training loop: epochs of steps over crops, recorded, and stopped when a loss is no number."""
+"""The training loop: epochs of steps over crops, recorded, resumable, and stopped when a loss is no number."""
 
 import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from dwmtl.compute import make_fabric
-from dwmtl.errors import NonFiniteLossError
+from dwmtl.errors import InterruptedTrainingError, NonFiniteLossError
 from dwmtl.network.network import FaceNetwork
-from dwmtl.params import FitParams, LossParams
+from dwmtl.params import ComputeParams, FitParams, LossParams
 from dwmtl.training.augmentation import Augmentation
+from dwmtl.training.batch_norm import synchronize_batch_norm
+from dwmtl.training.checkpoint import Checkpoint, StopSignal, training_key
 from dwmtl.training.crops import CropDataset, ShuffledBatches
+from dwmtl.training.distribution import any_process, num_processes, process_number
 from dwmtl.training.losses import TaskLoss
 from dwmtl.training.optimizers import make_optimizer, scheduled, set_learning_rate
-from dwmtl.training.step import MultiTaskStep
+from dwmtl.training.state import TrainingState, moving_average, skipped_step
+from dwmtl.training.step import MultiTaskStep, StepResult
 from dwmtl.training.trajectory import empty_trajectory, trajectory_row
+from dwmtl.training.validation import Validation, validation_table
 from dwmtl.weighting.weighting import Weighting
 
 log = logging.getLogger(__name__)
@@ -42,10 +46,18 @@ class Fitted:
     Attributes:
         trajectory: a row a step (see `training.trajectory`).
         averaged: the network with the moving average of the weights, None where none was kept.
+        validation: a row an epoch (see `training.validation`); none without validation subjects.
+        best: the network after the epoch that was best on the validation subjects; None without any.
+        best_epoch: that epoch, from 0.
+        num_skipped: steps that were not applied, as a loss was no number.
     """
 
     trajectory: pd.DataFrame
     averaged: FaceNetwork | None
+    validation: pd.DataFrame
+    best: FaceNetwork | None
+    best_epoch: int | None
+    num_skipped: int
 
 
 def fit(
@@ -57,76 +69,188 @@ def fit(
     losses: dict[str, LossParams],
     frozen: set[str],
     weighting_optimizer: WeightingOptimizer | None,
-    accelerator: str,
-    num_workers: int,
+    compute: ComputeParams,
+    fabric: Fabric,
+    validation: Validation | None = None,
+    checkpoint_dir: Path | None = None,
     on_step: Callable[[dict[str, float]], None] = lambda row: None,
     title: str = "train",
 ) -> Fitted:
-    """Train a network in place.
+    """Train a network in place. Every process of a training calls this with the same arguments.
 
     Args:
         dataset: its labels in the order of the network's tasks.
         losses: by task.
         frozen: parts whose batch norm keeps its statistics, see `FaceNetwork.set_training`.
         weighting_optimizer: None for a weighting without a loss of its own.
-        accelerator: `auto`, `cpu` or `cuda`.
-        on_step: called with every row of the trajectory as it is made.
+        fabric: launched, see `compute.launch`.
+        validation: people to choose the best epoch by; None: none is chosen.
+        checkpoint_dir: a training that was interrupted goes on from what it saved here; None: nothing is saved.
+        on_step: called with every row of the trajectory as it is made, also with those of a training that goes on.
         title: names the progress bar.
     Raises:
-        NonFiniteLossError: a task loss became NaN or infinite; the step is not applied.
+        NonFiniteLossError: a loss or gradient became NaN or infinite, and `params.on_non_finite` is `stop`; the step is
+            not applied, and the state and the batch are kept in `checkpoint_dir`.
+        InterruptedTrainingError: SIGTERM or SIGINT came; the state is saved. (Without a `checkpoint_dir` they do what
+            they always do.)
     """
-    fabric = make_fabric(accelerator, precision=params.precision)
+    key = _key(network, weighting, dataset, params, losses, frozen, weighting_optimizer, validation)
+    checkpoint = Checkpoint(checkpoint_dir, key=key, interval_s=compute.checkpoint_interval_s)
     network.to(fabric.device, memory_format=torch.channels_last)
+    if num_processes() > 1:
+        synchronize_batch_norm(network)
     step = _make_step(network, weighting.to(fabric.device), params, losses, weighting_optimizer, fabric)
-    averaged = _moving_average(network, params.ema_decay)
+    if compute.compile == "on" or (compute.compile == "auto" and fabric.device.type == "cuda"):
+        step.compile()
+    state = TrainingState(step, moving_average(network, params.ema_decay))
+    if (saved := checkpoint.load()) is not None:
+        state.load_state_dict(saved)
+        log.info("goes on from %s, after step %d.", checkpoint.folder, len(state.rows) - 1)
+        for row in state.rows:
+            on_step(row)
+    dataset.keep_in_memory(int(compute.crop_cache_gib * 2**30))
     batches = ShuffledBatches(
         dataset,
         batch_size=params.batch_size,
         seed=params.seed,
-        num_workers=num_workers,
+        num_workers=compute.num_workers,
         pin_memory=fabric.device.type == "cuda",
     )
-    augment = Augmentation(**params.augment.model_dump())
-    generator = torch.Generator().manual_seed(params.seed)
-    network.set_training(frozen=frozen)
-    num_steps = params.num_epochs * len(batches)
-    rows: list[dict[str, float]] = []
-    progress = tqdm(total=num_steps * batches.batch_size, desc=title, unit="img", disable=None)
-    for epoch in range(params.num_epochs):
-        for crops, labels, indices in batches.epoch(epoch):
-            learning_rate = scheduled(
-                params.optimizer.learning_rate,
-                schedule=params.optimizer.schedule,
-                step=len(rows),
-                num_steps=num_steps,
-                epoch=epoch,
+    loop = _Loop(state, dataset, batches, params, frozen, weighting_optimizer, fabric, validation, checkpoint, on_step)
+    with StopSignal(is_heeded=checkpoint_dir is not None) as stop, loop.progress(title) as progress:
+        loop.run(stop, progress)
+    best = state.best_row
+    return Fitted(
+        trajectory=pd.DataFrame(state.rows) if state.rows else empty_trajectory(network.tasks),
+        averaged=state.averaged_network(),
+        validation=validation_table(state.validated),
+        best=state.best,
+        best_epoch=None if best is None else int(best["epoch"]),
+        num_skipped=state.num_skipped,
+    )
+
+
+@dataclass
+class _Loop:
+    """What stands still while `state` moves."""
+
+    state: TrainingState
+    dataset: CropDataset
+    batches: ShuffledBatches
+    params: FitParams
+    frozen: set[str]
+    weighting_optimizer: WeightingOptimizer | None
+    fabric: Fabric
+    validation: Validation | None
+    checkpoint: Checkpoint
+    on_step: Callable[[dict[str, float]], None]
+
+    def __post_init__(self):
+        self.network = self.state.step.network
+        self.num_steps = self.params.num_epochs * len(self.batches)
+        self.augment = Augmentation(**self.params.augment.model_dump())
+
+    def progress(self, title: str) -> tqdm:
+        """In photos; of the first process alone."""
+        size = self.batches.batch_size
+        done, there = len(self.state.rows) * size, self.num_steps * size
+        return tqdm(total=there, initial=done, desc=title, unit="img", disable=True if process_number() else None)
+
+    def run(self, stop: StopSignal, progress: tqdm) -> None:
+        """From where the state stands to the last epoch's end."""
+        self.network.set_training(frozen=self.frozen)
+        while len(self.state.rows) < self.num_steps:
+            epoch, start = divmod(len(self.state.rows), len(self.batches))
+            for crops, labels, indices in self.batches.epoch(epoch, start=start):
+                self._step(crops, labels, indices, epoch)
+                progress.update(self.batches.batch_size)
+                if len(self.state.rows) % len(self.batches) == 0:
+                    self._end_epoch(epoch)
+                self._save_or_stop(stop)
+
+    def _step(self, crops: Tensor, labels: Tensor, indices: Tensor, epoch: int) -> None:
+        """One step on this process's part of a batch, and its row."""
+        number, step, device = len(self.state.rows), self.state.step, self.fabric.device
+        learning_rate = scheduled(
+            self.params.optimizer.learning_rate,
+            schedule=self.params.optimizer.schedule,
+            step=number,
+            num_steps=self.num_steps,
+            epoch=epoch,
+        )
+        set_learning_rate(step.optimizer, learning_rate)
+        step.check = _finite_check(self.network.tasks)
+        generator = _seed_step(self.params.seed, number)
+        crops = self.augment(
+            crops.to(device, non_blocking=True), generator, of=self.batches.batch_size, part=self.batches.part
+        )
+        crops = self.network.standardize(crops).contiguous(memory_format=torch.channels_last)
+        labels = labels.to(device, non_blocking=True)
+        by_task = {task: labels[:, index] for index, task in enumerate(self.network.tasks)}
+        try:
+            result = step(crops, by_task)
+        except NonFiniteLossError as error:
+            result = self._not_applied(error, crops, by_task, indices, learning_rate)
+        else:
+            if self.state.averaged is not None:
+                self.state.averaged.update_parameters(self.network)
+        row = trajectory_row(
+            result,
+            step=number,
+            epoch=epoch,
+            tasks=self.network.tasks,
+            learning_rate=learning_rate,
+            weighting_learning_rate=self.weighting_optimizer and self.weighting_optimizer.learning_rate,
+        )
+        self.state.rows.append(row)
+        self.on_step(row)
+
+    def _not_applied(
+        self, error: NonFiniteLossError, crops: Tensor, labels: dict[str, Tensor], indices: Tensor, learning_rate: float
+    ) -> StepResult:
+        """A step that gave no number: skipped and counted, or the end, with all that is needed to look at it."""
+        number = len(self.state.rows)
+        if self.params.on_non_finite == "skip":
+            log.warning("step %d is skipped: %s", number, error)
+            return skipped_step(len(self.network.tasks))
+        files = [self.dataset.paths[index] for index in indices.tolist()]
+        kept = None
+        if process_number() == 0:
+            batch = {"crops": crops, "labels": labels, "files": files}
+            kept = self.checkpoint.save_non_finite({"state": self.state.state_dict(), "batch": batch})
+        raise NonFiniteLossError(
+            f"at step {number}: {error} The step was not applied (learning rate {learning_rate:g}). Lower "
+            "optimizer.learning_rate or clip_grad_norm, set precision to 32-true or on_non_finite to skip, or look at "
+            f"the batch's {len(files)} crops, from {files[0]}: {' '.join(files[1:4])} ..."
+            + (f" The state before the step, and the batch, are in {kept}." if kept else "")
+        ) from None
+
+    def _end_epoch(self, epoch: int) -> None:
+        """Tell the weighting the epoch's mean losses, the user of a dead head, and see what the network is worth."""
+        rows = pd.DataFrame(self.state.rows[-len(self.batches) :])
+        _tell_epoch(rows, self.network, self.state.step.weighting, epoch)
+        if self.validation is not None:
+            self.state.validate({"epoch": epoch, **self.validation.score(self.network, self.fabric.device)})
+            self.network.set_training(frozen=self.frozen)
+
+    def _save_or_stop(self, stop: StopSignal) -> None:
+        """Save when it is time to, or when asked to stop; the processes stop at the same step."""
+        asked = any_process(stop.name is not None, self.fabric.device)
+        if process_number() == 0 and (asked or self.checkpoint.is_due):
+            self.checkpoint.save(self.state.state_dict())
+        if asked:
+            raise InterruptedTrainingError(
+                f"{stop.name or 'a signal to another process'} after step {len(self.state.rows) - 1} of "
+                f"{self.num_steps}: the training is saved in {self.checkpoint.folder}. Run `dvc repro` again; it goes "
+                "on from there."
             )
-            set_learning_rate(step.optimizer, learning_rate)
-            step.check = _finite_check(network.tasks, dataset, indices, step=len(rows), learning_rate=learning_rate)
-            crops = network.standardize(augment(crops.to(fabric.device), generator))
-            labels = labels.to(fabric.device)
-            result = step(
-                crops.contiguous(memory_format=torch.channels_last),
-                {task: labels[:, number] for number, task in enumerate(network.tasks)},
-            )
-            if averaged is not None:
-                averaged.update_parameters(network)
-            rows.append(
-                trajectory_row(
-                    result,
-                    step=len(rows),
-                    epoch=epoch,
-                    tasks=network.tasks,
-                    learning_rate=learning_rate,
-                    weighting_learning_rate=weighting_optimizer and weighting_optimizer.learning_rate,
-                )
-            )
-            on_step(rows[-1])
-            progress.update(len(crops))
-        _end_epoch(pd.DataFrame(rows[-len(batches) :]), network, weighting, epoch)
-    progress.close()
-    trajectory = pd.DataFrame(rows) if rows else empty_trajectory(network.tasks)
-    return Fitted(trajectory, None if averaged is None else _with_statistics_of(network, averaged))
+
+
+def _seed_step(seed: int, number: int) -> torch.Generator:
+    """Seed a step's random numbers: dropout's, drawn a process, and by the returned generator the augmentation's."""
+    drawn = seed * 1_000_003 + number
+    torch.manual_seed(4099 * drawn + 1 + process_number())
+    return torch.Generator().manual_seed(4099 * drawn)
 
 
 def _make_step(
@@ -170,38 +294,45 @@ def task_losses_of(network: FaceNetwork, losses: dict[str, LossParams]) -> nn.Mo
     )
 
 
-def _moving_average(network: FaceNetwork, decay: float | None) -> AveragedModel | None:
-    return None if decay is None else AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+def _key(
+    network: FaceNetwork,
+    weighting: Weighting,
+    dataset: CropDataset,
+    params: FitParams,
+    losses: dict[str, LossParams],
+    frozen: set[str],
+    weighting_optimizer: WeightingOptimizer | None,
+    validation: Validation | None,
+) -> str:
+    """What makes this training what it is."""
+    facts = {
+        "params": params.model_dump(),
+        "losses": {task: values.model_dump() for task, values in losses.items()},
+        "frozen": sorted(frozen),
+        "weighting": [type(weighting).__name__, str(weighting_optimizer)],  # its settings are in `params`
+        "paths": dataset.paths,
+        "validation_paths": validation.dataset.paths if validation else [],
+    }
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"weighting.{name}": value for name, value in weighting.state_dict().items()}
+    tensors["labels"] = dataset.labels
+    if validation:
+        tensors["validation_labels"] = validation.dataset.labels
+    return training_key(facts, tensors)
 
 
-def _with_statistics_of(network: FaceNetwork, averaged: AveragedModel) -> FaceNetwork:
-    """The averaged network; batch norm's statistics are no weights, and are the trained network's."""
-    theirs = dict(averaged.module.named_buffers())
-    for name, value in network.named_buffers():
-        theirs[name].copy_(value)
-    return averaged.module
-
-
-def _finite_check(
-    tasks: tuple[str, ...], dataset: CropDataset, indices: Tensor, *, step: int, learning_rate: float
-) -> Callable[[Tensor], None]:
-    """A check of the task losses that names the step and the batch's files when one is no number."""
+def _finite_check(tasks: tuple[str, ...]) -> Callable[[Tensor], None]:
+    """A check of the task losses that says which of them is no number."""
 
     def check(task_losses: Tensor) -> None:
-        if bool(torch.isfinite(task_losses).all()):
-            return
-        losses = ", ".join(f"{task} {loss}" for task, loss in zip(tasks, task_losses.tolist(), strict=True))
-        files = [dataset.paths[index] for index in indices.tolist()]
-        raise NonFiniteLossError(
-            f"a loss is no finite number at step {step} ({losses}; learning rate {learning_rate:g}). The step was not "
-            f"applied. Lower optimizer.learning_rate or clip_grad_norm, or look at the batch's {len(files)} crops, "
-            f"from {files[0]}: {' '.join(files[1:4])} ..."
-        )
+        if not bool(torch.isfinite(task_losses).all()):
+            losses = ", ".join(f"{task} {loss}" for task, loss in zip(tasks, task_losses.tolist(), strict=True))
+            raise NonFiniteLossError(f"a loss is no finite number ({losses}).")
 
     return check
 
 
-def _end_epoch(epoch_rows: pd.DataFrame, network: FaceNetwork, weighting: Weighting, epoch: int) -> None:
+def _tell_epoch(epoch_rows: pd.DataFrame, network: FaceNetwork, weighting: Weighting, epoch: int) -> None:
     """Tell the weighting the epoch's mean losses (of steps that had a label), and the user of a dead head."""
     losses = epoch_rows[[f"loss_{task}" for task in network.tasks]]
     means = losses.where(losses.to_numpy() > 0).mean()

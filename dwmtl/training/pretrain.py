@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from lightning_fabric import Fabric
 
 from dwmtl.datasets.crops import crop_paths
 from dwmtl.errors import ProtocolError
@@ -16,13 +17,21 @@ from dwmtl.weighting.fixed import FixedWeighting
 
 
 def pretrain(
-    labels: pd.DataFrame, aligned_dir: Path, params: Params, *, on_step: Callable[[dict[str, float]], None]
+    labels: pd.DataFrame,
+    aligned_dir: Path,
+    params: Params,
+    *,
+    fabric: Fabric,
+    checkpoint_dir: Path | None = None,
+    on_step: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> Trained:
     """Train trunk and identity branch on the identity set, with softmax and centre loss.
 
     Args:
         labels: columns `tables.IDENTITY_LABELS`.
         aligned_dir: the identity set's folder of the stage `align`; only crops with a face found are used.
+        fabric: launched; see `compute.launch`.
+        checkpoint_dir: where an interrupted training is saved, and goes on from.
         on_step: called with every row of the trajectory.
     Raises:
         ProtocolError: fewer than two identities are left.
@@ -47,10 +56,11 @@ def pretrain(
         losses={IDENTITY: params.tasks[IDENTITY].loss},
         frozen=set(),
         weighting_optimizer=None,
-        accelerator=params.compute.accelerator,
-        num_workers=params.compute.num_workers,
+        compute=params.compute,
+        fabric=fabric,
+        checkpoint_dir=checkpoint_dir,
         on_step=on_step,
         title="pretrain",
     )
     facts = {"num_photos": len(used), "num_subjects": used["identity"].nunique()}
-    return Trained(network, fitted.averaged, card, fitted.trajectory, facts)
+    return Trained(network, card, fitted, facts)

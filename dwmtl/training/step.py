@@ -58,8 +58,8 @@ class MultiTaskStep:
 
     The total loss, the sum over tasks of w_t L_t, trains the network; the weighting's own loss trains the weighting's
     parameters and nothing else. The class centres move after the losses are read. In a process group every process
-    steps with its share of the batch, and all end with the same weights as one process with the whole (batch norm in
-    training mode apart, whose statistics are each process's own unless it is synchronised).
+    steps with its share of the batch, and all end with the same weights as one process with the whole (where batch
+    norm is synchronised, see `training.batch_norm`, and nothing is dropped out).
 
     Attributes:
         task_losses_of: a `TaskLoss` a task, by name.
@@ -80,10 +80,20 @@ class MultiTaskStep:
     autocast: Callable[[], AbstractContextManager] = nullcontext
     check: Callable[[Tensor], None] = lambda task_losses: None
 
+    def __post_init__(self):
+        self._forward = self.network
+
+    def compile(self) -> None:
+        """Let torch compile the network's forward and backward pass."""
+        from torch._functorch import config
+
+        config.donated_buffer = False  # a step takes several gradients of one forward pass
+        self._forward = torch.compile(self.network)
+
     def __call__(self, crops: Tensor, labels: dict[str, Tensor]) -> StepResult:
         """crops: (B, 3, S, S), standardised; labels: a task's name -> (B,) class indices or NO_LABEL."""
         with self.autocast():
-            output = self.network(crops)
+            output = self._forward(crops)
         losses = self.task_losses(output, labels)
         self.check(losses.values.detach())
         gradients = self._task_gradients(losses)

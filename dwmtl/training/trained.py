@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from dwmtl.network.model_file import ModelCard, TaskCard, build_network, model_sha256, save_model
@@ -11,6 +10,7 @@ from dwmtl.network.network import FaceNetwork
 from dwmtl.params import Params
 from dwmtl.stage import whole_folder, write_json
 from dwmtl.tables import write_table
+from dwmtl.training.loop import Fitted
 from dwmtl.training.trajectory import final_losses
 
 
@@ -19,15 +19,13 @@ class Trained:
     """A trained network.
 
     Attributes:
-        averaged: the network with the moving average of the weights, where one was kept.
-        trajectory: a row a step, see `training.trajectory`.
+        fitted: its trajectory, its other weights, and how it did on the validation subjects.
         facts: figures for `training.json`: counts, and what the network started from.
     """
 
     network: FaceNetwork
-    averaged: FaceNetwork | None
     card: ModelCard
-    trajectory: pd.DataFrame
+    fitted: Fitted
     facts: dict[str, object]
 
 
@@ -49,17 +47,21 @@ def initial_network(card: ModelCard, *, seed: int) -> FaceNetwork:
 
 
 def write_trained(trained: Trained, *, model_dir: Path, metrics_dir: Path) -> None:
-    """Write the model's folder, and `trajectory.csv` and `training.json` into the other."""
+    """Write the model's folder, and `trajectory.csv`, `validation.csv` and `training.json` into the other."""
+    fitted = trained.fitted
     with whole_folder(model_dir) as folder:
-        save_model(trained.network, trained.card, folder, averaged=trained.averaged)
+        save_model(trained.network, trained.card, folder, averaged=fitted.averaged, best=fitted.best)
     with whole_folder(metrics_dir) as folder:
-        write_table(trained.trajectory, folder / "trajectory.csv")
+        write_table(fitted.trajectory, folder / "trajectory.csv")
+        write_table(fitted.validation, folder / "validation.csv")
         write_json(
             {
                 **trained.facts,
-                "num_steps": len(trained.trajectory),
+                "num_steps": len(fitted.trajectory),
+                "num_skipped_steps": fitted.num_skipped,
+                "best_epoch": fitted.best_epoch,
                 "num_parameters": sum(parameter.numel() for parameter in trained.network.parameters()),
-                "last_epoch": final_losses(trained.trajectory),
+                "last_epoch": final_losses(fitted.trajectory),
                 "model_sha256": model_sha256(model_dir),
             },
             folder / "training.json",

@@ -31,6 +31,14 @@ class GradientRuleWeighting(Weighting):
         self._rule = _torchjd_rule(name)
         self._generator = torch.Generator().manual_seed(seed)
 
+    def get_extra_state(self) -> Tensor:
+        """The generator's, so that a resumed training draws on."""
+        return self._generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Draw on from there."""
+        self._generator.set_state(state)
+
     def forward(self, given: WeightingInput) -> Tensor:
         there = given.has_label.nonzero().flatten()
         gramian = given.gramian.detach()[there][:, there].cpu()  # the rules are small programs, not tensor work

@@ -19,6 +19,14 @@ class RlwWeighting(Weighting):
         self.num_tasks = num_tasks
         self._generator = torch.Generator().manual_seed(seed)
 
+    def get_extra_state(self) -> Tensor:
+        """The generator's, so that a resumed training draws on."""
+        return self._generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Draw on from there."""
+        self._generator.set_state(state)
+
     def forward(self, given: WeightingInput) -> Tensor:
         draw = torch.randn(self.num_tasks, generator=self._generator).to(given.task_losses.device)
         return torch.softmax(draw, dim=0)

@@ -16,8 +16,8 @@ ROWS = [
     {"__main__"},
     {"stages", "cli"},
     {"training", "evaluation", "alignment", "data_card", "tracking"},
-    {"datasets", "network", "weighting", "protocol"},
-    {"params", "tables", "stage", "compute"},
+    {"datasets", "network", "weighting", "protocol", "compute"},
+    {"params", "tables", "stage"},
     {"errors"},
 ]
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -130,11 +131,19 @@ def make_world(folder: Path) -> tuple[Path, Params]:
     for fold in (0, 1):
         evaluation = evaluate({"S0/happiness.jpg": "surprise"}, noise=1.0)
         write_evaluation(evaluation, folder / f"evaluation/fold_{fold}")
+        write_evaluation(evaluate(), folder / f"evaluation/fold_{fold}/best_on_validation")
         steps = np.arange(40)
         trajectory = pd.DataFrame({"step": steps, "loss_identity": 2.0 / (1 + steps), "loss_expression": 1.5})
         trajectory = trajectory.assign(weight_identity=0.3 + 0.1 * fold, weight_expression=0.7 - 0.1 * fold)
         write_table(trajectory, folder / f"training/fold_{fold}/trajectory.csv")
-        facts = {"num_subjects": 4, "num_photos": 16, "num_steps": 40, "num_parameters": 9, "model_sha256": "ab" * 32}
+        facts = {
+            "num_subjects": 4,
+            "num_photos": 16,
+            "num_steps": 40,
+            "num_parameters": 9,
+            "model_sha256": "ab" * 32,
+            "best_epoch": 1,
+        }
         write_json(facts, folder / f"training/fold_{fold}/training.json")
     photos = {
         "expression": labels()["photo"],
@@ -175,12 +184,26 @@ def write(world, name: str) -> Path:
 def test_the_summary_is_the_mean_and_population_deviation(world):
     summary = summarize(folds_of(world[0]))
     vals = {"verification_val_at_far_0.01", "verification_val_at_far_0.1"}
-    assert set(summary) == {"folds", "chance", "expression_pooled", "expression_per_class", *HEADLINES, *vals}
+    others = {"folds", "chance", "expression_pooled", "expression_per_class", "best_on_validation"}
+    assert set(summary) == {*others, *HEADLINES, *vals}
     for name in HEADLINES:
         values = summary[name]["per_fold"]
         assert summary[name]["mean"] == pytest.approx(np.mean(values), abs=1e-6)
         assert summary[name]["std"] == pytest.approx(np.std(values), abs=1e-6)
     assert summary["chance"]["authentication_accuracy"] == 0.75
+
+
+def test_the_epochs_best_on_validation_are_summed_up_beside_the_last(world):
+    best = summarize(folds_of(world[0]))["best_on_validation"]
+    assert best["epoch_per_fold"] == [1, 1]
+    assert best["expression_accuracy"]["per_fold"] == [1, 1]  # in this world the last epoch is wrong now and then
+    assert best["expression_accuracy"]["interval"] == [1, 1]
+
+
+def test_without_validation_subjects_there_is_no_best_epoch(world):
+    for fold in (0, 1):
+        shutil.rmtree(world[0] / f"evaluation/fold_{fold}/best_on_validation")
+    assert summarize(folds_of(world[0]))["best_on_validation"] is None
 
 
 def test_the_summary_has_the_interval_of_all_folds_decisions_together(world):

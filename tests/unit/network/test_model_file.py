@@ -125,11 +125,11 @@ def test_the_moving_average_is_loaded_where_asked(saved, tmp_path):
     averaged = build_network(make_card())
     save_model(network, make_card(), tmp_path, averaged=averaged)
     assert load_card(tmp_path).weights_sha256 == model_sha256(tmp_path)
-    loaded, _ = load_model(tmp_path, averaged=True)
+    loaded, _ = load_model(tmp_path, weights="ema")
     torch.testing.assert_close(loaded.state_dict(), averaged.state_dict(), rtol=0, atol=0)
     (tmp_path / "model_ema.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes())
     with pytest.raises(ModelFileError, match=r"model_ema\.safetensors is not the file"):
-        load_model(tmp_path, averaged=True)
+        load_model(tmp_path, weights="ema")
 
 
 def test_a_missing_model_is_named(tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dwmtl import tables
 from dwmtl.errors import ProtocolError
-from dwmtl.protocol.folds import assign_folds, split, with_set_names
+from dwmtl.protocol.folds import NO_FOLD, assign_folds, split, validation_subjects, with_set_names
 
 SUBJECTS = st.sets(st.text(min_size=1, max_size=4), min_size=2, max_size=40)
 
@@ -189,3 +189,17 @@ def test_subjects_of_a_given_split_are_found_by_their_sets_names():
     subjects = {"oulu/P1", "oulu/P2", "yale/P2"}
     given = {0: ["P1", "expression/P1", "P2"], 1: ["oulu/P2"]}
     assert with_set_names(given, subjects) == {0: ["oulu/P1", "oulu/P1", "P2"], 1: ["oulu/P2"]}
+
+
+def test_validation_subjects_come_from_the_folds_after_the_tested_one():
+    labels = pd.DataFrame([(f"S{number}", number // 4) for number in range(12)], columns=["subject", "fold"])
+    assert validation_subjects(labels, 0, fraction=0.25) == ["S4", "S5"]
+    assert validation_subjects(labels, 2, fraction=0.25) == ["S0", "S1"]
+    assert validation_subjects(labels, 1, fraction=0.49) == ["S10", "S11", "S8", "S9"]
+    assert validation_subjects(labels, 1, fraction=0.0) == []
+    assert validation_subjects(labels, 1, fraction=0.01) == ["S10"]
+
+
+def test_nobody_without_a_name_or_a_fold_validates():
+    labels = pd.DataFrame({"subject": ["", "A", "B", "C"], "fold": [1, NO_FOLD, 0, 1]})
+    assert validation_subjects(labels, 0, fraction=0.4) == ["C"]

@@ -7,12 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
+from dwmtl.compute import make_fabric
 from dwmtl.datasets.crops import read_crop
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.params import HiddenHeadParams, OptimizerParams, load_params
 from dwmtl.training.crops import CropDataset, ShuffledBatches
 from dwmtl.training.loop import WeightingOptimizer, _warn_if_stuck, fit
 from dwmtl.training.trajectory import final_losses
+from dwmtl.training.validation import Validation, is_better
 from dwmtl.weighting.dwa import DwaWeighting
 from dwmtl.weighting.dynamic import DynamicWeighting
 from dwmtl.weighting.fixed import FixedWeighting
@@ -55,7 +57,8 @@ def new_network(make_network):
 
 @pytest.fixture(scope="module")
 def train(dataset, loss_params):
-    def run(network, weighting=None, **changes):
+    def run(network, weighting=None, compute=(), options=(), **changes):
+        compute, options = dict(compute), dict(options)
         torch.manual_seed(0)
         weighting = weighting or DynamicWeighting(1792, 2, normalize_logits=True, detach_weights=False, sigma=0.01)
         params = load_params().train.model_copy(update={"num_epochs": 2, "batch_size": 4, **changes})
@@ -67,8 +70,9 @@ def train(dataset, loss_params):
             losses=loss_params("identity", "expression"),
             frozen=set(),
             weighting_optimizer=WeightingOptimizer("sgd", 0.5) if _has_a_loss(weighting) else None,
-            accelerator="cpu",
-            num_workers=0,
+            compute=load_params().compute.model_copy(update=compute),
+            fabric=make_fabric("cpu", precision=params.precision),
+            **options,
         )
 
     return run
@@ -108,10 +112,82 @@ def test_a_loss_that_is_no_number_stops_before_the_step_and_names_its_files(trai
     with torch.no_grad():
         network.heads["expression"][0].weight[0, 0] = math.nan
     before = {name: value.clone() for name, value in network.named_parameters()}
-    with pytest.raises(NonFiniteLossError, match=r"at step 0 \(identity .*expression nan.*\.png"):
+    with pytest.raises(NonFiniteLossError, match=r"at step 0: .*identity .*expression nan.*\.png"):
         train(network)
     for name, value in network.named_parameters():
         assert torch.equal(value, before[name]) or name == "heads.expression.0.weight"
+
+
+def test_a_step_that_gives_no_number_is_skipped_and_counted_where_params_say_so(train, new_network):
+    network = new_network(dropout=0.0)
+    with torch.no_grad():
+        network.heads["expression"][0].weight[0, 0] = math.nan
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    fitted = train(network, on_non_finite="skip")
+    assert fitted.num_skipped == 4
+    assert fitted.trajectory["loss_total"].isna().all()
+    for name, value in network.named_parameters():
+        assert torch.equal(value, before[name]) or name == "heads.expression.0.weight"
+
+
+def test_the_state_and_the_batch_of_a_step_without_a_number_are_kept(tmp_path, train, new_network):
+    network = new_network()
+    with torch.no_grad():
+        network.heads["expression"][0].weight[0, 0] = math.nan
+    with pytest.raises(NonFiniteLossError, match=r"The state before the step, and the batch, are in .*non_finite\.pt"):
+        train(network, options={"checkpoint_dir": tmp_path})
+    kept = torch.load(tmp_path / "non_finite.pt", weights_only=True)
+    assert len(kept["batch"]["crops"]) == len(kept["batch"]["files"]) == 4
+    assert set(kept["state"]["modules"]) == {"network", "weighting", "task_losses"}
+
+
+def test_the_best_epoch_is_that_of_the_highest_accuracy_then_of_the_lowest_loss(dataset, train, new_network):
+    held_out = CropDataset(dataset.paths[4:], {"expression": np.arange(4, 10) // 5})
+    network = new_network()
+    fitted = train(network, num_epochs=4, options={"validation": Validation(held_out, batch_size=4)})
+    table = fitted.validation
+    assert table["epoch"].tolist() == [0, 1, 2, 3]
+    ranked = table.sort_values(["accuracy", "loss", "epoch"], ascending=[False, True, True])
+    assert fitted.best_epoch == ranked["epoch"].iloc[0]
+    again = Validation(held_out, batch_size=6).score(fitted.best, torch.device("cpu"))
+    assert again["accuracy"] == pytest.approx(ranked["accuracy"].iloc[0], abs=1e-6)
+    assert again["loss"] == pytest.approx(ranked["loss"].iloc[0], rel=1e-4)
+
+
+def test_looking_at_validation_subjects_changes_no_training(dataset, train, new_network):
+    held_out = Validation(CropDataset(dataset.paths[4:], {"expression": np.arange(4, 10) // 5}), batch_size=4)
+    plain, watched = new_network(), new_network()
+    assert train(plain).trajectory.equals(train(watched, options={"validation": held_out}).trajectory)
+    torch.testing.assert_close(plain.state_dict(), watched.state_dict(), rtol=0, atol=0)
+
+
+def test_of_equal_epochs_the_first_is_best():
+    row = {"accuracy": 0.5, "loss": 1.0}
+    assert not is_better(dict(row), row)
+    assert is_better({**row, "loss": 0.9}, row)
+    assert is_better({"accuracy": 0.6, "loss": 9.0}, row)
+
+
+def test_crops_kept_in_memory_train_the_same(train, new_network):
+    first, second = new_network(), new_network()
+    assert train(first, compute={"crop_cache_gib": 0.0}).trajectory.equals(train(second).trajectory)
+
+
+def test_crops_are_kept_only_where_all_fit(dataset):
+    fresh = CropDataset(dataset.paths, {"identity": np.zeros(10)})
+    assert not fresh.keep_in_memory(10 * 80 * 80 * 3 - 1)
+    assert fresh.keep_in_memory(10 * 80 * 80 * 3)
+    for _ in range(2):  # decoded, and from memory
+        assert np.array_equal(fresh[3][0].permute(1, 2, 0).numpy(), read_crop(dataset.paths[3]))
+
+
+def test_a_compiled_network_trains_as_an_eager_one(train, new_network):
+    weighting = FixedWeighting([1.0, 1.0])
+    eager, compiled = (
+        train(new_network(dropout=0.0, trunk="timm:test_resnet"), weighting, num_epochs=1, compute={"compile": compile})
+        for compile in ("off", "on")
+    )
+    np.testing.assert_allclose(compiled.trajectory["loss_total"], eager.trajectory["loss_total"], rtol=1e-3)
 
 
 def test_a_dead_expression_head_is_told(caplog, train, new_network):
@@ -210,8 +286,8 @@ def test_a_gpu_trains_too(dataset, new_network, loss_params):
         losses=loss_params("identity", "expression"),
         frozen=set(),
         weighting_optimizer=None,
-        accelerator="cuda",
-        num_workers=0,
+        compute=load_params().compute,
+        fabric=make_fabric("cuda"),
     ).trajectory
     assert np.isfinite(trajectory["loss_total"]).all()
     assert next(network.parameters()).is_cuda

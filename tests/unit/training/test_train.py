@@ -3,10 +3,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
+from dwmtl.compute import make_fabric
 from dwmtl.errors import ProtocolError
-from dwmtl.network.model_file import load_card, model_sha256
+from dwmtl.network.model_file import has_best, load_card, load_model, model_sha256
 from dwmtl.params import Params, load_params
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, write_table
 from dwmtl.training.pretrain import pretrain
@@ -50,7 +52,7 @@ def params() -> Params:
         update={
             "align": params.align.model_copy(update={"crop_px": 80}),
             "pretrain": params.pretrain.model_copy(update=small),
-            "train": params.train.model_copy(update=small),
+            "train": params.train.model_copy(update=small | {"validation_fraction": 0.0}),
         }
     )
 
@@ -75,7 +77,7 @@ def start(aligned, tmp_path_factory):
             "pretrain": params.pretrain.model_copy(update={"num_epochs": 0}),
         }
     )
-    trained = pretrain(identity_labels(), aligned / "identity", untrained, on_step=lambda row: None)
+    trained = pretrain(identity_labels(), aligned / "identity", untrained, fabric=make_fabric("cpu"))
     write_trained(trained, model_dir=folder / "model", metrics_dir=folder / "metrics")
     return folder / "model"
 
@@ -91,6 +93,7 @@ def train(aligned, start, params):
             identity_labels=identity_labels(),
             aligned_dir=aligned,
             start_dir=start_dir,
+            fabric=make_fabric("cpu"),
         )
 
     return run
@@ -103,6 +106,25 @@ def test_no_subject_of_the_fold_is_trained_on(fold, trained_on, train):
     assert trained.network.heads["identity"].out_features == 2
 
 
+def test_validation_subjects_are_neither_trained_on_nor_tested(tmp_path, train):
+    table = labels()
+    table["fold"] = [0, 0, 1, 1, 2, 2, 2, 2]
+    trained = train(0, table, validation_fraction=0.3)
+    assert trained.card.classes("identity") == SUBJECTS[2:]
+    assert trained.card.provenance["validated_on"] == [SUBJECTS[1]]
+    assert trained.card.people_seen() == [*SUBJECTS[1:], *OTHERS]
+    assert trained.fitted.best_epoch == 0
+    write_trained(trained, model_dir=tmp_path / "model", metrics_dir=tmp_path / "metrics")
+    assert has_best(tmp_path / "model")
+    loaded, _ = load_model(tmp_path / "model", weights="best")
+    torch.testing.assert_close(loaded.state_dict(), trained.fitted.best.state_dict(), rtol=0, atol=0)
+
+
+def test_validation_that_leaves_one_subject_to_train_on_is_told(train):
+    with pytest.raises(ProtocolError, match=r"1 training subjects .* train\.validation_fraction"):
+        train(0, validation_fraction=0.1)
+
+
 def test_a_photo_without_a_face_is_not_trained_on(train):
     assert train(0).facts["num_photos"] == 3
     assert train(1).facts["num_photos"] == 4
@@ -110,7 +132,7 @@ def test_a_photo_without_a_face_is_not_trained_on(train):
 
 def test_a_photo_whose_expression_is_no_class_trains_identity_alone(train):
     table = labels().assign(expression="")
-    trajectory = train(1, table).trajectory
+    trajectory = train(1, table).fitted.trajectory
     assert (trajectory["weight_expression"] == 0).all()
     assert (trajectory["weight_identity"] == 1).all()
 
@@ -134,7 +156,7 @@ def test_the_same_seed_trains_the_same_file(tmp_path, train):
 
 
 def test_pretraining_knows_identities_alone_and_a_fold_starts_from_it(aligned, params, tmp_path, train):
-    pretrained = pretrain(identity_labels(), aligned / "identity", params, on_step=lambda row: None)
+    pretrained = pretrain(identity_labels(), aligned / "identity", params, fabric=make_fabric("cpu"))
     assert pretrained.network.tasks == ("identity",)
     assert pretrained.facts == {"num_photos": 7, "num_subjects": 4}
     write_trained(pretrained, model_dir=tmp_path / "model", metrics_dir=tmp_path / "metrics")
@@ -174,8 +196,8 @@ def test_an_identity_only_set_and_an_expression_only_set_train_in_mixed_batches(
         batch_size=4,
     )
     assert trained.card.classes("identity") == ["expression/A", *OTHERS]
-    assert (trained.trajectory["loss_identity"] > 0).all()
-    assert (trained.trajectory["loss_expression"] > 0).any()
+    assert (trained.fitted.trajectory["loss_identity"] > 0).all()
+    assert (trained.fitted.trajectory["loss_expression"] > 0).any()
 
 
 def test_a_third_task_needs_params_alone(train, params):
@@ -187,8 +209,8 @@ def test_a_third_task_needs_params_alone(train, params):
     trained = train(0, table, whole={"tasks": tasks}, batch_norm=batch_norm, num_epochs=3)
     assert trained.network.tasks == ("identity", "expression", "glasses")
     assert trained.card.classes("glasses") == ["off", "on"]
-    assert {"loss_glasses", "weight_glasses"} <= set(trained.trajectory)
-    weights = trained.trajectory[["weight_identity", "weight_expression", "weight_glasses"]].sum(axis=1)
+    assert {"loss_glasses", "weight_glasses"} <= set(trained.fitted.trajectory)
+    weights = trained.fitted.trajectory[["weight_identity", "weight_expression", "weight_glasses"]].sum(axis=1)
     assert weights.to_numpy() == pytest.approx(np.ones(len(weights)), abs=1e-5)
 
 
@@ -207,4 +229,4 @@ def test_a_task_of_one_class_is_told(train, params):
 def test_pretraining_on_one_person_is_told(aligned, params):
     table = labels()[["photo", "subject"]].assign(identity=0).head(2)
     with pytest.raises(ProtocolError, match="pretraining needs at least 2"):
-        pretrain(table, aligned / "identity", params, on_step=lambda row: None)
+        pretrain(table, aligned / "identity", params, fabric=make_fabric("cpu"))

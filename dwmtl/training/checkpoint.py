@@ -1,0 +1,135 @@
+"""A training's state on disk, so that an interrupted one goes on. Outside DVC's outputs; does not know what it holds.
+
+One file a training, replaced whole: a process killed while writing leaves the one before. It is read back only by the
+training that wrote it, which is known by a digest of all that makes it what it is: samples, settings, initial weights,
+this package's code and torch's version. What the processes are and how many may differ.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import dwmtl
+from dwmtl.errors import ModelFileError
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_FILE = "checkpoint.pt"
+NON_FINITE_FILE = "non_finite.pt"
+
+
+class Checkpoint:
+    """The saved state of one training.
+
+    Args:
+        folder: where it lies; None: nothing is saved, nothing is found.
+        key: digest of the training, see `training_key`.
+        interval_s: seconds from one to the next; 0: after every step.
+    """
+
+    def __init__(self, folder: Path | None, *, key: str, interval_s: float):
+        self.folder = None if folder is None else Path(folder)
+        self._key = key
+        self._interval_s = interval_s
+        self._last_s = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the interval has passed."""
+        return self.folder is not None and time.monotonic() - self._last_s >= self._interval_s
+
+    def save(self, state: dict[str, object]) -> None:
+        """Replace the saved state: tensors, numbers, text, and lists and dicts of them."""
+        if self.folder is not None:
+            _write(self.folder / CHECKPOINT_FILE, {"key": self._key, "state": state})
+            self._last_s = time.monotonic()
+
+    def load(self) -> dict[str, object] | None:
+        """The saved state; None where there is none, or where it is of another training (which is said).
+
+        Raises:
+            ModelFileError: the file is damaged.
+        """
+        if self.folder is None or not (self.folder / CHECKPOINT_FILE).exists():
+            return None
+        path = self.folder / CHECKPOINT_FILE
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+            reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+            raise ModelFileError(f"{path}: not a whole checkpoint ({reason}). Delete it to train anew.") from None
+        if saved["key"] != self._key:
+            log.warning("%s is of another training (params, data or code changed since): it starts anew.", path)
+            return None
+        return saved["state"]
+
+    def save_non_finite(self, state: dict[str, object]) -> Path | None:
+        """Keep the state and the batch of a step that gave no number, to be looked at."""
+        if self.folder is None:
+            return None
+        _write(self.folder / NON_FINITE_FILE, state)
+        return self.folder / NON_FINITE_FILE
+
+
+def forget(folder: Path) -> None:
+    """Delete a training's saved states, once its outputs are written."""
+    for name in (CHECKPOINT_FILE, NON_FINITE_FILE):
+        (Path(folder) / name).unlink(missing_ok=True)
+
+
+def training_key(facts: object, tensors: Mapping[str, Tensor]) -> str:
+    """Digest of what makes a training what it is, hexadecimal.
+
+    Args:
+        facts: settings and samples, as JSON holds them.
+        tensors: labels and initial weights.
+    """
+    whole = hashlib.sha256(json.dumps([facts, torch.__version__], sort_keys=True, default=str).encode())
+    for name, tensor in sorted(tensors.items()):
+        whole.update(name.encode())
+        whole.update(tensor.detach().cpu().contiguous().numpy().data)
+    for path in sorted(Path(dwmtl.__file__).parent.rglob("*.py")):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
+class StopSignal:
+    """While entered, SIGTERM and SIGINT (a cluster's notice, Ctrl-C) set `name` and do nothing else."""
+
+    def __init__(self, *, is_heeded: bool):
+        self._is_heeded = is_heeded and threading.current_thread() is threading.main_thread()
+        self._before: dict[int, object] = {}
+        self.name: str | None = None
+
+    def __enter__(self) -> "StopSignal":
+        if self._is_heeded:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: object) -> None:
+        self.name = signal.Signals(number).name
+
+
+def _write(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        torch.save(value, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)

@@ -1,0 +1,101 @@
+"""All that changes while a network trains, in one place: what a checkpoint holds."""
+
+import copy
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from dwmtl.network.network import FaceNetwork
+from dwmtl.training.step import MultiTaskStep, StepResult
+from dwmtl.training.validation import is_better
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands. Random numbers are no part of it: those of a step follow from the seed and its number.
+
+    Attributes:
+        step: network, weighting, class centres and optimisers.
+        averaged: the moving average of the network's weights, None where none is kept.
+        rows: the trajectory so far, a row a step.
+        validated: a row an epoch, see `training.validation`.
+        best: the network as it was after the epoch with the best validation row; None before the first.
+    """
+
+    step: MultiTaskStep
+    averaged: AveragedModel | None
+    rows: list[dict[str, float]] = field(default_factory=list)
+    validated: list[dict[str, float]] = field(default_factory=list)
+    best: FaceNetwork | None = None
+
+    @property
+    def num_skipped(self) -> int:
+        """Steps that were not applied, as a loss or a gradient was no number."""
+        return sum(not math.isfinite(row["grad_norm"]) for row in self.rows)
+
+    @property
+    def best_row(self) -> dict[str, float] | None:
+        """The row of `best`."""
+        best = None
+        for row in self.validated:
+            best = row if is_better(row, best) else best
+        return best
+
+    def validate(self, row: dict[str, float]) -> None:
+        """Take an epoch's validation row, and the network where it is the best so far."""
+        if is_better(row, self.best_row):
+            self.best = copy.deepcopy(self.step.network).cpu()
+        self.validated.append(row)
+
+    def state_dict(self) -> dict[str, object]:
+        """Tensors, numbers and text alone."""
+        modules, optimizers = self._modules(), self._optimizers()
+        return {
+            "modules": {name: module.state_dict() for name, module in modules.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in optimizers.items()},
+            "best": None if self.best is None else self.best.state_dict(),
+            "rows": self.rows,
+            "validated": self.validated,
+        }
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go back to a saved state."""
+        for name, module in self._modules().items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimizer in self._optimizers().items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        if state["best"] is not None:
+            self.best = copy.deepcopy(self.step.network).cpu()
+            self.best.load_state_dict(state["best"])
+        self.rows, self.validated = state["rows"], state["validated"]
+
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        step = self.step
+        modules = {"network": step.network, "weighting": step.weighting, "task_losses": step.task_losses_of}
+        return modules if self.averaged is None else {**modules, "averaged": self.averaged}
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        own = self.step.weighting_optimizer
+        return {"network": self.step.optimizer, **({} if own is None else {"weighting": own})}
+
+    def averaged_network(self) -> FaceNetwork | None:
+        """The averaged network; batch norm's statistics are no weights, and are the trained network's."""
+        if self.averaged is None:
+            return None
+        theirs = dict(self.averaged.module.named_buffers())
+        for name, value in self.step.network.named_buffers():
+            theirs[name].copy_(value)
+        return self.averaged.module
+
+
+def moving_average(network: FaceNetwork, decay: float | None) -> AveragedModel | None:
+    """Of a network's weights; None where no decay is given."""
+    return None if decay is None else AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+
+def skipped_step(num_tasks: int) -> StepResult:
+    """The result of a step that was not applied: no numbers."""
+    nothing = torch.full((num_tasks,), math.nan)
+    return StepResult(nothing, nothing, *(torch.tensor(math.nan) for _ in range(3)), None, None)

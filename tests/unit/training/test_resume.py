@@ -1,0 +1,117 @@
+"""Trainings in processes of their own: killed, stopped, gone on with, and shared by two processes."""
+
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+SCRIPT = Path(__file__).with_name("train_small.py")
+NUM_STEPS = 9
+
+
+def start(folder: Path, *options: str) -> subprocess.Popen:
+    command = [sys.executable, str(SCRIPT), str(folder), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(folder: Path, *options: str) -> list[str]:
+    """Train to the end; the lines of its steps."""
+    process = start(folder, *options)
+    out, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return [line for line in out.splitlines() if line.startswith("step")]
+
+
+def stop_after(folder: Path, step: int, number: signal.Signals, *options: str) -> subprocess.Popen:
+    """Send a signal when the step's line has come."""
+    process = start(folder, *options)
+    for line in process.stdout:
+        if line.strip() == f"step {step}":
+            break
+    process.send_signal(number)
+    process.out, process.error = process.communicate(timeout=120)
+    return process
+
+
+def same(first: Path, second: Path) -> None:
+    for name in ("trajectory.csv", "validation.csv"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    ours, theirs = (torch.load(folder / "weights.pt", weights_only=True) for folder in (first, second))
+    for kind in ("last", "averaged", "best"):
+        for name, value in ours[kind].items():
+            assert torch.equal(value, theirs[kind][name]), (kind, name)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A training that nothing interrupts."""
+    folder = tmp_path_factory.mktemp("trainings") / "whole"
+    assert finish(folder) == [f"step {number}" for number in range(NUM_STEPS)]
+    return folder
+
+
+@pytest.mark.slow
+def test_a_training_killed_at_five_random_points_ends_with_the_same_bytes(whole):
+    folder = whole.with_name("killed")
+    for step in sorted(random.Random(0).sample(range(NUM_STEPS - 1), 5)):
+        assert stop_after(folder, step, signal.SIGKILL).returncode == -signal.SIGKILL
+        assert not (folder / "weights.pt").exists()
+    finish(folder)
+    same(whole, folder)
+
+
+@pytest.mark.slow
+def test_sigterm_saves_says_so_and_the_next_run_goes_on(whole):
+    folder = whole.with_name("stopped")
+    stopped = stop_after(folder, 3, signal.SIGTERM)
+    assert stopped.returncode == 1
+    assert "the training is saved in" in stopped.error
+    saved = torch.load(folder / "checkpoints" / "checkpoint.pt", weights_only=True)["state"]
+    assert 4 <= len(saved["rows"]) < NUM_STEPS
+    finish(folder)
+    same(whole, folder)
+
+
+PLAIN = ("--dropout", "0", "--optimizer", "sgd")
+"""Dropout is drawn a process, and AdamW's first steps make much of a rounding."""
+
+
+@pytest.fixture(scope="module")
+def one(whole) -> Path:
+    """One process with the whole batch."""
+    folder = whole.with_name("one")
+    finish(folder, *PLAIN)
+    return folder
+
+
+def alike(one: Path, other: Path) -> None:
+    """Losses, weights of tasks and network, batch norm's statistics, centres."""
+    trajectories = [pd.read_csv(folder / "trajectory.csv").dropna(axis=1) for folder in (one, other)]
+    pd.testing.assert_frame_equal(*trajectories, rtol=2e-3, atol=1e-4)
+    states = [
+        torch.load(folder / "checkpoints/checkpoint.pt", weights_only=True)["state"]["modules"]
+        for folder in (one, other)
+    ]
+    for part in ("network", "weighting", "task_losses"):
+        for name, value in states[0][part].items():
+            torch.testing.assert_close(states[1][part][name], value, rtol=1e-2, atol=1e-3, msg=name)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_with_the_whole_batch(one):
+    two = one.with_name("two")
+    finish(two, *PLAIN, "--devices", "2")
+    alike(one, two)
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_from_what_one_saved(one):
+    folder = one.with_name("one_then_two")
+    stop_after(folder, 4, signal.SIGTERM, *PLAIN)
+    finish(folder, *PLAIN, "--devices", "2")
+    alike(one, folder)

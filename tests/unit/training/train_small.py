@@ -1,0 +1,98 @@
+"""A small training in a process of its own, to be killed: `train_small.py FOLDER [--devices N]`.
+
+Writes `<folder>/weights.pt` and `trajectory.csv` when it ends, a line to stdout after every step, and checkpoints after
+every step into `<folder>/checkpoints`.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dwmtl.compute import launch
+from dwmtl.network.network import FaceNetwork
+from dwmtl.params import HiddenHeadParams, LinearHeadParams, LossParams, load_params
+from dwmtl.training.crops import CropDataset
+from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.training.validation import Validation
+from dwmtl.weighting.by_name import make_weighting
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def crops(folder: Path, number: int) -> list[Path]:
+    """Noise."""
+    noise = np.random.default_rng(number)
+    paths = [folder / f"{number}_{index}.png" for index in range(number)]
+    for path in paths:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(noise.integers(0, 256, (80, 80, 3), dtype=np.uint8)).save(path)
+    return paths
+
+
+def main(folder: Path, *, devices: int, optimizer: str, dropout: float) -> None:
+    """Three epochs of three steps, with everything that a checkpoint must hold."""
+    params = load_params(REPOSITORY / "params.yaml")
+    compute = params.compute.model_copy(
+        update={"accelerator": "cpu", "num_devices": devices, "checkpoint_interval_s": 0.0}
+    )
+    torch.set_num_threads(1)
+    fabric = launch(compute, precision="32-true")
+    train = params.train.model_copy(
+        update={
+            "num_epochs": 3,
+            "batch_size": 4,
+            "ema_decay": 0.9,
+            "optimizer": params.train.optimizer.model_copy(update={"name": optimizer, "learning_rate": 1e-3}),
+        }
+    )
+    torch.manual_seed(0)
+    network = FaceNetwork(
+        params.network.model_copy(update={"dropout": dropout}),
+        {
+            "identity": LinearHeadParams(name="linear", relu_on_logits=False),
+            "expression": HiddenHeadParams(name="hidden", relu_on_logits=False),
+        },
+        {"identity": 3, "expression": 2},
+    )
+    numbers = np.arange(12)
+    fitted = fit(
+        network,
+        make_weighting(
+            train.weighting, num_features=network.num_shared_features(80), tasks=("identity", "expression"), seed=0
+        ),
+        CropDataset(crops(folder.parent / "crops", 12), {"identity": numbers % 3, "expression": numbers % 2}),
+        train,
+        losses={
+            task: LossParams(label_smoothing=0.0, center_factor=0.1, center_alpha=0.5)
+            for task in ("identity", "expression")
+        },
+        frozen=set(),
+        weighting_optimizer=WeightingOptimizer("sgd", 0.1),
+        compute=compute,
+        fabric=fabric,
+        validation=Validation(
+            CropDataset(crops(folder.parent / "crops", 6), {"expression": np.arange(6) % 2}), batch_size=4
+        ),
+        checkpoint_dir=folder / "checkpoints",
+        on_step=lambda row: print(f"step {row['step']}", flush=True),
+    )
+    if fabric.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+        fitted.trajectory.to_csv(folder / "trajectory.csv")
+        fitted.validation.to_csv(folder / "validation.csv")
+        weights = {"last": network, "averaged": fitted.averaged, "best": fitted.best}
+        torch.save({name: value.state_dict() for name, value in weights.items()}, folder / "weights.pt")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--optimizer", default="adamw")
+    parser.add_argument("--dropout", type=float, default=0.5)
+    given = parser.parse_args()
+    main(given.folder, devices=given.devices, optimizer=given.optimizer, dropout=given.dropout)
