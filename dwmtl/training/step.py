@@ -83,12 +83,12 @@ class MultiTaskStep:
     def __post_init__(self):
         self._forward = self.network
 
-    def compile(self) -> None:
-        """Let torch compile the network's forward and backward pass."""
+    def compile(self, backend: str = "inductor") -> None:
+        """Let torch compile the network's forward and backward pass; `backend`: torch's name of what compiles it."""
         from torch._functorch import config
 
         config.donated_buffer = False  # a step takes several gradients of one forward pass
-        self._forward = torch.compile(self.network)
+        self._forward = torch.compile(self.network, backend=backend)
 
     def __call__(self, crops: Tensor, labels: dict[str, Tensor]) -> StepResult:
         """crops: (B, 3, S, S), standardised; labels: a task's name -> (B,) class indices or NO_LABEL."""

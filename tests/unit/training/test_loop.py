@@ -181,15 +181,6 @@ def test_crops_are_kept_only_where_all_fit(dataset):
         assert np.array_equal(fresh[3][0].permute(1, 2, 0).numpy(), read_crop(dataset.paths[3]))
 
 
-def test_a_compiled_network_trains_as_an_eager_one(train, new_network):
-    weighting = FixedWeighting([1.0, 1.0])
-    eager, compiled = (
-        train(new_network(dropout=0.0, trunk="timm:test_resnet"), weighting, num_epochs=1, compute={"compile": compile})
-        for compile in ("off", "on")
-    )
-    np.testing.assert_allclose(compiled.trajectory["loss_total"], eager.trajectory["loss_total"], rtol=1e-3)
-
-
 def test_a_dead_expression_head_is_told(caplog, train, new_network):
     network = new_network(heads={"expression": HiddenHeadParams(name="hidden", relu_on_logits=True)})
     with torch.no_grad():

@@ -77,8 +77,8 @@ def test_sigterm_saves_says_so_and_the_next_run_goes_on(whole):
     same(whole, folder)
 
 
-PLAIN = ("--dropout", "0", "--optimizer", "sgd")
-"""Dropout is drawn a process, and AdamW's first steps make much of a rounding."""
+PLAIN = ("--dropout", "0", "--optimizer", "sgd", "--learning-rate", "1e-5")
+"""Dropout is drawn a process, and large steps make much of a rounding."""
 
 
 @pytest.fixture(scope="module")
@@ -90,16 +90,20 @@ def one(whole) -> Path:
 
 
 def alike(one: Path, other: Path) -> None:
-    """Losses, weights of tasks and network, batch norm's statistics, centres."""
+    """Losses and task weights of every step; how far network, unit and centres were moved by all of them."""
     trajectories = [pd.read_csv(folder / "trajectory.csv").dropna(axis=1) for folder in (one, other)]
-    pd.testing.assert_frame_equal(*trajectories, rtol=2e-3, atol=1e-4)
+    norms = [table.pop("grad_norm") for table in trajectories]  # a value at a ReLU's bend goes either way by rounding
+    pd.testing.assert_series_equal(*norms, rtol=3e-2)
+    pd.testing.assert_frame_equal(*trajectories, rtol=5e-3, atol=1e-4)
     states = [
         torch.load(folder / "checkpoints/checkpoint.pt", weights_only=True)["state"]["modules"]
         for folder in (one, other)
     ]
-    for part in ("network", "weighting", "task_losses"):
-        for name, value in states[0][part].items():
-            torch.testing.assert_close(states[1][part][name], value, rtol=1e-2, atol=1e-3, msg=name)
+    before = torch.load(one / "initial.pt", weights_only=True)
+    for part, initial in before.items():
+        for name, value in initial.items():
+            moved, ours = (state[part][name].double() - value.double() for state in states)
+            assert (moved - ours).norm() <= 0.03 * moved.norm() + 1e-6, (part, name)
 
 
 @pytest.mark.slow

@@ -286,3 +286,15 @@ def test_losses_weights_and_centres_are_float32_under_bf16(make_step):
     values = [result.task_losses, result.task_weights, result.weighting_loss, result.total_loss]
     assert {value.dtype for value in values} == {torch.float32}
     assert step.task_losses_of["identity"].center.centers.dtype == torch.float32
+
+
+@pytest.mark.parametrize("weighting", [None, GradientRuleWeighting("upgrad", seed=0)], ids=["dynamic", "upgrad"])
+def test_a_compiled_network_steps_as_an_eager_one(make_step, weighting):
+    """Through the same graphs as on a GPU, where they are also turned into kernels."""
+    eager, compiled = make_step(weighting), make_step(weighting)
+    compiled.compile("aot_eager")
+    for _ in range(2):
+        ours, theirs = compiled(CROPS, LABELS), eager(CROPS, LABELS)
+        torch.testing.assert_close(ours.task_losses, theirs.task_losses, rtol=1e-3, atol=1e-4)
+    for name, value in snapshot(compiled.network).items():
+        torch.testing.assert_close(value, dict(eager.network.named_parameters())[name], rtol=1e-3, atol=1e-4)

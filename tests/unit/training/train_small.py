@@ -33,7 +33,7 @@ def crops(folder: Path, number: int) -> list[Path]:
     return paths
 
 
-def main(folder: Path, *, devices: int, optimizer: str, dropout: float) -> None:
+def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dropout: float) -> None:
     """Three epochs of three steps, with everything that a checkpoint must hold."""
     params = load_params(REPOSITORY / "params.yaml")
     compute = params.compute.model_copy(
@@ -46,7 +46,7 @@ def main(folder: Path, *, devices: int, optimizer: str, dropout: float) -> None:
             "num_epochs": 3,
             "batch_size": 4,
             "ema_decay": 0.9,
-            "optimizer": params.train.optimizer.model_copy(update={"name": optimizer, "learning_rate": 1e-3}),
+            "optimizer": params.train.optimizer.model_copy(update={"name": optimizer, "learning_rate": learning_rate}),
         }
     )
     torch.manual_seed(0)
@@ -58,12 +58,17 @@ def main(folder: Path, *, devices: int, optimizer: str, dropout: float) -> None:
         },
         {"identity": 3, "expression": 2},
     )
+    weighting = make_weighting(
+        train.weighting, num_features=network.num_shared_features(80), tasks=("identity", "expression"), seed=0
+    )
+    if fabric.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+        initial = {"network": network.state_dict(), "weighting": weighting.state_dict()}
+        torch.save({**initial, "task_losses": {"identity.center.centers": torch.zeros(3, 1792)}}, folder / "initial.pt")
     numbers = np.arange(12)
     fitted = fit(
         network,
-        make_weighting(
-            train.weighting, num_features=network.num_shared_features(80), tasks=("identity", "expression"), seed=0
-        ),
+        weighting,
         CropDataset(crops(folder.parent / "crops", 12), {"identity": numbers % 3, "expression": numbers % 2}),
         train,
         losses={
@@ -81,7 +86,6 @@ def main(folder: Path, *, devices: int, optimizer: str, dropout: float) -> None:
         on_step=lambda row: print(f"step {row['step']}", flush=True),
     )
     if fabric.is_global_zero:
-        folder.mkdir(parents=True, exist_ok=True)
         fitted.trajectory.to_csv(folder / "trajectory.csv")
         fitted.validation.to_csv(folder / "validation.csv")
         weights = {"last": network, "averaged": fitted.averaged, "best": fitted.best}
@@ -93,6 +97,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--optimizer", default="adamw")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--dropout", type=float, default=0.5)
-    given = parser.parse_args()
-    main(given.folder, devices=given.devices, optimizer=given.optimizer, dropout=given.dropout)
+    main(**vars(parser.parse_args()))
