@@ -1,0 +1,53 @@
+"""Every benchmark at a small size, one after the other, and all their outcomes in one table: `make bench`.
+
+    python benchmarks/bench.py [--record]
+
+Each runs in a process of its own. The table shows where things stand; docs/benchmarks.md has the full runs.
+"""
+
+import subprocess
+import sys
+import time
+from typing import Annotated
+
+import typer
+from outcome import HEADER, PAGE, REPOSITORY, commit, hardware
+
+RUNS = [
+    ["alignment.py", "--limit", "60"],
+    ["training.py", "--batch-size", "8", "--steps", "4", "--rounds", "2"],
+    ["step_time.py", "--rounds", "4", "--only", "dynamic"],
+    ["many_identities.py", "--num-identities", "20000", "--steps", "2"],
+    ["score_pairs.py"],
+    ["no_op.py"],
+]
+
+
+def main(record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False) -> None:
+    """Run them all; a benchmark that fails is named, and the exit is 1."""
+    rows, failed, start = [], [], time.perf_counter()
+    for script, *options in RUNS:
+        print(f"... {script} {' '.join(options)}", file=sys.stderr, flush=True)
+        command = [sys.executable, str(REPOSITORY / "benchmarks" / script), *options]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+        rows += outcomes(run.stdout)
+        if run.returncode:
+            failed.append(script)
+            print(run.stderr[-2000:], file=sys.stderr)
+    table = "\n".join([HEADER, *rows])
+    print(f"{hardware()}, commit {commit()}, {time.perf_counter() - start:.0f} s in all\n\n{table}")
+    if record:
+        with PAGE.open("a") as page:
+            page.write(f"\n`make bench` on {hardware()}, commit {commit()}\n\n{table}\n")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def outcomes(printed: str) -> list[str]:
+    """The rows of the table of outcomes among what a benchmark prints."""
+    _, found, after = printed.partition(HEADER + "\n")
+    return [line for line in after.splitlines() if line.startswith("| ")] if found else []
+
+
+if __name__ == "__main__":
+    typer.run(main)

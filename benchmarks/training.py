@@ -1,0 +1,224 @@
+"""Images a second of a training, beside facenet-pytorch's own way: its network, float32, its `pass_epoch`, its loading.
+
+    python benchmarks/training.py --batch-size 16 --steps 6 --rounds 3
+    python benchmarks/training.py --batch-size 256 --steps 30 --rounds 3 --num-workers 12     on a GPU
+
+Both sides train the same network (the full Inception-ResNet-v1 with a bottleneck of 512 and a linear head) on the same
+crops from disk, in turn; the first step of a round is not timed. Then ours from disk beside ours without a disk, what
+FaceLiveNet with both tasks and the dynamic weights does, the share of the device's measured peak, and peak memory.
+"""
+
+import resource
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from facenet_pytorch import InceptionResnetV1, fixed_image_standardization
+from facenet_pytorch.models.utils import training as stock
+from lightning_fabric import Fabric
+from outcome import Outcome, report
+from PIL import Image
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import datasets, transforms
+
+from dwmtl.compute import make_fabric
+from dwmtl.network.network import FaceNetwork
+from dwmtl.params import LinearHeadParams, LossParams, Params, load_params
+from dwmtl.training.crops import CropDataset
+from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.weighting.by_name import make_weighting
+from dwmtl.weighting.fixed import FixedWeighting
+
+NUM_PEOPLE = 10
+
+
+def main(
+    batch_size: int = 16,
+    crop_px: int = 160,
+    steps: Annotated[int, typer.Option(help="steps of a round; the first is not timed")] = 6,
+    rounds: Annotated[int, typer.Option(help="of all sides in turn")] = 3,
+    num_workers: int = 0,
+    accelerator: str = "auto",
+    compile: str = "auto",
+    record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
+) -> None:
+    """Measure, print, and keep."""
+    params = load_params()
+    compute = params.compute.model_copy(update={"num_workers": num_workers, "compile": compile, "crop_cache_gib": 0.0})
+    params = params.model_copy(update={"compute": compute})
+    fabric = make_fabric(accelerator, precision="auto")
+    with tempfile.TemporaryDirectory() as name:
+        crops = write_crops(Path(name), batch_size * steps, crop_px)
+        sides = {
+            "stock": lambda: stock_rate(Path(name), batch_size, num_workers, fabric.device),
+            "ours": lambda: our_rate(full_network(params), dataset(crops), params, batch_size, fabric),
+            "in_memory": lambda: our_rate(full_network(params), Undisked(crops), params, batch_size, fabric),
+            "dynamic": lambda: our_rate(two_tasks(params), dataset(crops, both=True), params, batch_size, fabric),
+        }
+        rates: dict[str, list[float]] = {side: [] for side in sides}
+        for _ in range(rounds):
+            for side, rate in sides.items():
+                rates[side].append(rate())
+    middle = {side: median(values) for side, values in rates.items()}
+    ratios = {
+        other: median(a / b for a, b in zip(rates["ours"], rates[other], strict=True))
+        for other in ("stock", "in_memory")
+    }
+    gpu = fabric.device.type == "cuda"
+    share = middle["ours"] * flops_a_crop(params, crop_px) / peak_flops(fabric)
+    memory = torch.cuda.max_memory_allocated() if gpu else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    of = f"batch {batch_size}, {crop_px} px"
+    report(
+        [
+            Outcome(
+                f"training Inception-ResNet-v1, {of}, against facenet-pytorch's loop",
+                f"{middle['ours']:.1f} images/s",
+                f"{middle['stock']:.1f} images/s",
+                ratios["stock"],
+                5.0 if gpu else 1.3,
+            ),
+            Outcome(
+                f"the same from disk, against crops made in memory, {num_workers} workers",
+                f"{middle['ours']:.1f} images/s",
+                f"{middle['in_memory']:.1f} images/s",
+                ratios["in_memory"],
+                0.9,
+            ),
+            Outcome(f"training FaceLiveNet, two tasks, dynamic weights, {of}", f"{middle['dynamic']:.1f} images/s"),
+            Outcome("share of the device's peak (a large product of matrices, same precision)", f"{share:.2f}"),
+            Outcome("peak memory of all of it", f"{memory / 2**30:.2f} GiB"),
+        ],
+        record=record,
+    )
+
+
+def write_crops(folder: Path, number: int, crop_px: int) -> list[Path]:
+    """Noise as JPEG, a folder a person."""
+    rng = np.random.default_rng(0)
+    paths = [folder / f"person_{index % NUM_PEOPLE}" / f"{index}.jpg" for index in range(number)]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (crop_px, crop_px, 3), dtype=np.uint8)).save(path)
+    return paths
+
+
+def dataset(crops: list[Path], *, both: bool = False) -> CropDataset:
+    """Crops with who they are, and with an expression where both tasks are trained."""
+    numbers = np.arange(len(crops))
+    return CropDataset(crops, {"identity": numbers % NUM_PEOPLE} | ({"expression": numbers % 7} if both else {}))
+
+
+class Undisked(CropDataset):
+    """The first crop, again and again, decoded once: what loading costs is left out."""
+
+    def __init__(self, crops: list[Path]):
+        super().__init__(crops, {"identity": np.arange(len(crops)) % NUM_PEOPLE})
+        self._one = super()._crop(0)
+
+    def _crop(self, index: int) -> torch.Tensor:
+        return self._one
+
+
+def full_network(params: Params) -> FaceNetwork:
+    """facenet-pytorch's network, as ours: identities alone."""
+    body = params.network.model_copy(
+        update={"trunk": "inception_resnet_v1", "bottleneck": 512, "standardization": "fixed", "dropout": 0.6}
+    )
+    return FaceNetwork(
+        body, {"identity": LinearHeadParams(name="linear", relu_on_logits=False)}, {"identity": NUM_PEOPLE}
+    )
+
+
+def two_tasks(params: Params) -> FaceNetwork:
+    """FaceLiveNet."""
+    heads = {task: values.head for task, values in params.tasks.items()}
+    return FaceNetwork(params.network, heads, {"identity": NUM_PEOPLE, "expression": 7})
+
+
+def our_rate(network: FaceNetwork, crops: CropDataset, params: Params, batch_size: int, fabric: Fabric) -> float:
+    """Images a second over an epoch."""
+    times: list[float] = []
+    is_both = len(network.tasks) == 2
+    weighting = FixedWeighting([1.0])
+    if is_both:
+        num_features = network.num_shared_features(crops[0][0].shape[-1])
+        weighting = make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks, seed=0)
+    no_center = LossParams(label_smoothing=0.0, center_factor=0.0, center_alpha=0.5)
+    fit(
+        network,
+        weighting,
+        crops,
+        params.train.model_copy(update={"num_epochs": 1, "batch_size": batch_size, "precision": "auto"}),
+        losses={task: params.tasks[task].loss if is_both else no_center for task in network.tasks},
+        frozen=set(),
+        weighting_optimizer=WeightingOptimizer("sgd", 0.1) if is_both else None,
+        compute=params.compute,
+        fabric=fabric,
+        on_step=lambda row: times.append(time.perf_counter()),
+    )
+    return rate(times, batch_size)
+
+
+def stock_rate(folder: Path, batch_size: int, num_workers: int, device: torch.device) -> float:
+    """The same of facenet-pytorch, used as its example for fine-tuning does."""
+    times: list[float] = []
+
+    def clock(predicted: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter())
+        return torch.zeros(())
+
+    network = InceptionResnetV1(classify=True, num_classes=NUM_PEOPLE).to(device).train()
+    to_tensor = transforms.Compose([np.float32, transforms.ToTensor(), fixed_image_standardization])
+    loader = DataLoader(
+        datasets.ImageFolder(folder, transform=to_tensor), batch_size, num_workers=num_workers, shuffle=True
+    )
+    stock.pass_epoch(
+        network,
+        torch.nn.CrossEntropyLoss(),
+        loader,
+        torch.optim.Adam(network.parameters(), lr=0.001),
+        batch_metrics={"clock": clock},
+        show_running=False,
+        device=device,
+    )
+    return rate(times, batch_size)
+
+
+def rate(times: list[float], batch_size: int) -> float:
+    """Images a second from the end of the first step to that of the last."""
+    return (len(times) - 1) * batch_size / (times[-1] - times[0])
+
+
+def flops_a_crop(params: Params, crop_px: int) -> float:
+    """Of the forward and backward pass: three times the forward pass's."""
+    network = full_network(params).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, 3, crop_px, crop_px))
+    return 3 * counter.get_total_flops()
+
+
+def peak_flops(fabric: Fabric) -> float:
+    """What a large product of matrices reaches on the device, a second."""
+    size = 8192 if fabric.device.type == "cuda" else 1024
+    a = torch.randn(size, size, device=fabric.device)
+    seconds = []
+    with fabric.autocast(), torch.no_grad():
+        for _ in range(10):
+            start = time.perf_counter()
+            a @ a
+            if fabric.device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
+
+
+if __name__ == "__main__":
+    typer.run(main)
