@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint ui status deps compare figure-2 clean
+.PHONY: help repro test lint ui status deps compare bench figure-2 clean
 
 help: ## list these verbs
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -41,6 +41,9 @@ deps: .venv/installed ## rewrite the stages' lists of dwmtl files in dvc.yaml af
 
 compare: .venv/installed-test ## train and evaluate every weighting (hours on two cores; resumable), see benchmarks/weightings
 	$(BIN)/dvc repro benchmarks/weightings/dvc.yaml
+
+bench: .venv/installed-test ## every benchmark at a small size, one table of ratios (under 10 minutes on two cores)
+	$(BIN)/python benchmarks/bench.py
 
 figure-2: repro ## the paper's Figure 2 from trainings of ours, both forms of the unit
 	$(BIN)/python benchmarks/figure_2.py --labels data/labels --aligned data/aligned --start data/models/pretrain \

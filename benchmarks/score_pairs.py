@@ -18,6 +18,8 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from outcome import Outcome, report
+
 TEXTBOOK = Path(__file__).resolve().parents[1] / "tests" / "unit" / "evaluation" / "textbook.py"
 LENGTH = 512
 SETTINGS = {"distance": "squared_euclidean", "subtract_mean": False, "far_targets": [1e-3]}
@@ -91,7 +93,9 @@ def same(a: object, b: object) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--million", action="store_true", help="a million pairs instead of 6,000, without the loops")
-    million = parser.parse_args().million
+    parser.add_argument("--record", action="store_true", help="append to docs/benchmarks.md")
+    arguments = parser.parse_args()
+    million = arguments.million
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         in_process(make, folder, *((20_000, 5, 10, 50_000) if million else (3_000, 4, 10, 300)))
@@ -103,9 +107,11 @@ def main() -> None:
             return
         loop_seconds, loop_memory, expected = in_process(loops, folder)
         print(f"loops    {loop_seconds:8.2f} s   peak memory {loop_memory:6.0f} MiB")
-        print(f"ratio    {loop_seconds / seconds:8.0f}")
         wrong = [key for key in expected if key != "wrong_pairs" and not same(expected[key], result[key])]
         print("the same numbers" if not wrong else f"DIFFERENT: {json.dumps(wrong)}")
+        what = f"`score-pairs`, {result['num_pairs']:,} pairs, against plain loops"
+        ratio = loop_seconds / seconds
+        report([Outcome(what, f"{seconds:.2f} s", f"{loop_seconds:.2f} s", ratio, 50)], record=arguments.record)
 
 
 if __name__ == "__main__":

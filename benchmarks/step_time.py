@@ -2,7 +2,7 @@
 
     python benchmarks/step_time.py --rounds 20 --batch-size 16 --crop-px 112
 
-Prints the median time of a step and its ratio to fixed weights' (median over the rounds of the ratios in a round).
+Prints the median time of a step, and that of fixed weights over it (median over the rounds of the ratios in a round).
 """
 
 import platform
@@ -12,6 +12,7 @@ from typing import Annotated, get_args
 
 import torch
 import typer
+from outcome import Outcome, report
 
 from dwmtl.compute import make_fabric
 from dwmtl.network.network import FaceNetwork
@@ -36,6 +37,7 @@ def main(
     num_identities: int = 20,
     accelerator: str = "auto",
     precision: str = "32-true",
+    record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
     only: Annotated[str, typer.Option(help="weightings by commas; all by default")] = "",
 ) -> None:
     """Time a step under each weighting."""
@@ -61,10 +63,19 @@ def main(
     print(
         f"{device}, {torch.get_num_threads()} threads, batch {batch_size}, {crop_px} px, {precision}, {rounds} rounds"
     )
-    print("| weighting | step, ms | against fixed weights |\n| --- | --- | --- |")
-    for name in names:
-        ratio = median(a / b for a, b in zip(times[name], times[BASELINE], strict=True))
-        print(f"| `{name}` | {1000 * median(times[name]):.1f} | {ratio:.3f} |")
+    report(
+        [
+            Outcome(
+                f"a step with `{name}`, batch {batch_size}, {crop_px} px, against fixed weights",
+                f"{1000 * median(times[name]):.1f} ms",
+                f"{1000 * median(times[BASELINE]):.1f} ms",
+                median(b / a for a, b in zip(times[name], times[BASELINE], strict=True)),
+            )
+            for name in names
+            if name != BASELINE
+        ],
+        record=record,
+    )
 
 
 def make_step(name: str, crop_px: int, num_identities: int, fabric) -> MultiTaskStep:

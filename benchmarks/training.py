@@ -66,10 +66,7 @@ def main(
             for side, rate in sides.items():
                 rates[side].append(rate())
     middle = {side: median(values) for side, values in rates.items()}
-    ratios = {
-        other: median(a / b for a, b in zip(rates["ours"], rates[other], strict=True))
-        for other in ("stock", "in_memory")
-    }
+    ratios = {side: median(a / b for a, b in zip(rates["ours"], rates[side], strict=True)) for side in rates}
     gpu = fabric.device.type == "cuda"
     share = middle["ours"] * flops_a_crop(params, crop_px) / peak_flops(fabric)
     memory = torch.cuda.max_memory_allocated() if gpu else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
