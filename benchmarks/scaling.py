@@ -1,0 +1,103 @@
+"""How the stages grow: time and peak memory of each at 1, 4 and 16 times the data, from rendered faces.
+
+    python benchmarks/scaling.py --factors 1,4,16 [--record]
+
+The stages' own scripts run one after the other, each in a process of its own, in a folder of their own. People are
+multiplied, not photos a person. Training is one epoch at 80 px from initial weights.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from outcome import PAGE, REPOSITORY, commit, hardware
+from ruamel.yaml import YAML
+
+SETS = {"expression": "oulu_casia", "verification": "lfw", "identity": "identities"}
+STAGES = [
+    "render --out data/raw/rendered",
+    *(f"index --set {name} --out data/index/{name}/{name}" for name in SETS),
+    *(f"align --set {name} --index data/index/{name}/{name} --out data/aligned/{name}/{name}" for name in SETS),
+    *(f"facts --set {name} --index data/index/{name}/{name} --out data/facts/{name}/{name}" for name in SETS),
+    "labels --expression data/index/expression --identity data/index/identity --facts data/facts --out data/labels",
+    "pairs --labels data/labels --verification data/index/verification --out data/pairs",
+    "pretrain --labels data/labels --aligned data/aligned/identity --model data/models/pretrain "
+    "--metrics metrics/training/pretrain --checkpoints .dwmtl/pretrain",
+    "train --fold 0 --labels data/labels --aligned data/aligned --start data/models/pretrain "
+    "--model data/models/fold_0 --metrics metrics/training/fold_0 --checkpoints .dwmtl/fold_0",
+    "evaluate --fold 0 --model data/models/fold_0 --labels data/labels --pairs data/pairs --aligned data/aligned "
+    "--out metrics/evaluation/fold_0",
+]
+
+
+def main(
+    factors: Annotated[str, typer.Option(help="by commas")] = "1,4,16",
+    record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
+) -> None:
+    """Print a table, a row a stage."""
+    columns = {int(factor): measure(int(factor)) for factor in factors.split(",")}
+    heads = [f"{factor}x ({photos} photos)" for factor, (photos, _) in columns.items()]
+    lines = ["| stage | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(heads)]
+    for stage in dict.fromkeys(stage.split()[0] for stage in STAGES):
+        cells = [f"{costs[stage][0]:.1f} s, {costs[stage][1]:.0f} MiB" for _, costs in columns.values()]
+        lines.append(f"| `{stage}` | " + " | ".join(cells) + " |")
+    table = "\n".join(lines)
+    print(table)
+    if record:
+        with PAGE.open("a") as page:
+            page.write(f"\n`benchmarks/scaling.py` on {hardware()}, commit {commit()}\n\n{table}\n")
+
+
+def measure(factor: int) -> tuple[int, dict[str, tuple[float, float]]]:
+    """Photos in all, and a stage's seconds (of all its sets) and peak memory in MiB."""
+    costs: dict[str, tuple[float, float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_params(folder, factor)
+        for stage in STAGES:
+            words = stage.split()
+            seconds, peak = run([sys.executable, str(REPOSITORY / "stages" / f"{words[0]}.py"), *words[1:]], folder)
+            before = costs.get(words[0], (0.0, 0.0))
+            costs[words[0]] = before[0] + seconds, max(before[1], peak)
+        return sum(1 for _ in (folder / "data/raw").rglob("*.jp*g")), costs
+
+
+def write_params(folder: Path, factor: int) -> None:
+    """The default params, small, with `factor` times the people."""
+    yaml = YAML()
+    params = yaml.load((REPOSITORY / "params.yaml").read_text())
+    params["render"] |= {
+        "num_expression_subjects": 5 * factor,
+        "num_verification_people": 20 * factor,
+        "num_identity_people": 5 * factor,
+        "num_pairs_per_block": 5 * factor,
+    }
+    params["align"]["crop_px"] = 80
+    for stage in ("pretrain", "train"):
+        params[stage]["num_epochs"] = 1
+    params["tracking"]["enabled"] = False
+    with (folder / "params.yaml").open("w") as file:
+        yaml.dump(params, file)
+
+
+def run(command: list[str], folder: Path) -> tuple[float, float]:
+    """Seconds and peak memory (MiB) of a command, which must succeed."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    error = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{' '.join(command)}\n{error[-2000:]}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    typer.run(main)
