@@ -72,12 +72,15 @@ def write_params(folder: Path, factor: int) -> None:
     yaml = YAML()
     params = yaml.load((REPOSITORY / "params.yaml").read_text())
     params["render"] |= {
-        "num_expression_subjects": 5 * factor,
+        "num_expression_subjects": 6 * factor,
+        "num_frames": 4,
         "num_verification_people": 20 * factor,
         "num_identity_people": 5 * factor,
         "num_pairs_per_block": 5 * factor,
     }
     params["align"]["crop_px"] = 80
+    params["labels"]["num_folds"] = 2
+    params["folds"] = [0]
     for stage in ("pretrain", "train"):
         params[stage]["num_epochs"] = 1
     params["tracking"]["enabled"] = False
