@@ -5,9 +5,10 @@ from pathlib import Path
 
 from dwmtl.evaluation.evaluate import evaluate_model
 from dwmtl.evaluation.fold import write_evaluation
-from dwmtl.network.model_file import load_model, model_sha256
+from dwmtl.evaluation.threshold import THRESHOLD_FILE, threshold_record
+from dwmtl.network.model_file import EMA_FILE, load_model, model_sha256
 from dwmtl.params import load_params
-from dwmtl.stage import run, whole_folder
+from dwmtl.stage import run, whole_folder, write_json
 from dwmtl.tracking import resume_model_run
 
 
@@ -16,12 +17,15 @@ def main(
 ) -> None:
     """Score a fold's model on the fold's subjects and on the verification set."""
     values = load_params(params)
-    network, card = load_model(model, averaged=values.evaluate.weights == "ema")
+    is_averaged = values.evaluate.weights == "ema"
+    network, card = load_model(model, averaged=is_averaged)
     evaluation = evaluate_model(
         network, card, values, fold=fold, labels_dir=labels, pairs_dir=pairs, aligned_dir=aligned
     )
+    evaluated = card.further_sha256[EMA_FILE] if is_averaged else card.weights_sha256
     with whole_folder(out) as folder:
         write_evaluation(evaluation, folder)
+        write_json(threshold_record(evaluation.pairs, values.evaluate, model_sha256=evaluated), folder / THRESHOLD_FILE)
     with resume_model_run(values, model_sha256(model)) as tracked:
         tracked.set_tag("dwmtl.evaluate", json.dumps(values.evaluate.model_dump(), sort_keys=True))
         tracked.set_tag("dwmtl.pairs", json.dumps(values.pairs.model_dump(), sort_keys=True))

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from dwmtl.errors import ModelFileError
 from dwmtl.network.network import IDENTITY, FaceNetwork
-from dwmtl.params import HeadParams, NetworkParams
+from dwmtl.params import Fraction, HeadParams, NetworkParams
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,26 @@ class TaskCard(BaseModel):
     classes: list[str]
 
 
+class DetectorCard(BaseModel):
+    """How the faces of a model's crops were found and chosen: what `AlignParams` says of it.
+
+    The defaults are facenet's; a card that does not say (an imported checkpoint's) has them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_face_px: int = Field(20, ge=12)
+    thresholds: list[Fraction] = Field([0.6, 0.7, 0.7], min_length=3, max_length=3)
+    pyramid_factor: float = Field(0.709, gt=0, lt=1)
+    select: Literal["center_weighted_size", "largest", "most_confident"] = "center_weighted_size"
+
+
 class ModelCard(BaseModel):
     """What a file of weights is: enough to build its network and to prepare a photo as in its training.
 
     Attributes:
         crop_px, margin_px: how its crops were aligned.
+        detector: how their faces were found.
         tasks: by name, in their order.
         provenance: what made it (`made_by`) and from what; no time and no path of a machine.
         weights_sha256: of the file of weights, hexadecimal; None before it is saved.
@@ -53,6 +68,7 @@ class ModelCard(BaseModel):
     network: NetworkParams
     crop_px: int
     margin_px: int
+    detector: DetectorCard = DetectorCard()
     tasks: dict[str, TaskCard]
     provenance: dict[str, object]
     weights_sha256: str | None = None

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from dwmtl.errors import ProtocolError
-from dwmtl.network.model_file import load_card, model_sha256
+from dwmtl.network.model_file import DetectorCard, load_card, model_sha256
 from dwmtl.params import Params, load_params
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, write_table
 from dwmtl.training.pretrain import pretrain
@@ -100,6 +100,8 @@ def train(aligned, start, params):
 def test_no_subject_of_the_fold_is_trained_on(fold, trained_on, train):
     trained = train(fold)
     assert trained.card.classes("identity") == trained_on
+    align = load_params().align
+    assert trained.card.detector.model_dump() == align.model_dump(include=set(DetectorCard.model_fields))
     assert trained.network.heads["identity"].out_features == 2
 
 
