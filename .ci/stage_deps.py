@@ -46,9 +46,9 @@ class Stage:
 def import_closure(script: Path, root: Path = REPOSITORY) -> list[Path]:
     """Files below `root` that running `script` can load: itself, and what of the package it imports.
 
-    Every import statement counts, inside functions too, and so does the `__init__.py` of every package on the way. A
-    file of the package that is no Python (a template) belongs to the modules that name it in a string, in the folder
-    that holds the file or, for a folder of data, the folder above it.
+    Every import statement counts, inside functions too (but see `imported_names`), and so does the `__init__.py` of
+    every package on the way. A file of the package that is no Python (a template) belongs to the modules that name it
+    in a string, in the folder that holds the file or, for a folder of data, the folder above it.
 
     Returns:
         Absolute paths: the script, then the package's files sorted.
@@ -68,9 +68,15 @@ def import_closure(script: Path, root: Path = REPOSITORY) -> list[Path]:
 
 
 def imported_names(file: Path, root: Path = REPOSITORY) -> set[str]:
-    """Dotted names a file imports anywhere in it; `from a import b` gives both `a` and `a.b`."""
+    """Dotted names a file imports anywhere in it; `from a import b` gives both `a` and `a.b`.
+
+    A module's own `__getattr__` does not count: what it imports is loaded for who asks by name, and nobody in the
+    repository may ask so (a test of the architecture).
+    """
     names = set()
-    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+    module = ast.parse(file.read_text(), str(file))
+    module.body = [node for node in module.body if getattr(node, "name", "") != "__getattr__"]
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -2,6 +2,19 @@
 
 Method: Ming et al., Dynamic Multi-Task Learning for Face Recognition with Facial Expression,
 ICCV workshop 2019, arXiv:1911.03281.
+
+    from dwmtl import load_model
+    model = load_model("data/models/fold_0")
+    model.analyze("photo.jpg").faces
 """
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    """`load_model`, imported when it is asked for: torch takes seconds, and most of dwmtl does without."""
+    if name == "load_model":
+        from dwmtl.inference.model import load_model
+
+        return load_model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,8 @@ DwmtlError
 ├── ProtocolError          labels, folds or pairs that cannot be made from what is there
 ├── TableError             a table between two stages lacks a column or a row
 ├── ModelFileError         a file of weights that does not fit the network
+├── NoFaceError            a photo without a face, where a face is to be compared
+├── ThresholdError         no threshold, or no fitting one, to tell the same person from another
 ├── NonFiniteLossError     a loss became NaN or infinite while training
 └── InterruptedTrainingError   a training was asked to stop, and is saved
 
@@ -40,6 +42,14 @@ class TableError(DwmtlError):
 
 class ModelFileError(DwmtlError):
     """A file of weights is missing, damaged, or does not fit the network."""
+
+
+class NoFaceError(DwmtlError):
+    """A photo in which no face is found is to be compared with another."""
+
+
+class ThresholdError(DwmtlError):
+    """Whether two faces are one person is asked without a threshold, or with one that is not this model's."""
 
 
 class NonFiniteLossError(DwmtlError):

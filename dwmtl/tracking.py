@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 
+from dwmtl.errors import ModelFileError
 from dwmtl.params import Params
 
 log = logging.getLogger(__name__)
@@ -175,6 +176,22 @@ def resume_experiment_run(params: Params, model_sha256: str) -> Run:
         return Run(client, found[0].data.tags["mlflow.parentRunId"]) if found else Run()
 
     return _connected(params, resume)
+
+
+def download(uri: str, folder: Path) -> Path:
+    """A copy of what lies in MLflow under `runs:/...` or `models:/...`, in `folder`.
+
+    Raises:
+        ModelFileError: the server is not there, or has no such thing.
+    """
+    import mlflow
+
+    try:
+        registry = os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri()
+        places = {"tracking_uri": tracking_uri(), "registry_uri": registry}
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), **places))
+    except Exception as error:
+        raise ModelFileError(f"{uri}: MLflow ({_server()}) does not give it: {_first_line(error)}") from None
 
 
 def metric_name(column: str) -> str:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from dwmtl.evaluation.evaluate import evaluate_model
 from dwmtl.evaluation.fold import write_evaluation
+from dwmtl.evaluation.threshold import THRESHOLD_FILE, threshold_record
 from dwmtl.network.model_file import has_best, load_model, model_sha256
 from dwmtl.params import load_params
-from dwmtl.stage import run, whole_folder
+from dwmtl.stage import run, whole_folder, write_json
 from dwmtl.tables import BEST_DIR
 from dwmtl.tracking import resume_model_run
 
@@ -19,12 +20,17 @@ def main(
     was best on the validation subjects, where there were any."""
     values = load_params(params)
     folders = {"labels_dir": labels, "pairs_dir": pairs, "aligned_dir": aligned}
-    evaluation, best = (
-        evaluate_model(*load_model(model, weights=weights), values, fold=fold, **folders) if weights else None
-        for weights in (values.evaluate.weights, "best" if has_best(model) else None)
+    network, card = load_model(model, weights=values.evaluate.weights)
+    evaluation = evaluate_model(network, card, values, fold=fold, **folders)
+    best = None
+    if has_best(card):
+        best = evaluate_model(*load_model(model, weights="best"), values, fold=fold, **folders)
+    threshold = threshold_record(
+        evaluation.pairs, values.evaluate, model_sha256=card.sha256_of(values.evaluate.weights)
     )
     with whole_folder(out) as folder:
         write_evaluation(evaluation, folder)
+        write_json(threshold, folder / THRESHOLD_FILE)
         (folder / BEST_DIR).mkdir()
         if best is not None:
             write_evaluation(best, folder / BEST_DIR)

@@ -2,6 +2,8 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,21 +44,59 @@ def decode_photo(picture: bytes, name: str) -> np.ndarray:
     return _decoded(io.BytesIO(picture), name, "" if picture else "it is empty.")
 
 
+def photo_pixels(photo: Path | str | Image.Image | np.ndarray, name: str) -> np.ndarray:
+    """A photo in whatever form a caller has it, as `read_photo` gives one from a file.
+
+    Args:
+        photo: a file's path; a picture of Pillow; or pixels, uint8: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey.
+        name: stands for a photo that is no file in an error.
+    Returns:
+        (H, W, 3) uint8, RGB.
+    Raises:
+        UnreadablePhotoError: see `read_photo`; or an array of another shape or type.
+    """
+    if isinstance(photo, str | Path):
+        return read_photo(Path(photo))
+    if isinstance(photo, Image.Image):
+        with _named_errors(name):  # Pillow may decode its file only now
+            return _picture_pixels(photo, name)
+    pixels = np.asarray(photo)
+    is_picture = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if pixels.dtype != np.uint8 or not is_picture or not pixels.size:
+        raise UnreadablePhotoError(
+            f"{name}: pixels must be (H, W, 3) uint8, RGB. Got {pixels.shape} {pixels.dtype} instead."
+        )
+    if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.shape[0] * pixels.shape[1] <= MAX_PIXELS:
+        return np.ascontiguousarray(pixels)
+    return _picture_pixels(Image.fromarray(pixels), name)
+
+
 def _decoded(file: BinaryIO, name: str, complaint: str) -> np.ndarray:
     if complaint:
         raise UnreadablePhotoError(f"{name}: {complaint}")
-    try:
+    with _named_errors(name):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower, and an error
             opened = Image.open(file, formats=_FORMATS)
         with opened as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise UnreadablePhotoError(
-                    f"{name}: {picture.width}x{picture.height} is more than {MAX_PIXELS} pixels. Scale it down."
-                )
-            return np.array(_as_rgb(ImageOps.exif_transpose(picture)))
+            return _picture_pixels(picture, name)
+
+
+@contextmanager
+def _named_errors(name: str) -> Iterator[None]:
+    """Whatever Pillow raises on a damaged picture, as our error."""
+    try:
+        yield
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadablePhotoError(f"{name}: not a whole picture ({error}). Copy it again.") from None
+
+
+def _picture_pixels(picture: Image.Image, name: str) -> np.ndarray:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise UnreadablePhotoError(
+            f"{name}: {picture.width}x{picture.height} is more than {MAX_PIXELS} pixels. Scale it down."
+        )
+    return np.array(_as_rgb(ImageOps.exif_transpose(picture)))
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:

@@ -23,7 +23,7 @@ from dwmtl.evaluation.embedding import embed
 from dwmtl.evaluation.score_pairs import NamedPairs, check_far_targets, score_named
 from dwmtl.network.model_file import load_model
 
-_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
+_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".jpg.png", ".jpeg.png", ".png.png")  # the last: as `dwmtl align` names
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def score_folder(model: Path, folder: Path, pairs_path: Path, scoring: ModelScor
     """Score a model on a folder of crops, `Aaron_Eckhart/Aaron_Eckhart_0001.jpg`, over the pairs of a file.
 
     Args:
-        folder: jpg, jpeg, png or bmp; pictures that no pair names are not looked at.
+        folder: jpg, jpeg, png or bmp, or as `dwmtl align` names crops; pictures that no pair names are not looked at.
         pairs_path: see `pairs_file`; its blocks are the folds.
     Returns, Raises:
         As `score_pack`.

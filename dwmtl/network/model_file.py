@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from dwmtl.errors import ModelFileError
 from dwmtl.network.network import IDENTITY, FaceNetwork
-from dwmtl.params import HeadParams, NetworkParams
+from dwmtl.params import Fraction, HeadParams, NetworkParams
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ EMA_FILE = "model_ema.safetensors"
 BEST_FILE = "model_best.safetensors"
 METHOD_FILE = "method.safetensors"
 CARD_FILE = "model.json"
+FILES = {"raw": WEIGHTS_FILE, "ema": EMA_FILE, "best": BEST_FILE}
+"""By the name of the weights in them."""
 
 
 class TaskCard(BaseModel):
@@ -38,11 +40,26 @@ class TaskCard(BaseModel):
     classes: list[str]
 
 
+class DetectorCard(BaseModel):
+    """How the faces of a model's crops were found and chosen: what `AlignParams` says of it.
+
+    The defaults are facenet's; a card that does not say (an imported checkpoint's) has them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_face_px: int = Field(20, ge=12)
+    thresholds: list[Fraction] = Field([0.6, 0.7, 0.7], min_length=3, max_length=3)
+    pyramid_factor: float = Field(0.709, gt=0, lt=1)
+    select: Literal["center_weighted_size", "largest", "most_confident"] = "center_weighted_size"
+
+
 class ModelCard(BaseModel):
     """What a file of weights is: enough to build its network and to prepare a photo as in its training.
 
     Attributes:
         crop_px, margin_px: how its crops were aligned.
+        detector: how their faces were found.
         tasks: by name, in their order.
         provenance: what made it (`made_by`) and from what; no time and no path of a machine.
         weights_sha256: of the file of weights, hexadecimal; None before it is saved.
@@ -55,6 +72,7 @@ class ModelCard(BaseModel):
     network: NetworkParams
     crop_px: int
     margin_px: int
+    detector: DetectorCard = DetectorCard()
     tasks: dict[str, TaskCard]
     provenance: dict[str, object]
     weights_sha256: str | None = None
@@ -63,6 +81,10 @@ class ModelCard(BaseModel):
     def classes(self, task: str) -> list[str]:
         """Class names of a task; none where the model does not have it."""
         return self.tasks[task].classes if task in self.tasks else []
+
+    def sha256_of(self, weights: Literal["raw", "ema", "best"]) -> str:
+        """Of a file of weights that the model has, hexadecimal."""
+        return self.weights_sha256 if weights == "raw" else self.further_sha256[FILES[weights]]
 
     def people_seen(self) -> list[str]:
         """Who must not be tested on, sorted: the subjects trained on, by what it started from too, or validated on."""
@@ -139,17 +161,16 @@ def load_model(folder: Path, *, weights: Literal["raw", "ema", "best"] = "raw") 
     """
     card = load_card(folder)
     network = build_network(card)
-    name = {"raw": WEIGHTS_FILE, "ema": EMA_FILE, "best": BEST_FILE}[weights]
     try:
-        network.load_state_dict(checked_weights(folder, card, name))
+        network.load_state_dict(checked_weights(folder, card, FILES[weights]))
     except RuntimeError as error:
         raise ModelFileError(f"{folder}: the weights do not fit the network of {CARD_FILE}: {error}") from None
     return network.eval(), card
 
 
-def has_best(folder: Path) -> bool:
+def has_best(card: ModelCard) -> bool:
     """Whether a model has the weights of an epoch that was best on validation subjects."""
-    return BEST_FILE in load_card(folder).further_sha256
+    return BEST_FILE in card.further_sha256
 
 
 def model_sha256(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import timm
 from torch import Tensor, nn
 
 from dwmtl.errors import ParamsError
@@ -37,6 +36,8 @@ class TimmTrunk(nn.Module):
     """
 
     def __init__(self, name: str):
+        import timm  # seconds, and the other trunks do without
+
         super().__init__()
         try:
             self.backbone = timm.create_model(name, pretrained=False, features_only=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from dwmtl.network.model_file import ModelCard, TaskCard, build_network, model_sha256, save_model
+from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, model_sha256, save_model
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import Params
 from dwmtl.stage import whole_folder, write_json
@@ -35,6 +35,7 @@ def model_card(params: Params, classes: dict[str, list[str]], *, provenance: dic
         network=params.network,
         crop_px=params.align.crop_px,
         margin_px=params.align.margin_px,
+        detector=DetectorCard.model_validate(params.align.model_dump(include=set(DetectorCard.model_fields))),
         tasks={task: TaskCard(head=params.tasks[task].head, classes=names) for task, names in classes.items()},
         provenance=provenance,
     )

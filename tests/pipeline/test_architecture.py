@@ -15,6 +15,7 @@ imported_names = runpy.run_path(str(REPOSITORY / ".ci" / "stage_deps.py"))["impo
 ROWS = [
     {"__main__"},
     {"stages", "cli"},
+    {"inference"},
     {"training", "evaluation", "alignment", "data_card", "tracking"},
     {"datasets", "network", "weighting", "protocol", "compute"},
     {"params", "tables", "stage"},
@@ -23,10 +24,12 @@ ROWS = [
 
 # Folders and files that may import a heavy package; nobody else does.
 OWNERS = {
-    "cv2": ("dwmtl/datasets/rendered",),
+    "cv2": ("dwmtl/datasets/rendered", "dwmtl/inference/clip_file.py"),
     "facenet_pytorch": ("dwmtl/alignment/detector.py", "dwmtl/network/facenet_pytorch_checkpoint.py"),
     "matplotlib": ("dwmtl/evaluation/figures.py",),
     "mlflow": ("dwmtl/tracking.py",),
+    "onnx": ("dwmtl/inference/onnx_export.py",),
+    "onnxruntime": ("dwmtl/inference/onnx_export.py",),
     "pytorch_metric_learning": ("dwmtl/network/heads.py",),
     "torchjd": ("dwmtl/weighting/gradient_rule.py",),
     "tensorflow": ("dwmtl/network/tensorflow_checkpoint.py",),
@@ -38,6 +41,8 @@ OWNERS = {
         "dwmtl/datasets/fer2013.py",
         "dwmtl/datasets/photos.py",
         "dwmtl/evaluation/report.py",
+        "dwmtl/inference/annotate.py",
+        "dwmtl/inference/model.py",
     ),
 }
 
@@ -52,6 +57,8 @@ PURE = (
     "dwmtl/evaluation/classification.py",
     "dwmtl/evaluation/authentication.py",
     "dwmtl/evaluation/intervals.py",
+    "dwmtl/inference/challenge.py",
+    "dwmtl/inference/decisions.py",
 )
 IMPURE_MODULES = {"os", "pathlib", "io", "shutil", "time", "datetime", "random", "secrets", "uuid", "subprocess"}
 IMPURE_CALLS = {"open", "print", "input", "read_table", "write_table", "read_csv", "to_csv", "write_json"}
@@ -159,6 +166,11 @@ def test_no_module_is_imported_by_name():
     assert wrong == []
 
 
+def test_nothing_in_the_repository_takes_load_model_from_the_package():
+    """Its import is lazy and `.ci/stage_deps.py` passes it over; ours come from `dwmtl.inference.model`."""
+    assert [_name(file) for file in CODE if "dwmtl.load_model" in imported_names(file)] == []
+
+
 def test_training_and_network_import_without_dvc_mlflow_and_facenet_pytorch():
     files = [
         file for part in ("training", "network", "weighting") for file in (REPOSITORY / "dwmtl" / part).glob("*.py")
@@ -176,6 +188,15 @@ def test_scoring_pairs_imports_no_torch_pandas_or_sklearn():
     done = _python("import sys, dwmtl.cli, dwmtl.stage, dwmtl.evaluation.score_pairs; print(*sys.modules)")
     assert {"torch", "pandas", "sklearn", "scipy"} & set(done.stdout.split()) == set(), done.stderr
     assert done.returncode == 0, done.stderr
+
+
+def test_the_package_gives_load_model_when_it_is_asked_for():
+    done = _python(
+        "import dwmtl, sys; assert 'torch' not in sys.modules\n"
+        "from dwmtl import load_model; print(load_model.__module__); dwmtl.no_such_name"
+    )
+    assert done.stdout.split() == ["dwmtl.inference.model"], done.stderr
+    assert "AttributeError: module 'dwmtl' has no attribute 'no_such_name'" in done.stderr
 
 
 def test_importing_dwmtl_imports_no_heavy_package():

@@ -77,6 +77,14 @@ def test_closure_holds_imports_inside_functions_and_every_package_on_the_way(rep
     ]
 
 
+def test_what_a_module_imports_when_asked_for_a_name_is_in_no_closure(repository):
+    """`from dwmtl import load_model` is for users; no stage asks so (`test_architecture`)."""
+    lazy = "def __getattr__(name):\n    from dwmtl.heavy.layers import load\n    return load\n"
+    (repository / "dwmtl/__init__.py").write_text(lazy)
+    assert "dwmtl/heavy/layers.py" not in _closure(repository, "stages/show.py")
+    assert "dwmtl/heavy/layers.py" in _closure(repository, "stages/fit.py")  # imported by heavy/model.py
+
+
 def test_template_belongs_to_the_module_that_names_it(repository):
     assert "dwmtl/heavy/templates/page.html" in _closure(repository, "stages/show.py")
     assert "dwmtl/heavy/templates/page.html" not in _closure(repository, "stages/fit.py")

@@ -10,6 +10,8 @@ import pytest
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
 from dwmtl.datasets.packs.record_io import write_record_pack
 from dwmtl.datasets.rendered.sets import render_identities, render_lfw, render_oulu_casia
+from dwmtl.evaluation.threshold import read_threshold
+from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params
 from dwmtl.protocol.folds import NO_FOLD
 from dwmtl.tables import EXPRESSION_LABELS, read_table
@@ -156,6 +158,8 @@ def test_the_whole_chain_runs(rendered, write_params, tmp_path, adapter, make, n
     assert len(metrics["expression"]["per_class"]) == num_classes
     assert metrics["verification"]["num_pairs"] == 20
     assert 0 <= metrics["authentication"]["accuracy"] <= 1
+    threshold = tmp_path / "run/evaluation/fold_0/threshold.json"
+    assert 0 <= read_threshold(threshold, model_sha256=model_sha256(tmp_path / "run/model")).value < 4
 
 
 def packs(rendered: Path, folder: Path) -> None:

@@ -30,7 +30,8 @@ def facenet(tmp_path_factory):
 def test_help_names_every_command():
     done = dwmtl("--help")
     assert done.returncode == 0
-    for command in ("import-checkpoint", "export-checkpoint", "import-folds", "score-pairs", "evaluate"):
+    used = ("analyze", "verify", "authenticate", "align", "export-onnx")
+    for command in (*used, "import-checkpoint", "export-checkpoint", "import-folds", "score-pairs", "evaluate"):
         assert command in done.stdout
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from dwmtl.datasets import photos
-from dwmtl.datasets.photos import read_photo
+from dwmtl.datasets.photos import photo_pixels, read_photo
 from dwmtl.errors import UnreadablePhotoError
 
 RED = Image.new("RGB", (6, 4), (200, 30, 40))
@@ -99,6 +99,45 @@ def test_a_photo_beyond_the_limit_is_refused_before_it_is_decoded(tmp_path, monk
     RED.save(tmp_path / "a.png")
     with pytest.raises(UnreadablePhotoError, match="6x4 is more than 23 pixels"):
         read_photo(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("photo", [RED, RED.convert("RGBA"), np.array(RED), np.array(RED.convert("RGBA"))])
+def test_a_picture_and_its_pixels_are_a_photo_too(photo, tmp_path):
+    RED.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(photo_pixels(photo, "a"), read_photo(tmp_path / "a.png"))
+    np.testing.assert_array_equal(photo_pixels(tmp_path / "a.png", "a"), read_photo(tmp_path / "a.png"))
+
+
+def test_grey_pixels_become_rgb():
+    grey = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    np.testing.assert_array_equal(photo_pixels(grey, "a"), grey[..., None].repeat(3, axis=2))
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((2, 3, 3)),
+        np.zeros((3, 2, 5), np.uint8),
+        np.zeros((1, 2, 3, 3), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
+def test_pixels_of_another_shape_or_type_are_told(pixels):
+    with pytest.raises(UnreadablePhotoError, match=r"photo 7: pixels must be \(H, W, 3\) uint8, RGB\. Got \("):
+        photo_pixels(pixels, "photo 7")
+
+
+def test_pixels_and_pictures_beyond_the_limit_are_refused(monkeypatch):
+    monkeypatch.setattr(photos, "MAX_PIXELS", 23)
+    for photo in (RED, np.array(RED)):
+        with pytest.raises(UnreadablePhotoError, match="a: 6x4 is more than 23 pixels"):
+            photo_pixels(photo, "a")
+
+
+def test_a_damaged_file_of_a_picture_is_told_when_it_is_decoded(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(RED.resize((60, 40)), "PNG")[:-40])
+    with Image.open(tmp_path / "a.png") as picture, pytest.raises(UnreadablePhotoError, match="a: not a whole picture"):
+        photo_pixels(picture, "a")
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,15 @@ def test_both_forms_equal_the_embeddings_scored_as_anybodys(model, faces, twin, 
     assert_same_scores(score_pack(model, faces / "six.bin", scoring), theirs)
 
 
+def test_crops_are_found_as_dwmtl_align_names_them(model, faces, tmp_path):
+    for name in NAMES:
+        path = tmp_path / name[:5] / f"{name}.jpg.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(picture(name))
+    theirs = score_folder(model, faces / "crops", faces / "pairs.txt", ModelScoring())
+    assert_same_scores(score_folder(model, tmp_path, faces / "pairs.txt", ModelScoring()), theirs)
+
+
 def test_forty_pictures_of_a_pack_are_six_images_named_by_their_first_place(model, faces):
     result = score_pack(model, faces / "six.bin", ModelScoring())
     assert (result["num_pairs"], result["num_images"]) == (20, 6)

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 
@@ -152,6 +154,28 @@ def test_weights_that_do_not_fit_the_card_are_an_error(saved, tmp_path):
     save_model(network, make_card(identity=["a", "b", "c"], expression=["anger", "happiness"]), tmp_path)
     with pytest.raises(ModelFileError, match="do not fit"):
         load_model(tmp_path)
+
+
+def test_a_card_that_does_not_say_how_faces_were_found_has_facenets_settings(saved, tmp_path):
+    _folder, network = saved
+    save_model(network, make_card(), tmp_path)
+    card = json.loads((tmp_path / "model.json").read_text())
+    del card["detector"]
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    detector = load_card(tmp_path).detector
+    assert (detector.min_face_px, detector.thresholds, detector.pyramid_factor) == (20, [0.6, 0.7, 0.7], 0.709)
+    assert detector.select == "center_weighted_size"
+
+
+@pytest.mark.parametrize("change", [{"min_face_px": 1}, {"thresholds": [0.6]}, {"pyramid_factor": 1.0}])
+def test_a_card_whose_detector_would_never_end_is_refused(saved, tmp_path, change):
+    _folder, network = saved
+    save_model(network, make_card(), tmp_path)
+    card = json.loads((tmp_path / "model.json").read_text())
+    card["detector"] |= change
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    with pytest.raises(ModelFileError, match=f"detector.{next(iter(change))}"):
+        load_card(tmp_path)
 
 
 def test_an_unknown_key_in_the_card_is_an_error(saved, tmp_path):

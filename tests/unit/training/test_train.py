@@ -8,7 +8,7 @@ from PIL import Image
 
 from dwmtl.compute import make_fabric
 from dwmtl.errors import ProtocolError
-from dwmtl.network.model_file import has_best, load_card, load_model, model_sha256
+from dwmtl.network.model_file import DetectorCard, has_best, load_card, load_model, model_sha256
 from dwmtl.params import Params, load_params
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, write_table
 from dwmtl.training.pretrain import pretrain
@@ -103,6 +103,8 @@ def train(aligned, start, params):
 def test_no_subject_of_the_fold_is_trained_on(fold, trained_on, train):
     trained = train(fold)
     assert trained.card.classes("identity") == trained_on
+    align = load_params().align
+    assert trained.card.detector.model_dump() == align.model_dump(include=set(DetectorCard.model_fields))
     assert trained.network.heads["identity"].out_features == 2
 
 
@@ -115,7 +117,7 @@ def test_validation_subjects_are_neither_trained_on_nor_tested(tmp_path, train):
     assert trained.card.people_seen() == [*SUBJECTS[1:], *OTHERS]
     assert trained.fitted.best_epoch == 0
     write_trained(trained, model_dir=tmp_path / "model", metrics_dir=tmp_path / "metrics")
-    assert has_best(tmp_path / "model")
+    assert has_best(load_card(tmp_path / "model"))
     loaded, _ = load_model(tmp_path / "model", weights="best")
     torch.testing.assert_close(loaded.state_dict(), trained.fitted.best.state_dict(), rtol=0, atol=0)
 

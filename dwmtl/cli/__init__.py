@@ -1,0 +1,41 @@
+"""The command line: `dwmtl COMMAND`. A command imports what it needs when it runs, so that `dwmtl --help` is fast.
+
+Exit codes: 0 done, or yes; 1 an error that is the input's fault, told in one line; 2 a command line that cannot be
+read; 3 the answer is no (`verify`, `authenticate`).
+"""
+
+import sys
+
+import typer
+
+from dwmtl.cli.checkpoints import export_checkpoint, export_onnx, import_checkpoint
+from dwmtl.cli.faces import align, analyze, authenticate, verify
+from dwmtl.cli.folds import import_folds
+from dwmtl.cli.scores import evaluate, score_pairs
+from dwmtl.errors import DwmtlError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.callback()
+def dwmtl() -> None:
+    """Multi-task learning of faces: identity and expression. The pipeline is run by `dvc repro`."""
+
+
+_COMMANDS = {
+    "Use a model": (analyze, verify, authenticate, align, export_onnx),
+    "Score": (score_pairs, evaluate),
+    "Bring in what others made": (import_checkpoint, export_checkpoint, import_folds),
+}
+for _panel, _commands in _COMMANDS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+
+
+def main() -> None:
+    """Run the command line; an error that is the input's fault is one line, and the process exits with 1."""
+    try:
+        app(prog_name="dwmtl")
+    except DwmtlError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,104 @@
+"""Commands that score verification: `score-pairs`, `evaluate`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dwmtl.errors import DwmtlError
+
+
+class Accelerator(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Distance(StrEnum):
+    squared_euclidean = "squared-euclidean"
+    cosine = "cosine"
+
+
+class Flip(StrEnum):
+    none = "none"
+    concatenate = "concatenate"
+    sum = "sum"
+
+
+DistanceOption = Annotated[Distance, typer.Option(help="between embeddings of length 1")]
+FlipOption = Annotated[Flip, typer.Option(help="what becomes of the mirrored image's embedding")]
+SubtractMeanOption = Annotated[
+    bool, typer.Option("--subtract-mean", help="take the mean embedding of the other folds' pairs away")
+]
+FarTargetOption = Annotated[
+    list[float], typer.Option(help="false accept rate at which VAL and TAR are given; may be given again")
+]
+
+
+def score_pairs(
+    embeddings: Annotated[Path, typer.Option(help="an .npz: names (N,), embeddings (N, D), [embeddings_flipped]")],
+    pairs: Annotated[Path, typer.Option(help="LFW's pairs.txt, or a file like it; its blocks are the folds")],
+    out: Annotated[Path, typer.Option(help="the JSON file to write")],
+    distance: DistanceOption = Distance.squared_euclidean,
+    flip: FlipOption = Flip.none,
+    subtract_mean: SubtractMeanOption = False,
+    far_target: FarTargetOption = (1e-3,),  # a tuple, as a default must not change
+) -> None:
+    """Score anybody's embeddings by the LFW verification protocol: accuracy, VAL and TAR at a FAR, AUC, EER."""
+    from dwmtl.evaluation.score_pairs import score_pairs as score
+
+    result = score(
+        embeddings,
+        pairs,
+        distance=distance.name,
+        flip=flip.name,
+        subtract_mean=subtract_mean,
+        far_targets=list(far_target),
+    )
+    _write_scores(result, out)
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="a model's folder: model.json and model.safetensors")],
+    out: Annotated[Path, typer.Option(help="the JSON file to write")],
+    pack: Annotated[Path | None, typer.Option(help="an insightface pack of aligned crops, such as lfw.bin")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="instead: a folder of aligned crops, Name/Name_0001.jpg, with --pairs")
+    ] = None,
+    pairs: Annotated[Path | None, typer.Option(help="LFW's pairs.txt, or a file like it; for --folder")] = None,
+    distance: DistanceOption = Distance.squared_euclidean,
+    flip: FlipOption = Flip.none,
+    subtract_mean: SubtractMeanOption = False,
+    far_target: FarTargetOption = (1e-3,),
+    batch_size: Annotated[int, typer.Option(min=1, help="crops the network sees at a time")] = 64,
+    accelerator: Annotated[Accelerator, typer.Option(help="auto: a GPU if there is one")] = Accelerator.auto,
+) -> None:
+    """Score a model on a verification set of aligned crops, as score-pairs scores embeddings."""
+    if (pack is None) == (folder is None) or (folder is None) != (pairs is None):
+        raise DwmtlError("give either --pack lfw.bin, or --folder DIR and --pairs pairs.txt.")
+    from dwmtl.evaluation.score_model import ModelScoring, score_folder, score_pack
+
+    scoring = ModelScoring(
+        batch_size=batch_size,
+        accelerator=accelerator.name,
+        distance=distance.name,
+        flip=flip.name,
+        subtract_mean=subtract_mean,
+        far_targets=list(far_target),
+    )
+    _write_scores(score_pack(model, pack, scoring) if pack else score_folder(model, folder, pairs, scoring), out)
+
+
+def _write_scores(result: dict[str, object], out: Path) -> None:
+    """The whole result into a file, its gist in a line."""
+    from dwmtl.stage import write_json
+
+    try:
+        write_json(result, out)
+    except OSError as error:
+        raise DwmtlError(f"{out}: cannot be written ({error.strerror}). Name another file for --out.") from None
+    print(
+        f"accuracy {result['accuracy_mean']:.4f} +- {result['accuracy_std']:.4f} over {result['num_folds']} folds of "
+        f"{result['num_pairs']} pairs, {result['num_wrong_pairs']} wrong; all of it in {out}"
+    )

@@ -1,0 +1,61 @@
+"""A folder of photos, cropped as the stage `align` crops a set's: for people who have photos and no data set."""
+
+from pathlib import Path
+
+import torch
+
+from dwmtl.alignment.align import align
+from dwmtl.alignment.detector import Detector
+from dwmtl.datasets.data_set import folders_of, manifest, pictures_of
+from dwmtl.datasets.photo_source import open_photos
+from dwmtl.errors import DataSetError
+from dwmtl.network.model_file import load_card
+from dwmtl.params import AlignParams, load_params
+from dwmtl.stage import whole_folder
+from dwmtl.tables import CROPS, FAILURES, STATUSES, write_table
+
+
+def align_folder(source: Path, out: Path, *, params: Path, model: Path | None, device: torch.device) -> dict[str, int]:
+    """Write a crop a photo, `crops.csv` and `failures.csv` into `out`, whole or not at all.
+
+    Args:
+        source: its pictures, in folders of any depth, by their endings.
+        params: a `params.yaml`; its section `align` holds.
+        model: a model's folder whose card says how the faces are found and cropped, in place of the params.
+    Returns:
+        How many photos have each of `tables.STATUSES`.
+    Raises:
+        DataSetError: no such folder, or no picture in it.
+        ParamsError: the params are missing or wrong. ModelFileError: no model.
+    """
+    photos = _pictures_below(source)
+    if not photos:
+        raise DataSetError(f"{source}: no pictures in this folder or below it.")
+    values = load_params(params).align
+    if model is not None:
+        values = _as_trained(values, model)
+    detector = Detector(
+        min_face_px=values.min_face_px,
+        thresholds=values.thresholds,
+        pyramid_factor=values.pyramid_factor,
+        device=device,
+    )
+    table = manifest({"photo": photos, "subject": [""] * len(photos)})
+    with whole_folder(out) as folder:
+        aligned = align(table, source, folder, detector, values, read=open_photos("folders", source))
+        write_table(aligned.crops, folder / "crops.csv", CROPS)
+        write_table(aligned.failures, folder / "failures.csv", FAILURES)
+    counts = aligned.crops["status"].value_counts()
+    return {status: int(counts.get(status, 0)) for status in STATUSES}
+
+
+def _as_trained(values: AlignParams, model: Path) -> AlignParams:
+    card = load_card(model)
+    cropped = {"crop_px": card.crop_px, "margin_px": card.margin_px}
+    return values.model_copy(update=cropped | card.detector.model_dump())
+
+
+def _pictures_below(folder: Path) -> list[str]:
+    """Paths of the pictures below a folder, with forward slashes."""
+    below = [f"{name}/{picture}" for name in folders_of(folder) for picture in _pictures_below(folder / name)]
+    return [*pictures_of(folder), *below]

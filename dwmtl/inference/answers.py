@@ -1,0 +1,186 @@
+"""What a model answers, typed; each answer also as JSON values. Knows nothing of how it was found."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dwmtl.evaluation.threshold import Threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face found in a photo.
+
+    Attributes:
+        box: xyxy, pixels of the photo; may reach beyond its edges.
+        landmarks: (5, 2) float32, xy, pixels: left eye, right eye, nose, left and right corner of the mouth, left and
+            right as in the picture.
+        confidence: the detector's, in [0, 1]; higher is surer.
+        is_chosen: whether it is the face that the photo is taken to be of, where there are several.
+        probabilities: a task's name -> its classes' names -> probability; they sum to 1 a task. `identity` is not among
+            them: its classes are the people of the training.
+        embedding: (D,) float32, unit length; the nearer two are, the likelier they are one person's.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    confidence: float
+    is_chosen: bool
+    probabilities: dict[str, dict[str, float]]
+    embedding: np.ndarray
+
+    def most_likely(self, task: str) -> str | None:
+        """The most probable class of a task; None where the model does not have the task."""
+        classes = self.probabilities.get(task)
+        return max(classes, key=classes.get) if classes else None
+
+    @property
+    def expression(self) -> str | None:
+        """The most probable expression; None where the model tells none."""
+        return self.most_likely("expression")
+
+    def as_json(self, *, embedding: bool = True) -> dict[str, object]:
+        """JSON values; `embedding`: whether the D numbers are among them."""
+        values = {
+            "box": [round(float(value), 2) for value in self.box],
+            "landmarks": [[round(float(value), 2) for value in point] for point in self.landmarks],
+            "confidence": round(self.confidence, 6),
+            "is_chosen": self.is_chosen,
+            "probabilities": {
+                task: {name: round(value, 6) for name, value in classes.items()}
+                for task, classes in self.probabilities.items()
+            },
+        }
+        return values | ({"embedding": [float(value) for value in self.embedding]} if embedding else {})
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What a model says of a photo.
+
+    Attributes:
+        photo: the photo's path, or how it is called in messages.
+        width_px, height_px: of the photo, upright.
+        num_faces: faces found.
+        faces: from left to right: all of them, or the chosen one alone, as was asked; empty where none was found.
+    """
+
+    photo: str
+    width_px: int
+    height_px: int
+    num_faces: int
+    faces: tuple[Face, ...]
+
+    @property
+    def chosen(self) -> Face | None:
+        """The face that the photo is taken to be of; None where there is none."""
+        return next((face for face in self.faces if face.is_chosen), None)
+
+    def as_json(self, *, embeddings: bool = True) -> dict[str, object]:
+        """JSON values."""
+        return {
+            "photo": self.photo,
+            "width_px": self.width_px,
+            "height_px": self.height_px,
+            "num_faces": self.num_faces,
+            "faces": [face.as_json(embedding=embeddings) for face in self.faces],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class VerificationAnswer:
+    """Whether two faces are one person's.
+
+    Attributes:
+        is_same: the distance is strictly below the threshold.
+        distance: of the two embeddings, see `threshold.distance`; lower is closer.
+        face, reference: the two that were compared.
+    """
+
+    is_same: bool
+    distance: float
+    threshold: Threshold
+    face: Face
+    reference: Face
+
+    def as_json(self) -> dict[str, object]:
+        """JSON values."""
+        return {
+            "is_same": self.is_same,
+            "distance": round(self.distance, 6),
+            "threshold": round(self.threshold.value, 6),
+            "distance_kind": self.threshold.distance,
+            "threshold_source": self.threshold.source,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class AuthenticationAnswer:
+    """Whether a face is the reference's and shows the required expression.
+
+    Attributes:
+        is_accepted: both are so.
+        shows_expression: the required expression is the most probable one.
+        probability: of the required expression, in [0, 1].
+    """
+
+    is_accepted: bool
+    shows_expression: bool
+    expression_required: str
+    probability: float
+    verification: VerificationAnswer
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the face is the reference's."""
+        return self.verification.is_same
+
+    def as_json(self) -> dict[str, object]:
+        """JSON values."""
+        return {
+            "is_accepted": self.is_accepted,
+            "shows_expression": self.shows_expression,
+            "expression_required": self.expression_required,
+            "expression_shown": self.verification.face.expression,
+            "probability": round(self.probability, 6),
+            **self.verification.as_json(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class ClipAnswer:
+    """Whether a clip passes from the reference's neutral face to the required expression.
+
+    Attributes:
+        reason: a sentence: what was seen, or what was missing.
+        neutral_frame, expression_frame: the frames, counted from 0, that showed them last; None where none did.
+        num_frames: frames looked at; those after an acceptance are not.
+        smallest_distance: to the reference, of all frames with a face; None where there was none.
+    """
+
+    is_accepted: bool
+    reason: str
+    expression_required: str
+    neutral_frame: int | None
+    expression_frame: int | None
+    num_frames: int
+    num_frames_with_face: int
+    smallest_distance: float | None
+    threshold: Threshold
+
+    def as_json(self) -> dict[str, object]:
+        """JSON values."""
+        distance = self.smallest_distance
+        return {
+            "is_accepted": self.is_accepted,
+            "reason": self.reason,
+            "expression_required": self.expression_required,
+            "neutral_frame": self.neutral_frame,
+            "expression_frame": self.expression_frame,
+            "num_frames": self.num_frames,
+            "num_frames_with_face": self.num_frames_with_face,
+            "smallest_distance": None if distance is None else round(distance, 6),
+            "threshold": round(self.threshold.value, 6),
+            "distance_kind": self.threshold.distance,
+            "threshold_source": self.threshold.source,
+        }

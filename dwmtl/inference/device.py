@@ -1,0 +1,22 @@
+"""What a model runs on, by the names that people use."""
+
+import torch
+
+from dwmtl.errors import ParamsError
+
+
+def device_of(name: str) -> torch.device:
+    """The device of a name: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`.
+
+    Raises:
+        ParamsError: another name, or a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or (number and not number.isdecimal())):
+        raise ParamsError(f"device must be auto, cpu, cuda or cuda:<number>. Got {name} instead.")
+    num_gpus = torch.cuda.device_count()
+    if kind == "cuda" and int(number or 0) >= num_gpus:
+        raise ParamsError(f"device is {name}, and torch sees {num_gpus} CUDA devices. Take auto or cpu.")
+    return torch.device(name)

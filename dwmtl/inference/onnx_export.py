@@ -1,0 +1,118 @@
+"""A model as one ONNX file, checked before it is kept. The sole owner of onnx and onnxruntime, an optional extra.
+
+The graph begins with crops as they are decoded and ends with the answers: standardisation, softmax and the embedding's
+scaling are inside, finding and cropping faces is not. The model's card lies in the file's metadata.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dwmtl.errors import DwmtlError
+from dwmtl.inference.crop_answers import CropAnswers
+from dwmtl.network.model_file import ModelCard, load_model
+
+OPSET = 18
+TOLERANCE = 1e-4
+_NUM_CHECKED = 32
+_CARD_KEY = "dwmtl_model_card"
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """What was written.
+
+    Attributes:
+        outputs: names, in their order: `embedding`, then the tasks.
+        largest_difference: between any number of PyTorch's and onnxruntime's answers on the crops of the check.
+    """
+
+    path: Path
+    outputs: tuple[str, ...]
+    largest_difference: float
+
+
+def export_onnx(model: Path, out: Path) -> OnnxModel:
+    """Write a model's folder as an ONNX file.
+
+    Input `crops` (N, S, S, 3) uint8, RGB, any N >= 1. Outputs `embedding` (N, D) float32 of unit length, and by the
+    name of each task but identity its probabilities (N, its classes) float32.
+
+    Raises:
+        DwmtlError: the extra is not installed, the file cannot be written, or onnxruntime's answers on 32 crops differ
+            from PyTorch's by more than TOLERANCE; then nothing is kept.
+        ModelFileError: no model of ours.
+    """
+    onnx, runtime = _packages()
+    network, card = load_model(model)
+    answers = CropAnswers(network).eval()
+    outputs = ("embedding", *answers.tasks)
+    partial = out.with_name(out.name + ".partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(_graph(answers, card, outputs, onnx), partial)
+        difference = _largest_difference(answers, card, partial, runtime)
+        if not difference <= TOLERANCE:
+            raise DwmtlError(
+                f"{out}: ONNX and PyTorch differ by {difference:.1e} on {_NUM_CHECKED} crops; not written."
+            )
+        os.replace(partial, out)
+    except OSError as error:
+        raise DwmtlError(f"{out}: cannot be written ({error.strerror}). Name another file.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return OnnxModel(out, outputs, difference)
+
+
+def _packages():
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401  torch's exporter needs it
+    except ImportError as error:
+        raise DwmtlError(f"ONNX needs an extra ({error}): pip install 'dwmtl[onnx]'.") from None
+    return onnx, onnxruntime
+
+
+def _graph(answers: CropAnswers, card: ModelCard, outputs: tuple[str, ...], onnx):
+    """The ONNX model, with the card in its metadata and no name of a file of ours in it."""
+    crops = torch.zeros(2, card.crop_px, card.crop_px, 3, dtype=torch.uint8)  # 2: a batch of 1 would be taken as fixed
+    program = torch.onnx.export(
+        answers,
+        (crops,),
+        input_names=["crops"],
+        output_names=list(outputs),
+        dynamic_shapes={"crops": {0: torch.export.Dim("num_crops", min=1)}},
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # the exporter's stack traces, with paths of this machine
+        node.doc_string = ""
+    onnx.helper.set_model_props(model, {_CARD_KEY: card.model_dump_json()})
+    return model
+
+
+def _largest_difference(answers: CropAnswers, card: ModelCard, path: Path, runtime) -> float:
+    """Between the two on crops of noise, smooth and rough, and one of a single colour."""
+    crops = _test_crops(card.crop_px)
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    theirs = session.run(None, {"crops": crops})
+    with torch.inference_mode():
+        ours = [values.numpy() for values in answers(torch.from_numpy(crops))]
+    return max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
+
+
+def _test_crops(crop_px: int) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    crops = generator.integers(0, 256, (_NUM_CHECKED, crop_px, crop_px, 3), dtype=np.uint8)
+    side = -(-crop_px // 16)
+    coarse = generator.integers(0, 256, (_NUM_CHECKED // 2, side, side, 3), dtype=np.uint8)
+    crops[::2] = coarse.repeat(16, axis=1).repeat(16, axis=2)[:, :crop_px, :crop_px]
+    crops[0] = 128
+    return crops

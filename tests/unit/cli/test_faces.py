@@ -1,0 +1,184 @@
+"""The commands that use a model, as a user calls them; in this process, as torch takes seconds to import."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dwmtl.cli import main
+from dwmtl.datasets.photos import read_photo
+
+THRESHOLD = 1.0
+
+
+@pytest.fixture
+def dwmtl(capsys, monkeypatch):
+    """Runs `dwmtl ...`: its exit code, what it printed, and its errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["dwmtl", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def ask(dwmtl, known):
+    """Runs a command with the known model, on the CPU."""
+    return lambda *arguments: dwmtl(*arguments, "--model", known.model, "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def grey(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("grey") / "grey.png"
+    Image.new("RGB", (120, 100), "grey").save(path)
+    return path
+
+
+def test_analyze_tells_each_photo_and_face_in_a_line(ask, known, grey):
+    code, out, err = ask("analyze", known.photo("happiness"), grey)
+    assert (code, err) == (0, "")
+    first, face, none = out.splitlines()
+    assert first == f"{known.photo('happiness')}: 1 face"
+    assert face.startswith("  happiness 100.0%, ")
+    assert ", confidence 0.99" in face
+    assert ", box " in face
+    assert none == f"{grey}: no face found"
+
+
+def test_analyze_marks_the_chosen_of_several_faces(ask, known, tmp_path):
+    pictures = [read_photo(known.photo("happiness", person)) for person in ("P001", "P002")]
+    Image.fromarray(np.concatenate(pictures, axis=1)).save(tmp_path / "two.png")
+    code, out, _ = ask("analyze", tmp_path / "two.png")
+    assert code == 0
+    assert [line[0] for line in out.splitlines()[1:]].count("*") == 1
+    _, out, _ = ask("analyze", tmp_path / "two.png", "--faces", "chosen", "--json")
+    (answer,) = json.loads(out)
+    assert (answer["num_faces"], len(answer["faces"])) == (2, 1)
+
+
+def test_analyze_as_json_is_the_python_answer(ask, known, model):
+    code, out, _ = ask("analyze", known.photo("surprise"), "--json", "--embeddings")
+    assert code == 0
+    assert json.loads(out) == [model.analyze(known.photo("surprise")).as_json()]
+    _, out, _ = ask("analyze", known.photo("surprise"), "--json")
+    assert "embedding" not in json.loads(out)[0]["faces"][0]
+
+
+def test_a_photo_that_cannot_be_read_is_told_and_the_others_answered(ask, known, tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+    code, out, err = ask("analyze", tmp_path / "text.jpg", tmp_path / "none.jpg", known.photo("neutral"), "--json")
+    assert code == 1
+    first, second, third = json.loads(out)
+    assert "text.jpg: not a whole picture" in first["error"]
+    assert "none.jpg: no such file" in second["error"]
+    assert third["num_faces"] == 1
+    assert [line.split(":")[0] for line in err.splitlines()] == ["error", "error"]
+
+
+def test_answers_are_drawn_into_one_picture_or_a_folder(ask, known, tmp_path):
+    photo = known.photo("happiness")
+    assert ask("analyze", photo, "--annotate", tmp_path / "one.jpg")[0] == 0
+    assert read_photo(tmp_path / "one.jpg").shape == read_photo(photo).shape
+    shutil.copy(known.photo("surprise"), tmp_path / "b.jpeg")
+    assert ask("analyze", photo, tmp_path / "b.jpeg", "--annotate", tmp_path / "drawn")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["003.jpeg.png", "b.jpeg.png"]
+    code, _, err = ask("analyze", photo, tmp_path / "b.jpeg", "--annotate", tmp_path / "one.jpg")
+    assert code == 1
+    assert "one.jpg: a file, and pictures of 2 photos are to be drawn. Name a folder." in err
+    code, _, err = ask("analyze", photo, known.photo("happiness", "P002"), "--annotate", tmp_path / "drawn")
+    assert code == 1
+    assert "two photos are called 003.jpeg" in err
+
+
+def test_verify_says_yes_with_0_and_no_with_3(ask, known):
+    yes = ask("verify", known.photo("happiness"), known.photo("neutral"), "--threshold", THRESHOLD)
+    no = ask("verify", known.photo("happiness", "P002"), known.photo("neutral"), "--threshold", THRESHOLD, "--json")
+    assert yes[0] == 0
+    assert yes[1].startswith("the same person: distance 0.000 < 1.000 (given by the caller)")
+    assert no[0] == 3
+    answer = json.loads(no[1])
+    assert (answer["is_same"], answer["threshold"]) == (False, 1.0)
+
+
+def test_verify_without_an_answer_ends_with_1(ask, known, grey):
+    code, out, err = ask("verify", grey, known.photo("neutral"), "--threshold", THRESHOLD)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: {grey}: no face found")
+    code, _, err = ask("verify", known.photo("neutral"), known.photo("neutral"))
+    assert code == 1
+    assert err.startswith("error: no threshold is known for this model")
+
+
+def test_verify_takes_the_threshold_of_a_file(ask, known, tmp_path):
+    path = known.write_threshold(tmp_path / "threshold.json")
+    code, out, _ = ask("verify", known.photo("happiness"), known.photo("neutral"), "--threshold", path)
+    assert code == 0
+    assert f"(mean over 2 folds of 20 pairs, {path})" in out
+
+
+def test_authenticate_asks_for_the_person_and_the_expression(ask, known):
+    options = ("--reference", known.photo("neutral"), "--threshold", THRESHOLD)
+    code, out, _ = ask("authenticate", known.photo("happiness"), *options)
+    assert (code, out.split(":")[0]) == (0, "accepted")
+    code, out, _ = ask("authenticate", known.photo("happiness"), *options, "--expression", "surprise")
+    assert (code, out.split(":")[0]) == (3, "not accepted")
+    assert "the same person, distance 0.000 < 1.000 (given by the caller); shows happiness, surprise 0.0%" in out
+    code, _, err = ask("authenticate", known.photo("happiness"), *options, "--expression", "joy")
+    assert code == 1
+    assert "no expression joy" in err
+
+
+def test_authenticate_takes_a_clip(ask, known, tmp_path):
+    for number, name in enumerate(("neutral", "surprise", "happiness")):
+        (tmp_path / "clip").mkdir(exist_ok=True)
+        shutil.copy(known.photo(name), tmp_path / f"clip/{number}.jpeg")
+    options = ("--reference", known.photo("neutral"), "--threshold", THRESHOLD)
+    code, out, _ = ask("authenticate", tmp_path / "clip", *options)
+    assert code == 0
+    assert out == "accepted: neutral at frame 0, happiness at frame 2 (3 frames, 3 with a face)\n"
+    code, out, _ = ask("authenticate", tmp_path / "clip", *options, "--every", 3, "--json")
+    assert code == 3
+    assert json.loads(out)["reason"] == "neutral at frame 0, and no happiness after it"
+    assert ask("authenticate", tmp_path / "clip", *options, "--min-frames", 2)[0] == 3
+
+
+def test_without_a_model_the_cure_is_told(dwmtl, known, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = dwmtl("verify", known.photo("neutral"), known.photo("neutral"))
+    assert code == 1
+    assert err.startswith("error: data/models/fold_0: no such model here. Name one with --model, or run `make repro`")
+
+
+def test_align_writes_crops_and_their_table(dwmtl, known, tmp_path, write_params):
+    source, params = tmp_path / "photos", write_params()
+    shutil.copytree(known.photos / "VL/Strong/P001/Happiness", source / "P001")
+    code, out, _ = dwmtl("align", source, tmp_path / "crops", "--params", params, "--device", "cpu")
+    assert (code, out) == (0, f"{tmp_path / 'crops'}: 4 aligned, 0 fallback, 0 unreadable\n")
+    assert (tmp_path / "crops/photos/P001/000.jpeg.png").exists()
+    code, _, err = dwmtl("align", source, tmp_path / "crops", "--params", params)
+    assert code == 1
+    assert "crops: it is there already, and not empty" in err
+
+
+def test_align_tells_of_photos_that_cannot_be_read(dwmtl, known, tmp_path, write_params):
+    source = tmp_path / "photos"
+    source.mkdir()
+    (source / "a.jpg").write_text("no picture")
+    code, out, err = dwmtl("align", source, tmp_path / "crops", "--params", write_params(), "--device", "cpu")
+    assert code == 1
+    assert "0 aligned, 0 fallback, 1 unreadable" in out
+    assert f"1 photos cannot be read; {tmp_path / 'crops/failures.csv'} lists them." in err
+
+
+def test_a_command_line_that_cannot_be_read_ends_with_2(dwmtl):
+    assert dwmtl("verify", "only_one.jpg")[0] == 2
+    assert dwmtl("analyze", "a.jpg", "--faces", "some")[0] == 2

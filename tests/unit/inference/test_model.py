@@ -1,0 +1,336 @@
+"""A model in use: what it says of photos, and what it says where it can say nothing."""
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dwmtl.alignment.align import align
+from dwmtl.alignment.detector import Detector
+from dwmtl.datasets.data_set import manifest
+from dwmtl.datasets.photo_source import open_photos
+from dwmtl.datasets.photos import read_photo
+from dwmtl.errors import (
+    ModelFileError,
+    NoFaceError,
+    ParamsError,
+    ProtocolError,
+    ThresholdError,
+    UnreadablePhotoError,
+)
+from dwmtl.evaluation.embedding import CropFiles, embed
+from dwmtl.inference.answers import Analysis
+from dwmtl.inference.model import load_model
+from dwmtl.network.model_file import ModelCard, TaskCard, build_network, save_model
+from dwmtl.network.model_file import load_model as read_model
+from dwmtl.params import load_params
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def two_faces(known) -> np.ndarray:
+    """P001 happy on the left, P002 surprised on the right, larger by half."""
+    left, right = (Image.open(known.photo(*who)) for who in (("happiness", "P001"), ("surprise", "P002")))
+    canvas = Image.new("RGB", (left.width + right.width * 3 // 2, right.height * 3 // 2), "grey")
+    canvas.paste(left, (0, 0))
+    canvas.paste(right.resize((right.width * 3 // 2, right.height * 3 // 2)), (left.width, 0))
+    return np.array(canvas)
+
+
+@pytest.fixture(scope="module")
+def nobody() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 40, (240, 320, 3), dtype=np.uint8)
+
+
+def assert_same_answer(a: Analysis, b: Analysis) -> None:
+    assert a.num_faces == b.num_faces
+    for ours, theirs in zip(a.faces, b.faces, strict=True):
+        np.testing.assert_allclose(ours.box, theirs.box, atol=0.05)
+        np.testing.assert_allclose(ours.embedding, theirs.embedding, atol=1e-3)
+        assert ours.expression == theirs.expression
+
+
+def test_a_photo_is_answered_with_its_face(known, model):
+    analysis = model.analyze(known.photo("surprise"))
+    assert (analysis.photo, analysis.width_px, analysis.height_px) == (str(known.photo("surprise")), 320, 240)
+    (face,) = analysis.faces
+    assert analysis.chosen is face
+    assert face.expression == "surprise"
+    assert face.most_likely("glasses") in ("no", "yes")
+    assert list(face.probabilities) == ["expression", "glasses"]
+    for classes in face.probabilities.values():
+        assert sum(classes.values()) == pytest.approx(1, abs=1e-6)
+    assert np.linalg.norm(face.embedding) == pytest.approx(1, abs=1e-6)
+    x1, y1, x2, y2 = face.box
+    assert ((face.landmarks > [x1, y1]) & (face.landmarks < [x2, y2])).all()
+
+
+def test_answers_are_those_of_the_stages_align_and_evaluate(known, model, tmp_path):
+    """The same crop and the same numbers as the pipeline's, from the photo on."""
+    card = model.card
+    detector = Detector(**card.detector.model_dump(exclude={"select"}), device=torch.device("cpu"))
+    values = load_params(REPOSITORY / "params.yaml").align
+    values = values.model_copy(update={"crop_px": card.crop_px, "margin_px": card.margin_px})
+    photos = [str(known.photo(name).relative_to(known.photos)) for name in ("neutral", "surprise")]
+    table = manifest({"photo": photos, "subject": ["", ""]})
+    crops = align(table, known.photos, tmp_path, detector, values, read=open_photos("folders", known.photos)).crops
+    network, _ = read_model(known.model)
+    files = CropFiles([tmp_path / crop for crop in crops["crop"]])
+    told = embed(network, files, flip="none", batch_size=2, accelerator="cpu", num_workers=0, title="test")
+    for row, photo in enumerate(crops["photo"]):
+        face = model.analyze(known.photos / photo).chosen
+        np.testing.assert_allclose(face.embedding, told.embeddings[row], atol=1e-5)
+        probabilities = list(face.probabilities["expression"].values())
+        np.testing.assert_allclose(probabilities, told.probabilities["expression"][row], atol=1e-5)
+
+
+def test_path_picture_and_pixels_are_one_photo(known, model):
+    path = known.photo("happiness")
+    expected = model.analyze(path)
+    for photo in (str(path), Image.open(path), read_photo(path)):
+        assert_same_answer(model.analyze(photo), expected)
+
+
+def test_transparent_grey_and_rotated_photos_are_taken_upright_as_rgb(known, model, tmp_path):
+    picture = Image.open(known.photo("happiness"))
+    expected = model.analyze(np.array(picture))
+    picture.convert("RGBA").save(tmp_path / "rgba.png")
+    assert_same_answer(model.analyze(tmp_path / "rgba.png"), expected)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees clockwise
+    picture.rotate(90, expand=True).save(tmp_path / "turned.png", exif=exif)
+    assert_same_answer(model.analyze(tmp_path / "turned.png"), expected)
+    assert_same_answer(model.analyze(Image.open(tmp_path / "turned.png")), expected)
+    grey = picture.convert("L")
+    assert_same_answer(model.analyze(np.array(grey)), model.analyze(grey.convert("RGB")))
+
+
+def test_several_photos_of_several_sizes_are_answered_in_their_order(known, model, two_faces, nobody):
+    photos = [known.photo("happiness"), two_faces, nobody, known.photo("surprise")]
+    together = model.analyze(photos)
+    assert [answer.num_faces for answer in together] == [1, 2, 0, 1]
+    for photo, answer in zip(photos, together, strict=True):
+        assert_same_answer(answer, model.analyze(photo))
+    assert model.analyze([]) == []
+
+
+def test_of_several_faces_one_is_chosen(model, two_faces):
+    every, chosen = model.analyze(two_faces), model.analyze(two_faces, faces="chosen")
+    assert [face.is_chosen for face in every.faces] == [False, True]  # from left to right; the right one is larger
+    assert every.faces[0].box[0] < every.faces[1].box[0]
+    assert chosen.num_faces == 2
+    assert_same_answer(chosen, Analysis("", 0, 0, 2, every.faces[1:]))
+
+
+def test_a_photo_without_a_face_has_no_faces(model, nobody):
+    analysis = model.analyze(nobody)
+    assert (analysis.num_faces, analysis.faces, analysis.chosen) == (0, (), None)
+
+
+def test_comparing_a_photo_without_a_face_is_an_error_that_names_it(known, model, nobody, tmp_path):
+    Image.fromarray(nobody).save(tmp_path / "nobody.png")
+    with pytest.raises(NoFaceError, match=r"nobody\.png: no face found"):
+        model.verify(known.photo("neutral"), tmp_path / "nobody.png")
+    with pytest.raises(NoFaceError, match="photo 0: no face found"):
+        model.authenticate(nobody, known.photo("neutral"))
+
+
+def test_one_person_is_the_same_and_two_are_not(known, model):
+    same = model.verify(known.photo("happiness"), known.photo("neutral"))
+    other = model.verify(known.photo("happiness", "P002"), known.photo("neutral"))
+    assert (same.is_same, other.is_same) == (True, False)
+    assert same.distance == pytest.approx(0, abs=1e-3)
+    assert other.distance == pytest.approx(2, abs=1e-2)
+    assert same.threshold.source == "given by the caller"
+
+
+def test_the_same_needs_a_distance_strictly_below_the_threshold(known, model):
+    a, b = (model.analyze(known.photo("neutral", person)).chosen for person in ("P001", "P002"))
+    distance = model.verify(a, b).distance
+    assert not model.verify(a, b, threshold=distance).is_same
+    assert model.verify(a, b, threshold=np.nextafter(distance, 4)).is_same
+
+
+@pytest.mark.parametrize(
+    ("shown", "person", "is_same", "shows", "is_accepted"),
+    [
+        ("happiness", "P001", True, True, True),
+        ("surprise", "P001", True, False, False),
+        ("happiness", "P002", False, True, False),
+        ("neutral", "P002", False, False, False),
+    ],
+)
+def test_only_the_person_showing_the_expression_is_accepted(known, model, shown, person, is_same, shows, is_accepted):
+    answer = model.authenticate(known.photo(shown, person), known.photo("neutral"), expression="happiness")
+    assert (answer.is_same, answer.shows_expression, answer.is_accepted) == (is_same, shows, is_accepted)
+    assert answer.as_json()["expression_shown"] == shown
+
+
+def test_an_expression_that_the_model_does_not_know_is_told(known, model):
+    with pytest.raises(ProtocolError, match="no expression joy; it knows happiness, neutral, surprise"):
+        model.authenticate(known.photo("neutral"), known.photo("neutral"), "joy")
+
+
+@pytest.mark.parametrize(
+    ("clip", "is_accepted", "reason"),
+    [
+        (["neutral", "surprise", "happiness"], True, "neutral at frame 0, happiness at frame 2"),
+        (["happiness", "happiness"], False, "no neutral face of the reference's person"),
+        (["happiness", "neutral"], False, "neutral at frame 1, and no happiness after it"),
+        (["nobody", "nobody"], False, "no face in any frame"),
+        (["P002 neutral", "P002 happiness"], False, "no frame shows the reference's person"),
+        (["neutral", "P002 happiness"], False, "after the neutral face somebody else was seen"),
+        ([], False, "the clip has no frames"),
+    ],
+)
+def test_a_clip_must_pass_from_neutral_to_the_expression(known, model, nobody, clip, is_accepted, reason):
+    frames = [
+        nobody if what == "nobody" else known.photo(what.split()[-1], "P002" if "P002" in what else "P001")
+        for what in clip
+    ]
+    answer = model.authenticate_clip(frames, known.photo("neutral"), "happiness")
+    assert (answer.is_accepted, answer.reason.partition(", or nobody")[0]) == (is_accepted, reason)
+    assert answer.num_frames == len(clip)
+
+
+def test_no_frame_is_asked_for_long_after_an_acceptance(known, model):
+    def endless():
+        yield known.photo("neutral")
+        while True:
+            yield known.photo("happiness")
+
+    assert model.authenticate_clip(endless(), known.photo("neutral")).is_accepted
+
+
+def test_frames_can_be_fed_to_a_challenge_one_by_one(known, model, nobody):
+    reference = model.analyze(known.photo("neutral")).chosen
+    sight = model.sight(known.photo("happiness"), reference)
+    assert (sight.is_same, sight.expression) == (True, "happiness")
+    assert model.sight(nobody, reference).is_same is None
+    assert model.sight(known.photo("neutral", "P002"), reference).is_same is False
+
+
+def test_threads_get_the_answers_of_one_alone(known, model, two_faces):
+    photos = [known.photo(name, person) for name in ("neutral", "happiness") for person in ("P001", "P002")]
+    photos = [*photos, two_faces] * 3
+    expected = [model.analyze(photo) for photo in photos]
+    with ThreadPoolExecutor(max_workers=5) as pool:
+        for answer, alone in zip(pool.map(model.analyze, photos), expected, strict=True):
+            assert_same_answer(answer, alone)
+
+
+def test_answers_are_json(known, model):
+    answer = model.authenticate(known.photo("happiness"), known.photo("neutral"))
+    assert json.loads(json.dumps(answer.as_json()))["is_accepted"] is True
+    face = json.loads(json.dumps(model.analyze(known.photo("happiness")).as_json()))["faces"][0]
+    assert len(face["embedding"]) == 2
+    assert np.array(face["landmarks"]).shape == (5, 2)
+    assert face["probabilities"]["expression"]["happiness"] > 0.99
+    assert "embedding" not in model.analyze(known.photo("happiness")).as_json(embeddings=False)["faces"][0]
+
+
+def test_files_and_pixels_that_are_no_photo_are_told(model, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(UnreadablePhotoError, match=r"text\.png: not a whole picture"):
+        model.analyze(tmp_path / "text.png")
+    with pytest.raises(UnreadablePhotoError, match=r"photo 1: pixels must be \(H, W, 3\) uint8, RGB\. Got \(3, 9, 9\)"):
+        model.analyze([np.zeros((9, 9, 3), np.uint8), np.zeros((3, 9, 9), np.uint8)])
+    with pytest.raises(UnreadablePhotoError, match="float32 instead"):
+        model.analyze(np.zeros((9, 9, 3), np.float32))
+
+
+def test_faces_that_are_neither_all_nor_chosen_are_a_mistake_of_the_caller(model, nobody):
+    with pytest.raises(ValueError, match="faces must be all or chosen"):
+        model.analyze(nobody, faces="largest")
+
+
+def test_without_a_threshold_there_is_no_answer(known):
+    bare = load_model(known.model, device="cpu")
+    assert bare.threshold is None
+    with pytest.raises(ThresholdError, match="no threshold is known for this model"):
+        bare.verify(known.photo("neutral"), known.photo("neutral"))
+    assert bare.verify(known.photo("neutral"), known.photo("neutral"), threshold=0.5).is_same
+
+
+@pytest.mark.parametrize("value", [0, -1, 5, float("nan")])
+def test_a_threshold_out_of_range_is_refused(known, value):
+    with pytest.raises(ThresholdError, match=r"squared Euclidean distance in \(0, 4\]"):
+        load_model(known.model, device="cpu", threshold=value)
+
+
+def test_the_threshold_beside_the_model_is_taken(known, tmp_path):
+    shutil.copytree(known.model, tmp_path / "model")
+    known.write_threshold(tmp_path / "model" / "threshold.json")
+    threshold = load_model(tmp_path / "model", device="cpu").threshold
+    assert threshold.value == 1.0
+    assert threshold.source.startswith("mean over 2 folds of 20 pairs, ")
+
+
+def test_the_threshold_of_the_pipelines_evaluation_is_taken_where_it_is_of_this_model(known, tmp_path, caplog):
+    shutil.copytree(known.model, tmp_path / "data/models/fold_3")
+    evaluated = tmp_path / "metrics/evaluation/fold_3/threshold.json"
+    known.write_threshold(evaluated)
+    assert load_model(tmp_path / "data/models/fold_3", device="cpu").threshold.value == 1.0
+    known.write_threshold(evaluated, model_sha256="0" * 64)
+    assert load_model(tmp_path / "data/models/fold_3", device="cpu").threshold is None
+    assert "found with another model" in caplog.text
+
+
+def test_a_cosine_threshold_compares_cosines(known, tmp_path):
+    path = known.write_threshold(tmp_path / "threshold.json", distance="cosine")
+    answer = load_model(known.model, device="cpu", threshold=path).verify(
+        known.photo("neutral", "P002"), known.photo("neutral")
+    )
+    assert answer.distance == pytest.approx(1, abs=1e-2)  # half the squared Euclidean distance
+    assert answer.as_json()["distance_kind"] == "cosine"
+
+
+def test_a_model_that_tells_no_expressions_still_verifies(known, tmp_path):
+    params = load_params(REPOSITORY / "params.yaml")
+    tasks = {"identity": TaskCard(head=params.tasks["identity"].head, classes=["a", "b"])}
+    card = ModelCard(network=params.network, crop_px=80, margin_px=10, tasks=tasks, provenance={})
+    save_model(build_network(card), card, tmp_path / "model")
+    model = load_model(tmp_path / "model", device="cpu", threshold=0.5)
+    photo = known.photo("happiness")
+    assert model.verify(photo, photo).is_same
+    assert model.analyze(photo).chosen.expression is None
+    with pytest.raises(ModelFileError, match="tells no expressions"):
+        model.authenticate(photo, photo)
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "cpu:3"])
+def test_an_unknown_device_is_told(known, name):
+    with pytest.raises(ParamsError, match=f"device must be auto, cpu, cuda or cuda:<number>. Got {name}"):
+        load_model(known.model, device=name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_told(known):
+    with pytest.raises(ParamsError, match="device is cuda, and torch sees 0 CUDA devices"):
+        load_model(known.model, device="cuda")
+
+
+@pytest.mark.gpu
+def test_a_gpu_answers_as_the_cpu_does(known, model):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    answer = load_model(known.model, device="cuda", threshold=1.0).analyze(known.photo("happiness")).chosen
+    expected = model.analyze(known.photo("happiness")).chosen
+    np.testing.assert_allclose(answer.box, expected.box, atol=1)
+    assert answer.expression == expected.expression
+
+
+def test_real_photographs_of_the_edge_are_answered(model, testdata):
+    edge = testdata / "real/edge"
+    assert model.analyze(edge / "no_face.png").num_faces == 0
+    assert model.analyze(edge / "rgba.png").num_faces == 1
+    several = model.analyze(edge / "several_faces.jpg")
+    assert several.num_faces == 6
+    assert sum(face.is_chosen for face in several.faces) == 1
+    assert model.analyze(testdata / "real/yale/subject01.happy").num_faces == 1

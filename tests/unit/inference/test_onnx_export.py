@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dwmtl.errors import DwmtlError, ModelFileError
+from dwmtl.inference import onnx_export
+from dwmtl.inference.crop_answers import CropAnswers
+from dwmtl.network.model_file import load_model
+
+onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def exported(known, tmp_path_factory) -> onnx_export.OnnxModel:
+    return onnx_export.export_onnx(known.model, tmp_path_factory.mktemp("onnx") / "model.onnx")
+
+
+def session(exported):
+    return runtime.InferenceSession(str(exported.path), providers=["CPUExecutionProvider"])
+
+
+def test_onnx_and_pytorch_agree_on_32_crops(known, exported):
+    """On crops that the export's own check did not use."""
+    network, card = load_model(known.model)
+    crops = np.random.default_rng(7).integers(0, 256, (32, card.crop_px, card.crop_px, 3), dtype=np.uint8)
+    crops[::2] //= 4  # dark ones, too
+    with torch.inference_mode():
+        ours = CropAnswers(network)(torch.from_numpy(crops))
+    theirs = session(exported).run(None, {"crops": crops})
+    assert exported.outputs == ("embedding", "expression", "glasses")
+    assert exported.largest_difference < 1e-4
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(b, a.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("num_crops", [1, 3])
+def test_a_batch_may_have_any_size(exported, num_crops):
+    embedding, expression, glasses = session(exported).run(None, {"crops": np.zeros((num_crops, 80, 80, 3), np.uint8)})
+    assert (embedding.shape, expression.shape, glasses.shape) == ((num_crops, 2), (num_crops, 3), (num_crops, 2))
+    np.testing.assert_allclose(expression.sum(axis=1), 1, atol=1e-6)
+
+
+def test_the_file_stands_alone_with_its_card_and_no_path_of_this_machine(known, exported):
+    content = exported.path.read_bytes()
+    assert [path.name for path in exported.path.parent.iterdir()] == ["model.onnx"]
+    assert str(Path(onnx_export.__file__).parents[2]).encode() not in content
+    assert b"site-packages" not in content
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model)
+    assert {item.domain: item.version for item in model.opset_import} == {"": onnx_export.OPSET}
+    card = json.loads({item.key: item.value for item in model.metadata_props}["dwmtl_model_card"])
+    assert card == json.loads((known.model / "model.json").read_text())
+
+
+def test_a_graph_that_answers_otherwise_is_not_kept(known, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)  # what no difference is within
+    with pytest.raises(DwmtlError, match=r"model\.onnx: ONNX and PyTorch differ by .* on 32 crops; not written"):
+        onnx_export.export_onnx(known.model, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_no_model_is_told(tmp_path):
+    with pytest.raises(ModelFileError, match=r"model\.json: no such file"):
+        onnx_export.export_onnx(tmp_path, tmp_path / "model.onnx")
