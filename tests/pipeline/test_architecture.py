@@ -17,7 +17,7 @@ ROWS = [
     {"stages", "cli"},
     {"training", "evaluation", "alignment", "data_card", "tracking"},
     {"datasets", "network", "weighting", "protocol"},
-    {"params", "tables", "stage", "compute"},
+    {"params", "tables", "stage", "compute", "machine"},
     {"errors"},
 ]
 
@@ -51,7 +51,10 @@ PURE = (
     "dwmtl/evaluation/verification.py",
     "dwmtl/evaluation/classification.py",
     "dwmtl/evaluation/authentication.py",
+    "dwmtl/evaluation/bootstrap.py",
+    "dwmtl/evaluation/cautions.py",
     "dwmtl/evaluation/intervals.py",
+    "dwmtl/evaluation/verification_intervals.py",
 )
 IMPURE_MODULES = {"os", "pathlib", "io", "shutil", "time", "datetime", "random", "secrets", "uuid", "subprocess"}
 IMPURE_CALLS = {"open", "print", "input", "read_table", "write_table", "read_csv", "to_csv", "write_json"}
