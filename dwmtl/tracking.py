@@ -11,18 +11,23 @@ import hashlib
 import json
 import logging
 import os
-import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 
 from dwmtl.errors import ModelFileError
+from dwmtl.machine import commit
 from dwmtl.params import Params
 
 log = logging.getLogger(__name__)
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+_STARTED = time.monotonic()
+"""When the stage's process imported this module, nearly when it began: what a stage's time is counted from."""
+
 _METRICS_PER_REQUEST = 1000  # MLflow's limit
 _PARAMS_PER_REQUEST = 100  # MLflow's limit
 _NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "compute", "tracking"}  # no training depends on them
@@ -42,23 +47,52 @@ def _never_fatal(method: Callable) -> Callable:
     @wraps(method)
     def guarded(self, *args, **kwargs):
         if self._client is None:
-            return
+            return None
         try:
-            method(self, *args, **kwargs)
+            return method(self, *args, **kwargs)
         except Exception as error:
             log.warning("MLflow (%s): %s. Nothing more is logged to this run.", _server(), _first_line(error))
             self._client = None
+            return None
 
     return guarded
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """Another experiment's run that has results.
+
+    Attributes:
+        name: as it is shown in MLflow.
+        started: its day and time, UTC.
+        params: as they were logged, keys joined with `.`, values as text.
+        metrics: the latest of each.
+        tags: all of them.
+    """
+
+    name: str
+    started: datetime
+    params: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
 
 
 class Run:
     """A run of MLflow, or, where there is no server or tracking is off, something that swallows what it is told."""
 
-    def __init__(self, client=None, run_id: str = ""):
+    def __init__(self, client=None, run_id: str = "", *, stage: str = ""):
+        """Args:
+        stage: whose time is logged when the run is finished, as `time/<stage>_s`; empty for none.
+        """
         self._client = client
         self.run_id = run_id
+        self._stage = stage
         self._buffer: list = []
+
+    @property
+    def is_logged(self) -> bool:
+        """Whether there is a server, so far as is known."""
+        return self._client is not None
 
     @_never_fatal
     def log_row(self, row: dict[str, float]) -> None:
@@ -101,10 +135,53 @@ class Run:
         """Files as artifacts under `name`."""
         self._client.log_artifacts(self.run_id, str(folder), name)
 
+    def own(self) -> EarlierRun | None:
+        """This run as it is logged, to compare earlier ones with; None without a server."""
+        return self._own()
+
+    def earlier(self, metric: str, *, most: int) -> list[EarlierRun]:
+        """The other experiments of the same MLflow experiment that have a metric, the newest first."""
+        return self._earlier(metric, most) or []
+
+    def fold_times(self) -> dict[str, dict[str, float]]:
+        """A child run's name -> a stage -> the seconds it took, of the latest run of each name."""
+        return self._fold_times() or {}
+
+    @_never_fatal
+    def _own(self) -> EarlierRun:
+        return _earlier_run(self._client.get_run(self.run_id))
+
+    @_never_fatal
+    def _earlier(self, metric: str, most: int) -> list[EarlierRun]:
+        own = self._client.get_run(self.run_id).info
+        found = self._client.search_runs(
+            [own.experiment_id],
+            filter_string=f'tags."dwmtl.kind" = \'experiment\' and metrics."{metric}" >= 0',
+            order_by=["attributes.start_time DESC"],
+            max_results=most + 1,
+        )
+        return [_earlier_run(run) for run in found if run.info.run_id != self.run_id][:most]
+
+    @_never_fatal
+    def _fold_times(self) -> dict[str, dict[str, float]]:
+        own = self._client.get_run(self.run_id).info
+        children = _search(self._client, own.experiment_id, {"mlflow.parentRunId": self.run_id})
+        times: dict[str, dict[str, float]] = {}
+        for run in children:  # the latest first
+            found = {name: value for name, value in run.data.metrics.items() if name.startswith("time/")}
+            times.setdefault(run.info.run_name, found)
+        return {
+            name: {key.removeprefix("time/").removesuffix("_s"): seconds for key, seconds in times[name].items()}
+            for name in sorted(times)
+        }
+
     @_never_fatal
     def finish(self, status: str = "FINISHED") -> None:
         """Send what is buffered and set MLflow's status."""
         self._flush()
+        if self._stage and status == "FINISHED":
+            seconds = round(time.monotonic() - _STARTED, 1)
+            self._client.log_metric(self.run_id, f"time/{self._stage}_s", seconds)
         self._client.set_terminated(self.run_id, status)
 
     def _flush(self) -> None:
@@ -136,7 +213,8 @@ def start_fold_run(params: Params, fold: int, *, data_sha256: str) -> Run:
             "dwmtl.data_sha256": data_sha256,
             **_commit_tag(),
         }
-        run = Run(client, client.create_run(experiment_id, run_name=f"fold {fold}", tags=tags).info.run_id)
+        made = client.create_run(experiment_id, run_name=f"fold {fold}", tags=tags)
+        run = Run(client, made.info.run_id, stage="train")
         run.log_params(_experiment_params(params))
         return run
 
@@ -148,7 +226,8 @@ def start_pretrain_run(params: Params, *, data_sha256: str) -> Run:
 
     def start(client, experiment_id: str) -> Run:
         tags = {"dwmtl.kind": "pretrain", "dwmtl.data_sha256": data_sha256, **_commit_tag()}
-        run = Run(client, client.create_run(experiment_id, run_name="pretrain", tags=tags).info.run_id)
+        made = client.create_run(experiment_id, run_name="pretrain", tags=tags)
+        run = Run(client, made.info.run_id, stage="pretrain")
         run.log_params(params.pretrain.model_dump())
         return run
 
@@ -163,7 +242,7 @@ def resume_model_run(params: Params, model_sha256: str) -> Run:
         if not found:
             log.warning("MLflow (%s) has no run of model %s; nothing is logged.", _server(), model_sha256[:12])
             return Run()
-        return Run(client, found[0].info.run_id)
+        return Run(client, found[0].info.run_id, stage="evaluate")
 
     return _connected(params, resume)
 
@@ -279,10 +358,20 @@ def _experiment_params(params: Params) -> dict[str, object]:
     return params.model_dump(exclude=_NOT_OF_THE_EXPERIMENT)
 
 
+def _earlier_run(run) -> EarlierRun:
+    return EarlierRun(
+        name=run.info.run_name,
+        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        params=dict(run.data.params),
+        metrics=dict(run.data.metrics),
+        tags=dict(run.data.tags),
+    )
+
+
 def _commit_tag() -> dict[str, str]:
     """MLflow's tag for the commit; empty outside a git checkout."""
-    command = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return {"mlflow.source.git.commit": command.stdout.strip()} if command.returncode == 0 else {}
+    found = commit()
+    return {"mlflow.source.git.commit": found.sha} if found else {}
 
 
 def _first_line(error: Exception) -> str:

@@ -46,3 +46,20 @@ def score_classes(actual: np.ndarray, predicted: np.ndarray, classes: list[str])
         confusion=confusion,
         majority=float(counts.max() / counts.sum()),
     )
+
+
+def confusion_scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Balanced accuracy and macro F1 of R confusion matrices at once, over the classes with a photo.
+
+    Args:
+        confusion: (C, C, R) counts, rows actual, columns predicted.
+    Returns:
+        (R,) each; NaN where a matrix is empty.
+    """
+    right = np.einsum("iir->ir", confusion)  # (C, R)
+    actual, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    is_present, nothing = actual > 0, np.zeros_like(right)
+    recall = np.divide(right, actual, out=nothing.copy(), where=is_present)
+    f1 = np.divide(2 * right, actual + predicted, out=nothing, where=is_present)
+    num_present = np.where(is_present.any(axis=0), is_present.sum(axis=0), np.nan)
+    return recall.sum(axis=0) / num_present, f1.sum(axis=0) / num_present

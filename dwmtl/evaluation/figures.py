@@ -100,6 +100,7 @@ def distances_svg(pairs: pd.DataFrame) -> str:
             )
         axes.axvspan(pairs["threshold"].min(), pairs["threshold"].max(), color=_INK, alpha=0.2, label="thresholds")
         axes.set(xlabel="distance of the embeddings (lower = closer)", ylabel="pairs")
+        axes.yaxis.get_major_locator().set_params(integer=True)
         axes.legend()
         return _svg(figure)
 

@@ -11,7 +11,7 @@ from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.authentication import Authentication, authenticate
 from dwmtl.evaluation.classification import ClassScore, score_classes
 from dwmtl.evaluation.embedding import Answers
-from dwmtl.evaluation.intervals import accuracy_intervals
+from dwmtl.evaluation.intervals import accuracy_intervals, score_intervals
 from dwmtl.evaluation.verification import Verification, tar_at, verify
 from dwmtl.network.network import EXPRESSION
 from dwmtl.params import EvaluateParams
@@ -122,9 +122,16 @@ def evaluate_fold(
             EXPRESSION_SET: int(expression_set.is_fallback.sum()),
             VERIFICATION_SET: int(verification_set.is_fallback.sum()),
         },
+        "settings": {
+            "distance": params.distance,
+            "flip": params.flip,
+            "subtract_mean": params.subtract_mean,
+        },
     }
     for section, interval in accuracy_intervals(predictions, pairs).items():
         metrics[section]["accuracy_interval"] = interval
+    for section, intervals in score_intervals(predictions, [pairs], [metrics]).items():
+        _add_intervals(metrics[section], intervals)
     outcomes = {EXPRESSION_SET: own_outcome, VERIFICATION_SET: other_outcome}
     return FoldEvaluation(
         metrics=metrics,
@@ -245,6 +252,7 @@ def _verification_metrics(outcome: Verification, far_targets: Sequence[float]) -
                 "val_mean": round(rate.val_mean, 6),
                 "val_std": round(rate.val_std, 6),
                 "far_mean": round(rate.far_mean, 6),
+                "threshold_per_fold": [round(threshold, 6) for threshold in rate.threshold_per_fold],
             }
             for rate in outcome.val_at_far
         },
@@ -252,6 +260,16 @@ def _verification_metrics(outcome: Verification, far_targets: Sequence[float]) -
             f"{target:g}": {"tar": round(tar, 6), "far": round(far, 6)} for target, (tar, far) in tars.items()
         },
     }
+
+
+def _add_intervals(section: dict[str, object], intervals: dict[str, object]) -> None:
+    """Each beside its score: `auc_interval`; in `val_at_far` and `tar_at_far`, a target's own `interval`."""
+    for name, interval in intervals.items():
+        if name in section and isinstance(section[name], dict):
+            for target, ends in interval.items():
+                section[name][target]["interval"] = ends
+        else:
+            section[f"{name}_interval"] = interval
 
 
 def _authentication_metrics(outcome: Authentication) -> dict[str, float]:

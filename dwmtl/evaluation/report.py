@@ -1,22 +1,26 @@
 """The report over all folds: tables for `dvc plots`, a page with its figures; the numbers are `summary`'s.
 
-No time, host, commit or run id is in any output: the same metrics give the same bytes.
+No time, host, commit or run id is in it, so that the same metrics give the same bytes, unless a `ThisRun` is given.
 """
 
 import base64
 import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from PIL import Image
 
-from dwmtl.datasets.crops import crop_paths, read_crop, read_crops
+from dwmtl.datasets.crops import crop_paths, read_crop
+from dwmtl.evaluation.cautions import card_cautions, cautions
 from dwmtl.evaluation.figures import confusion_svg, distances_svg, inline, mean_roc, roc_svg, trajectory_svg
-from dwmtl.evaluation.summary import VAL_AT_FAR, FoldResult, summarize
+from dwmtl.evaluation.summary import BEST_HEADLINES, VAL_AT_FAR, FoldResult, read_json, summarize
+from dwmtl.evaluation.this_run import SCORES, ThisRun
 from dwmtl.params import Params
-from dwmtl.tables import read_table, write_table
+from dwmtl.tables import DUPLICATES, FOLDS, read_table, write_table
 
 SETS = ("expression", "verification")
 _TITLES = {
@@ -33,9 +37,14 @@ _TITLES = {
     "authentication_frr": "Authentication: FRR (lower is better)",
     "authentication_product": "Authentication: the authors' product",
 }
+_KEY_SCORES = {
+    "expression_accuracy": "Expression",
+    "verification_accuracy": "Same person or not",
+    "authentication_accuracy": "Same person, required expression",
+}
+"""What stands at the top of the page."""
+
 _NUM_MISTAKES = 6
-_NUM_SMALL = {"expression": 200, "verification": 600}
-"""Fewer test photos, or pairs, than this deserve a word of caution."""
 
 
 def write_plot_tables(folds: list[FoldResult], folder: Path) -> None:
@@ -57,22 +66,47 @@ def write_plot_tables(folds: list[FoldResult], folder: Path) -> None:
     write_table(pooled[["expression", "predicted"]].rename(columns={"expression": "actual"}), folder / "confusion.csv")
 
 
-def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, labels_dir: Path, folder: Path) -> None:
-    """`report.html`, one page that needs nothing beside it, and `report.md` with `figures/`."""
+def report_content(
+    folds: list[FoldResult], params: Params, *, aligned_dir: Path, labels_dir: Path, cards_dir: Path
+) -> dict[str, object]:
+    """All that the report shows, figures drawn and pictures read.
+
+    Args:
+        aligned_dir, labels_dir: outputs of the stages of these names.
+        cards_dir: the folder with the sets' data cards.
+    Raises:
+        TableError: a table or a card is missing or damaged.
+    """
     summary = summarize(folds)
-    figures = _figures(folds)
-    content = {
+    subjects, duplicates = (
+        read_table(labels_dir / f"{name}.csv", columns)
+        for name, columns in (("folds", FOLDS), ("duplicates", DUPLICATES))
+    )
+    cards = {name: read_json(cards_dir / name / "card.json") for name in params.sets}
+    return {
         "summary": summary,
+        "key_scores": _KEY_SCORES,
         "titles": _titles(summary),
+        "best_headlines": BEST_HEADLINES,
         "folds": folds,
-        "figures": figures,
-        "sets": [_set_facts(name, params, aligned_dir) for name in params.sets],
+        "figures": _figures(folds),
+        "sets": [_set_facts(card) for card in cards.values()],
         "params": _flat(params.model_dump(exclude={"compute", "tracking"})),
         "weighting": params.train.weighting.name,
         "wrong_pairs": _wrong_pairs(folds, aligned_dir, _subjects(labels_dir)),
         "wrong_expressions": _wrong_expressions(folds, aligned_dir),
-        "cautions": _cautions(folds, params, labels_dir),
+        "cautions": cautions(folds, summary, params, subjects=subjects, duplicates=duplicates),
+        "card_cautions": card_cautions(cards),
     }
+
+
+def write_pages(content: dict[str, object], folder: Path, *, this_run: ThisRun | None = None) -> None:
+    """`report.html`, one page that needs nothing beside it, and `report.md` with `figures/`.
+
+    Args:
+        content: what `report_content` returns.
+        this_run: what changes at equal results, for a copy that need not have the same bytes.
+    """
     environment = Environment(
         loader=PackageLoader("dwmtl.evaluation"),
         autoescape=lambda name: name is not None and ".html" in name,
@@ -81,16 +115,32 @@ def write_report(folds: list[FoldResult], params: Params, *, aligned_dir: Path, 
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["inline"] = inline
-    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
-    environment.filters["percents"] = lambda ends: f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
+    environment.filters |= {
+        "inline": inline,
+        "percent": lambda value: f"{100 * value:.1f} %",
+        "percents": lambda ends: f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %",
+        "points": lambda value: f"{100 * value:+.1f}",
+        "duration": _duration,
+        "code": _code,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     for template in ("report.html.j2", "report.md.j2"):
-        page = environment.get_template(template).render(content)
+        page = environment.get_template(template).render(content, this_run=this_run, compared=SCORES)
         (folder / template.removesuffix(".j2")).write_text(page, encoding="utf-8")
     (folder / "figures").mkdir(exist_ok=True)
-    for figure in figures:
+    for figure in content["figures"]:
         (folder / "figures" / f"{figure['name']}.svg").write_text(figure["svg"], encoding="utf-8")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _code(sentence: str) -> Markup:
+    """A sentence for the page; what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(sentence))))
 
 
 def _titles(summary: dict[str, object]) -> dict[str, str]:
@@ -146,19 +196,16 @@ def _curves(folds: list[FoldResult]) -> dict[str, list[tuple[np.ndarray, np.ndar
     }
 
 
-def _set_facts(name: str, params: Params, aligned_dir: Path) -> dict[str, object]:
-    """What was run on: the set and what became of its photos."""
-    source = params.sets[name]
-    crops = read_crops(aligned_dir / source.role, [name])
-    counts = crops["status"].value_counts()
+def _set_facts(card: dict) -> dict[str, object]:
+    """What was run on: a set by its data card, and what became of its photos."""
     return {
-        "name": name,
-        "role": source.role,
-        "adapter": source.adapter,
-        "folder": source.folder,
-        "num_photos": len(crops),
-        "num_several_faces": int((crops["num_faces"] > 1).sum()),
-        **{f"num_{status}": int(counts.get(status, 0)) for status in ("aligned", "fallback", "unreadable")},
+        **card["source"],
+        "num_photos": card["photos"]["num_used"],
+        "num_subjects": card["subjects"]["num"],
+        "num_expressions": len(card["expressions"]["counts"]),
+        "num_several_faces": card["alignment"]["num_several_faces"],
+        "num_duplicates": card["duplicates"]["num_photos"] if card["duplicates"] else 0,
+        **{f"num_{status}": num for status, num in card["alignment"]["num_by_status"].items()},
     }
 
 
@@ -216,40 +263,6 @@ def _picture(aligned: Path, photo: str) -> str:
     encoded = io.BytesIO()
     Image.fromarray(read_crop(aligned / path)).save(encoded, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
-
-
-def _cautions(folds: list[FoldResult], params: Params, labels_dir: Path) -> list[str]:
-    """What a reader should be careful about."""
-    cautions = []
-    drawn = [name for name, values in params.sets.items() if values.folder.startswith("data/raw/rendered")]
-    if drawn:
-        cautions.append(
-            f"Drawn by this project, no photographs: {', '.join(drawn)} set. Numbers on drawn faces say that the "
-            "pipeline works, not how well it would do on photographs."
-        )
-    if len(folds) < params.labels.num_folds:
-        cautions.append(
-            f"{len(folds)} of {params.labels.num_folds} folds were run: the others' subjects were never tested."
-        )
-    num_photos = sum(fold.metrics["expression"]["num_photos"] for fold in folds)
-    if num_photos < _NUM_SMALL["expression"]:
-        cautions.append(
-            f"Only {num_photos} test photos with an expression: one photo is {100 / num_photos:.1f} points."
-        )
-    num_pairs = folds[0].metrics["verification"]["num_pairs"]
-    if num_pairs < _NUM_SMALL["verification"]:
-        cautions.append(f"The verification set has {num_pairs} pairs (LFW has 6,000): VAL at a small FAR means little.")
-    for name in SETS:
-        most = max(fold.metrics["num_fallback_crops"][name] for fold in folds)
-        if most:
-            cautions.append(
-                f"In the {name} set no face was found in {most} of the evaluated photos: the centre was used."
-            )
-    num_subjects = len(read_table(labels_dir / "folds.csv", ("subject", "fold")))
-    cautions.append(
-        f"{num_subjects} subjects in the expression set; deviations are over folds of one training seed each."
-    )
-    return cautions
 
 
 def _flat(values: dict, prefix: str = "") -> dict[str, object]:

@@ -21,8 +21,10 @@ from dwmtl.evaluation.verification import (
     threshold_grid,
     verify,
 )
+from dwmtl.evaluation.verification_intervals import JudgedPairs, verification_intervals
 
 _MOST_WRONG_PAIRS = 100
+_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ def score_named(
         settings: what was scored and how it was embedded, to stand among the others.
     Returns:
         JSON values, not rounded. Fractions, distances as `distance` says. `wrong_pairs` are the most confident ones:
-        name, name, is_same, distance, threshold. `num_images`: those that the pairs name. The rest is `Verification`'s.
+        name, name, is_same, distance, threshold. `num_images`: those that the pairs name. `intervals`: by drawing other
+        people, see `verification_intervals`; None where the names do not say who is on an image. The rest is
+        `Verification`'s.
     Raises:
         ProtocolError: embeddings that cannot be compared.
     """
@@ -123,6 +127,7 @@ def score_named(
         "num_folds": len(outcome.accuracy_per_fold),
         "num_images": len(np.union1d(pairs.rows_a, pairs.rows_b)),
         **_numbers(outcome, far_targets),
+        "intervals": _intervals(outcome, pairs, distance, far_targets),
         **_wrong_pairs(outcome, pairs),
         "settings": {
             **settings,
@@ -159,7 +164,10 @@ def _numbers(outcome: Verification, far_targets: Sequence[float]) -> dict[str, o
         "accuracy_mean": outcome.accuracy_mean,
         "accuracy_std": outcome.accuracy_std,
         "threshold_per_fold": outcome.threshold_per_fold.tolist(),
-        "val_at_far": [vars(rate) for rate in outcome.val_at_far],
+        "val_at_far": [
+            {name: getattr(rate, name) for name in ("far_target", "val_mean", "val_std", "far_mean")}
+            for rate in outcome.val_at_far
+        ],
         "tar_at_far": [_tar_at(outcome, target) for target in far_targets],
         "auc": outcome.auc,
         "eer": outcome.eer,
@@ -169,6 +177,41 @@ def _numbers(outcome: Verification, far_targets: Sequence[float]) -> dict[str, o
 def _tar_at(outcome: Verification, target: float) -> dict[str, float]:
     tar, far = tar_at(outcome, target)
     return {"far_target": target, "far": far, "tar": tar}
+
+
+def _intervals(
+    outcome: Verification, pairs: NamedPairs, distance: str, far_targets: Sequence[float]
+) -> dict[str, object] | None:
+    subjects = _subjects(pairs)
+    if subjects is None:
+        return None
+    order = np.argsort(far_targets, kind="stable")
+    places = np.unique(pairs.folds, return_inverse=True)[1]
+    val_thresholds = np.array([rate.threshold_per_fold for rate in outcome.val_at_far])[order]
+    judged = JudgedPairs(
+        distances=outcome.distances,
+        is_same=pairs.is_same,
+        accepted=outcome.accepted,
+        val_accepted=outcome.distances < val_thresholds[:, places],
+        subjects=subjects[pairs.rows_a],
+        partners=subjects[pairs.rows_b],
+        networks=np.zeros(len(places), int),
+    )
+    intervals = verification_intervals(
+        judged, thresholds=threshold_grid(distance), far_targets=np.array(far_targets)[order], seed=_SEED
+    )
+    asked = np.argsort(order)
+    return intervals | {name: [intervals[name][i] for i in asked] for name in ("val_at_far", "tar_at_far")}
+
+
+def _subjects(pairs: NamedPairs) -> np.ndarray | None:
+    """A number a person for every image: (M,). An image's name is its person's and a number, `Aaron_Eckhart_0001`.
+
+    None where that cannot be, as in a pack: a genuine pair of two persons, or an impostor pair of one.
+    """
+    _, subjects = np.unique([name.rpartition("_")[0] for name in pairs.names], return_inverse=True)
+    is_one = subjects[pairs.rows_a] == subjects[pairs.rows_b]
+    return subjects if (is_one == pairs.is_same).all() else None
 
 
 def _wrong_pairs(outcome: Verification, pairs: NamedPairs) -> dict[str, object]:

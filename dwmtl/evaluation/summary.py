@@ -12,7 +12,7 @@ import pandas as pd
 
 from dwmtl.errors import TableError
 from dwmtl.evaluation.classification import ClassScore, score_classes
-from dwmtl.evaluation.intervals import accuracy_intervals
+from dwmtl.evaluation.intervals import accuracy_intervals, score_intervals
 from dwmtl.tables import BEST_DIR, EVALUATED_PAIRS, read_table
 
 HEADLINES = {
@@ -71,8 +71,8 @@ def _read_outcome(number: int, training: Path, evaluation: Path) -> FoldResult:
     return FoldResult(
         number=number,
         trajectory=read_table(training / "trajectory.csv", ("step",)),
-        training=_read_json(training / "training.json"),
-        metrics=_read_json(evaluation / "metrics.json"),
+        training=read_json(training / "training.json"),
+        metrics=read_json(evaluation / "metrics.json"),
         predictions=read_table(evaluation / "predictions.csv", ("photo", "subject", "expression", "predicted")),
         pairs=read_table(evaluation / "pairs.csv", EVALUATED_PAIRS),
         roc=read_table(evaluation / "roc.csv", ("set", "far", "tar")),
@@ -91,6 +91,8 @@ def summarize(folds: list[FoldResult]) -> dict[str, object]:
     for target in folds[0].metrics["verification"]["val_at_far"]:
         values = [fold.metrics["verification"]["val_at_far"][target]["val_mean"] for fold in folds]
         summary[f"{VAL_AT_FAR}{target}"] = _over_folds(values)
+    for name, interval in _intervals(folds, predictions).items():
+        summary[name]["interval"] = interval
     summary |= _expressions(predictions, [fold.predictions for fold in folds])
     summary["best_on_validation"] = _best_on_validation(folds)
     summary["chance"] = {
@@ -108,6 +110,16 @@ def _best_on_validation(folds: list[FoldResult]) -> dict[str, object] | None:
         return None
     accuracies = {name: summarize(best)[name] for name in BEST_HEADLINES}
     return {"epoch_per_fold": [fold.training["best_epoch"] for fold in folds], **accuracies}
+
+
+def _intervals(folds: list[FoldResult], predictions: pd.DataFrame) -> dict[str, list[float] | None]:
+    """Of the headline scores that are no accuracy, by their names in the summary."""
+    intervals = score_intervals(predictions, [fold.pairs for fold in folds], [fold.metrics for fold in folds])
+    found = {
+        name: intervals[section][key] for name, (section, key) in HEADLINES.items() if key in intervals.get(section, {})
+    }
+    vals = intervals["verification"]["val_at_far"]
+    return found | {f"{VAL_AT_FAR}{target}": interval for target, interval in vals.items()}
 
 
 def _over_folds(values: list[float | None]) -> dict[str, object]:
@@ -157,7 +169,12 @@ def _rounded(value: object) -> object:
     return round(float(value), _DECIMALS) if isinstance(value, float) else value
 
 
-def _read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict:
+    """An object that a stage wrote.
+
+    Raises:
+        TableError: the file is missing or damaged.
+    """
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:

@@ -35,12 +35,16 @@ class Embeddings(Protocol):
 
 @dataclass(frozen=True)
 class ValidationRate:
-    """VAL (share of genuine pairs accepted) at a false accept rate; fractions, means over the folds."""
+    """VAL (share of genuine pairs accepted) at a false accept rate; fractions, means over the folds.
+
+    `threshold_per_fold` is in the order of the folds' numbers.
+    """
 
     far_target: float
     val_mean: float
     val_std: float
     far_mean: float
+    threshold_per_fold: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -134,8 +138,8 @@ def verify(
         accuracy_mean=float(np.mean(accuracies)),
         accuracy_std=float(np.std(accuracies)),
         val_at_far=_summaries(far_targets, np.array(rates)),
-        auc=float(np.sum(np.diff(far) * (tar[1:] + tar[:-1]) / 2)),
-        eer=_equal_error_rate(far, tar),
+        auc=float(area_under_roc(far, tar)),
+        eer=float(equal_error_rate(far, tar)),
         far=far,
         tar=tar,
         distances=distances,
@@ -149,8 +153,33 @@ def tar_at(outcome: Verification, far_target: float) -> tuple[float, float]:
     Nothing is interpolated. VAL at the same target takes its thresholds from the other folds; TAR is read off the curve
     afterwards.
     """
-    point = int(np.flatnonzero(outcome.far <= far_target)[-1])  # the first point's FAR is 0
-    return float(outcome.tar[point]), float(outcome.far[point])
+    tar, far = tar_within(outcome.far, outcome.tar, far_target)
+    return float(tar), float(far)
+
+
+def area_under_roc(far: np.ndarray, tar: np.ndarray) -> np.ndarray:
+    """By trapezoids, of one ROC or several at once: (P,) or (P, R), from (0, 0) to (1, 1), -> () or (R,)."""
+    return (np.diff(far, axis=0) * (tar[1:] + tar[:-1]) / 2).sum(axis=0)
+
+
+def equal_error_rate(far: np.ndarray, tar: np.ndarray) -> np.ndarray:
+    """Where a ROC crosses the line FAR = 1 - TAR, between its points linear; shapes as `area_under_roc`."""
+    gap = far - (1 - tar)  # rises from -1 to 1
+    after = np.expand_dims(np.argmax(gap >= 0, axis=0), 0)
+    gap_before, gap_after = _rows(gap, after - 1), _rows(gap, after)
+    far_before, far_after = _rows(far, after - 1), _rows(far, after)
+    return far_before + gap_before / (gap_before - gap_after) * (far_after - far_before)
+
+
+def tar_within(far: np.ndarray, tar: np.ndarray, far_target: float) -> tuple[np.ndarray, np.ndarray]:
+    """TAR at the last point of a ROC whose FAR is no more than the target, and that FAR; shapes as `area_under_roc`."""
+    point = np.expand_dims((far <= far_target).sum(axis=0) - 1, 0)  # the first point's FAR is 0, and FAR never falls
+    return _rows(tar, point), _rows(far, point)
+
+
+def _rows(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """One row of every column: (P,), (1,) -> () or (P, R), (1, R) -> (R,)."""
+    return np.take_along_axis(values, places, axis=0)[0]
 
 
 def threshold_grid(distance: str) -> np.ndarray:
@@ -244,28 +273,21 @@ def _checked_folds(is_same: np.ndarray, folds: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _val_at(test: _Counts, rest: _Counts, grid: np.ndarray, target: float) -> tuple[float, float]:
-    """VAL and FAR on a fold, at the largest threshold whose FAR on the others is no more than the target."""
+def _val_at(test: _Counts, rest: _Counts, grid: np.ndarray, target: float) -> tuple[float, float, float]:
+    """VAL and FAR on a fold at the largest threshold whose FAR on the others is no more than the target, and it."""
     threshold = grid[np.flatnonzero(rest.far(grid) <= target)[-1]]  # at 0 nothing is accepted, so there is one
-    return float(test.tar(np.array([threshold]))[0]), float(test.far(np.array([threshold]))[0])
+    return float(test.tar(np.array([threshold]))[0]), float(test.far(np.array([threshold]))[0]), float(threshold)
 
 
 def _summaries(far_targets: Sequence[float], rates: np.ndarray) -> tuple[ValidationRate, ...]:
-    """rates: (F, targets, 2), VAL and FAR."""
+    """rates: (F, targets, 3), VAL, FAR and threshold."""
     return tuple(
         ValidationRate(
             far_target=target,
             val_mean=float(rates[:, i, 0].mean()),
             val_std=float(rates[:, i, 0].std()),
             far_mean=float(rates[:, i, 1].mean()),
+            threshold_per_fold=tuple(rates[:, i, 2].tolist()),
         )
         for i, target in enumerate(far_targets)
     )
-
-
-def _equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:
-    """Where the ROC crosses the line FAR = 1 - TAR, between its points linear."""
-    gap = far - (1 - tar)  # rises from -1 to 1
-    above = int(np.argmax(gap >= 0))
-    share = gap[above - 1] / (gap[above - 1] - gap[above])
-    return float(far[above - 1] + share * (far[above] - far[above - 1]))

@@ -18,7 +18,7 @@ ROWS = [
     {"inference"},
     {"training", "evaluation", "alignment", "data_card", "tracking"},
     {"datasets", "network", "weighting", "protocol", "compute"},
-    {"params", "tables", "stage"},
+    {"params", "tables", "stage", "machine"},
     {"errors"},
 ]
 
@@ -56,7 +56,10 @@ PURE = (
     "dwmtl/evaluation/verification.py",
     "dwmtl/evaluation/classification.py",
     "dwmtl/evaluation/authentication.py",
+    "dwmtl/evaluation/bootstrap.py",
+    "dwmtl/evaluation/cautions.py",
     "dwmtl/evaluation/intervals.py",
+    "dwmtl/evaluation/verification_intervals.py",
     "dwmtl/inference/challenge.py",
     "dwmtl/inference/decisions.py",
 )

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dwmtl.evaluation.report import write_pages
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -22,6 +24,7 @@ addEventListener("load", () => {
     figures: [...document.querySelectorAll("figure")].map(figure => figure.id),
     drawn: [...document.querySelectorAll("figure > svg")].filter(svg => box(svg).width > 100 && box(svg).height > 100).length,
     shapes: Math.min(...[...document.querySelectorAll("figure > svg")].map(svg => svg.querySelectorAll("path").length)),
+    scores: [...document.querySelectorAll(".key b")].map(score => score.textContent),
     images: document.images.length,
     broken: [...document.images].filter(image => !image.complete || image.naturalWidth === 0).length,
     requests: performance.getEntriesByType("resource").map(entry => entry.name.slice(0, 60)),
@@ -46,10 +49,19 @@ def browser() -> str:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory) -> Path:
-    """The report of the small world made by hand."""
+def pages(tmp_path_factory) -> dict[str, Path]:
+    """The report of the small world made by hand, and its copy for MLflow."""
     made = runpy.run_path(str(REPOSITORY / "tests/unit/evaluation/test_fold_and_report.py"))
-    return made["write"](made["make_world"](tmp_path_factory.mktemp("world")), "report") / "report.html"
+    folder = tmp_path_factory.mktemp("world")
+    content = made["content_of"](made["make_world"](folder))
+    write_pages(content, folder / "report")
+    write_pages(content, folder / "copy", this_run=made["this_run"]())
+    return {name: folder / name / "report.html" for name in ("report", "copy")}
+
+
+@pytest.fixture(scope="module")
+def page(pages) -> Path:
+    return pages["report"]
 
 
 def opened(browser: str, page: Path, folder: Path, *options: str, width_px: int | None = None) -> dict[str, object]:
@@ -97,6 +109,8 @@ def test_every_figure_is_drawn_and_no_picture_is_broken(browser, page, tmp_path)
         "distances_verification",
     ]
     assert facts["drawn"] == 6
+    assert len(facts["scores"]) == 3
+    assert all(re.fullmatch(r"\d+\.\d %", score) for score in facts["scores"])
     assert facts["shapes"] > 10
     assert facts["images"] > 0
     assert facts["broken"] == 0
@@ -118,7 +132,8 @@ def test_the_page_follows_the_readers_light_or_dark(browser, page, tmp_path, sch
     assert abs(luminance(facts["ground"]) - luminance(facts["ink"])) > 0.6
 
 
-def test_the_page_fits_a_phone(browser, page, tmp_path):
-    facts = opened(browser, page, tmp_path, width_px=390)
+@pytest.mark.parametrize("name", ["report", "copy"])
+def test_the_page_fits_a_phone(browser, pages, tmp_path, name):
+    facts = opened(browser, pages[name], tmp_path, width_px=390)
     assert facts["width"] == 390
     assert facts["needed"] <= 390

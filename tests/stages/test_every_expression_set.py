@@ -130,6 +130,7 @@ def chain(folder: Path, params: Path) -> dict:
         folder / "evaluation",
         folder / "aligned",
         folder / "labels",
+        folder / "cards",
         folder / "report",
         folder / "summary.json",
         folder / "plots",
@@ -195,6 +196,7 @@ def test_sets_of_one_role_are_joined_and_packs_are_read_as_they_are(rendered, wr
         write_params({**SMALL, "sets": sets, "train.sets": ["expression", "identity"], "align.crops_a_shard": 10}),
     )
     assert metrics["verification"]["num_pairs"] == 20
+    assert metrics["verification"]["auc_interval"] is None
     assert metrics["verification"]["accuracy_interval"] is None  # the pack does not say who is on it
     labels = read_table(tmp_path / "run/labels/expression.csv", EXPRESSION_LABELS)
     nobody = labels[labels["subject"] == ""].set_index("photo")

@@ -7,17 +7,21 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from dwmtl.params import load_params
 from dwmtl.stage import write_json
-from dwmtl.tables import CROPS, EVALUATED_PAIRS, write_table
+from dwmtl.tables import CROPS, DUPLICATES, EVALUATED_PAIRS, write_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+RATES = {"auc": 0.8, "val_at_far": {}, "tar_at_far": {}}
 METRICS = {
     "expression": {"accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5, "majority": 0.5, "num_photos": 2},
-    "verification": {"accuracy_mean": 0.75, "auc": 0.8, "eer": 0.2, "num_pairs": 2, "val_at_far": {}},
-    "expression_pairs": {"accuracy_mean": 0.75, "auc": 0.8},
+    "verification": {"accuracy_mean": 0.75, "eer": 0.2, "num_pairs": 2, **RATES},
+    "expression_pairs": {"accuracy_mean": 0.75, **RATES},
     "authentication": {"accuracy": 0.8, "far": 0.1, "frr": 0.3, "product": 0.6, "always_reject": 0.75},
     "num_fallback_crops": {"expression": 0, "verification": 0},
+    "settings": {"distance": "squared_euclidean", "flip": "none", "subtract_mean": False},
 }
+MODEL = "ab" * 32
 PHOTOS = {
     "expression": ["expression/P1/anger.jpg", "expression/P1/happy.jpg"],
     "verification": ["verification/A/1.jpg", "verification/B/1.jpg"],
@@ -31,7 +35,7 @@ def _write_fold(folder: Path, number: int, accuracy: float) -> None:
     losses = {"loss_identity": [2.0, 1.0, 0.5], "loss_expression": [1.5, 1.5, 1.4]}
     weights = {"weight_identity": [0.6, 0.4, 0.3], "weight_expression": [0.4, 0.6, 0.7]}
     write_table(pd.DataFrame({"step": [0, 1, 2], **losses, **weights}), training / "trajectory.csv")
-    facts = {"num_subjects": 4, "num_photos": 16, "num_steps": 3, "num_parameters": 9, "model_sha256": "ab" * 32}
+    facts = {"num_subjects": 4, "num_photos": 16, "num_steps": 3, "num_parameters": 9, "model_sha256": MODEL}
     write_json(facts, training / "training.json")
     write_json({**METRICS, "expression": {**METRICS["expression"], "accuracy": accuracy}}, evaluation / "metrics.json")
     predictions = {"photo": PHOTOS["expression"], "subject": "P1", "expression": ["anger", "happiness"]}
@@ -52,6 +56,19 @@ def _write_fold(folder: Path, number: int, accuracy: float) -> None:
     write_table(pd.concat(curves), evaluation / "roc.csv")
 
 
+def _card(role: str) -> dict[str, object]:
+    """Of a data card what the report shows."""
+    return {
+        "source": {"name": role, "role": role, "adapter": "folders", "folder": f"data/raw/{role}"},
+        "photos": {"num_used": 2},
+        "subjects": {"num": 2},
+        "expressions": {"counts": {}},
+        "alignment": {"num_by_status": {"aligned": 2, "fallback": 0, "unreadable": 0}, "num_several_faces": 0},
+        "duplicates": None,
+        "cautions": [f"The {role} set is small."],
+    }
+
+
 @pytest.fixture
 def run(tmp_path, write_params):
     """Runs the stage on two folds of three crops' worth of outcome in tmp_path."""
@@ -65,12 +82,14 @@ def run(tmp_path, write_params):
         (tmp_path / "aligned" / role / role / "photos").mkdir()
         for crop in crops["crop"]:
             Image.new("RGB", (112, 112), (90, 120, 150)).save(tmp_path / "aligned" / role / role / crop)
+        write_json(_card(role), tmp_path / "cards" / role / "card.json")
+    write_table(pd.DataFrame(columns=list(DUPLICATES)), tmp_path / "labels/duplicates.csv", DUPLICATES)
     write_table(pd.DataFrame({"subject": ["P1", "P2"], "fold": [0, 1]}), tmp_path / "labels/folds.csv")
     write_table(pd.DataFrame({"photo": PHOTOS["expression"], "subject": "P1"}), tmp_path / "labels/expression.csv")
 
     def run(out: str = "out", **changes: object) -> subprocess.CompletedProcess:
         params = write_params({"tracking.enabled": False, "folds": [0, 1], **changes})
-        options = [f"--{name}={tmp_path / name}" for name in ("training", "evaluation", "aligned", "labels")]
+        options = [f"--{name}={tmp_path / name}" for name in ("training", "evaluation", "aligned", "labels", "cards")]
         outputs = {"out": "report", "summary": "summary.json", "plots": "plots"}
         options += [f"--{option}={tmp_path / out / name}" for option, name in outputs.items()]
         command = [sys.executable, str(REPOSITORY / "stages" / "report.py"), *options, f"--params={params}"]
@@ -107,3 +126,74 @@ def test_a_fold_that_was_not_evaluated_is_named_and_nothing_is_written(run, tmp_
     assert "fold_3" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_set_without_a_card_is_named(run, tmp_path):
+    (tmp_path / "cards/identity/card.json").unlink()
+    done = run()
+    assert done.returncode == 1
+    assert "cards/identity/card.json: no such file" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """An MLflow database in tmp_path, with the experiment that the report is of and an earlier one."""
+    from dwmtl.tracking import resume_experiment_run, start_fold_run
+
+    monkeypatch.chdir(tmp_path)  # where MLflow puts the artifacts
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    params = load_params(REPOSITORY / "params.yaml")
+    weighting = params.train.weighting.model_copy(update={"name": "equal"})
+    other = params.model_copy(update={"train": params.train.model_copy(update={"weighting": weighting})})
+    for values, model in ((other, "other"), (params, MODEL)):
+        with start_fold_run(values, 0, data_sha256="d") as fold:
+            fold.set_tag("dwmtl.model_sha256", model)
+    with resume_experiment_run(other, "other") as earlier:
+        earlier.log_metrics({"expression_accuracy": 0.52, "verification_accuracy": 0.7})
+    with resume_experiment_run(params, MODEL) as own:
+        return own
+
+
+def _copy(server, folder: Path) -> Path:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    return Path(client.download_artifacts(server.run_id, "report"))
+
+
+def test_the_copy_in_mlflow_tells_when_on_what_and_against_which_experiments(run, server, tmp_path):
+    done = run(**{"tracking.enabled": True})
+    assert done.returncode == 0, done.stderr
+    logged = _copy(server, tmp_path)
+    for name in ("report.html", "report.md"):
+        copy, output = ((folder / name).read_text() for folder in (logged, tmp_path / "out/report"))
+        for text in (
+            "written 20" if name.endswith("md") else "<td>written</td>",
+            "commit",
+            "processor",
+            "time of fold 0",
+        ):
+            assert text in copy
+        assert "Compared with earlier experiments" in copy
+        assert "equal on oulu_casia" in copy
+        assert "train.weighting.name equal (here dynamic)" in copy
+        assert "52.0 %" in copy
+        assert "(+8.0)" in copy
+        for text in ("written", "commit", "processor", "time of", "earlier experiments"):
+            assert text not in output
+
+
+def test_the_output_is_the_same_with_and_without_a_server(run, server, tmp_path):
+    assert run("with", **{"tracking.enabled": True}).returncode == 0
+    assert run("without").returncode == 0
+    assert _files(tmp_path / "with") == _files(tmp_path / "without")
+
+
+def test_a_server_that_is_down_costs_a_warning(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    done = run(**{"tracking.enabled": True})
+    assert done.returncode == 0
+    assert "This run is not logged" in done.stderr
+    assert (tmp_path / "out/report/report.html").is_file()

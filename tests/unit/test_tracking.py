@@ -4,6 +4,7 @@ import pytest
 
 from dwmtl.params import Params, load_params
 from dwmtl.tracking import (
+    Run,
     files_sha256,
     flatten,
     metric_name,
@@ -56,7 +57,8 @@ def test_a_rows_numbers_are_logged_under_names_that_group(params, client):
         for step in range(600):  # more than one request holds
             run.log_row({**ROW, "step": step})
     logged = client.get_run(run.run_id)
-    assert logged.data.metrics == {"loss/identity": 2.0, "weight/identity": 0.4}
+    rows = {name: value for name, value in logged.data.metrics.items() if not name.startswith("time/")}
+    assert rows == {"loss/identity": 2.0, "weight/identity": 0.4}
     assert [m.step for m in client.get_metric_history(run.run_id, "loss/identity")] == list(range(600))
     assert logged.data.params["train.weighting.name"] == params.train.weighting.name
     assert logged.info.status == "FINISHED"
@@ -68,10 +70,54 @@ def test_an_evaluation_lands_in_the_run_that_trained_the_model(params, client):
     with resume_model_run(params, "abc") as run:
         run.log_metrics({"expression": {"accuracy": 0.5, "note": "text is no metric"}})
     assert run.run_id == trained.run_id
-    assert client.get_run(run.run_id).data.metrics == {"expression/accuracy": 0.5}
+    assert client.get_run(run.run_id).data.metrics["expression/accuracy"] == 0.5
     with resume_experiment_run(params, "abc") as parent:
         parent.log_metrics({"expression/accuracy": 0.5})
     assert parent.run_id == client.get_run(trained.run_id).data.tags["mlflow.parentRunId"]
+
+
+def made(params: Params, model: str, score: float | None = None, **weighting: object) -> str:
+    """An experiment of one fold, in which the weighting differs; its parent's id."""
+    train = params.train.model_copy(update={"weighting": params.train.weighting.model_copy(update=weighting)})
+    changed = params.model_copy(update={"train": train})
+    with start_fold_run(changed, 0, data_sha256="d") as fold:
+        fold.set_tag("dwmtl.model_sha256", model)
+    with resume_experiment_run(changed, model) as parent:
+        if score is not None:
+            parent.log_metrics({"expression_accuracy": score})
+    return parent.run_id
+
+
+def test_earlier_experiments_with_results_are_found_the_newest_first(params, client):
+    own = made(params, "own", 0.5, name="dynamic")
+    made(params, "first", 0.6, name="equal")
+    made(params, "unfinished", None, name="dwa")
+    made(params, "second", 0.7, name="rlw")
+    with resume_experiment_run(params, "own") as run:
+        assert run.run_id == own
+        found = run.earlier("expression_accuracy", most=10)
+        assert [other.name.split()[0] for other in found] == ["rlw", "equal"]
+        assert [other.metrics["expression_accuracy"] for other in found] == [0.7, 0.6]
+        assert found[0].params["train.weighting.name"] == "rlw"
+        assert [other.name.split()[0] for other in run.earlier("expression_accuracy", most=1)] == ["rlw"]
+        assert run.own().params["train.weighting.name"] == "dynamic"
+
+
+def test_a_fold_says_how_long_its_stages_took(params, client):
+    made(params, "abc")
+    with resume_model_run(params, "abc"):
+        pass
+    with resume_experiment_run(params, "abc") as run:
+        times = run.fold_times()
+    assert set(times) == {"fold 0"}
+    assert set(times["fold 0"]) == {"train", "evaluate"}
+    assert all(seconds >= 0 for seconds in times["fold 0"].values())
+
+
+def test_a_run_without_a_server_knows_of_none(params):
+    run = Run()
+    assert not run.is_logged
+    assert (run.own(), run.earlier("a", most=3), run.fold_times()) == (None, [], {})
 
 
 def test_a_failed_training_is_marked_failed(params, client):

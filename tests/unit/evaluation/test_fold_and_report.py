@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,16 @@ import pytest
 from PIL import Image
 
 from dwmtl.errors import ProtocolError, TableError
+from dwmtl.evaluation.bootstrap import subject_bootstrap
 from dwmtl.evaluation.embedding import Answers
 from dwmtl.evaluation.evaluate import _people_by_folder
 from dwmtl.evaluation.fold import Answered, FoldEvaluation, evaluate_fold, write_evaluation
-from dwmtl.evaluation.intervals import subject_bootstrap
-from dwmtl.evaluation.report import write_plot_tables, write_report
+from dwmtl.evaluation.report import report_content, write_pages, write_plot_tables
 from dwmtl.evaluation.summary import HEADLINES, read_fold, summarize
+from dwmtl.evaluation.this_run import Compared, ThisRun
 from dwmtl.params import Params, load_params
 from dwmtl.stage import write_json
-from dwmtl.tables import CROPS, EVALUATED_PAIRS, FOLDS, read_table, write_table
+from dwmtl.tables import CROPS, DUPLICATES, EVALUATED_PAIRS, FOLDS, read_table, write_table
 
 CLASSES = ["happiness", "neutral", "sadness", "surprise"]
 SUBJECTS = [f"S{number}" for number in range(4)]
@@ -126,6 +128,19 @@ def test_a_photo_without_a_crop_is_named():
         evaluate(photos=photos)
 
 
+def card(role: str) -> dict[str, object]:
+    """Of a data card what the report shows."""
+    return {
+        "source": {"name": role, "role": role, "adapter": "folders", "folder": f"data/raw/{role}"},
+        "photos": {"num_used": 12},
+        "subjects": {"num": 4},
+        "expressions": {"counts": dict.fromkeys(CLASSES) if role == "expression" else {}},
+        "alignment": {"num_by_status": {"aligned": 11, "fallback": 1, "unreadable": 0}, "num_several_faces": 2},
+        "duplicates": {"num_photos": 3},
+        "cautions": ["Said of every set.", f"`{role}.jpg` is <odd>."],
+    }
+
+
 def make_world(folder: Path) -> tuple[Path, Params]:
     """Outputs of the earlier stages for two folds, with a mistake of each kind."""
     for fold in (0, 1):
@@ -160,7 +175,9 @@ def make_world(folder: Path) -> tuple[Path, Params]:
                 path = folder / "aligned" / role / name / crop
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.new("RGB", (112, 112), (90, 120, 150)).save(path)
+        write_json(card(role), folder / "cards" / role / "card.json")
     write_table(pd.DataFrame({"subject": SUBJECTS, "fold": [0, 0, 1, 1]}), folder / "labels/folds.csv", FOLDS)
+    write_table(pd.DataFrame(columns=list(DUPLICATES)), folder / "labels/duplicates.csv", DUPLICATES)
     write_table(labels(), folder / "labels/expression.csv")
     return folder, load_params()
 
@@ -175,10 +192,60 @@ def folds_of(folder: Path):
 
 
 def write(world, name: str) -> Path:
-    folder, params = world
-    out = folder / name
-    write_report(folds_of(folder), params, aligned_dir=folder / "aligned", labels_dir=folder / "labels", folder=out)
+    out = world[0] / name
+    write_pages(content_of(world), out)
     return out
+
+
+def content_of(world) -> dict[str, object]:
+    folder, params = world
+    dirs = {"aligned_dir": folder / "aligned", "labels_dir": folder / "labels", "cards_dir": folder / "cards"}
+    return report_content(folds_of(folder), params, **dirs)
+
+
+def this_run() -> ThisRun:
+    """With names as long as they come."""
+    earlier = Compared(
+        name="imported_checkpoint_and_more on oulu_casia",
+        day="2026-01-02",
+        differences=["train.batch_norm.branches.expression stored (here training)", "other pairs"],
+        scores=[(0.5, 0.1), None, (0.8, -0.02)],
+    )
+    return ThisRun(
+        written=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        commit="cd" * 20,
+        changed=tuple(f"dwmtl/training/file_{number}.py" for number in range(7)),
+        hardware={"processor": "AMD EPYC <9>", "cores": "2"},
+        times={"fold 0": {"train": 3725.0, "evaluate": 61.0}, "fold 1": {}},
+        earlier=[earlier],
+    )
+
+
+def test_the_copy_tells_what_changes_at_equal_results_and_the_report_does_not(world):
+    content = content_of(world)
+    write_pages(content, world[0] / "report")
+    write_pages(content, world[0] / "copy", this_run=this_run())
+    report, copy = ((world[0] / name / "report.html").read_text() for name in ("report", "copy"))
+    told = ["2026-01-02 03:04 UTC", "cdcdcdcdcdcd", "and 2 more files", "AMD EPYC &lt;9&gt;", "train 1 h 2 min"]
+    told += ["evaluate 1 min 1 s", "(+10.0)", "(-2.0)", "other pairs", "Compared with earlier experiments"]
+    assert [text for text in told if text not in copy] == []
+    assert [text for text in told if text in report] == []
+
+
+def test_the_sets_and_their_cards_cautions_are_told_once_each(world):
+    page = (write(world, "report") / "report.html").read_text()
+    assert page.count("Said of every set.") == 1
+    assert "<strong>expression, verification, identity:</strong> Said of every set." in page
+    assert "<code>identity.jpg</code> is &lt;odd&gt;." in page
+
+
+def test_the_three_scores_at_the_top_stand_with_interval_and_chance(world):
+    summary = summarize(folds_of(world[0]))
+    top = (write(world, "report") / "report.html").read_text().split('<div class="key">')[1].split("<h2>")[0]
+    for name in ("expression_accuracy", "verification_accuracy", "authentication_accuracy"):
+        assert f"<b>{100 * summary[name]['mean']:.1f} %</b>" in top
+        assert f"chance {100 * summary['chance'][name]:.1f} %" in top
+    assert top.count("95 % interval") == 3
 
 
 def test_the_summary_is_the_mean_and_population_deviation(world):
@@ -225,9 +292,29 @@ def test_every_headline_accuracy_has_an_interval_around_it(world):
     for name in ("expression", "verification", "expression_pairs", "authentication"):
         low, high = summary[f"{name}_accuracy"]["interval"]
         assert low <= summary[f"{name}_accuracy"]["mean"] <= high
-    assert {name for name in HEADLINES if "interval" in summary[name]} == {
-        f"{name}_accuracy" for name in ("expression", "verification", "expression_pairs", "authentication")
-    }
+
+
+def test_every_headline_but_the_authors_product_has_an_interval(world):
+    summary = summarize(folds_of(world[0]))
+    vals = {f"verification_val_at_far_{target:g}" for target in world[1].evaluate.far_targets}
+    with_interval = {name for name, value in summary.items() if "interval" in value}
+    assert with_interval == {*HEADLINES, *vals} - {"authentication_product"}
+    for name in with_interval:
+        low, high = summary[name]["interval"]
+        assert 0 <= low <= high <= 1
+
+
+def test_a_folds_intervals_hold_its_scores(world):
+    metrics = folds_of(world[0])[0].metrics
+    expression = metrics["expression"]
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        assert expression[f"{name}_interval"][0] <= expression[name] <= expression[f"{name}_interval"][1]
+    own = metrics["expression_pairs"]
+    assert own["auc_interval"][0] <= own["auc"] <= own["auc_interval"][1]
+    for target in ("0.01", "0.1"):
+        for kind, score in (("val_at_far", "val_mean"), ("tar_at_far", "tar")):
+            low, high = own[kind][target]["interval"]
+            assert low <= own[kind][target][score] <= high
 
 
 def test_an_interval_of_pairs_draws_both_people_of_a_pair():
@@ -243,7 +330,9 @@ def test_an_interval_of_pairs_draws_both_people_of_a_pair():
 
 def test_photos_of_nobody_known_have_no_interval():
     metrics = evaluate(people={}).metrics
-    assert metrics["verification"]["accuracy_interval"] is None
+    for name in ("accuracy", "auc", "eer"):
+        assert metrics["verification"][f"{name}_interval"] is None
+    assert metrics["verification"]["val_at_far"]["0.1"]["interval"] is None
     assert metrics["expression_pairs"]["accuracy_interval"] == [1, 1]
 
 
@@ -382,3 +471,13 @@ def test_a_fold_that_was_not_evaluated_is_named(world):
 def test_metrics_are_json_that_reads_back(world):
     metrics = json.loads((world[0] / "evaluation/fold_0/metrics.json").read_text())
     assert metrics["expression"]["accuracy"] == 0.9375
+
+
+def test_the_report_gives_the_best_epoch_beside_the_last(world):
+    out = write(world, "report")
+    for page in ("report.md", "report.html"):
+        assert "epoch 2 in fold 0, epoch 2 in fold 1" in (out / page).read_text()
+    assert (
+        "| Expression: accuracy | 93.8 % | 100.0 % | 100.0 to 100.0 % | 100.0 % | 100.0 % |"
+        in (out / "report.md").read_text()
+    )

@@ -1,164 +1,115 @@
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from dwmtl.errors import ProtocolError
-from dwmtl.evaluation import intervals
-from dwmtl.evaluation.intervals import subject_bootstrap
+from dwmtl.evaluation.bootstrap import Resamples, subject_bootstrap
+from dwmtl.evaluation.classification import score_classes
+from dwmtl.evaluation.intervals import score_intervals
+from dwmtl.tables import EVALUATED_PAIRS
+
+CLASSES = ["anger", "happiness", "neutral"]
+PEOPLE = [f"P{number}" for number in range(8)]
 
 
-def textbook(values, subjects, partners, seed, num_resamples):
-    """The resamples' scores in plain loops: each draws people, then takes a photo or pair as often as they came."""
-    people = sorted({*subjects, *partners})
+def predictions() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    actual = rng.integers(3, size=60)
+    predicted = np.where(rng.random(60) < 0.6, actual, rng.integers(3, size=60))
+    named = {"expression": np.array(CLASSES)[actual], "predicted": np.array(CLASSES)[predicted]}
+    return pd.DataFrame({"subject": rng.choice(PEOPLE, size=60), **named})
+
+
+def pairs(seed: int = 1) -> pd.DataFrame:
+    """Pairs of both sets in two blocks."""
     rng = np.random.default_rng(seed)
-    scores = []
-    for _ in range(num_resamples):
-        drawn = [people[i] for i in rng.integers(len(people), size=len(people))]
-        taken = []
-        for value, a, b in zip(values, subjects, partners, strict=True):
-            for first in drawn:
-                if first == a and a == b:
-                    taken.append(value)
-                elif first == a:
-                    taken.extend(value for second in drawn if second == b)
-        if taken:
-            scores.append(sum(taken) / len(taken))
-    return scores
+    a = rng.choice(PEOPLE, size=120)
+    b = np.where(rng.random(120) < 0.5, a, rng.choice(PEOPLE, size=120))
+    table = pd.DataFrame({"set": np.repeat(["expression", "verification"], 60), "input_subject": a})
+    table = table.assign(reference_subject=b, is_same_identity=a == b, fold=np.arange(120) % 2, threshold=1.0)
+    table["distance"] = rng.uniform(0, 2, size=120).round(6)
+    table["is_verified"] = table["distance"] < 1
+    table["is_required_expression"] = rng.random(120) < 0.5
+    table["is_accepted"] = table["is_verified"] & (rng.random(120) < 0.7)
+    return table.reindex(columns=list(EVALUATED_PAIRS))
 
 
-def assert_equals_textbook(values, subjects, partners, seed=0):
-    scores = textbook(values, subjects, subjects if partners is None else partners, seed, 60)
-    interval = subject_bootstrap(
-        np.array(values),
-        np.array(subjects),
-        None if partners is None else np.array(partners),
-        seed=seed,
-        num_resamples=60,
-    )
-    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])))
-    assert interval.num_resamples == len(scores)
-    assert interval.num_subjects == len({*subjects, *(partners or [])})
+def metrics(distance: str = "squared_euclidean") -> dict:
+    rates = {"val_at_far": {"0.01": {"threshold_per_fold": [0.1, 0.2]}, "0.1": {"threshold_per_fold": [0.5, 0.4]}}}
+    return {"settings": {"distance": distance}, "verification": rates, "expression_pairs": rates}
 
 
-@settings(max_examples=20, deadline=None)
-@given(
-    rows=st.lists(st.tuples(st.booleans(), st.sampled_from("abcdef")), min_size=2, max_size=30),
-    seed=st.integers(0, 99),
-)
-def test_photos_equal_the_textbook(rows, seed):
-    values, subjects = zip((True, "a"), (False, "b"), *rows, strict=True)
-    assert_equals_textbook(values, subjects, None, seed)
+def test_the_intervals_of_expressions_are_those_of_the_resamples_scores():
+    """Every resample's photos, as often as their people were drawn, scored as any test set is."""
+    table = predictions()
+    people = sorted(set(table["subject"]))
+    rng, scores = np.random.default_rng(0), []
+    for _ in range(1000):
+        drawn = np.bincount(rng.integers(len(people), size=len(people)), minlength=len(people))
+        taken = table.loc[np.repeat(table.index, drawn[[people.index(name) for name in table["subject"]]])]
+        codes = (pd.Categorical(taken[name], CLASSES).codes for name in ("expression", "predicted"))
+        score = score_classes(*codes, CLASSES)
+        scores.append((score.balanced_accuracy, score.macro_f1))
+    expected = np.quantile(scores, [0.025, 0.975], axis=0).T
+    found = score_intervals(table, [pairs()], [metrics()])["expression"]
+    assert found["balanced_accuracy"] == pytest.approx(expected[0], abs=1e-6)
+    assert found["macro_f1"] == pytest.approx(expected[1], abs=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
-@given(
-    rows=st.lists(
-        st.tuples(st.floats(-1, 1), st.sampled_from("abcdef"), st.sampled_from("abcdef")), min_size=2, max_size=30
-    ),
-    seed=st.integers(0, 99),
-)
-def test_pairs_equal_the_textbook(rows, seed):
-    values, subjects, partners = zip((1.0, "a", "a"), (0.0, "b", "b"), *rows, strict=True)
-    assert_equals_textbook(values, subjects, partners, seed)
+def test_rates_of_authentication_are_drawn_among_the_pairs_they_are_rates_of():
+    table = pairs()
+    own = table[table["set"] == "expression"]
+    genuine = (own["is_same_identity"] & own["is_required_expression"]).to_numpy(bool)
+    accepted = own["is_accepted"].to_numpy(bool)
+    found = score_intervals(predictions(), [table], [metrics()])["authentication"]
+    for name, values, rows in (("far", accepted, ~genuine), ("frr", ~accepted, genuine)):
+        people = (own[side].to_numpy(str)[rows] for side in ("input_subject", "reference_subject"))
+        expected = subject_bootstrap(values[rows], *people, seed=0)
+        assert found[name] == pytest.approx([expected.low, expected.high], abs=1e-6)
 
 
-def test_resamples_taken_in_parts_equal_the_textbook(monkeypatch):
-    monkeypatch.setattr(intervals, "_CELLS", 8)
-    assert_equals_textbook([1, 0, 1, 1, 0], list("abcab"), list("abcba"))
+def test_val_counts_the_genuine_pairs_below_their_blocks_threshold():
+    table = pairs()
+    own = table[table["set"] == "verification"]
+    below = own["distance"] < own["fold"].map({0: 0.5, 1: 0.4})
+    resamples = Resamples(*(own[side].to_numpy(str) for side in ("input_subject", "reference_subject")), seed=0)
+    kinds = np.where(own["is_same_identity"], below.astype(int), 2)
+    rejected, accepted, _ = resamples.counts(kinds)
+    expected = np.quantile(accepted / (accepted + rejected), [0.025, 0.975])
+    found = score_intervals(predictions(), [table], [metrics()])["verification"]
+    assert found["val_at_far"]["0.1"] == pytest.approx(expected, abs=1e-6)
+    assert set(found) == {"auc", "eer", "val_at_far", "tar_at_far"}
+    assert found["tar_at_far"]["0.01"] is not None
 
 
-def test_everything_right_gives_one_and_everything_wrong_zero():
-    subjects = np.array(["a", "b", "b", "c"])
-    for value in (1, 0):
-        interval = subject_bootstrap(np.full(4, value), subjects, seed=0)
-        assert (interval.low, interval.high) == (value, value)
+def test_the_grid_of_thresholds_is_that_of_the_distance():
+    """Cosine distances are half as large, on a grid half as wide: the same numbers."""
+    table = pairs()
+    half = table.assign(distance=table["distance"] / 2)
+    halved = metrics("cosine")
+    for section in ("verification", "expression_pairs"):
+        for rate in halved[section]["val_at_far"].values():
+            rate["threshold_per_fold"] = [0.0, 0.0]
+    found = [score_intervals(predictions(), [t], [m]) for t, m in ((table, metrics()), (half, halved))]
+    assert found[0]["verification"]["auc"] == found[1]["verification"]["auc"]
 
 
-def test_one_photo_a_subject_is_the_ordinary_bootstrap():
-    """The mean of 400 coins: its interval is the binomial's, nearly."""
-    values = np.arange(400) % 2
-    interval = subject_bootstrap(values, np.arange(400), seed=0, num_resamples=4000)
-    half = 1.96 * np.sqrt(0.25 / 400)
-    assert (interval.low, interval.high) == pytest.approx((0.5 - half, 0.5 + half), abs=0.005)
+def test_networks_that_were_asked_about_other_people_are_drawn_together():
+    one, two = pairs(1), pairs(2)
+    alone = score_intervals(predictions(), [one], [metrics()])["verification"]["auc"]
+    both = score_intervals(predictions(), [one, two], [metrics(), metrics()])["verification"]["auc"]
+    twice = score_intervals(predictions(), [one, one], [metrics(), metrics()])["verification"]["auc"]
+    assert twice == alone
+    assert both != alone
 
 
-def test_photos_of_a_subject_that_go_together_widen_the_interval():
-    subjects = np.repeat(np.arange(40), 10)
-    together, apart = np.repeat(np.arange(40) % 2, 10), np.arange(400) % 2
-    wide, narrow = (subject_bootstrap(values, subjects, seed=0) for values in (together, apart))
-    assert wide.high - wide.low > 0.25
-    assert narrow.high == narrow.low == 0.5
+def test_pairs_of_nobody_known_have_no_interval():
+    table = pairs().assign(input_subject="")
+    found = score_intervals(predictions(), [table], [metrics()])
+    nothing = {"0.01": None, "0.1": None}
+    assert found["verification"] == {"auc": None, "eer": None, "val_at_far": nothing, "tar_at_far": nothing}
+    assert found["authentication"] == {"far": None, "frr": None}
 
 
-@given(seed=st.integers(0, 99))
-def test_the_order_of_pairs_and_of_their_sides_does_not_matter(seed):
-    rng = np.random.default_rng(7)
-    values, a, b = rng.integers(2, size=50), rng.integers(9, size=50), rng.integers(9, size=50)
-    order = np.random.default_rng(seed).permutation(50)
-    interval = subject_bootstrap(values, a, b, seed=3, num_resamples=50)
-    assert subject_bootstrap(values[order], a[order], b[order], seed=3, num_resamples=50) == interval
-    assert subject_bootstrap(values, b, a, seed=3, num_resamples=50) == interval
-
-
-def test_the_seed_gives_the_interval_and_another_seed_another():
-    rng = np.random.default_rng(0)
-    values, subjects = rng.integers(2, size=60), rng.integers(12, size=60)
-    assert subject_bootstrap(values, subjects, seed=1) == subject_bootstrap(values, subjects, seed=1)
-    assert subject_bootstrap(values, subjects, seed=1) != subject_bootstrap(values, subjects, seed=2)
-
-
-def test_a_higher_level_is_a_wider_interval():
-    rng = np.random.default_rng(0)
-    values, subjects = rng.integers(2, size=60), rng.integers(12, size=60)
-    narrow, wide = (subject_bootstrap(values, subjects, seed=1, level=level) for level in (0.5, 0.99))
-    assert wide.low < narrow.low < values.mean() < narrow.high < wide.high
-
-
-def covered_photos(rng: np.random.Generator) -> bool:
-    """Subjects of differing skill, mean 0.7, and of one to six photos."""
-    skill, counts = rng.beta(3.5, 1.5, size=50), rng.integers(1, 7, size=50)
-    subjects = np.repeat(np.arange(50), counts)
-    interval = subject_bootstrap(rng.random(len(subjects)) < skill[subjects], subjects, seed=0, num_resamples=300)
-    return interval.low <= 0.7 <= interval.high
-
-
-def covered_pairs(rng: np.random.Generator) -> bool:
-    """Pairs of people who are each easy or hard; a pair's chance is the mean of two skills, 0.7 on average."""
-    skill, a = rng.beta(3.5, 1.5, size=60), rng.integers(60, size=600)
-    b = np.where(rng.random(600) < 0.5, a, rng.integers(60, size=600))
-    interval = subject_bootstrap(rng.random(600) < (skill[a] + skill[b]) / 2, a, b, seed=0, num_resamples=300)
-    return interval.low <= 0.7 <= interval.high
-
-
-@pytest.mark.parametrize("covered", [covered_photos, covered_pairs])
-def test_about_95_of_100_intervals_hold_the_truth(covered):
-    rng = np.random.default_rng(0)
-    assert 0.9 <= np.mean([covered(rng) for _ in range(300)]) <= 0.99
-
-
-def test_resamples_without_a_pair_are_left_out_and_counted():
-    interval = subject_bootstrap(np.array([1]), np.array(["a"]), np.array(["b"]), seed=0)
-    assert (interval.low, interval.high) == (1, 1)
-    assert 400 < interval.num_resamples < 600  # both are drawn in half of them
-
-
-def test_no_resample_with_a_pair_is_told():
-    seed = next(s for s in range(99) if len(set(np.random.default_rng(s).integers(2, size=2).tolist())) == 1)
-    with pytest.raises(ProtocolError, match="no resample of 2 subjects holds a pair"):
-        subject_bootstrap(np.array([1]), np.array(["a"]), np.array(["b"]), seed=seed, num_resamples=1)
-
-
-def test_one_subject_has_no_interval():
-    with pytest.raises(ProtocolError, match=r"at least 2 of them\. Got 1"):
-        subject_bootstrap(np.array([1, 0]), np.array(["a", "a"]), seed=0)
-
-
-def test_nothing_has_no_interval():
-    with pytest.raises(ProtocolError, match=r"at least 2 of them\. Got 0"):
-        subject_bootstrap(np.array([]), np.array([]), seed=0)
-
-
-def test_columns_of_different_lengths_are_our_bug():
-    with pytest.raises(ValueError, match="alike"):
-        subject_bootstrap(np.ones(3), np.arange(4), seed=0)
+def test_one_person_has_no_interval():
+    found = score_intervals(predictions().assign(subject="P"), [pairs()], [metrics()])
+    assert found["expression"] == {"balanced_accuracy": None, "macro_f1": None}

@@ -136,6 +136,7 @@ def test_crops_are_found_as_dwmtl_align_names_them(model, faces, tmp_path):
 
 def test_forty_pictures_of_a_pack_are_six_images_named_by_their_first_place(model, faces):
     result = score_pack(model, faces / "six.bin", ModelScoring())
+    assert result["intervals"] is None  # a pack does not say who is on a picture
     assert (result["num_pairs"], result["num_images"]) == (20, 6)
     places = [f"six/{pair:06d}_{side}" for pair in range(20) for side in "ab"]
     pictures = read_bin_pack(faces / "six.bin").pictures

@@ -128,7 +128,8 @@ def test_ties_and_unequal_folds_equal_the_textbook(data, sizes, distance):
     outcome = verify(np.array(axes), *rows, is_same, folds, distance=distance, subtract_mean=False, far_targets=[0.3])
     assert outcome.accuracy_per_fold.tolist() == theirs["accuracy_per_fold"]
     assert outcome.threshold_per_fold.tolist() == theirs["threshold_per_fold"]
-    assert vars(outcome.val_at_far[0]) == pytest.approx(theirs["val_at_far"][0])
+    val = {name: value for name, value in vars(outcome.val_at_far[0]).items() if name != "threshold_per_fold"}
+    assert val == pytest.approx(theirs["val_at_far"][0])
     assert (outcome.auc, outcome.eer) == pytest.approx((theirs["auc"], theirs["eer"]))
     assert (outcome.accepted != is_same).sum() == theirs["num_wrong_pairs"]
 
@@ -210,6 +211,19 @@ def test_the_result_says_what_was_done(tmp_path):
         {name for a, b, _, _ in as_pairs(files[1].read_text().splitlines()) for name in (a, b)}
     )
     json.dumps(result, allow_nan=False)
+
+
+def test_every_score_has_the_interval_of_other_people(tmp_path):
+    files, *_ = random_world(tmp_path, seed=7)
+    result = score_pairs(*files, far_targets=[0.3, 0.1])
+    intervals = result["intervals"]
+    assert set(intervals) == {"accuracy", "auc", "eer", "val_at_far", "tar_at_far"}
+    assert [len(intervals[name]) for name in ("val_at_far", "tar_at_far")] == [2, 2]
+    for name, score in (("accuracy", "accuracy_mean"), ("auc", "auc"), ("eer", "eer")):
+        assert intervals[name][0] < result[score] < intervals[name][1]
+    other = score_pairs(*files, far_targets=[0.1, 0.3])["intervals"]
+    assert other["val_at_far"] == intervals["val_at_far"][::-1]  # in the order asked for
+    assert other["tar_at_far"] == intervals["tar_at_far"][::-1]
 
 
 def test_an_image_that_is_there_twice_alike_counts_once(tmp_path):

@@ -1,0 +1,89 @@
+"""What a run ran on: the commit, the processor, the versions. Read when asked for; no DVC output holds any of it.
+
+No host's or user's name and no path outside the repository is among it.
+"""
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_RESULTS = ("dvc.lock", "metrics")
+"""What a run itself writes into the checkout: it makes no tree dirty."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The commit that is checked out, in hexadecimal, and the files that differ from it, results apart."""
+
+    sha: str
+    changed: tuple[str, ...]
+
+
+def commit() -> Commit | None:
+    """None outside a git checkout, or without git."""
+    sha = _git("rev-parse", "HEAD")
+    if sha is None:
+        return None
+    status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{name}" for name in _RESULTS)) or ""
+    return Commit(sha.strip(), tuple(line[3:] for line in status.splitlines()))
+
+
+def hardware() -> dict[str, str]:
+    """What -> which, in words, in the order to show; what cannot be known is left out."""
+    facts = {
+        "processor": _processor(),
+        "cores": str(_num_cores()),
+        "memory": _memory(),
+        "GPU": _gpus(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        "torch": _version("torch"),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _processor() -> str:
+    """The model's name: Linux tells it in a file, other systems by `platform`."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _num_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return ""
+
+
+def _gpus() -> str:
+    import torch  # slow to import
+
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return ", ".join(names) or "none"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
