@@ -18,7 +18,7 @@ class ConvNorm(nn.Sequential):
         self.conv = nn.Conv2d(num_in, num_out, kernel, stride, padding, bias=False)
         self.norm = nn.BatchNorm2d(num_out, eps=1e-3)
         self.norm.weight.requires_grad_(False)  # stays 1: the authors train the shift only
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU(inplace=True)  # batch norm keeps its input, not its output, for the backward pass
 
 
 class Residual(nn.Module):
@@ -33,8 +33,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         inside = torch.cat([tower(x) for tower in self.towers], dim=1)
-        x = x + self.scale * self.project(inside)
-        return functional.relu(x) if self.relu else x
+        x = torch.add(x, self.project(inside), alpha=self.scale)
+        return functional.relu_(x) if self.relu else x
 
 
 class Reduction(nn.Module):
