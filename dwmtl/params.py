@@ -70,7 +70,14 @@ class AlignParams(Section):
     """Face detection (MTCNN) and cropping."""
 
     crop_px: Annotated[int, Field(ge=80)] = Field(description="side of a crop, and of the network's input, pixels")
-    margin_px: Annotated[int, Field(ge=0)] = Field(description="width the box gains, in pixels of the crop")
+    crop_form: Literal["margin_in_crop", "margin_in_photo", "similarity"] = Field(
+        description="margin_in_crop: the box, grown by a share of the face, the margin as wide in every crop "
+        "[facenet-pytorch] · margin_in_photo: the box, grown by pixels of the photo [facenet] · similarity: five "
+        "landmarks laid on a template, the face upright [insightface]"
+    )
+    margin_px: Annotated[int, Field(ge=0)] = Field(
+        description="width the box gains, in pixels of the crop or of the photo; of no meaning to `similarity`"
+    )
     min_face_px: Annotated[int, Field(ge=12)] = Field(description="smallest face searched for, pixels of the photo")
     thresholds: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = Field(
         description="confidence kept by the P-, R- and O-Net"
@@ -79,14 +86,15 @@ class AlignParams(Section):
     select: Literal["center_weighted_size", "largest", "most_confident"] = Field(
         description="which of several faces is taken"
     )
-    batch_size: PositiveInt = Field(description="photos of one size detected together")
+    batch_size: PositiveInt = Field(description="photos detected together")
     crops_a_shard: PositiveInt | None = Field(
-        description="crops in one archive; null: a file each, which DVC bears up to some hundred thousand [10000]"
+        description="photos whose crops go into one archive; null: a file each, which DVC bears up to some hundred "
+        "thousand [10000]"
     )
 
     @model_validator(mode="after")
     def _margin_leaves_a_face(self):
-        if self.margin_px >= self.crop_px:
+        if self.crop_form == "margin_in_crop" and self.margin_px >= self.crop_px:
             raise ValueError(f"margin_px must be < crop_px ({self.crop_px}). Got {self.margin_px} instead.")
         return self
 
@@ -426,7 +434,9 @@ class ComputeParams(Section):
     accelerator: Literal["auto", "cpu", "cuda"]
     num_devices: PositiveInt = Field(description="processes of a training on a node, each with a device of its own")
     num_nodes: PositiveInt = Field(description="nodes of a job that torchrun or a scheduler started, else 1")
-    num_workers: Annotated[int, Field(ge=0)] = Field(description="processes that decode crops; 0: the stage's own")
+    num_workers: Annotated[int, Field(ge=0)] = Field(
+        description="processes that align photos or decode crops; 0: the stage's own"
+    )
     crop_cache_gib: NonNegativeFloat = Field(
         description="training crops are decoded once and kept in memory where all fit into this"
     )

@@ -1,6 +1,8 @@
 """Stage `align`, a set: photos and their manifest -> aligned crops, and a row a photo on how each was cut."""
 
 import logging
+import re
+import shutil
 import time
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +11,8 @@ import pandas as pd
 import torch
 import typer
 
-from dwmtl.alignment.align import align
-from dwmtl.alignment.detector import Detector
+from dwmtl.alignment.align import Source, align
 from dwmtl.compute import make_fabric
-from dwmtl.datasets.photo_source import open_photos
 from dwmtl.errors import UnreadablePhotoError
 from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder
@@ -22,42 +22,48 @@ log = logging.getLogger("align")
 
 
 def main(
-    set_: Annotated[str, typer.Option("--set")], index: Path, out: Path, params: Path = Path("params.yaml")
+    set_: Annotated[str, typer.Option("--set")],
+    index: Path,
+    out: Path,
+    params: Path = Path("params.yaml"),
+    work: Annotated[Path, typer.Option(help="where a killed run leaves what is finished")] = Path(".dwmtl/align"),
 ) -> None:
     """Find the face of every photo and crop it; pictures that are crops already are scaled."""
     values = load_params(params)
-    source = set_params(values, set_)
-    torch.set_num_threads(1)  # MTCNN on the CPU is thousands of tiny calls: more threads only wait for each other
-    photos_dir = Path(source.folder)
-    detector = None
-    if not source.is_aligned:
-        detector = Detector(
-            min_face_px=values.align.min_face_px,
-            thresholds=values.align.thresholds,
-            pyramid_factor=values.align.pyramid_factor,
-            device=make_fabric(values.compute.accelerator).device,
-        )
+    role = set_params(values, set_)
+    source = Source(role.adapter, Path(role.folder), role.is_aligned)
+    torch.set_num_threads(1)  # as in every worker: the same bytes whatever their number
+    device = torch.device("cpu") if role.is_aligned else make_fabric(values.compute.accelerator).device
     listed = out.with_name(f"{out.name}.failures.csv")
+    work_dir = work / re.sub(r"\W+", "_", str(out)).strip("_")
     start = time.perf_counter()
     with whole_folder(out) as folder:
         manifest = read_table(index / "manifest.csv", MANIFEST)
-        photos = open_photos(source.adapter, photos_dir)
-        aligned = align(manifest, photos_dir, folder, detector, values.align, read=photos)
+        aligned = align(
+            manifest,
+            source,
+            folder,
+            values.align,
+            work_dir=work_dir,
+            device=device,
+            num_workers=values.compute.num_workers,
+        )
         counts = aligned.crops["status"].value_counts()
         outcome = ", ".join(f"{number} {status}" for status, number in counts.items())
         rate = len(aligned.crops) / (time.perf_counter() - start)
         log.info("%s: %s of %d photos, %.1f photos/s", set_, outcome, len(aligned.crops), rate)
         if counts.get("fallback", 0) > len(aligned.crops) / 2:
             log.warning(
-                "most photos of %s show no face: is align.min_face_px too large, or the folder wrong?", photos_dir
+                "most photos of %s show no face: is align.min_face_px too large, or the folder wrong?", role.folder
             )
         unreadable = aligned.failures[aligned.failures["status"] == "unreadable"]
-        if len(unreadable) and source.role != "identity":
+        if len(unreadable) and role.role != "identity":
             write_table(aligned.failures, listed, FAILURES)
-            raise UnreadablePhotoError(_complaint(set_, photos_dir, unreadable, listed))
+            raise UnreadablePhotoError(_complaint(set_, source.photos_dir, unreadable, listed))
         listed.unlink(missing_ok=True)  # an earlier run's, now mended
         write_table(aligned.crops, folder / "crops.csv", CROPS)
         write_table(aligned.failures, folder / "failures.csv", FAILURES)
+    shutil.rmtree(work_dir)
 
 
 def _complaint(name: str, photos_dir: Path, unreadable: pd.DataFrame, listed: Path) -> str:

@@ -1,22 +1,46 @@
-"""The batched run: photos in, crops on disk and a row a photo. Memory holds a few batches, whatever the set's size."""
+"""The run over a set: photos in, crops on disk and a row a photo. Memory holds a few batches, whatever the set's size.
 
+Photos go shard by shard through an `Aligner`; within a shard, photos are decoded ahead of the detector and crops
+encoded behind it. Processes share out the shards. A shard is worked on alike in whichever process, and what is put
+together at the end comes from the shards alone, so neither processes nor interruptions change an output.
+"""
+
+import functools
+import itertools
+import logging
+import multiprocessing
+import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
+import torch
 from tqdm import tqdm
 
-from dwmtl.alignment.crop import box_with_margin, center_box, choose_face, cut
+from dwmtl.alignment import crop as geometry
 from dwmtl.alignment.detector import Detections, Detector
-from dwmtl.datasets.crop_store import CropWriter
+from dwmtl.alignment.shards import ARCHIVE, Shard, shards_of, stamps
+from dwmtl.datasets.crop_store import CropArchive, put_archive, put_files
+from dwmtl.datasets.photo_source import open_photos
 from dwmtl.errors import DataSetError, UnreadablePhotoError
 from dwmtl.params import AlignParams
 from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS
 
+log = logging.getLogger(__name__)
+
 _MAX_WAITING_PIXELS = 16_000_000
-"""Photos decoded and not yet detected: 48 MB, four times that as the detector's float32."""
+"""Photos decoded and not yet detected: 48 MB, and four times that while the detector has them."""
+
+_PHOTOS_A_SHARD = 500
+"""Where crops are files: what a killed run repeats at most, a process."""
+
+_NUM_THREADS = 2
+"""Of a process, decoding and encoding beside its detector; with a GPU as many as there are cores, up to eight."""
 
 
 @dataclass(frozen=True)
@@ -27,51 +51,61 @@ class Aligned:
     failures: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where a set's photos come from.
+
+    Attributes:
+        adapter: how they are decoded, as `photo_source.open_photos` takes it.
+        photos_dir: the set's folder.
+        is_aligned: they are declared to be crops already; they are scaled, and nothing is looked for.
+    """
+
+    adapter: str
+    photos_dir: Path
+    is_aligned: bool = False
+
+
 def align(
     manifest: pd.DataFrame,
-    photos_dir: Path,
+    source: Source,
     crops_dir: Path,
-    detector: Detector | None,
     params: AlignParams,
     *,
-    read: Callable[[str], np.ndarray],
+    work_dir: Path,
+    device: torch.device,
+    num_workers: int = 0,
 ) -> Aligned:
     """Find the face of every photo that the protocol uses, and write its crop.
 
     Crops are PNG pictures below `crops_dir`, named after their photos, each a file or in archives of
-    `params.crops_a_shard`.
+    `params.crops_a_shard`. Finished shards stay in `work_dir` until the caller has put the outcome away.
 
     Args:
         manifest: columns `tables.MANIFEST`; rows of the role `unused` are passed over.
-        photos_dir: the set's folder.
-        crops_dir: where the crops go.
-        detector: None: the photos are declared to be crops already; they are scaled, and nothing is looked for.
-        read: decodes a photo by its name in the manifest; raises `UnreadablePhotoError`.
+        source: where the photos are.
+        crops_dir: where the crops go; empty.
+        work_dir: of this output alone: an interrupted run leaves there what the next one need not repeat.
+        device: a CPU, or `cuda`: every GPU there is.
+        num_workers: processes on the CPU; 0 and 1: this one.
     Raises:
         DataSetError: a path of the manifest that leaves the set's folder.
     """
     photos = manifest.loc[manifest["role"] != "unused", "photo"].tolist()
     for photo in photos:
-        _require_inside(photos_dir, photo)
-    rows: dict[str, dict[str, object]] = {}
-    reasons: dict[str, str] = {}
-    with (
-        CropWriter(crops_dir, crops_a_shard=params.crops_a_shard) as writer,
-        tqdm(total=len(photos), desc="align", unit="photo", disable=None) as progress,
-    ):
-        for names, batch in _batches_of_one_size(photos, photos_dir, params.batch_size, reasons, read):
-            detections = [None] * len(batch) if detector is None else detector(np.stack(batch))
-            for name, photo, found in zip(names, batch, detections, strict=True):
-                rows[name] = _crop(name, photo, found, writer, params)
-                if found is not None and not len(found):
-                    reasons[name] = "no face found; the photo's centre is cropped"
-            progress.update(len(names))
-        progress.update(len(photos) - progress.n)
-    unreadable = {"crop": "", "status": "unreadable", "num_faces": 0, "chosen_by": ""}
-    crops = pd.DataFrame([rows.get(photo, {"photo": photo, **unreadable}) for photo in photos], columns=list(CROPS))
-    failed = crops[crops["status"] != "aligned"]
-    failures = failed.assign(reason=failed["photo"].map(reasons))[list(FAILURES)]
-    return Aligned(crops, failures)
+        _require_inside(source.photos_dir, photo)
+    shards = shards_of(
+        photos,
+        work_dir,
+        photos_a_shard=params.crops_a_shard or _PHOTOS_A_SHARD,
+        settings=[params.model_dump(), source.adapter, source.is_aligned, device.type, torch.__version__],
+        stamp=stamps(source.photos_dir),
+    )
+    _finish(shards, source, params, device, num_workers)
+    crops = [_put(shard, crops_dir, is_archive=params.crops_a_shard is not None) for shard in shards]
+    table = pd.concat(crops, ignore_index=True) if crops else _table([])
+    failed = table[table["status"] != "aligned"]
+    return Aligned(table[list(CROPS)], failed[list(FAILURES)].reset_index(drop=True))
 
 
 def _require_inside(photos_dir: Path, photo: str) -> None:
@@ -80,56 +114,227 @@ def _require_inside(photos_dir: Path, photo: str) -> None:
         raise DataSetError(f"the manifest's photo {photo!r} lies outside the set's folder {photos_dir}.")
 
 
-def _batches_of_one_size(
-    photos: list[str],
-    photos_dir: Path,
-    batch_size: int,
-    reasons: dict[str, str],
-    read: Callable[[str], np.ndarray],
-) -> Iterator[tuple[list[str], list[np.ndarray]]]:
-    """Decode photos as they come, and give them out in batches of one size; unreadable ones get a reason instead.
+def _finish(shards: list[Shard], source: Source, params: AlignParams, device: torch.device, num_workers: int) -> None:
+    """Make the shards that are not finished, in this process or in several."""
+    waiting = [shard for shard in shards if not shard.is_finished]
+    if len(waiting) < len(shards):
+        log.info("%d of %d shards are finished already", len(shards) - len(waiting), len(shards))
+    num_photos = [len(shard.photos) for shard in shards]
+    devices = _devices(device, min(num_workers, len(waiting)))
+    with tqdm(total=sum(num_photos), desc="align", unit="photo", disable=None) as progress:
+        progress.update(sum(num_photos) - sum(len(shard.photos) for shard in waiting))
+        done = _in_processes if len(devices) > 1 else _in_this_process
+        for shard in done(waiting, source, params, devices):
+            progress.update(len(shard.photos))
 
-    Large photos come in smaller batches, and no more than _MAX_WAITING_PIXELS wait at a time: the largest batch is then
-    given out before it is full.
+
+def _devices(device: torch.device, num_workers: int) -> list[torch.device]:
+    """One a process: every GPU, or the CPU as often as there are processes."""
+    if device.type == "cpu":
+        return [device] * max(1, num_workers)
+    return [torch.device(device.type, index) for index in range(torch.cuda.device_count())]
+
+
+def _in_this_process(
+    shards: list[Shard], source: Source, params: AlignParams, devices: list[torch.device]
+) -> Iterator[Shard]:
+    if not shards:
+        return
+    aligner = Aligner(source, params, devices[0])
+    for shard in shards:
+        aligner.make(shard)
+        yield shard
+
+
+_aligner: Callable[[], "Aligner"]
+"""A worker process' own, made at its first shard: what is wrong with the set is then told as in one process."""
+
+
+def _in_processes(
+    shards: list[Shard], source: Source, params: AlignParams, devices: list[torch.device]
+) -> Iterator[Shard]:
+    """Shards as they get finished. A few wait in the queue; the processes end with this one, however it ends."""
+    context = multiprocessing.get_context("spawn")
+    handed_out = context.Queue()
+    for device in devices:
+        handed_out.put(device)
+    with ProcessPoolExecutor(
+        len(devices), mp_context=context, initializer=_start, initargs=(source, params, handed_out)
+    ) as pool:
+        left, running = iter(shards), set()
+        while True:
+            running |= {pool.submit(_make, shard) for shard in itertools.islice(left, 2 * len(devices) - len(running))}
+            if not running:
+                return
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+
+
+def _start(source: Source, params: AlignParams, devices: multiprocessing.Queue) -> None:
+    """Make a worker process ready."""
+    global _aligner
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)  # the processes are the parallelism; their threads would only wait for one another
+    device = devices.get()
+    _aligner = functools.cache(lambda: Aligner(source, params, device))
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _make(shard: Shard) -> Shard:
+    _aligner().make(shard)
+    return shard
+
+
+class Aligner:
+    """Makes shards: finds the faces of photos, crops them and keeps a row each.
+
+    Args:
+        source: where the photos are.
+        params: how.
+        device: of the detector.
     """
-    waiting: dict[tuple[int, ...], tuple[list[str], list[np.ndarray]]] = {}
-    num_waiting = 0  # pixels
-    for name in photos:
+
+    def __init__(self, source: Source, params: AlignParams, device: torch.device):
+        self._params = params
+        self._folder = source.photos_dir
+        self._read = open_photos(source.adapter, source.photos_dir)
+        self._num_threads = _NUM_THREADS if device.type == "cpu" else min(8, os.cpu_count() or 1)
+        self._detector = None
+        if not source.is_aligned:
+            self._detector = Detector(
+                min_face_px=params.min_face_px,
+                thresholds=params.thresholds,
+                pyramid_factor=params.pyramid_factor,
+                device=device,
+            )
+
+    def make(self, shard: Shard) -> None:
+        """Write the crops and rows of a shard."""
+        rows: list[dict[str, object]] = []
+        with shard.writing() as folder:
+            with CropArchive(folder / ARCHIVE) as archive, ThreadPoolExecutor(self._num_threads) as pool:
+                encoding: list[Future] = []
+                for batch in self._batches(shard.photos, pool):
+                    found = self._detect([photo for _, photo in batch if isinstance(photo, np.ndarray)])
+                    rows += self._written(encoding, archive)  # the batch before, encoded meanwhile
+                    encoding = [
+                        pool.submit(_crop, name, photo, next(found), self._params)
+                        if isinstance(photo, np.ndarray)
+                        else pool.submit(_unreadable, name, photo)
+                        for name, photo in batch
+                    ]
+                rows += self._written(encoding, archive)
+            shard.write_rows(rows, folder)
+
+    def _detect(self, photos: list[np.ndarray]) -> Iterator[Detections | None]:
+        return iter([None] * len(photos) if self._detector is None else self._detector(photos))
+
+    def _written(self, encoding: list[Future], archive: CropArchive) -> list[dict[str, object]]:
+        """The rows of encoded crops, which are written in their order."""
+        rows = []
+        for row, picture in (future.result() for future in encoding):
+            place = archive.write(row["photo"], picture) if picture else ""
+            rows.append(row | {"crop": place})
+        return rows
+
+    def _batches(
+        self, names: tuple[str, ...], pool: ThreadPoolExecutor
+    ) -> Iterator[list[tuple[str, np.ndarray | str]]]:
+        """Names with their photos, or with what is wrong with them, in batches; large photos in smaller ones."""
+        batch: list[tuple[str, np.ndarray | str]] = []
+        num_pixels = 0
+        for name, photo in _ahead(self._decode, names, pool, self._params.batch_size):
+            batch.append((name, photo))
+            num_pixels += _num_pixels(photo)
+            if len(batch) == self._params.batch_size or num_pixels > _MAX_WAITING_PIXELS:
+                yield batch
+                batch, num_pixels = [], 0
+        if batch:
+            yield batch
+
+    def _decode(self, name: str) -> np.ndarray | str:
+        """A photo; or the reason why it is unreadable."""
         try:
-            photo = read(name)
+            return self._read(name)
         except UnreadablePhotoError as error:
-            reasons[name] = str(error).removeprefix(f"{photos_dir / name}: ").removeprefix(f"{photos_dir}, {name}: ")
-            continue
-        names, batch = waiting.setdefault(photo.shape, ([], []))
-        names.append(name)
-        batch.append(photo)
-        num_waiting += photo.shape[0] * photo.shape[1]
-        full = photo.shape if len(batch) == batch_size else None
-        if full is None and num_waiting > _MAX_WAITING_PIXELS:
-            full = max(waiting, key=lambda shape: len(waiting[shape][0]) * shape[0] * shape[1])
-        if full is not None:
-            num_waiting -= len(waiting[full][0]) * full[0] * full[1]
-            yield waiting.pop(full)
-    yield from waiting.values()
+            folder = self._folder
+            return str(error).removeprefix(f"{folder / name}: ").removeprefix(f"{folder}, {name}: ")
+
+
+def _ahead(
+    decode: Callable[[str], np.ndarray | str], names: tuple[str, ...], pool: ThreadPoolExecutor, most: int
+) -> Iterator[tuple[str, np.ndarray | str]]:
+    """Names with what `decode` makes of them, in order, up to `most` of them ahead, or `_MAX_WAITING_PIXELS`."""
+    waiting: deque[tuple[str, Future]] = deque()
+    for name in names:
+        while waiting and (len(waiting) > most or _too_many(waiting)):
+            ready, future = waiting.popleft()
+            yield ready, future.result()
+        waiting.append((name, pool.submit(decode, name)))
+    for ready, future in waiting:
+        yield ready, future.result()
+
+
+def _too_many(waiting: deque[tuple[str, Future]]) -> bool:
+    """Whether the photos waiting are as large as may be; one that is still decoded counts as large as the last."""
+    sizes = [_num_pixels(future.result()) for _, future in waiting if future.done()]
+    return sum(sizes) + (len(waiting) - len(sizes)) * max(sizes, default=0) > _MAX_WAITING_PIXELS
+
+
+def _num_pixels(photo: np.ndarray | str) -> int:
+    return photo.shape[0] * photo.shape[1] if isinstance(photo, np.ndarray) else 0
+
+
+def _unreadable(name: str, reason: str) -> tuple[dict[str, object], None]:
+    return {"photo": name, "status": "unreadable", "num_faces": 0, "chosen_by": "", "reason": reason}, None
 
 
 def _crop(
-    name: str, photo: np.ndarray, found: Detections | None, writer: CropWriter, params: AlignParams
-) -> dict[str, object]:
-    """Write one photo's crop; its row. `found` is None for a photo that is a crop already."""
+    name: str, photo: np.ndarray, found: Detections | None, params: AlignParams
+) -> tuple[dict[str, object], bytes]:
+    """One photo's row and crop, encoded. `found` is None for a photo that is a crop already."""
     size = photo.shape[:2]
     row: dict[str, object] = {"photo": name, "num_faces": 1 if found is None else len(found)}
     if found is None:
-        box = (0, 0, size[1], size[0])
         row |= {"status": "aligned", "chosen_by": "declared"}
+        crop = geometry.cut(photo, (0, 0, size[1], size[0]), crop_px=params.crop_px)
     elif len(found):
-        face = choose_face(found, size, select=params.select)
-        box = box_with_margin(found.boxes[face], size, crop_px=params.crop_px, margin_px=params.margin_px)
+        face = geometry.choose_face(found, size, select=params.select)
         row |= {"status": "aligned", "chosen_by": params.select if len(found) > 1 else "only_face"}
         row["confidence"] = round(float(found.confidences[face]), 4)
-        row |= dict(zip(BOX, found.boxes[face].astype(float).round(2), strict=True))
-        row |= dict(zip(LANDMARKS, found.landmarks[face].ravel().astype(float).round(2), strict=True))
+        row |= dict(zip(BOX, found.boxes[face].astype(float).round(2).tolist(), strict=True))
+        row |= dict(zip(LANDMARKS, found.landmarks[face].ravel().astype(float).round(2).tolist(), strict=True))
+        crop = geometry.face_crop(
+            photo,
+            found.boxes[face],
+            found.landmarks[face],
+            form=params.crop_form,
+            crop_px=params.crop_px,
+            margin_px=params.margin_px,
+        )
     else:
-        box = center_box(size)
         row |= {"status": "fallback", "chosen_by": "photo_center"}
-    return row | {"crop": writer.write(name, cut(photo, box, crop_px=params.crop_px))}
+        row["reason"] = "no face found; the photo's centre is cropped"
+        crop = geometry.cut(photo, geometry.center_box(size), crop_px=params.crop_px)
+    return row, geometry.encoded(crop)
+
+
+def _put(shard: Shard, crops_dir: Path, *, is_archive: bool) -> pd.DataFrame:
+    """Put a finished shard's crops into the outcome; its rows."""
+    archive = shard.folder / ARCHIVE
+    rows = shard.read_rows()
+    if any(row["crop"] for row in rows):
+        start = put_archive(archive, crops_dir, shard.number) if is_archive else put_files(archive, crops_dir)
+        rows = [row | {"crop": row["crop"] and start + row["crop"]} for row in rows]
+    return _table(rows)
+
+
+def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """`CROPS` and the reason; an empty column of numbers is one of numbers."""
+    numbers = dict.fromkeys(("confidence", *BOX, *LANDMARKS), float)
+    return pd.DataFrame(rows, columns=[*CROPS, "reason"]).astype({**numbers, "num_faces": int})

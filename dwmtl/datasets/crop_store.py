@@ -4,6 +4,8 @@ A crop's place is its path below the set's folder; of one in an archive it reads
 """
 
 import io
+import os
+import shutil
 from functools import lru_cache
 from os import getpid
 from pathlib import Path
@@ -14,50 +16,44 @@ from PIL import Image
 _SHARD = ".zip/"
 
 
-class CropWriter:
-    """Writes crops as PNG below a folder; the same crops in the same order give the same bytes.
+class CropArchive:
+    """Writes crops, encoded as PNG, into one archive; the same crops in the same order give the same bytes."""
 
-    Args:
-        folder: the set's.
-        crops_a_shard: crops in one archive; None: a file each.
-    """
+    def __init__(self, path: Path):
+        self._archive = ZipFile(path, "w")
 
-    def __init__(self, folder: Path, *, crops_a_shard: int | None):
-        self._folder, self._crops_a_shard = folder, crops_a_shard
-        self._num_written, self._shard, self._archive = 0, "", None
-
-    def write(self, photo: str, crop: Image.Image) -> str:
-        """Write the crop of a photo; its place."""
+    def write(self, photo: str, picture: bytes) -> str:
+        """Write the crop of a photo; its place in the archive, or as a file of its own."""
         name = f"photos/{photo}.png"
-        if self._crops_a_shard is None:
-            path = self._folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            crop.save(path, "PNG")
-            return name
-        if self._num_written % self._crops_a_shard == 0:
-            self._next_shard()
-        self._num_written += 1
-        encoded = io.BytesIO()
-        crop.save(encoded, "PNG")
-        self._archive.writestr(ZipInfo(name), encoded.getvalue(), ZIP_STORED)  # ZipInfo's date is always the same
-        return f"{self._shard}/{name}"
+        self._archive.writestr(ZipInfo(name), picture, ZIP_STORED)  # ZipInfo's date is always the same
+        return name
 
-    def _next_shard(self) -> None:
-        self.close()
-        self._shard = f"shards/{self._num_written // self._crops_a_shard:05d}.zip"
-        (self._folder / "shards").mkdir(exist_ok=True)
-        self._archive = ZipFile(self._folder / self._shard, "w")
-
-    def close(self) -> None:
-        """Finish the last archive."""
-        if self._archive is not None:
-            self._archive.close()
-
-    def __enter__(self) -> "CropWriter":
+    def __enter__(self) -> "CropArchive":
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        self.close()
+        self._archive.close()
+
+
+def put_archive(archive: Path, folder: Path, number: int) -> str:
+    """Put an archive into a set's folder as it is, by a link where that can be; what its crops' places begin with."""
+    place = f"shards/{number:05d}.zip"
+    (folder / "shards").mkdir(exist_ok=True)
+    try:
+        os.link(archive, folder / place)
+    except OSError:  # another file system
+        shutil.copyfile(archive, folder / place)
+    return f"{place}/"
+
+
+def put_files(archive: Path, folder: Path) -> str:
+    """Put the crops of an archive into a set's folder, a file each; what their places begin with: nothing."""
+    with ZipFile(archive) as opened:
+        for name in opened.namelist():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(opened.read(name))
+    return ""
 
 
 def open_crop(path: Path | str) -> Image.Image:

@@ -1,13 +1,12 @@
 """A folder of photos, cropped as the stage `align` crops a set's: for people who have photos and no data set."""
 
+import shutil
 from pathlib import Path
 
 import torch
 
-from dwmtl.alignment.align import align
-from dwmtl.alignment.detector import Detector
+from dwmtl.alignment.align import Source, align
 from dwmtl.datasets.data_set import folders_of, manifest, pictures_of
-from dwmtl.datasets.photo_source import open_photos
 from dwmtl.errors import DataSetError
 from dwmtl.network.model_file import load_card
 from dwmtl.params import AlignParams, load_params
@@ -34,17 +33,13 @@ def align_folder(source: Path, out: Path, *, params: Path, model: Path | None, d
     values = load_params(params).align
     if model is not None:
         values = _as_trained(values, model)
-    detector = Detector(
-        min_face_px=values.min_face_px,
-        thresholds=values.thresholds,
-        pyramid_factor=values.pyramid_factor,
-        device=device,
-    )
     table = manifest({"photo": photos, "subject": [""] * len(photos)})
+    work_dir = out.with_name(f".{out.name}.unfinished")  # a killed run goes on from there
     with whole_folder(out) as folder:
-        aligned = align(table, source, folder, detector, values, read=open_photos("folders", source))
+        aligned = align(table, Source("folders", source), folder, values, work_dir=work_dir, device=device)
         write_table(aligned.crops, folder / "crops.csv", CROPS)
         write_table(aligned.failures, folder / "failures.csv", FAILURES)
+    shutil.rmtree(work_dir)
     counts = aligned.crops["status"].value_counts()
     return {status: int(counts.get(status, 0)) for status in STATUSES}
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dwmtl.alignment.crop import box_with_margin, choose_face, cut
+from dwmtl.alignment.crop import choose_face, face_crop
 from dwmtl.alignment.detector import Detections, Detector
 from dwmtl.network.model_file import ModelCard
-
-_PIXELS_AT_A_TIME = 16_000_000
-"""Of photos that are detected together: 48 MB, four times that as the detector's float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,36 +50,25 @@ class FaceFinder:
         self._turn = threading.Lock()  # the detector does not promise to bear two callers at once
 
     def find(self, photos: Sequence[np.ndarray]) -> list[list[FoundFace]]:
-        """The faces of each photo (H, W, 3) uint8, from left to right; photos of one size are looked at together."""
-        found: list[list[FoundFace]] = [[] for _ in photos]
-        for rows in _groups_of_one_size(photos):
-            with self._turn:
-                detections = self._detector(np.stack([photos[row] for row in rows]))
-            for row, faces in zip(rows, detections, strict=True):
-                found[row] = self._cropped(photos[row], faces)
-        return found
+        """The faces of each photo (H, W, 3) uint8, from left to right."""
+        with self._turn:
+            detections = self._detector(photos)
+        return [self._cropped(photo, faces) for photo, faces in zip(photos, detections, strict=True)]
 
     def _cropped(self, photo: np.ndarray, faces: Detections) -> list[FoundFace]:
         if not len(faces):
             return []
-        size, crop_px = photo.shape[:2], self._card.crop_px
-        chosen = choose_face(faces, size, select=self._card.detector.select)
+        chosen = choose_face(faces, photo.shape[:2], select=self._card.detector.select)
         cropped = []
         for i in np.argsort(faces.boxes[:, 0], kind="stable"):
-            box = box_with_margin(faces.boxes[i], size, crop_px=crop_px, margin_px=self._card.margin_px)
-            crop = np.array(cut(photo, box, crop_px=crop_px))
+            crop = face_crop(
+                photo,
+                faces.boxes[i],
+                faces.landmarks[i],
+                form=self._card.detector.crop_form,
+                crop_px=self._card.crop_px,
+                margin_px=self._card.margin_px,
+            )
             confidence = float(faces.confidences[i])
-            cropped.append(FoundFace(faces.boxes[i], faces.landmarks[i], confidence, bool(i == chosen), crop))
+            cropped.append(FoundFace(faces.boxes[i], faces.landmarks[i], confidence, bool(i == chosen), np.array(crop)))
         return cropped
-
-
-def _groups_of_one_size(photos: Sequence[np.ndarray]) -> list[list[int]]:
-    """Rows of photos of one shape, no more of them together than memory should hold."""
-    by_shape: dict[tuple[int, ...], list[int]] = {}
-    for row, photo in enumerate(photos):
-        by_shape.setdefault(photo.shape, []).append(row)
-    groups = []
-    for (height, width, _), rows in by_shape.items():
-        most = max(1, _PIXELS_AT_A_TIME // (height * width))
-        groups += [rows[start : start + most] for start in range(0, len(rows), most)]
-    return groups

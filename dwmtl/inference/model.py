@@ -20,7 +20,7 @@ from dwmtl.inference.decisions import authenticated, clip_decided, distance_betw
 from dwmtl.inference.device import device_of
 from dwmtl.inference.face_finder import FaceFinder, FoundFace
 from dwmtl.inference.model_source import find_threshold, given_threshold, local_model
-from dwmtl.network.model_file import EMA_FILE, ModelCard
+from dwmtl.network.model_file import ModelCard
 from dwmtl.network.model_file import load_model as read_model
 from dwmtl.network.network import EXPRESSION, FaceNetwork
 
@@ -37,7 +37,7 @@ def load_model(
     *,
     device: str = "auto",
     threshold: float | Path | str | None = None,
-    averaged: bool = False,
+    weights: Literal["raw", "ema", "best"] = "raw",
 ) -> "FaceModel":
     """A model of ours, ready for photos.
 
@@ -48,7 +48,8 @@ def load_model(
             that `dwmtl evaluate` or the pipeline wrote for this model (`metrics/evaluation/fold_0/threshold.json`).
             None: `threshold.json` in the model's folder, or of the pipeline's evaluation of this very model; where
             there is neither, `verify` and `authenticate` need one and say so.
-        averaged: take the moving average of the weights, where it was kept.
+        weights: those at the training's end, their moving average, or those of the epoch that was best on the
+            validation subjects, where the model has them.
     Raises:
         ModelFileError: no such model, or a damaged one.
         ParamsError: a device that is not there.
@@ -56,8 +57,8 @@ def load_model(
     """
     chosen_device = device_of(device)
     with local_model(source) as folder:
-        network, card = read_model(folder, averaged=averaged)
-        sha256 = card.further_sha256[EMA_FILE] if averaged else card.weights_sha256
+        network, card = read_model(folder, weights=weights)
+        sha256 = card.sha256_of(weights)
         if threshold is None:
             found = find_threshold(folder, model_sha256=sha256)
         else:

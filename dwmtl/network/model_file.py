@@ -41,7 +41,7 @@ class TaskCard(BaseModel):
 
 
 class DetectorCard(BaseModel):
-    """How the faces of a model's crops were found and chosen: what `AlignParams` says of it.
+    """How the faces of a model's crops were found, chosen and cut out: what `AlignParams` says of it.
 
     The defaults are facenet's; a card that does not say (an imported checkpoint's) has them.
     """
@@ -52,6 +52,7 @@ class DetectorCard(BaseModel):
     thresholds: list[Fraction] = Field([0.6, 0.7, 0.7], min_length=3, max_length=3)
     pyramid_factor: float = Field(0.709, gt=0, lt=1)
     select: Literal["center_weighted_size", "largest", "most_confident"] = "center_weighted_size"
+    crop_form: Literal["margin_in_crop", "margin_in_photo", "similarity"] = "margin_in_crop"
 
 
 class ModelCard(BaseModel):
@@ -59,7 +60,7 @@ class ModelCard(BaseModel):
 
     Attributes:
         crop_px, margin_px: how its crops were aligned.
-        detector: how their faces were found.
+        detector: how their faces were found and cut out.
         tasks: by name, in their order.
         provenance: what made it (`made_by`) and from what; no time and no path of a machine.
         weights_sha256: of the file of weights, hexadecimal; None before it is saved.

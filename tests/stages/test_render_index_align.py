@@ -52,9 +52,8 @@ def test_photos_become_a_manifest_and_crops(rendered, write_params, tmp_path, ro
     params = params_for(write_params, rendered)
     assert run_stage("index", "--set", role, "--out", tmp_path / "index", "--params", params).returncode == 0
     assert (tmp_path / "index" / "pairs.csv").exists() == (role == "verification")
-    done = run_stage(
-        "align", "--set", role, "--index", tmp_path / "index", "--out", tmp_path / "aligned", "--params", params
-    )
+    paths = ("--index", tmp_path / "index", "--out", tmp_path / "aligned", "--work", tmp_path / "work")
+    done = run_stage("align", "--set", role, *paths, "--params", params)
     assert done.returncode == 0, done.stderr
     crops = pd.read_csv(tmp_path / "aligned" / "crops.csv")
     assert (crops["status"] == "aligned").mean() >= 0.9
@@ -71,7 +70,8 @@ def damage(rendered: Path, folder: Path, photo: str) -> None:
 
 def index_and_align(role: str, params: Path, folder: Path) -> subprocess.CompletedProcess:
     run_stage("index", "--set", role, "--out", folder / "index", "--params", params)
-    return run_stage("align", "--set", role, "--index", folder / "index", "--out", folder / "out", "--params", params)
+    paths = ("--index", folder / "index", "--out", folder / "out", "--work", folder / "work")
+    return run_stage("align", "--set", role, *paths, "--params", params)
 
 
 def test_an_unreadable_photo_of_the_identity_set_is_counted(rendered, write_params, tmp_path):

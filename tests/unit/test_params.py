@@ -258,3 +258,8 @@ def test_smoothing_under_a_margin_is_refused(write_params):
 def test_a_schedule_that_cannot_be_read_is_told(write_params, text, message):
     with pytest.raises(ParamsError, match=message):
         load_params(write_params({"train.optimizer.schedule": text}))
+
+
+def test_a_margin_in_the_photo_may_be_wider_than_the_crop(write_params):
+    params = load_params(write_params({"align.margin_px": 112, "align.crop_form": "margin_in_photo"}))
+    assert params.align.margin_px == 112

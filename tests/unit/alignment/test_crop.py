@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dwmtl.alignment.crop import box_with_margin, center_box, choose_face, cut
+from dwmtl.alignment.crop import (
+    TEMPLATE_112,
+    box_with_margin,
+    box_with_photo_margin,
+    center_box,
+    choose_face,
+    cut,
+    similarity,
+    warp,
+)
 from dwmtl.alignment.detector import Detections
 
 
@@ -76,3 +85,48 @@ def test_a_crop_shows_what_is_in_its_box():
 def test_a_crop_is_square_whatever_the_box(size):
     photo = np.zeros((*size, 3), np.uint8)
     assert cut(photo, (0, 0, size[1], size[0]), crop_px=112).size == (112, 112)
+
+
+def test_facenets_margin_is_in_pixels_of_the_photo():
+    assert box_with_photo_margin(np.array([50, 60, 134, 144.0]), (300, 300), margin_px=44) == (28, 38, 156, 166)
+    assert box_with_photo_margin(np.array([5, 6, 134, 144.0]), (150, 140), margin_px=44) == (0, 0, 140, 150)
+
+
+@pytest.mark.parametrize(("turn_deg", "scale"), [(0, 1.0), (30, 1.0), (-80, 2.5), (180, 0.4)])
+def test_the_similarity_takes_the_template_onto_the_landmarks(turn_deg, scale):
+    angle = np.deg2rad(turn_deg)
+    matrix = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    landmarks = TEMPLATE_112 @ matrix.T + [70, 90]
+    np.testing.assert_allclose(similarity(landmarks, crop_px=112), np.column_stack([matrix, [70, 90]]), atol=1e-9)
+
+
+def test_the_similarity_is_the_least_squares_one():
+    """Longhand twin: the normal equations of x' = a x - b y + c, y' = b x + a y + d."""
+    landmarks = TEMPLATE_112 * 1.3 + np.random.default_rng(0).normal(0, 4, (5, 2))
+    rows, values = [], []
+    for (x, y), (u, v) in zip(TEMPLATE_112 * (160 / 112), landmarks, strict=True):
+        rows += [[x, -y, 1, 0], [y, x, 0, 1]]
+        values += [u, v]
+    a, b, c, d = np.linalg.lstsq(np.array(rows), np.array(values))[0]
+    np.testing.assert_allclose(similarity(landmarks, crop_px=160), [[a, -b, c], [b, a, d]], atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_a_warped_photo_has_the_landmarks_where_the_template_does(scale):
+    photo = np.zeros((200 * scale, 200 * scale, 3), np.uint8)
+    landmarks = (TEMPLATE_112 @ np.array([[0, 1], [-1, 0]]) + [150, 20]) * scale  # a quarter turn
+    for x, y in landmarks.round().astype(int):
+        photo[y - 2 * scale : y + 2 * scale + 1, x - 2 * scale : x + 2 * scale + 1] = 255
+    crop = np.array(warp(photo, similarity(landmarks, crop_px=112), crop_px=112))[..., 0] / 255
+    for x, y in TEMPLATE_112:
+        rows, columns = np.mgrid[round(y) - 5 : round(y) + 6, round(x) - 5 : round(x) + 6]
+        weights = crop[rows, columns]
+        assert weights.sum() == pytest.approx((4 + 1 / scale) ** 2, rel=0.2)
+        assert ((weights * columns).sum() / weights.sum(), (weights * rows).sum() / weights.sum()) == pytest.approx(
+            (x, y), abs=0.6
+        )
+
+
+def test_a_warp_that_moves_nothing_is_the_photo():
+    photo = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    assert (np.array(warp(photo, np.eye(2, 3), crop_px=80)) == photo).all()

@@ -1,0 +1,98 @@
+"""What is finished of a run that may be killed: shards of the photos in a work folder, each whole or not there.
+
+A shard's folder is named after its number and a digest of all that its content depends on, so a later run takes what
+is still right and nothing else. Knows nothing of how a shard is made.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ARCHIVE, ROWS = "crops.zip", "rows.json"
+_SOURCES = (Path(__file__).parent, Path(__file__).parents[1] / "datasets")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some consecutive photos of a set, and the folder that holds their crops and rows once they are finished."""
+
+    number: int
+    photos: tuple[str, ...]
+    folder: Path
+
+    @property
+    def is_finished(self) -> bool:
+        return self.folder.is_dir()
+
+    @contextmanager
+    def writing(self) -> Iterator[Path]:
+        """A folder to write the archive and the rows into; they are the shard's when the block ends."""
+        partial = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        yield partial
+        os.replace(partial, self.folder)
+
+    def write_rows(self, rows: list[dict[str, object]], folder: Path) -> None:
+        (folder / ROWS).write_text(json.dumps(rows))
+
+    def read_rows(self) -> list[dict[str, object]]:
+        return json.loads((self.folder / ROWS).read_text())
+
+
+def shards_of(
+    photos: list[str], work_dir: Path, *, photos_a_shard: int, settings: object, stamp: Callable[[str], str]
+) -> list[Shard]:
+    """Cut photos into shards, and clear the work folder of everything that is no finished one of them.
+
+    Args:
+        photos: names, in order.
+        work_dir: for this output alone.
+        settings: whatever a shard depends on beside its photos and the code; JSON.
+        stamp: of a photo, changed when its file is.
+    """
+    base = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + _code_digest()).hexdigest()
+    shards = []
+    for number, first in enumerate(range(0, len(photos), photos_a_shard)):
+        names = tuple(photos[first : first + photos_a_shard])
+        content = json.dumps([base, names, [stamp(name) for name in names]])
+        digest = hashlib.sha256(content.encode()).hexdigest()[:24]
+        shards.append(Shard(number, names, work_dir / f"{number:05d}-{digest}"))
+    work_dir.mkdir(parents=True, exist_ok=True)
+    wanted = {shard.folder.name for shard in shards}
+    for path in work_dir.iterdir():
+        if path.name not in wanted:
+            shutil.rmtree(path, ignore_errors=True)
+    return shards
+
+
+def stamps(photos_dir: Path) -> Callable[[str], str]:
+    """A photo's name -> size and time of its file; of a photo in a pack, of every file beside the pack."""
+
+    @functools.cache
+    def of_folder() -> str:
+        return " ".join(f"{path.name} {_stamp(path)}" for path in sorted(photos_dir.glob("*")) if path.is_file())
+
+    return lambda photo: _stamp(photos_dir / photo) or of_folder()
+
+
+def _stamp(path: Path) -> str:
+    try:
+        fact = path.stat()
+    except OSError:
+        return ""
+    return f"{fact.st_size} {fact.st_mtime_ns}"
+
+
+def _code_digest() -> bytes:
+    """Of the code that makes a crop of a photo."""
+    digest = hashlib.sha256()
+    for file in sorted(file for folder in _SOURCES for file in folder.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.digest()

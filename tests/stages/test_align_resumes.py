@@ -1,0 +1,92 @@
+"""A killed `align` loses no finished shard, and what it makes in the end is what it would have made."""
+
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NUM_PHOTOS, PHOTOS_A_SHARD = 24, 2
+
+
+@pytest.fixture
+def faces(tmp_path) -> Path:
+    """An identity set of rendered faces, indexed."""
+    from dwmtl.datasets.rendered.sets import render_identities
+    from dwmtl.params import load_params
+
+    render = load_params().render.model_copy(update={"num_identity_people": 4, "num_photos_per_person": 6})
+    render_identities(tmp_path / "faces", render)
+    return tmp_path / "faces"
+
+
+def stage(name: str, *options: object) -> list[str]:
+    return [sys.executable, str(REPOSITORY / "stages" / f"{name}.py"), *map(str, options)]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def finished(work: Path) -> dict[str, int]:
+    """Finished shards, and when each was made."""
+    shards = (path for path in work.glob("*/*") if path.suffix != ".partial")
+    return {path.name: path.stat().st_mtime_ns for path in shards}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_killed_at_any_point_the_next_run_goes_on_and_ends_in_the_same_bytes(
+    faces, write_params, tmp_path, num_workers
+):
+    params = write_params(
+        {
+            "sets.identity.folder": faces,
+            "align.crops_a_shard": PHOTOS_A_SHARD,
+            "align.batch_size": 2,
+            "compute.num_workers": num_workers,
+        }
+    )
+    index = stage("index", "--set", "identity", "--out", tmp_path / "index", "--params", params)
+    subprocess.run(index, check=True, cwd=REPOSITORY)
+    common = ("--set", "identity", "--index", tmp_path / "index", "--params", params)
+    whole = stage("align", *common, "--out", tmp_path / "whole", "--work", tmp_path / "whole_work")
+    subprocess.run(whole, check=True, cwd=REPOSITORY)
+    command = stage("align", *common, "--out", tmp_path / "out", "--work", tmp_path / "work")
+    draw = random.Random(num_workers)
+    before: dict[str, int] = {}
+    num_killed = 0
+    for target in sorted(draw.sample(range(1, NUM_PHOTOS // PHOTOS_A_SHARD - 2), 3)):
+        before = kill_after(command, tmp_path / "work", target, delay_s=draw.uniform(0, 0.2), before=before)
+        num_killed += 1
+    last = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert num_killed == 3
+    num_before = int(re.search(r"(\d+) of 12 shards are finished already", last.stderr)[1])
+    assert num_before == len(before)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert len(contents(tmp_path / "out")) == NUM_PHOTOS // PHOTOS_A_SHARD + 2
+    assert list((tmp_path / "work").iterdir()) == []  # nothing is kept of a run that ended
+
+
+def kill_after(
+    command: list[str], work: Path, target: int, *, delay_s: float, before: dict[str, int]
+) -> dict[str, int]:
+    """Run until so many shards are finished, and a moment longer; SIGKILL. What is finished then."""
+    running = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    while running.poll() is None and len(finished(work)) < target:
+        time.sleep(0.01)
+    time.sleep(delay_s)
+    assert running.poll() is None, "it ended before it was killed: more photos are needed"
+    running.kill()
+    running.wait()
+    now = finished(work)
+    time.sleep(1.5)  # workers end with their parent; a shard they were at the end of may still get finished
+    later = finished(work)
+    assert len(later) >= target
+    assert len(later) - len(now) <= 2
+    assert before.items() <= later.items()  # not one was made again
+    return later
