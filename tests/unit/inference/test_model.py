@@ -74,7 +74,7 @@ def test_a_photo_is_answered_with_its_face(known, model):
 def test_answers_are_those_of_the_stages_align_and_evaluate(known, model, tmp_path):
     """The same crop and the same numbers as the pipeline's, from the photo on."""
     card = model.card
-    detector = Detector(**card.detector.model_dump(exclude={"select"}), device=torch.device("cpu"))
+    detector = Detector(**card.detector.model_dump(exclude={"select", "crop_form"}), device=torch.device("cpu"))
     values = load_params(REPOSITORY / "params.yaml").align
     values = values.model_copy(update={"crop_px": card.crop_px, "margin_px": card.margin_px})
     photos = [str(known.photo(name).relative_to(known.photos)) for name in ("neutral", "surprise")]
