@@ -10,10 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from dwmtl.alignment.align import align
-from dwmtl.alignment.detector import Detector
+from dwmtl.alignment.align import Source, align
 from dwmtl.datasets.data_set import manifest
-from dwmtl.datasets.photo_source import open_photos
 from dwmtl.datasets.photos import read_photo
 from dwmtl.errors import (
     ModelFileError,
@@ -74,12 +72,13 @@ def test_a_photo_is_answered_with_its_face(known, model):
 def test_answers_are_those_of_the_stages_align_and_evaluate(known, model, tmp_path):
     """The same crop and the same numbers as the pipeline's, from the photo on."""
     card = model.card
-    detector = Detector(**card.detector.model_dump(exclude={"select", "crop_form"}), device=torch.device("cpu"))
     values = load_params(REPOSITORY / "params.yaml").align
-    values = values.model_copy(update={"crop_px": card.crop_px, "margin_px": card.margin_px})
+    cropped = {"crop_px": card.crop_px, "margin_px": card.margin_px}
+    values = values.model_copy(update=cropped | card.detector.model_dump())
     photos = [str(known.photo(name).relative_to(known.photos)) for name in ("neutral", "surprise")]
     table = manifest({"photo": photos, "subject": ["", ""]})
-    crops = align(table, known.photos, tmp_path, detector, values, read=open_photos("folders", known.photos)).crops
+    source, work_dir = Source("folders", known.photos), tmp_path / "work"
+    crops = align(table, source, tmp_path, values, work_dir=work_dir, device=torch.device("cpu")).crops
     network, _ = read_model(known.model)
     files = CropFiles([tmp_path / crop for crop in crops["crop"]])
     told = embed(network, files, flip="none", batch_size=2, accelerator="cpu", num_workers=0, title="test")
