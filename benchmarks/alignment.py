@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import typer
 from facenet_pytorch import MTCNN
+from outcome import Outcome, report
 from PIL import Image
 
 from dwmtl.alignment.detector import NO_FACES, Detections, Detector
@@ -42,6 +43,7 @@ def main(
     threads: Annotated[int, typer.Option(help="of torch, for all alike")] = 2,
     block: Annotated[int, typer.Option(help="photos given to each in turn, and the greatest stock batch")] = 64,
     half: Annotated[bool, typer.Option(help="ours in float16, on a GPU")] = False,
+    record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
     memory: Annotated[int, typer.Option(help="instead: align so many small photos and print the peak memory")] = 0,
 ) -> None:
     """Time and compare, or measure memory."""
@@ -77,6 +79,15 @@ def main(
     for file, is_same in zip(files, same, strict=True):
         if not is_same:
             print(f"  differs: {file}")
+    rate, stock_rate = len(files) / own, len(files) / min(single, batch)
+    what = f"finding faces from {min_face_px} px on {len(files)} photos, against facenet-pytorch's better way"
+    report(
+        [
+            Outcome(what, f"{rate:.1f} photos/s", f"{stock_rate:.1f}", rate / stock_rate, 2 if device == "cpu" else 10),
+            Outcome("photos with the same faces", f"{sum(same)}", f"{len(same)}", float(np.mean(same)), 0.995),
+        ],
+        record=record,
+    )
 
 
 def compare(

@@ -5,16 +5,19 @@
 Each runs in a process of its own. The table shows where things stand; docs/benchmarks.md has the full runs.
 """
 
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from outcome import HEADER, PAGE, REPOSITORY, commit, hardware
 
+PHOTOS = Path(os.environ.get("DWMTL_TESTDATA", REPOSITORY.parent / "shared")) / "real" / "lfw"
 RUNS = [
-    ["alignment.py", "--limit", "60"],
+    ["alignment.py", "--photos", str(PHOTOS if PHOTOS.exists() else REPOSITORY / "data/raw"), "--limit", "64"],
     ["training.py", "--batch-size", "8", "--steps", "4", "--rounds", "2"],
     ["step_time.py", "--rounds", "4", "--only", "dynamic"],
     ["many_identities.py", "--num-identities", "20000", "--steps", "2"],
@@ -27,7 +30,7 @@ def main(record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md
     """Run them all; a benchmark that fails is named, and the exit is 1."""
     rows, failed, start = [], [], time.perf_counter()
     for script, *options in RUNS:
-        print(f"... {script} {' '.join(options)}", file=sys.stderr, flush=True)
+        print(f"... {script}", file=sys.stderr, flush=True)
         command = [sys.executable, str(REPOSITORY / "benchmarks" / script), *options]
         run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
         rows += outcomes(run.stdout)
