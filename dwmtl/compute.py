@@ -30,7 +30,8 @@ def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: in
             f"Got {num_devices} instead."
         )
     if precision == "auto":
-        precision = "bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+        has_bf16 = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16-mixed" if has_bf16 else "32-true"
     return Fabric(accelerator=accelerator, devices=num_devices, num_nodes=num_nodes, precision=precision)
 
 
@@ -39,6 +40,7 @@ def launch(compute: ComputeParams, *, precision: str) -> Fabric:
 
     Call it before anything is written. Under `torchrun`, or a cluster's scheduler, the processes are there already.
     """
+    _check_processes(compute.num_devices * compute.num_nodes, compute.num_nodes)
     if compute.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
         torch.use_deterministic_algorithms(True)
@@ -48,3 +50,18 @@ def launch(compute: ComputeParams, *, precision: str) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def _check_processes(number: int, num_nodes: int) -> None:
+    """Whoever started this process must have started as many as the params say."""
+    started = os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS"))
+    if started is not None and int(started) != number:
+        raise ParamsError(
+            f"{started} processes were started, and compute.num_devices times compute.num_nodes is {number}. Make them "
+            "equal."
+        )
+    if started is None and num_nodes > 1:
+        raise ParamsError(
+            f"compute.num_nodes is {num_nodes}, and nobody started the other nodes. Start the stage by torchrun on "
+            "each node (docs/training.md), or set it to 1."
+        )

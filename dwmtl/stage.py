@@ -15,7 +15,7 @@ from typing import Annotated, get_origin
 
 import typer
 
-from dwmtl.errors import DwmtlError
+from dwmtl.errors import DwmtlError, InterruptedTrainingError
 
 
 def run(main: Callable) -> None:
@@ -33,6 +33,8 @@ def run(main: Callable) -> None:
     try:
         app()
     except DwmtlError as error:
+        if isinstance(error, InterruptedTrainingError) and os.environ.get("LOCAL_RANK", "0") != "0":
+            sys.exit(0)  # the first process says it, and would be killed if another failed
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 

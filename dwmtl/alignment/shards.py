@@ -93,6 +93,6 @@ def _stamp(path: Path) -> str:
 def _code_digest() -> bytes:
     """Of the code that makes a crop of a photo."""
     digest = hashlib.sha256()
-    for file in sorted(file for folder in _SOURCES for file in folder.glob("*.py")):
+    for file in sorted(file for folder in _SOURCES for file in folder.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.digest()

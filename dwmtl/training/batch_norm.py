@@ -10,7 +10,7 @@ class SynchronizedBatchNorm(nn.modules.batchnorm._BatchNorm):
     """What `BatchNorm1d` and `BatchNorm2d` of one process with the whole batch would give.
 
     Statistics are taken in float32, by two sums over the processes: of the values, and of the squared differences from
-    their mean.
+    their mean. What a norm has inside itself (timm's have their activation there) follows.
     """
 
     def _check_input_dim(self, x: Tensor) -> None:
@@ -18,8 +18,12 @@ class SynchronizedBatchNorm(nn.modules.batchnorm._BatchNorm):
             raise ValueError(f"x must be (B, C) or (B, C, H, W). Got {tuple(x.shape)} instead.")
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(x)
+        x = self._normed(x) if self.training else super().forward(x)
+        for inside in self.children():
+            x = inside(x)
+        return x
+
+    def _normed(self, x: Tensor) -> Tensor:
         self._check_input_dim(x)
         others = [dim for dim in range(x.dim()) if dim != 1]
         shape = [1, -1] + [1] * (x.dim() - 2)
@@ -54,4 +58,6 @@ def _synchronized(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> SynchronizedBatchNor
     synchronized.weight, synchronized.bias = norm.weight, norm.bias
     for name in ("running_mean", "running_var", "num_batches_tracked"):
         setattr(synchronized, name, getattr(norm, name))
+    for name, inside in norm.named_children():
+        synchronized.add_module(name, inside)
     return synchronized.train(norm.training)

@@ -5,6 +5,7 @@ training that wrote it, which is known by a digest of all that makes it what it 
 this package's code and torch's version. What the processes are and how many may differ.
 """
 
+import functools
 import hashlib
 import json
 import logging
@@ -13,7 +14,7 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -84,17 +85,22 @@ class Checkpoint:
 def forget(folder: Path) -> None:
     """Delete a training's saved states, once its outputs are written."""
     for name in (CHECKPOINT_FILE, NON_FINITE_FILE):
-        (Path(folder) / name).unlink(missing_ok=True)
+        for file in (name, name + ".partial"):
+            (Path(folder) / file).unlink(missing_ok=True)
 
 
-def training_key(facts: object, tensors: Mapping[str, Tensor]) -> str:
+def training_key(facts: object, tensors: Mapping[str, Tensor], files: Iterable[str]) -> str:
     """Digest of what makes a training what it is, hexadecimal.
 
     Args:
-        facts: settings and samples, as JSON holds them.
+        facts: settings, as JSON holds them.
         tensors: labels and initial weights.
+        files: of the samples, in their order; their sizes and times are looked at, not their contents.
     """
     whole = hashlib.sha256(json.dumps([facts, torch.__version__], sort_keys=True, default=str).encode())
+    stamp = functools.cache(_stamp)
+    for file in files:
+        whole.update(f"{file}\n{stamp(file)}\n".encode())
     for name, tensor in sorted(tensors.items()):
         whole.update(name.encode())
         whole.update(tensor.detach().cpu().contiguous().numpy().data)
@@ -123,6 +129,15 @@ class StopSignal:
 
     def _receive(self, number: int, frame: object) -> None:
         self.name = signal.Signals(number).name
+
+
+def _stamp(file: str) -> str:
+    """Size and time of a file, or of the archive that it is in."""
+    try:
+        found = os.stat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return _stamp(os.path.dirname(file)) if os.path.dirname(file) not in ("", file) else "none"
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _write(path: Path, value: object) -> None:

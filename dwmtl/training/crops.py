@@ -1,5 +1,9 @@
 """Aligned crops as training batches: crops with their labels, the order of the samples, and crops kept in memory."""
 
+import math
+import shutil
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dwmtl.datasets.crops import read_crop
+from dwmtl.errors import ProtocolError
 from dwmtl.training.distribution import num_processes, process_number
 
 
@@ -32,19 +37,22 @@ class CropDataset(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, int]:
         return self._crop(index).permute(2, 0, 1), self.labels[index], index
 
-    def keep_in_memory(self, most_bytes: int) -> bool:
-        """Decode each crop once and keep it, if all of them fit; the processes that load crops share the memory.
+    def keep_in_memory(self, most_bytes: int, *, is_shared: bool) -> bool:
+        """Decode each crop once and keep it, if all of them fit.
 
+        Args:
+            is_shared: other processes load the crops, and are to share the memory.
         Returns:
             Whether they fit.
         """
-        if not self.paths:
+        self._kept = None
+        shape = (len(self), *read_crop(self.paths[0]).shape) if self.paths else (0,)
+        if not 0 < math.prod(shape) <= min(most_bytes, _shared_bytes() if is_shared else most_bytes):
             return False
-        height, width, channels = read_crop(self.paths[0]).shape
-        if len(self) * height * width * channels > most_bytes:
-            return False
-        self._kept = torch.empty(len(self), height, width, channels, dtype=torch.uint8).share_memory_()
-        self._is_kept = torch.zeros(len(self), dtype=torch.bool).share_memory_()
+        self._kept, self._is_kept = torch.empty(shape, dtype=torch.uint8), torch.zeros(len(self), dtype=torch.bool)
+        if is_shared:
+            self._kept.share_memory_()
+            self._is_kept.share_memory_()
         return True
 
     def _crop(self, index: int) -> Tensor:
@@ -57,6 +65,20 @@ class CropDataset(Dataset):
         return self._kept[index]
 
 
+def _shared_bytes() -> int:
+    """Free for memory that processes share; in a container often little."""
+    try:
+        return shutil.disk_usage("/dev/shm").free
+    except FileNotFoundError:
+        return sys.maxsize  # no such limit on this system
+
+
+def _ignore_signals(worker: int) -> None:
+    """Leave it to the training to stop: a worker that a signal ends would end it before it has saved."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
 class ShuffledBatches:
     """Batches of one epoch after the other; the order of an epoch depends on the seed and the epoch's number only.
 
@@ -66,12 +88,18 @@ class ShuffledBatches:
 
     def __init__(self, dataset: CropDataset, *, batch_size: int, seed: int, num_workers: int, pin_memory: bool):
         self.batch_size = min(batch_size, len(dataset)) // num_processes() * num_processes()
+        if not self.batch_size:
+            raise ProtocolError(f"{len(dataset)} crops to train on, and {num_processes()} processes. Train with fewer.")
         self._num_samples = len(dataset)
         self._seed = seed
         self._order: list[list[int]] = []
         self._loader = DataLoader(
-            dataset, batch_sampler=self._order, num_workers=num_workers, pin_memory=pin_memory
-        )  # fmt: skip
+            dataset,
+            batch_sampler=self._order,
+            num_workers=num_workers,
+            pin_memory=pin_memory,
+            worker_init_fn=_ignore_signals,
+        )
 
     def __len__(self) -> int:
         return self._num_samples // self.batch_size

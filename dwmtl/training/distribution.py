@@ -29,6 +29,21 @@ def any_process(is_so: bool, device: torch.device) -> bool:
     return bool(value)
 
 
+def is_alike(number: int, device: torch.device) -> bool:
+    """Whether every process has the same number."""
+    if num_processes() == 1:
+        return True
+    ends = torch.tensor([number, -number], device=device)
+    dist.all_reduce(ends, op=dist.ReduceOp.MAX)
+    return int(ends[0]) == -int(ends[1])
+
+
+def wait_for_all() -> None:
+    """Go on when every process has come here."""
+    if num_processes() > 1:
+        dist.barrier()
+
+
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(context, values: Tensor) -> Tensor:

@@ -10,16 +10,24 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.utils._triton import has_triton
 from tqdm import tqdm
 
-from dwmtl.errors import InterruptedTrainingError, NonFiniteLossError
+from dwmtl.errors import InterruptedTrainingError, ModelFileError, NonFiniteLossError
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import ComputeParams, FitParams, LossParams
 from dwmtl.training.augmentation import Augmentation
 from dwmtl.training.batch_norm import synchronize_batch_norm
 from dwmtl.training.checkpoint import Checkpoint, StopSignal, training_key
 from dwmtl.training.crops import CropDataset, ShuffledBatches
-from dwmtl.training.distribution import any_process, num_processes, process_number
+from dwmtl.training.distribution import (
+    any_process,
+    gather_samples,
+    is_alike,
+    num_processes,
+    process_number,
+    wait_for_all,
+)
 from dwmtl.training.losses import TaskLoss
 from dwmtl.training.optimizers import make_optimizer, scheduled, set_learning_rate
 from dwmtl.training.state import TrainingState, moving_average, skipped_step
@@ -71,6 +79,7 @@ def fit(
     weighting_optimizer: WeightingOptimizer | None,
     compute: ComputeParams,
     fabric: Fabric,
+    facts: object = None,
     validation: Validation | None = None,
     checkpoint_dir: Path | None = None,
     on_step: Callable[[dict[str, float]], None] = lambda row: None,
@@ -84,6 +93,8 @@ def fit(
         frozen: parts whose batch norm keeps its statistics, see `FaceNetwork.set_training`.
         weighting_optimizer: None for a weighting without a loss of its own.
         fabric: launched, see `compute.launch`.
+        facts: what else makes this training what it is (the network's settings, say), as JSON holds it: it does not go
+            on from what another one saved.
         validation: people to choose the best epoch by; None: none is chosen.
         checkpoint_dir: a training that was interrupted goes on from what it saved here; None: nothing is saved.
         on_step: called with every row of the trajectory as it is made, also with those of a training that goes on.
@@ -94,21 +105,17 @@ def fit(
         InterruptedTrainingError: SIGTERM or SIGINT came; the state is saved. (Without a `checkpoint_dir` they do what
             they always do.)
     """
-    key = _key(network, weighting, dataset, params, losses, frozen, weighting_optimizer, validation)
+    key = _key(network, weighting, dataset, params, losses, frozen, weighting_optimizer, validation, facts)
     checkpoint = Checkpoint(checkpoint_dir, key=key, interval_s=compute.checkpoint_interval_s)
     network.to(fabric.device, memory_format=torch.channels_last)
     if num_processes() > 1:
         synchronize_batch_norm(network)
     step = _make_step(network, weighting.to(fabric.device), params, losses, weighting_optimizer, fabric)
-    if compute.compile == "on" or (compute.compile == "auto" and fabric.device.type == "cuda"):
+    if compute.compile == "on" or (compute.compile == "auto" and fabric.device.type == "cuda" and has_triton()):
         step.compile()
     state = TrainingState(step, moving_average(network, params.ema_decay))
-    if (saved := checkpoint.load()) is not None:
-        state.load_state_dict(saved)
-        log.info("goes on from %s, after step %d.", checkpoint.folder, len(state.rows) - 1)
-        for row in state.rows:
-            on_step(row)
-    dataset.keep_in_memory(int(compute.crop_cache_gib * 2**30))
+    _go_on(state, checkpoint, fabric, on_step)
+    dataset.keep_in_memory(int(compute.crop_cache_gib * 2**30), is_shared=compute.num_workers > 0)
     batches = ShuffledBatches(
         dataset,
         batch_size=params.batch_size,
@@ -130,6 +137,20 @@ def fit(
     )
 
 
+def _go_on(state: TrainingState, checkpoint: Checkpoint, fabric: Fabric, on_step: Callable) -> None:
+    """Go back to what an interrupted training saved, if it did."""
+    saved = checkpoint.load()
+    if not is_alike(-1 if saved is None else len(saved["rows"]), fabric.device):
+        raise ModelFileError(
+            f"the processes do not see the same {checkpoint.folder}. Put it on a disk that all share, or delete it."
+        )
+    if saved is not None:
+        state.load_state_dict(saved)
+        log.info("goes on from %s, after step %d.", checkpoint.folder, len(state.rows) - 1)
+        for row in state.rows:
+            on_step(row)
+
+
 @dataclass
 class _Loop:
     """What stands still while `state` moves."""
@@ -149,6 +170,8 @@ class _Loop:
         self.network = self.state.step.network
         self.num_steps = self.params.num_epochs * len(self.batches)
         self.augment = Augmentation(**self.params.augment.model_dump())
+        self.statistics = list(self.network.buffers())
+        self.statistics_before = [value.clone() for value in self.statistics]
 
     def progress(self, title: str) -> tqdm:
         """In photos; of the first process alone."""
@@ -187,9 +210,11 @@ class _Loop:
         crops = self.network.standardize(crops).contiguous(memory_format=torch.channels_last)
         labels = labels.to(device, non_blocking=True)
         by_task = {task: labels[:, index] for index, task in enumerate(self.network.tasks)}
+        torch._foreach_copy_(self.statistics_before, self.statistics)  # the forward pass moves batch norm's
         try:
             result = step(crops, by_task)
         except NonFiniteLossError as error:
+            torch._foreach_copy_(self.statistics, self.statistics_before)
             result = self._not_applied(error, crops, by_task, indices, learning_rate)
         else:
             if self.state.averaged is not None:
@@ -213,11 +238,14 @@ class _Loop:
         if self.params.on_non_finite == "skip":
             log.warning("step %d is skipped: %s", number, error)
             return skipped_step(len(self.network.tasks))
+        crops, indices = gather_samples(crops), gather_samples(indices.to(crops.device))  # of all processes
+        labels = {task: gather_samples(values).cpu() for task, values in labels.items()}
         files = [self.dataset.paths[index] for index in indices.tolist()]
         kept = None
         if process_number() == 0:
-            batch = {"crops": crops, "labels": labels, "files": files}
+            batch = {"crops": crops.cpu(), "labels": labels, "files": files}
             kept = self.checkpoint.save_non_finite({"state": self.state.state_dict(), "batch": batch})
+        wait_for_all()
         raise NonFiniteLossError(
             f"at step {number}: {error} The step was not applied (learning rate {learning_rate:g}). Lower "
             "optimizer.learning_rate or clip_grad_norm, set precision to 32-true or on_non_finite to skip, or look at "
@@ -228,6 +256,8 @@ class _Loop:
     def _end_epoch(self, epoch: int) -> None:
         """Tell the weighting the epoch's mean losses, the user of a dead head, and see what the network is worth."""
         rows = pd.DataFrame(self.state.rows[-len(self.batches) :])
+        if not rows["grad_norm"].notna().any():
+            raise NonFiniteLossError(f"every step of epoch {epoch} was skipped. Lower optimizer.learning_rate.")
         _tell_epoch(rows, self.network, self.state.step.weighting, epoch)
         if self.validation is not None:
             self.state.validate({"epoch": epoch, **self.validation.score(self.network, self.fabric.device)})
@@ -239,6 +269,7 @@ class _Loop:
         if process_number() == 0 and (asked or self.checkpoint.is_due):
             self.checkpoint.save(self.state.state_dict())
         if asked:
+            wait_for_all()
             raise InterruptedTrainingError(
                 f"{stop.name or 'a signal to another process'} after step {len(self.state.rows) - 1} of "
                 f"{self.num_steps}: the training is saved in {self.checkpoint.folder}. Run `dvc repro` again; it goes "
@@ -303,22 +334,22 @@ def _key(
     frozen: set[str],
     weighting_optimizer: WeightingOptimizer | None,
     validation: Validation | None,
+    facts: object,
 ) -> str:
     """What makes this training what it is."""
     facts = {
+        "facts": facts,
         "params": params.model_dump(),
         "losses": {task: values.model_dump() for task, values in losses.items()},
         "frozen": sorted(frozen),
         "weighting": [type(weighting).__name__, str(weighting_optimizer)],  # its settings are in `params`
-        "paths": dataset.paths,
-        "validation_paths": validation.dataset.paths if validation else [],
     }
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"weighting.{name}": value for name, value in weighting.state_dict().items()}
     tensors["labels"] = dataset.labels
     if validation:
         tensors["validation_labels"] = validation.dataset.labels
-    return training_key(facts, tensors)
+    return training_key(facts, tensors, [*dataset.paths, *(validation.dataset.paths if validation else [])])
 
 
 def _finite_check(tasks: tuple[str, ...]) -> Callable[[Tensor], None]:

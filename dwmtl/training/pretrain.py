@@ -58,6 +58,7 @@ def pretrain(
         weighting_optimizer=None,
         compute=params.compute,
         fabric=fabric,
+        facts=card.model_dump(),
         checkpoint_dir=checkpoint_dir,
         on_step=on_step,
         title="pretrain",

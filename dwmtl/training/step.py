@@ -185,6 +185,8 @@ def parameters_of(optimizer: Optimizer) -> list[nn.Parameter]:
 def set_gradients(optimizer: Optimizer, loss: Tensor, *, retain_graph: bool = False) -> None:
     """Give the optimiser's parameters, and no others, their gradient of `loss`; None where there is none."""
     parameters = parameters_of(optimizer)
+    for parameter in parameters:
+        parameter.grad = None  # the last step's, whose memory is needed
     gradients = torch.autograd.grad(loss, parameters, retain_graph=retain_graph, allow_unused=True)
     for parameter, gradient in zip(parameters, sum_gradients(list(gradients)), strict=True):
         parameter.grad = gradient

@@ -82,6 +82,7 @@ def train_fold(
         weighting_optimizer=_weighting_optimizer(params.train),
         compute=params.compute,
         fabric=fabric,
+        facts=card.model_dump(),
         validation=validation,
         checkpoint_dir=checkpoint_dir,
         on_step=on_step,

@@ -1,5 +1,6 @@
 """How well a network in training tells a task of people it is not trained on. Knows nothing of test folds."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -51,7 +52,11 @@ def _outcome(output: NetworkOutput, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 def is_better(row: dict[str, float], than: dict[str, float] | None) -> bool:
     """Whether an epoch is to be kept: a higher accuracy, or the same and a lower loss; of equal ones the first is."""
-    return than is None or (row["accuracy"], -row["loss"]) > (than["accuracy"], -than["loss"])
+    return than is None or _rank(row) > _rank(than)
+
+
+def _rank(row: dict[str, float]) -> tuple[float, float]:
+    return row["accuracy"], -row["loss"] if math.isfinite(row["loss"]) else -math.inf
 
 
 def validation_table(rows: list[dict[str, float]]) -> pd.DataFrame:

@@ -65,10 +65,20 @@ def test_a_finished_training_is_forgotten(tmp_path):
 
 def test_the_key_depends_on_facts_and_on_every_tensor():
     tensors = {"weight": torch.zeros(3), "scalar": torch.tensor(1.0)}
-    key = training_key({"seed": 0}, tensors)
-    assert key == training_key({"seed": 0}, {name: value.clone() for name, value in tensors.items()})
-    assert key != training_key({"seed": 1}, tensors)
-    assert key != training_key({"seed": 0}, {**tensors, "scalar": torch.tensor(2.0)})
+    key = training_key({"seed": 0}, tensors, [])
+    assert key == training_key({"seed": 0}, {name: value.clone() for name, value in tensors.items()}, [])
+    assert key != training_key({"seed": 1}, tensors, [])
+    assert key != training_key({"seed": 0}, {**tensors, "scalar": torch.tensor(2.0)}, [])
+
+
+@pytest.mark.parametrize("inside", ["", "/person/crop.png"], ids=["file", "in an archive"])
+def test_the_key_depends_on_the_samples_files(tmp_path, inside):
+    path = tmp_path / "crops"
+    path.write_bytes(b"one")
+    keys = [training_key({}, {}, [f"{path}{inside}"])]
+    path.write_bytes(b"other")
+    keys += [training_key({}, {}, [f"{path}{inside}"]), training_key({}, {}, [])]
+    assert len(set(keys)) == 3
 
 
 def test_a_signal_is_noted_and_the_old_handler_comes_back():

@@ -111,23 +111,34 @@ def test_a_loss_that_is_no_number_stops_before_the_step_and_names_its_files(trai
     network = new_network()
     with torch.no_grad():
         network.heads["expression"][0].weight[0, 0] = math.nan
-    before = {name: value.clone() for name, value in network.named_parameters()}
+    before = {name: value.clone() for name, value in network.state_dict().items()}
     with pytest.raises(NonFiniteLossError, match=r"at step 0: .*identity .*expression nan.*\.png"):
         train(network)
-    for name, value in network.named_parameters():
-        assert torch.equal(value, before[name]) or name == "heads.expression.0.weight"
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]) or name == "heads.expression.0.weight", name
 
 
 def test_a_step_that_gives_no_number_is_skipped_and_counted_where_params_say_so(train, new_network):
     network = new_network(dropout=0.0)
     with torch.no_grad():
         network.heads["expression"][0].weight[0, 0] = math.nan
-    before = {name: value.clone() for name, value in network.named_parameters()}
-    fitted = train(network, on_non_finite="skip")
-    assert fitted.num_skipped == 4
-    assert fitted.trajectory["loss_total"].isna().all()
-    for name, value in network.named_parameters():
-        assert torch.equal(value, before[name]) or name == "heads.expression.0.weight"
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(NonFiniteLossError, match="every step of epoch 0 was skipped"):
+        train(network, on_non_finite="skip")
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]) or name == "heads.expression.0.weight", name
+
+
+def test_a_batch_that_breaks_a_step_leaves_no_trace_in_batch_norm(train, new_network):
+    """An overflow in one batch of two: that step is skipped, and the network answers as ever."""
+    network, calls = new_network(), []
+    standardize = network.standardize
+    network.standardize = lambda crops: standardize(crops) * (calls.append(0) or (1e38 if len(calls) == 1 else 1.0))
+    fitted = train(network, num_epochs=1, on_non_finite="skip")
+    assert fitted.num_skipped == 1
+    assert fitted.trajectory["loss_total"].isna().tolist() == [True, False]
+    for name, value in network.state_dict().items():
+        assert torch.isfinite(value).all(), name
 
 
 def test_the_state_and_the_batch_of_a_step_without_a_number_are_kept(tmp_path, train, new_network):
@@ -166,17 +177,20 @@ def test_of_equal_epochs_the_first_is_best():
     assert not is_better(dict(row), row)
     assert is_better({**row, "loss": 0.9}, row)
     assert is_better({"accuracy": 0.6, "loss": 9.0}, row)
+    assert is_better(row, {"accuracy": 0.5, "loss": math.nan})
+    assert not is_better({"accuracy": 0.5, "loss": math.nan}, row)
 
 
 def test_crops_kept_in_memory_train_the_same(train, new_network):
     first, second = new_network(), new_network()
-    assert train(first, compute={"crop_cache_gib": 0.0}).trajectory.equals(train(second).trajectory)
+    from_files = train(first, compute={"crop_cache_gib": 0.0}).trajectory  # each training asks anew what is kept
+    assert from_files.equals(train(second, compute={"crop_cache_gib": 1.0}).trajectory)
 
 
 def test_crops_are_kept_only_where_all_fit(dataset):
     fresh = CropDataset(dataset.paths, {"identity": np.zeros(10)})
-    assert not fresh.keep_in_memory(10 * 80 * 80 * 3 - 1)
-    assert fresh.keep_in_memory(10 * 80 * 80 * 3)
+    assert not fresh.keep_in_memory(10 * 80 * 80 * 3 - 1, is_shared=False)
+    assert fresh.keep_in_memory(10 * 80 * 80 * 3, is_shared=True)
     for _ in range(2):  # decoded, and from memory
         assert np.array_equal(fresh[3][0].permute(1, 2, 0).numpy(), read_crop(dataset.paths[3]))
 
@@ -304,3 +318,46 @@ def test_the_last_losses_are_those_of_steps_with_a_label():
         {"epoch": [0, 1, 1], "loss_hat": [9.0, 0.0, 2.0], "weight_hat": [1.0, 0.0, 0.5], "center_loss": 0.25}
     )
     assert final_losses(trajectory) == {"loss_hat": 2.0, "weight_hat": 0.25, "center_loss": 0.25}
+
+
+def test_a_training_of_other_facts_starts_anew(tmp_path, train, new_network, caplog):
+    options = {"checkpoint_dir": tmp_path}
+    train(new_network(), options=options | {"facts": {"margin_px": 14}}, compute={"checkpoint_interval_s": 0.0})
+    with caplog.at_level(logging.INFO):
+        train(new_network(), options=options | {"facts": {"margin_px": 14}})
+    assert "goes on from" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        train(new_network(), options=options | {"facts": {"margin_px": 20}})
+    assert "is of another training" in caplog.text
+
+
+RULES = {
+    "dwa": lambda: DwaWeighting(2, temperature=2.0),
+    "gradnorm": lambda: GradNormWeighting(2, alpha=1.5),
+    "uncertainty": lambda: UncertaintyWeighting(2, initial_log_variance=-0.5),
+    "rlw": lambda: RlwWeighting(2, seed=0),
+}
+
+
+class Halted(Exception):
+    pass
+
+
+def halt(row: dict[str, float]) -> None:
+    if row["step"] == 3:
+        raise Halted
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_kind_of_rule_goes_on_as_if_nothing_had_been(tmp_path, train, new_network, name):
+    whole, halted, resumed = new_network(), new_network(), new_network()
+    changes = {"num_epochs": 3, "ema_decay": 0.9}
+    expected = train(whole, RULES[name](), **changes)
+    options, often = {"checkpoint_dir": tmp_path}, {"checkpoint_interval_s": 0.0}
+    with pytest.raises(Halted):
+        train(halted, RULES[name](), options=options | {"on_step": halt}, compute=often, **changes)
+    fitted = train(resumed, RULES[name](), options=options, **changes)
+    assert fitted.trajectory.equals(expected.trajectory)
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+    torch.testing.assert_close(fitted.averaged.state_dict(), expected.averaged.state_dict(), rtol=0, atol=0)

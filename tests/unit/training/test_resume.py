@@ -1,6 +1,7 @@
 """Trainings in processes of their own: killed, stopped, gone on with, and shared by two processes."""
 
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -19,11 +20,14 @@ def start(folder: Path, *options: str) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish(folder: Path, *options: str) -> list[str]:
-    """Train to the end; the lines of its steps."""
+def finish(folder: Path, *options: str, after: int | None = None) -> list[str]:
+    """Train to the end, going on after a step where one is given, else from the start; the lines of its steps."""
     process = start(folder, *options)
     out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
+    gone_on = re.findall(r"goes on from .*, after step (\d+)", error)
+    assert bool(gone_on) == (after is not None), error
+    assert all(int(step) >= after - 1 for step in gone_on)  # killed while it saved: the state before
     return [line for line in out.splitlines() if line.startswith("step")]
 
 
@@ -61,7 +65,7 @@ def test_a_training_killed_at_five_random_points_ends_with_the_same_bytes(whole)
     for step in sorted(random.Random(0).sample(range(NUM_STEPS - 1), 5)):
         assert stop_after(folder, step, signal.SIGKILL).returncode == -signal.SIGKILL
         assert not (folder / "weights.pt").exists()
-    finish(folder)
+    finish(folder, after=step)
     same(whole, folder)
 
 
@@ -73,7 +77,7 @@ def test_sigterm_saves_says_so_and_the_next_run_goes_on(whole):
     assert "the training is saved in" in stopped.error
     saved = torch.load(folder / "checkpoints" / "checkpoint.pt", weights_only=True)["state"]
     assert 4 <= len(saved["rows"]) < NUM_STEPS
-    finish(folder)
+    finish(folder, after=3)
     same(whole, folder)
 
 
@@ -116,6 +120,6 @@ def test_two_processes_train_as_one_with_the_whole_batch(one):
 @pytest.mark.slow
 def test_two_processes_go_on_from_what_one_saved(one):
     folder = one.with_name("one_then_two")
-    stop_after(folder, 4, signal.SIGTERM, *PLAIN)
-    finish(folder, *PLAIN, "--devices", "2")
+    assert stop_after(folder, 4, signal.SIGTERM, *PLAIN).returncode == 1
+    finish(folder, *PLAIN, "--devices", "2", after=4)
     alike(one, folder)

@@ -5,6 +5,7 @@ every step into `<folder>/checkpoints`.
 """
 
 import argparse
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ def crops(folder: Path, number: int) -> list[Path]:
 
 def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dropout: float) -> None:
     """Three epochs of three steps, with everything that a checkpoint must hold."""
+    logging.basicConfig(level=logging.INFO)
     params = load_params(REPOSITORY / "params.yaml")
     compute = params.compute.model_copy(
         update={"accelerator": "cpu", "num_devices": devices, "checkpoint_interval_s": 0.0}
