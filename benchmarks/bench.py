@@ -1,4 +1,4 @@
-"""Every benchmark at a small size, one after the other, and all their outcomes in one table: `make bench`.
+"""The benchmarks that compare, at a small size, one after the other, all outcomes in one table: `make bench`.
 
     python benchmarks/bench.py [--record]
 

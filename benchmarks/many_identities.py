@@ -13,6 +13,7 @@ from typing import Annotated
 
 import torch
 import typer
+from lightning_fabric import Fabric
 from outcome import Outcome, report
 
 from dwmtl.compute import make_fabric
@@ -35,9 +36,10 @@ def main(
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
     """Measure, print, and keep."""
-    device = make_fabric(accelerator).device
-    few, _ = measure(FEW, batch_size, crop_px, steps, device)
-    many, num_parameters = measure(num_identities, batch_size, crop_px, steps, device)
+    fabric = make_fabric(accelerator, precision="auto")
+    device = fabric.device
+    few, _ = measure(FEW, batch_size, crop_px, steps, fabric)
+    many, num_parameters = measure(num_identities, batch_size, crop_px, steps, fabric)
     gpu = device.type == "cuda"
     memory = torch.cuda.max_memory_allocated() if gpu else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     what = f"a step with {num_identities:,} identities ({num_parameters / 1e6:.0f} M parameters), batch {batch_size}"
@@ -50,8 +52,9 @@ def main(
     )
 
 
-def measure(num_identities: int, batch_size: int, crop_px: int, steps: int, device: torch.device) -> tuple[float, int]:
+def measure(num_identities: int, batch_size: int, crop_px: int, steps: int, fabric: Fabric) -> tuple[float, int]:
     """Seconds a step, and the network's parameters."""
+    device = fabric.device
     torch.manual_seed(0)
     params = load_params()
     body = params.network.model_copy(update={"bottleneck": 512})
@@ -70,6 +73,7 @@ def measure(num_identities: int, batch_size: int, crop_px: int, steps: int, devi
         optimizer=make_optimizer("adamw", network.parameters(), learning_rate=1e-4),
         weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=0.1),
         clip_grad_norm=5.0,
+        autocast=fabric.autocast,
     )
     crops = torch.randn(batch_size, 3, crop_px, crop_px, device=device).contiguous(memory_format=torch.channels_last)
     labels = {

@@ -30,8 +30,15 @@ STAGES = [
     "--metrics metrics/training/pretrain --checkpoints .dwmtl/pretrain",
     "train --fold 0 --labels data/labels --aligned data/aligned --start data/models/pretrain "
     "--model data/models/fold_0 --metrics metrics/training/fold_0 --checkpoints .dwmtl/fold_0",
+    *(
+        f"data_card --set {name} --index data/index/{name}/{name} --facts data/facts/{name}/{name} "
+        f"--aligned data/aligned/{name}/{name} --labels data/labels --out metrics/data_card/{name}"
+        for name in SETS
+    ),
     "evaluate --fold 0 --model data/models/fold_0 --labels data/labels --pairs data/pairs --aligned data/aligned "
     "--out metrics/evaluation/fold_0",
+    "report --training metrics/training --evaluation metrics/evaluation --aligned data/aligned --labels data/labels "
+    "--cards metrics/data_card --out metrics/report --summary metrics/summary.json --plots metrics/plots",
 ]
 
 
