@@ -9,6 +9,7 @@ DwmtlError
 ├── ModelFileError         a file of weights that does not fit the network
 ├── NoFaceError            a photo without a face, where a face is to be compared
 ├── ThresholdError         no threshold, or no fitting one, to tell the same person from another
+├── RequestError           the demo page: what was sent is too large, or not in the form that it takes
 ├── NonFiniteLossError     a loss became NaN or infinite while training
 └── InterruptedTrainingError   a training was asked to stop, and is saved
 
@@ -50,6 +51,10 @@ class NoFaceError(DwmtlError):
 
 class ThresholdError(DwmtlError):
     """Whether two faces are one person is asked without a threshold, or with one that is not this model's."""
+
+
+class RequestError(DwmtlError):
+    """What was sent to the demo page is too large, not in the form that it takes, or comes too late."""
 
 
 class NonFiniteLossError(DwmtlError):

@@ -38,7 +38,10 @@ def main(
     with resume_experiment_run(values, folds[0].training["model_sha256"]) as tracked:
         if tracked.is_logged:
             log_report(
-                tracked, values, {name: value["mean"] for name, value in summed.items() if "mean" in value}, content
+                tracked,
+                values,
+                {name: value["mean"] for name, value in summed.items() if value and "mean" in value},
+                content,
             )
 
 

@@ -9,6 +9,7 @@ import sys
 import typer
 
 from dwmtl.cli.checkpoints import export_checkpoint, export_onnx, import_checkpoint
+from dwmtl.cli.demo import demo
 from dwmtl.cli.faces import align, analyze, authenticate, verify
 from dwmtl.cli.folds import import_folds
 from dwmtl.cli.scores import evaluate, score_pairs
@@ -23,7 +24,7 @@ def dwmtl() -> None:
 
 
 _COMMANDS = {
-    "Use a model": (analyze, verify, authenticate, align, export_onnx),
+    "Use a model": (analyze, verify, authenticate, align, demo, export_onnx),
     "Score": (score_pairs, evaluate),
     "Bring in what others made": (import_checkpoint, export_checkpoint, import_folds),
 }

@@ -59,7 +59,7 @@ def analyze(
 
     Exit code 0: every photo was read; 1: one was not, or there is no model.
     """
-    asked = _model(model, device)
+    asked = loaded_model(model, device)
     answers, unreadable = [], 0
     for photo in photos:
         try:
@@ -94,7 +94,7 @@ def verify(
 
     Exit code 0: the same person; 3: not; 1: no answer (no face in a photo, no model, no threshold).
     """
-    answer = _model(model, device, threshold).verify(a, b)
+    answer = loaded_model(model, device, threshold).verify(a, b)
     if as_json:
         print(json.dumps(answer.as_json(), indent=2))
     else:
@@ -123,7 +123,7 @@ def authenticate(
     """
     from dwmtl.inference.clip_file import clip_frames, is_clip
 
-    asked = _model(model, device, threshold)
+    asked = loaded_model(model, device, threshold)
     if is_clip(photo_or_clip):
         frames = clip_frames(photo_or_clip, every=every)
         answer = asked.authenticate_clip(frames, reference, expression, min_frames=min_frames)
@@ -169,7 +169,7 @@ def align(
         raise DwmtlError(f"{counts['unreadable']} photos cannot be read; {out / 'failures.csv'} lists them.")
 
 
-def _model(source: str | None, device: str, threshold: str | None = None) -> "FaceModel":
+def loaded_model(source: str | None, device: str, threshold: str | None = None) -> "FaceModel":
     """The model a command asks."""
     if source is None and not DEFAULT_MODEL.is_dir():
         raise ModelFileError(

@@ -39,9 +39,10 @@ def read_photo(path: Path) -> np.ndarray:
         raise UnreadablePhotoError(f"{path}: not a whole picture ({error}). Copy it again.") from None
 
 
-def decode_photo(picture: bytes, name: str) -> np.ndarray:
-    """The same of an encoded picture in memory; `name` stands for it in an error."""
-    return _decoded(io.BytesIO(picture), name, "" if picture else "it is empty.")
+def decode_photo(picture: bytes, name: str, *, max_pixels: int | None = None) -> np.ndarray:
+    """The same of an encoded picture in memory; `name` stands for it in an error. `max_pixels` may be below the limit
+    of a file."""
+    return _decoded(io.BytesIO(picture), name, "" if picture else "it is empty.", max_pixels)
 
 
 def photo_pixels(photo: Path | str | Image.Image | np.ndarray, name: str) -> np.ndarray:
@@ -71,7 +72,7 @@ def photo_pixels(photo: Path | str | Image.Image | np.ndarray, name: str) -> np.
     return _picture_pixels(Image.fromarray(pixels), name)
 
 
-def _decoded(file: BinaryIO, name: str, complaint: str) -> np.ndarray:
+def _decoded(file: BinaryIO, name: str, complaint: str, max_pixels: int | None = None) -> np.ndarray:
     if complaint:
         raise UnreadablePhotoError(f"{name}: {complaint}")
     with _named_errors(name):
@@ -79,7 +80,7 @@ def _decoded(file: BinaryIO, name: str, complaint: str) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower, and an error
             opened = Image.open(file, formats=_FORMATS)
         with opened as picture:
-            return _picture_pixels(picture, name)
+            return _picture_pixels(picture, name, max_pixels)
 
 
 @contextmanager
@@ -91,10 +92,11 @@ def _named_errors(name: str) -> Iterator[None]:
         raise UnreadablePhotoError(f"{name}: not a whole picture ({error}). Copy it again.") from None
 
 
-def _picture_pixels(picture: Image.Image, name: str) -> np.ndarray:
-    if picture.width * picture.height > MAX_PIXELS:
+def _picture_pixels(picture: Image.Image, name: str, max_pixels: int | None = None) -> np.ndarray:
+    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
+    if picture.width * picture.height > max_pixels:
         raise UnreadablePhotoError(
-            f"{name}: {picture.width}x{picture.height} is more than {MAX_PIXELS} pixels. Scale it down."
+            f"{name}: {picture.width}x{picture.height} is more than {max_pixels} pixels. Scale it down."
         )
     return np.array(_as_rgb(ImageOps.exif_transpose(picture)))
 

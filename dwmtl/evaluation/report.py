@@ -17,6 +17,7 @@ from PIL import Image
 from dwmtl.datasets.crops import crop_paths, read_crop
 from dwmtl.evaluation.cautions import card_cautions, cautions
 from dwmtl.evaluation.figures import confusion_svg, distances_svg, inline, mean_roc, roc_svg, trajectory_svg
+from dwmtl.evaluation.model_card import terms_of
 from dwmtl.evaluation.summary import BEST_HEADLINES, VAL_AT_FAR, FoldResult, read_json, summarize
 from dwmtl.evaluation.this_run import SCORES, ThisRun
 from dwmtl.params import Params
@@ -91,6 +92,8 @@ def report_content(
         "folds": folds,
         "figures": _figures(folds),
         "sets": [_set_facts(card) for card in cards.values()],
+        "terms": terms_of([card["source"] for card in cards.values()]),
+        "expressions": summary["expression_pooled"]["classes"],
         "params": _flat(params.model_dump(exclude={"compute", "tracking"})),
         "weighting": params.train.weighting.name,
         "wrong_pairs": _wrong_pairs(folds, aligned_dir, _subjects(labels_dir)),
@@ -101,7 +104,7 @@ def report_content(
 
 
 def write_pages(content: dict[str, object], folder: Path, *, this_run: ThisRun | None = None) -> None:
-    """`report.html`, one page that needs nothing beside it, and `report.md` with `figures/`.
+    """`report.html`, one page that needs nothing beside it; `report.md` with `figures/`; and `model_card.md`.
 
     Args:
         content: what `report_content` returns.
@@ -124,7 +127,7 @@ def write_pages(content: dict[str, object], folder: Path, *, this_run: ThisRun |
         "code": _code,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    for template in ("report.html.j2", "report.md.j2"):
+    for template in ("report.html.j2", "report.md.j2", "model_card.md.j2"):
         page = environment.get_template(template).render(content, this_run=this_run, compared=SCORES)
         (folder / template.removesuffix(".j2")).write_text(page, encoding="utf-8")
     (folder / "figures").mkdir(exist_ok=True)

@@ -1,13 +1,18 @@
 """What the pages say must be there."""
 
 import re
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from dwmtl.cli import app
 from dwmtl.params import load_params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+COMMANDS = get_command(app).commands
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 
@@ -33,3 +38,51 @@ def test_every_key_of_the_params_that_a_page_names_exists(page):
         for part in dotted.split("."):
             assert part in value, f"{page.name} names {dotted}"
             value = value[part]
+
+
+RUN = {
+    "demo.md": "unit/demo/test_demo_md.py",
+    "experiments.md": "pipeline/test_pipeline.py",
+    "first_run.md": "pipeline/test_pipeline.py",
+    "use_the_model.md": "unit/inference/test_use_the_model_page.py",
+}
+"""Pages whose every command a test runs as it stands; of the others each line is read by what it calls."""
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of a page's blocks of bash; one that goes on in the next is one."""
+    blocks = re.findall(r"^ *```bash\n(.*?)```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return [line.strip() for line in "".join(blocks).replace("\\\n", " ").splitlines() if line.strip()]
+
+
+LINES = [(page.name, line) for page in PAGES for line in commands(page)]
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_a_page_that_is_run_is_named_by_its_test(page):
+    assert page in (REPOSITORY / "tests" / RUN[page]).read_text()
+
+
+@pytest.mark.parametrize(("page", "line"), LINES, ids=lambda value: value[:60])
+def test_every_command_of_a_page_can_be_read(page, line):
+    program, *arguments = shlex.split(line, comments=True)
+    if program == "dwmtl":
+        name, *options = arguments
+        COMMANDS[name].make_context(name, options)  # reads the options, and runs nothing
+    elif program == "make":
+        assert re.search(rf"^{arguments[0]}:", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
+    elif program in ("python", "torchrun"):
+        for path in (argument for argument in arguments if re.fullmatch(r"[\w/]+\.py", argument)):
+            assert (REPOSITORY / path).is_file()
+    elif program == "dvc":
+        for change in (after for option, after in pairwise(arguments) if option == "-S"):
+            set_by(change)
+    else:
+        assert program in ("source", "pip", "head"), f"{page}: what reads {line}?"
+
+
+def set_by(change: str) -> None:
+    """Follow `-S key=value` into params.yaml."""
+    value = load_params(REPOSITORY / "params.yaml").model_dump()
+    for part in change.split("=")[0].split("."):
+        value = value[part]

@@ -1,10 +1,17 @@
 """The whole pipeline in small, by DVC, in a copy of the repository: photos to report, and only what changed again."""
 
+import contextlib
 import json
 import os
+import re
+import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +21,7 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {
     "folds": [0],
-    "render.num_expression_subjects": 4,
+    "render.num_expression_subjects": 6,
     "render.num_frames": 4,
     "render.num_verification_people": 20,
     "render.num_pairs_per_block": 1,
@@ -26,6 +33,35 @@ SMALL = {
     "pretrain.batch_size": 4,
     "train.num_epochs": 1,
 }
+
+
+def environment() -> dict[str, str]:
+    """As after `source .venv/bin/activate`."""
+    values = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    values.pop("MLFLOW_TRACKING_URI", None)
+    return values
+
+
+def commands(page: str) -> list[str]:
+    """The lines of a page's blocks of bash."""
+    blocks = re.findall(r"```bash\n(.*?)```", (REPOSITORY / "docs" / page).read_text(), flags=re.DOTALL)
+    return "".join(blocks).splitlines()
+
+
+def recipe(verb: str) -> str:
+    """What a verb of the Makefile runs after the install, without the path of its `.venv`."""
+    told = subprocess.run(
+        ["make", "--dry-run", "--old-file=.venv/installed", "--no-print-directory", verb],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return told.stdout.strip().splitlines()[-1].split(".venv/bin/")[-1]
 
 
 class Project:
@@ -46,20 +82,47 @@ class Project:
         for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
             self.run(*command)
 
-    def run(self, *command: str) -> str:
-        environment = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "DVC_NO_ANALYTICS": "1",
-        }
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    def run(self, *command: str, codes: tuple[int, ...] = (0,)) -> str:
+        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False)
+        assert done.returncode in codes, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def reproduce(self) -> list[str]:
         """`dvc repro`; the stages that ran."""
         lines = self.run("dvc", "repro").splitlines()
         return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+    def commit(self, message: str) -> None:
+        identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+        self.run("git", "add", "--all")
+        self.run("git", *identity, "commit", "--quiet", "--message", message)
+
+    def follow(self, line: str) -> str:
+        """Do what a line of a page says, as far as it can be done without an install."""
+        command = shlex.split(line, comments=True)
+        if line.startswith("source "):  # done by `run`
+            return ""
+        if command[0] == "make":
+            command = shlex.split(recipe(command[1]))
+        if "ui" in command or "demo" in command:
+            return self.serve(command)
+        return self.run(*command, codes=(0, 3) if "# exit code 0 or 3" in line else (0,))
+
+    def serve(self, command: list[str]) -> str:
+        """Run a server on a free port until it has answered."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        command = [*command, "--port", port]  # of an option given twice the last holds
+        with subprocess.Popen(command, cwd=self.folder, env=environment(), start_new_session=True) as server:
+            try:
+                for _ in range(600):
+                    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}") as response:
+                        return response.read().decode()
+                    assert server.poll() is None, command
+                    time.sleep(0.2)
+            finally:
+                os.killpg(server.pid, signal.SIGTERM)
+        pytest.fail(f"{command} never answered")
 
     def set_folds(self, folds: list[int]) -> None:
         path = self.folder / "params.yaml"
@@ -127,12 +190,23 @@ def test_metrics_and_plots_are_shown(project):
 
 
 @pytest.mark.slow
-def test_an_experiment_is_tried_and_compared(project):
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    project.run("git", "add", "--all")
-    project.run("git", *identity, "commit", "--quiet", "--message", "baseline")
-    project.run("dvc", "exp", "run", "--name", "slower", "--set-param", "train.optimizer.learning_rate=1e-4")
+def test_every_command_of_the_first_run_works(project):
+    for line in commands("first_run.md"):
+        project.follow(line)
+    assert (project.folder / "drawn.png").is_file()
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_on_experiments_works(project):
+    project.commit("baseline")
+    *trying, apply, listing, remove = commands("experiments.md")
+    for line in trying:
+        project.follow(line)
     changed = json.loads(project.run("dvc", "params", "diff", "--json"))
-    assert changed["params.yaml"]["train.optimizer.learning_rate"] == {"old": 0.0005, "new": 0.0001, "diff": -0.0004}
+    assert changed["params.yaml"]["train.weighting.name"] == {"old": "dynamic", "new": "uncertainty"}
     assert "loss_expression" in project.run("dvc", "metrics", "diff", "--all")
-    assert "slower" in project.run("dvc", "exp", "list")
+    assert {"equal", "uncertainty"} <= set(re.findall(r"\w+", project.follow(listing)))
+    project.follow(apply)
+    assert yaml.safe_load((project.folder / "params.yaml").read_text())["train"]["weighting"]["name"] == "equal"
+    project.follow(remove)
+    assert "uncertainty" not in project.run("dvc", "exp", "list")

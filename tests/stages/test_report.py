@@ -109,7 +109,7 @@ def test_the_same_outcome_gives_the_same_bytes_and_nothing_else(run, tmp_path):
     files = _files(tmp_path / "first")
     assert files == _files(tmp_path / "second")
     tables = {f"plots/{name}.csv" for name in ("task_weights", "task_losses", "roc", "confusion")}
-    assert {"summary.json", "report/report.html", "report/report.md", *tables} <= set(files)
+    assert {"summary.json", "report/report.html", "report/report.md", "report/model_card.md", *tables} <= set(files)
 
 
 def test_only_the_folds_of_the_params_are_summed_up(run, tmp_path):

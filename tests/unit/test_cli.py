@@ -30,7 +30,7 @@ def facenet(tmp_path_factory):
 def test_help_names_every_command():
     done = dwmtl("--help")
     assert done.returncode == 0
-    used = ("analyze", "verify", "authenticate", "align", "export-onnx")
+    used = ("analyze", "verify", "authenticate", "align", "demo", "export-onnx")
     for command in (*used, "import-checkpoint", "export-checkpoint", "import-folds", "score-pairs", "evaluate"):
         assert command in done.stdout
 

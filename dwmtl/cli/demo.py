@@ -1,0 +1,29 @@
+"""The command that opens a page to try a model on: `demo`."""
+
+from typing import Annotated
+
+import typer
+
+from dwmtl.cli.faces import DEFAULT_MODEL, DeviceOption, ModelOption, ThresholdOption, loaded_model
+from dwmtl.errors import DwmtlError
+
+
+def demo(
+    model: ModelOption = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="of 127.0.0.1; 0: one that is free")] = 7860,
+    threshold: ThresholdOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Open a page on this machine: photos or the webcam in, faces and expressions out, and a challenge to pass.
+
+    It listens on 127.0.0.1 alone, and the page asks no other host. Needs the extra `demo`. Ctrl+C ends it.
+    """
+    try:
+        from dwmtl.demo.app import demo_app
+        from dwmtl.demo.server import make_server, open_port
+    except ModuleNotFoundError as error:
+        raise DwmtlError(f"{error.name} is not installed. Run `pip install 'dwmtl[demo]'` for the demo.") from None
+    app = demo_app(loaded_model(model, device, threshold), source=str(model or DEFAULT_MODEL))
+    with open_port(port) as listening:
+        print(f"open http://127.0.0.1:{listening.getsockname()[1]} (Ctrl+C ends it)", flush=True)
+        make_server(app).run(sockets=[listening])

@@ -1,0 +1,261 @@
+"""The demo's requests: photos, a challenge and its frames or clip in, answers of the model out, as JSON. Draws nothing.
+
+Nothing that is sent is kept longer than its answer takes, but for a challenge's reference: the numbers of its face.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from dwmtl.demo.challenges import MIN_FRAMES, Challenges, TimedChallenge
+from dwmtl.demo.uploads import clip_file, json_body, photo_of, save_clip
+from dwmtl.errors import DwmtlError, ModelFileError, NoFaceError, RequestError, UnreadablePhotoError
+from dwmtl.inference.answers import Analysis, ClipAnswer, Face
+from dwmtl.inference.clip_file import clip_frames
+from dwmtl.inference.model import NEUTRAL, FaceModel
+
+PAGE = Path(__file__).with_name("page")
+FILES = {"/": "index.html", "/demo.css": "demo.css", "/demo.js": "demo.js"}
+DRAWN_EXPRESSIONS = ("happiness", "surprise")
+"""One of these is asked for. Source: the authors' demo."""
+
+CLIP_EVERY = 3
+MAX_CLIP_FRAMES = 300
+"""Frames of a clip that are looked at, each CLIP_EVERY-th: half a minute at 30 a second."""
+AT_ONCE = 2
+"""Requests that the model works on at a time; others wait."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""The browser itself keeps the page from asking any other host, and keeps no answer."""
+
+
+class PhotosBody(BaseModel):
+    """One photo, or two to be compared; files in base64."""
+
+    model_config = ConfigDict(extra="forbid")
+    photos: list[str] = Field(min_length=1, max_length=2)
+
+
+class ChallengeBody(BaseModel):
+    """A photo of the person that it should be, and what the answer will come as."""
+
+    model_config = ConfigDict(extra="forbid")
+    reference: str
+    by: Literal["camera", "clip"]
+
+
+class FrameBody(BaseModel):
+    """A frame of the camera, as a picture file in base64."""
+
+    model_config = ConfigDict(extra="forbid")
+    frame: str
+
+
+class Demo:
+    """What the requests ask.
+
+    Args:
+        model: answers.
+        source: what the model is called on the page.
+        camera_s, clip_s: time for a challenge, in seconds, by what it is answered with.
+    """
+
+    def __init__(self, model: FaceModel, source: str, challenges: Challenges, *, camera_s: float, clip_s: float):
+        self.model, self.source, self.challenges = model, source, challenges
+        self._limits_s = {"camera": camera_s, "clip": clip_s}
+        self._turns = anyio.CapacityLimiter(AT_ONCE)
+
+    async def about(self, request: Request) -> dict:
+        """What the model is."""
+        limit = self.model.threshold
+        return {
+            "source": self.source,
+            "expressions": self.model.expressions,
+            "threshold": None if limit is None else limit.value,
+            "threshold_source": None if limit is None else limit.source,
+        }
+
+    async def photos(self, request: Request) -> dict:
+        """The faces of a photo or two, and of two whether they are one person's."""
+        body = await json_body(request, PhotosBody)
+        return await self._in_turn(lambda: self._about_photos(body.photos))
+
+    async def start(self, request: Request) -> dict:
+        """A challenge of a reference's person."""
+        body = await json_body(request, ChallengeBody)
+        name, started = await self._in_turn(lambda: self._started(body))
+        return {"name": name, **_progress(started)}
+
+    async def frame(self, request: Request) -> dict:
+        """A frame for a challenge."""
+        timed = self.challenges.get(request.path_params["name"])
+        body = await json_body(request, FrameBody)
+        sight = await self._in_turn(
+            lambda: timed.see(lambda: self.model.sight(photo_of(body.frame, "the frame"), timed.reference))
+        )
+        return _progress(timed) | {"seen": _seen(sight)}
+
+    async def clip(self, request: Request) -> dict:
+        """A clip for a challenge; there is one try."""
+        timed = self.challenges.get(request.path_params["name"], take=True)
+        with clip_file() as path:
+            await save_clip(request, path)
+            if not timed.seconds_left:
+                return _progress(timed)
+            answer = await self._in_turn(lambda: self._clip_answer(path, timed))
+        return {"state": "accepted" if answer.is_accepted else "over", **answer.as_json(), **_told(answer)}
+
+    def _about_photos(self, texts: list[str]) -> dict:
+        names = ("the first photo", "the second photo")
+        pixels = [photo_of(text, name) for text, name in zip(texts, names, strict=False)]
+        analyses = self.model.analyze(pixels)
+        answer = {"analyses": [analysis.as_json(embeddings=False) for analysis in analyses], "verification": None}
+        if len(analyses) < 2:
+            return answer | {"sentence": None}
+        try:
+            compared = self.model.verify(*map(_chosen, analyses, names))
+        except DwmtlError as error:
+            return answer | {"sentence": f"They cannot be compared: {error}"}
+        who = "The same person" if compared.is_same else "Not the same person"
+        sign = "below" if compared.is_same else "not below"
+        sentence = f"{who}: distance {compared.distance:.3f}, {sign} the threshold {compared.threshold.value:.3f}."
+        return answer | {"verification": compared.as_json(), "sentence": sentence}
+
+    def _started(self, body: ChallengeBody) -> tuple[str, TimedChallenge]:
+        known = self.model.expressions
+        expressions = [name for name in DRAWN_EXPRESSIONS if name in known]
+        if not expressions or NEUTRAL not in known:
+            raise ModelFileError(
+                f"a challenge needs {NEUTRAL} and {' or '.join(DRAWN_EXPRESSIONS)}; the model knows "
+                f"{', '.join(known) or 'no expression'}."
+            )
+        reference = _chosen(self.model.analyze(photo_of(body.reference, "the reference")), "the reference")
+        self.model.verify(reference, reference)  # without a threshold there is nothing to start
+        return self.challenges.start(reference, expressions, limit_s=self._limits_s[body.by])
+
+    def _clip_answer(self, path: Path, timed: TimedChallenge) -> ClipAnswer:
+        frames = _few(clip_frames(path, every=CLIP_EVERY))
+        required = timed.challenge.required
+        try:
+            return self.model.authenticate_clip(frames, timed.reference, required, min_frames=MIN_FRAMES)
+        except UnreadablePhotoError as error:  # it names our copy, which says nothing to who sent it
+            raise RequestError(str(error).replace(str(path), "the clip")) from None
+
+    async def _in_turn(self, work: Callable):
+        """Work in a thread, so that the page stays answered, when it is its turn."""
+        return await anyio.to_thread.run_sync(work, limiter=self._turns)
+
+
+def demo_app(
+    model: FaceModel,
+    *,
+    source: str,
+    challenges: Challenges | None = None,
+    camera_s: float = 30.0,
+    clip_s: float = 300.0,
+) -> Starlette:
+    """The page and its requests, as an ASGI application for 127.0.0.1. See `Demo`."""
+    demo = Demo(model, source, challenges or Challenges(), camera_s=camera_s, clip_s=clip_s)
+    requests = [
+        Route("/api/model", _answered(demo.about)),
+        Route("/api/photos", _answered(demo.photos), methods=["POST"]),
+        Route("/api/challenges", _answered(demo.start), methods=["POST"]),
+        Route("/api/challenges/{name}/frames", _answered(demo.frame), methods=["POST"]),
+        Route("/api/challenges/{name}/clip", _answered(demo.clip), methods=["POST"]),
+    ]
+    files = [Route(path, _file(PAGE / name)) for path, name in FILES.items()]
+    # a name of another site that resolves to 127.0.0.1 is refused
+    here = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    return Starlette(routes=[*files, *requests], middleware=[Middleware(_WithHeaders), here])
+
+
+def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(request: Request) -> Response:
+        return FileResponse(path)
+
+    return respond
+
+
+def _answered(ask: Callable[[Request], Awaitable[dict]]) -> Callable[[Request], Awaitable[Response]]:
+    """An answer as JSON; an error that is the input's fault as a sentence."""
+
+    async def respond(request: Request) -> Response:
+        try:
+            return JSONResponse(await ask(request))
+        except DwmtlError as error:
+            return JSONResponse({"error": str(error)}, status_code=422)
+
+    return respond
+
+
+class _WithHeaders:
+    """Puts HEADERS on every response."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        async def send_with_headers(message):
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def _chosen(analysis: Analysis, name: str) -> Face:
+    if analysis.chosen is None:
+        raise NoFaceError(f"no face was found in {name}.")
+    return analysis.chosen
+
+
+def _few(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The frames, and an error where there are more than is to be looked at."""
+    yield from islice(frames, MAX_CLIP_FRAMES)
+    if next(frames, None) is not None:
+        raise RequestError(
+            f"the clip has more than {MAX_CLIP_FRAMES * CLIP_EVERY} frames without an acceptance. Take a shorter one."
+        )
+
+
+def _progress(timed: TimedChallenge) -> dict:
+    """How far a challenge is, and what is to be done now."""
+    required = timed.challenge.required
+    sentences = {
+        "neutral": "First show a neutral face.",
+        "expression": f"Now show {required}.",
+        "accepted": f"Accepted: the reference's person, neutral first and then {required}.",
+        "over": "Not accepted: the time is over. Start another.",
+    }
+    return {
+        "state": timed.state,
+        "expression_required": required,
+        "seconds_left": round(timed.seconds_left, 1),
+        "sentence": sentences[timed.state],
+    }
+
+
+def _seen(sight) -> dict | None:
+    return None if sight is None else {"is_same": sight.is_same, "expression": sight.expression}
+
+
+def _told(answer: ClipAnswer) -> dict[str, str]:
+    return {"sentence": f"{'Accepted' if answer.is_accepted else 'Not accepted'}: {answer.reason}."}

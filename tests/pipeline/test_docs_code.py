@@ -1,0 +1,113 @@
+"""The code on the pages on adding things, put where the page says and run, in a copy of the package."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from dwmtl.params import load_params
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def blocks(page: str, heading: str, language: str) -> list[str]:
+    """The blocks of a section, without the indent of a list."""
+    section = (REPOSITORY / "docs" / page).read_text().split(f"# {heading}\n")[1]
+    section = re.split(r"^#+ ", section, flags=re.MULTILINE)[0] if language != "python" else section
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", section, flags=re.DOTALL | re.MULTILINE)
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """The package, the stages and the map, to be changed."""
+    for name in ("dwmtl", "stages", ".ci"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    return tmp_path
+
+
+def insert(path: Path, text: str, *, before: str) -> None:
+    content = path.read_text()
+    assert content.count(before) == 1, f"{before!r} in {path.name}"
+    path.write_text(content.replace(before, text + before))
+
+
+def python(folder: Path, *arguments: str) -> str:
+    """Python with the copy's package in front."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_rule_of_the_page_on_weightings_can_be_added_as_it_says(copy):
+    rule, imported, case = blocks("weightings.md", "Adding a rule", "python")
+    assert "dvc exp run -S train.weighting.name=loss_share" in (REPOSITORY / "docs/weightings.md").read_text()
+    by_name = copy / "dwmtl/weighting/by_name.py"
+    (copy / "dwmtl/weighting/loss_share.py").write_text(rule)
+    insert(by_name, imported, before="from dwmtl.weighting.naive_dynamic")
+    insert(by_name, case, before="        case _:\n")
+    insert(copy / "dwmtl/params.py", '"loss_share", ', before='"pcgrad", "cagrad"')
+    python(copy, ".ci/stage_deps.py", "--write")  # make deps
+    assert "- dwmtl/weighting/loss_share.py" in (copy / "dvc.yaml").read_text()
+    params = copy / "params.yaml"
+    params.write_text(params.read_text().replace("    name: dynamic\n", "    name: loss_share\n"))
+    told = python(
+        copy,
+        "-c",
+        "import torch\n"
+        "from dwmtl.params import load_params\n"
+        "from dwmtl.weighting.by_name import make_weighting\n"
+        "from dwmtl.weighting.weighting import WeightingInput\n"
+        "params = load_params('params.yaml').train.weighting\n"
+        "rule = make_weighting(params, num_features=4, tasks=('identity', 'expression'), seed=0)\n"
+        "has_label = torch.tensor([True, True])\n"
+        "given = WeightingInput(torch.zeros(1, 4, 1, 1), torch.tensor([3.0, 1.0]), has_label)\n"
+        "print(rule.weigh(given).tolist())\n",
+    )
+    assert told.strip() == "[0.75, 0.25]"
+
+
+def test_the_adapter_of_the_page_on_data_reads_its_layout(copy, tmp_path):
+    (adapter, *_) = blocks("your_data.md", "A layout of your own", "python")
+    (copy / "dwmtl/datasets/by_name.py").write_text(adapter)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("ann_happy_1", "ann_neutral_1", "bob_surprised_2"):
+        Image.new("RGB", (8, 8)).save(photos / f"{name}.jpg")
+    read = "from pathlib import Path; from dwmtl.datasets.by_name import read; "
+    told = python(copy, "-c", read + "print(read(Path('photos'), num_peak_frames=3).photos.to_csv(index=False))")
+    assert told.split() == [
+        "photo,subject,sequence,frame,expression,role",
+        "ann_happy_1.jpg,ann,,0,happiness,peak",
+        "ann_neutral_1.jpg,ann,,0,neutral,neutral",
+        "bob_surprised_2.jpg,bob,,0,surprise,peak",
+    ]
+    (photos / "IMG_1.jpg").touch()
+    with pytest.raises(AssertionError, match=r"IMG_1\.jpg: must be called like ann_happy_1\.jpg"):
+        python(copy, "-c", read + "read(Path('photos'), num_peak_frames=3)")
+
+
+def merged(values: dict, changes: dict) -> dict:
+    return values | {
+        key: merged(values[key], part) if isinstance(part, dict) and isinstance(values.get(key), dict) else part
+        for key, part in changes.items()
+    }
+
+
+def test_the_further_task_of_the_page_on_data_is_taken(tmp_path):
+    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    for block in blocks("your_data.md", "A further task", "yaml"):
+        values = merged(values, yaml.safe_load(block))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    params = load_params(tmp_path / "params.yaml")
+    assert list(params.tasks) == ["identity", "expression", "glasses"]
+    assert params.train.batch_norm.branches["glasses"] == "training"
