@@ -22,6 +22,7 @@ RUNS = [
     ["step_time.py", "--rounds", "4", "--only", "dynamic"],
     ["many_identities.py", "--num-identities", "20000", "--steps", "2"],
     ["score_pairs.py"],
+    ["tracking.py", "--steps", "12", "--rounds", "2"],
     ["no_op.py"],
 ]
 

@@ -10,6 +10,7 @@ DwmtlError
 ├── NoFaceError            a photo without a face, where a face is to be compared
 ├── ThresholdError         no threshold, or no fitting one, to tell the same person from another
 ├── RequestError           the demo page: what was sent is too large, or not in the form that it takes
+├── TrackingError          MLflow has no such run, or does not answer where it is the point of a command
 ├── NonFiniteLossError     a loss became NaN or infinite while training
 └── InterruptedTrainingError   a training was asked to stop, and is saved
 
@@ -55,6 +56,10 @@ class ThresholdError(DwmtlError):
 
 class RequestError(DwmtlError):
     """What was sent to the demo page is too large, not in the form that it takes, or comes too late."""
+
+
+class TrackingError(DwmtlError):
+    """MLflow has no such run, or does not answer a command that is about its runs. In a stage that is a warning."""
 
 
 class NonFiniteLossError(DwmtlError):

@@ -454,6 +454,9 @@ class TrackingParams(Section):
 
     enabled: bool
     experiment: str = Field(min_length=1, description="the MLflow experiment's name")
+    register_as: Annotated[str, Field(pattern=r"^[^/:]+$")] | None = Field(
+        description="every fold's model becomes a version of this registered model; null: none does"
+    )
 
 
 class Params(Section):

@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 
-from dwmtl.errors import ModelFileError
+from dwmtl.errors import ModelFileError, TrackingError
 from dwmtl.machine import commit
 from dwmtl.params import Params
+from dwmtl.run_list import view_tag
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,21 @@ _STARTED = time.monotonic()
 
 _METRICS_PER_REQUEST = 1000  # MLflow's limit
 _PARAMS_PER_REQUEST = 100  # MLflow's limit
+_WAITS_S = (1, 2, 4, 8)
+_MOST_WAIT_S = 60
+_DIGEST_LENGTH = 32  # MLflow's limit is 36
 _NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "compute", "tracking"}  # no training depends on them
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the UI then opens on training runs
+_VIEW_TAG, _VIEW = view_tag()
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",  # the UI then opens on training runs
+    _VIEW_TAG: _VIEW,
+}
 
 for _name, _value in {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }.items():
     os.environ.setdefault(_name, _value)  # read by mlflow when it is imported, which happens in `_connect`
 
@@ -131,6 +140,16 @@ class Run:
         self._client.set_tag(self.run_id, name, value)
 
     @_never_fatal
+    def log_dataset(self, name: str, sha256: str, counts: dict[str, int]) -> None:
+        """The data that the run is trained on: what it is called, a digest, how much of what; none of it is sent."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        data = Dataset(
+            name, sha256[:_DIGEST_LENGTH], "local", json.dumps({"sha256": sha256}), profile=json.dumps(counts)
+        )
+        self._client.log_inputs(self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+
+    @_never_fatal
     def log_folder(self, folder: Path, name: str) -> None:
         """Files as artifacts under `name`."""
         self._client.log_artifacts(self.run_id, str(folder), name)
@@ -176,6 +195,11 @@ class Run:
         }
 
     @_never_fatal
+    def log(self, what: Callable[[object, str], None]) -> None:
+        """Whatever else: `what` is called with MLflow's client and the run's id."""
+        what(self._client, self.run_id)
+
+    @_never_fatal
     def finish(self, status: str = "FINISHED") -> None:
         """Send what is buffered and set MLflow's status."""
         self._flush()
@@ -201,8 +225,12 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
 
 
-def start_fold_run(params: Params, fold: int, *, data_sha256: str) -> Run:
-    """A new child run for a fold's training, under the run of its experiment (made if it is the first fold)."""
+def start_fold_run(params: Params, fold: int, *, data_sha256: str, stage: str = "train") -> Run:
+    """A new child run for a fold's training, under the run of its experiment (made if it is the first fold).
+
+    Args:
+        stage: whose time is logged; empty: none is. As in all of these functions.
+    """
 
     def start(client, experiment_id: str) -> Run:
         parent = _experiment_run(client, experiment_id, params, data_sha256)
@@ -210,31 +238,40 @@ def start_fold_run(params: Params, fold: int, *, data_sha256: str) -> Run:
             "mlflow.parentRunId": parent,
             "dwmtl.kind": "fold",
             "dwmtl.fold": str(fold),
+            "dwmtl.folds": str(fold),
+            "dwmtl.weighting": params.train.weighting.name,
             "dwmtl.data_sha256": data_sha256,
+            "mlflow.note.content": _fold_note(params, fold),
             **_commit_tag(),
         }
         made = client.create_run(experiment_id, run_name=f"fold {fold}", tags=tags)
-        run = Run(client, made.info.run_id, stage="train")
+        run = Run(client, made.info.run_id, stage=stage)
         run.log_params(_experiment_params(params))
         return run
 
     return _connected(params, start)
 
 
-def start_pretrain_run(params: Params, *, data_sha256: str) -> Run:
+def start_pretrain_run(params: Params, *, data_sha256: str, stage: str = "pretrain") -> Run:
     """A new run for the identity-only training."""
 
     def start(client, experiment_id: str) -> Run:
-        tags = {"dwmtl.kind": "pretrain", "dwmtl.data_sha256": data_sha256, **_commit_tag()}
+        tags = {
+            "dwmtl.kind": "pretrain",
+            "dwmtl.data_sha256": data_sha256,
+            "mlflow.note.content": "The model that the folds start from: trained on identities alone.  \n"
+            "`loss/identity` is its loss, step by step; its model is in `data/models/pretrain`.",
+            **_commit_tag(),
+        }
         made = client.create_run(experiment_id, run_name="pretrain", tags=tags)
-        run = Run(client, made.info.run_id, stage="pretrain")
-        run.log_params(params.pretrain.model_dump())
+        run = Run(client, made.info.run_id, stage=stage)
+        run.log_params(_pretrain_params(params))
         return run
 
     return _connected(params, start)
 
 
-def resume_model_run(params: Params, model_sha256: str) -> Run:
+def resume_model_run(params: Params, model_sha256: str, *, stage: str = "evaluate") -> Run:
     """The latest run that trained a model; swallows everything, with a warning, where the server knows none."""
 
     def resume(client, experiment_id: str) -> Run:
@@ -242,9 +279,27 @@ def resume_model_run(params: Params, model_sha256: str) -> Run:
         if not found:
             log.warning("MLflow (%s) has no run of model %s; nothing is logged.", _server(), model_sha256[:12])
             return Run()
-        return Run(client, found[0].info.run_id, stage="evaluate")
+        return Run(client, found[0].info.run_id, stage=stage)
 
     return _connected(params, resume)
+
+
+def has_model_run(params: Params, model_sha256: str) -> bool:
+    """Whether the server has a run that trained a model, and all of that training.
+
+    Raises:
+        TrackingError: the server is not there, or tracking is off.
+    """
+    found: list[bool] = []
+
+    def look(client, experiment_id: str) -> Run:
+        found.append(bool(_search(client, experiment_id, {"dwmtl.model_sha256": model_sha256})))
+        return Run()
+
+    _connected(params, look)
+    if not found:
+        raise TrackingError(f"MLflow ({_server()}) cannot be asked, or tracking.enabled is false in params.yaml.")
+    return found[0]
 
 
 def resume_experiment_run(params: Params, model_sha256: str) -> Run:
@@ -255,6 +310,26 @@ def resume_experiment_run(params: Params, model_sha256: str) -> Run:
         return Run(client, found[0].data.tags["mlflow.parentRunId"]) if found else Run()
 
     return _connected(params, resume)
+
+
+def find_experiments(names: list[str]) -> list[EarlierRun]:
+    """Experiments' runs by their ids or names, in any MLflow experiment; of several of a name the newest.
+
+    Raises:
+        TrackingError: the server is not there, or has none of that id or name.
+    """
+    try:
+        client = _client()
+        places = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = _search(client, places, {"dwmtl.kind": "experiment"})  # the newest first
+    except Exception as error:
+        raise TrackingError(f"MLflow ({_server()}) does not answer: {_first_line(error)}") from None
+    known = {key: run for run in reversed(runs) for key in (run.info.run_name, run.info.run_id)}
+    missing = [name for name in names if name not in known]
+    if missing:
+        there = ", ".join(sorted({run.info.run_name for run in runs})[:20]) or "none"
+        raise TrackingError(f"MLflow ({_server()}) has no experiment {', '.join(missing)}. It has: {there}.")
+    return [_earlier_run(known[name]) for name in names]
 
 
 def download(uri: str, folder: Path) -> Path:
@@ -311,27 +386,66 @@ def _connected(params: Params, make: Callable[[object, str], Run]) -> Run:
     if not params.tracking.enabled:
         return Run()
     try:
-        from mlflow import MlflowClient
-
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        client = MlflowClient(tracking_uri=tracking_uri())
-        experiment = client.get_experiment_by_name(params.tracking.experiment)
-        if experiment:
-            return make(client, experiment.experiment_id)
-        return make(client, client.create_experiment(params.tracking.experiment, tags=_EXPERIMENT_TAGS))
+        client = _patiently(_client)
+        return make(client, _experiment_id(client, params.tracking.experiment))
     except Exception as error:
         log.warning("MLflow (%s): %s. This run is not logged.", _server(), _first_line(error))
         return Run()
+
+
+def _client():
+    """MLflow's client of the server; it says what is wrong and nothing else."""
+    from mlflow import MlflowClient
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri=tracking_uri())
+
+
+def _patiently(connect: Callable):
+    """A client, one process at a time: who connects first to a database makes its tables, and two at once spoil them.
+
+    SQLite has no way of its own to wait, so a lock beside the file does; another database's server refuses the second
+    process, which then tries again.
+    """
+    kind, _, path = tracking_uri().partition(":///")
+    if kind == "sqlite":
+        from filelock import FileLock
+
+        with FileLock(f"{path}.lock", timeout=_MOST_WAIT_S):
+            return connect()
+    for seconds in _WAITS_S:
+        try:
+            return connect()
+        except Exception:
+            time.sleep(seconds)
+    return connect()
+
+
+def _experiment_id(client, name: str) -> str:
+    """Of the MLflow experiment, made if there is none, with the present list of runs as its view."""
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return client.create_experiment(name, tags=_EXPERIMENT_TAGS)
+        except MlflowException:  # another process made it meanwhile; or it was deleted, and the next line fails
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    if experiment.tags.get(_VIEW_TAG) != _VIEW:
+        client.set_experiment_tag(experiment.experiment_id, _VIEW_TAG, _VIEW)
+    return experiment.experiment_id
 
 
 def _experiment_run(client, experiment_id: str, params: Params, data_sha256: str) -> str:
     """Id of the parent run of these params on these data, made if there is none."""
     content = json.dumps([_experiment_params(params), data_sha256], sort_keys=True)
     key = hashlib.sha256(content.encode()).hexdigest()
-    found = _search(client, experiment_id, {"dwmtl.kind": "experiment", "dwmtl.experiment_sha256": key})
-    if found:
-        return found[0].info.run_id
+    wanted = {"dwmtl.kind": "experiment", "dwmtl.experiment_sha256": key}
+    if found := _search(client, experiment_id, wanted):
+        return _first(found)
     name = (
         os.environ.get("DVC_EXP_NAME")
         or f"{params.train.weighting.name} on {params.sets[params.sets_of('expression')[0]].adapter}"
@@ -339,23 +453,58 @@ def _experiment_run(client, experiment_id: str, params: Params, data_sha256: str
     tags = {
         "dwmtl.kind": "experiment",
         "dwmtl.experiment_sha256": key,
+        "dwmtl.weighting": params.train.weighting.name,
         "dwmtl.data_sha256": data_sha256,
+        "mlflow.note.content": _experiment_note(params),
         **_commit_tag(),
     }
     run = Run(client, client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
+    first = _first(_search(client, experiment_id, wanted))
+    if first != run.run_id:  # another fold's process made one at the same moment
+        client.delete_run(run.run_id)
+        return first
     run.log_params(_experiment_params(params))
     return run.run_id
 
 
-def _search(client, experiment_id: str, tags: dict[str, str]) -> list:
+def _first(runs: list) -> str:
+    """Id of the oldest, the same for everybody who asks."""
+    return min((run.info.start_time, run.info.run_id) for run in runs)[1]
+
+
+def _search(client, places: str | list[str], tags: dict[str, str]) -> list:
     """Runs with these tags, the latest first."""
     conditions = " and ".join(f"tags.\"{name}\" = '{value}'" for name, value in tags.items())
-    return client.search_runs([experiment_id], filter_string=conditions, order_by=["attributes.start_time DESC"])
+    experiments = [places] if isinstance(places, str) else places
+    return client.search_runs(experiments, filter_string=conditions, order_by=["attributes.start_time DESC"])
 
 
 def _experiment_params(params: Params) -> dict[str, object]:
     """What makes an experiment what it is: not which of its folds are run, nor on what, nor how they are scored."""
     return params.model_dump(exclude=_NOT_OF_THE_EXPERIMENT)
+
+
+def _pretrain_params(params: Params) -> dict[str, object]:
+    return params.model_dump(exclude=_NOT_OF_THE_EXPERIMENT | {"train"})
+
+
+def _experiment_note(params: Params) -> str:
+    """Two lines for the page of an experiment's run."""
+    sets = ", ".join(f"{name} ({params.sets[name].adapter})" for name in params.sets_of("expression"))
+    return (
+        f"`{params.train.weighting.name}` weights on {sets}, {params.train.num_epochs} epochs from "
+        f"`{params.train.start}`: scores over the folds, each of which is a run below this one.  \n"
+        "The report is `report/report.html` under Artifacts; `expression_accuracy_low` and `_high` are the ends of a "
+        "95 % interval."
+    )
+
+
+def _fold_note(params: Params, fold: int) -> str:
+    """Two lines for the page of a fold's run."""
+    return (
+        f"Fold {fold} of {params.labels.num_folds}: trained on the other folds' people, scored on its own.  \n"
+        "`weight/...` and `loss/...` say step by step how the tasks were weighted and why."
+    )
 
 
 def _earlier_run(run) -> EarlierRun:

@@ -1,11 +1,11 @@
 """Stage `evaluate`, a fold: its model, crops, labels and pairs -> what the model is worth on people it never saw."""
 
-import json
 from pathlib import Path
 
 from dwmtl.evaluation.evaluate import evaluate_model
 from dwmtl.evaluation.fold import write_evaluation
 from dwmtl.evaluation.threshold import THRESHOLD_FILE, threshold_record
+from dwmtl.logged.evaluation import log_evaluation
 from dwmtl.network.model_file import has_best, load_model, model_sha256
 from dwmtl.params import load_params
 from dwmtl.stage import run, whole_folder, write_json
@@ -35,11 +35,7 @@ def main(
         if best is not None:
             write_evaluation(best, folder / BEST_DIR)
     with resume_model_run(values, model_sha256(model)) as tracked:
-        tracked.set_tag("dwmtl.evaluate", json.dumps(values.evaluate.model_dump(), sort_keys=True))
-        tracked.set_tag("dwmtl.pairs", json.dumps(values.pairs.model_dump(), sort_keys=True))
-        tracked.log_metrics(evaluation.metrics)
-        tracked.log_metrics({BEST_DIR: best.metrics} if best else {})
-        tracked.log_folder(out, "evaluation")
+        log_evaluation(tracked, values, fold=fold, model=model, out=out)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from dwmtl.compute import launch
+from dwmtl.logged.training import log_training, pretrain_data_sha256
 from dwmtl.params import load_params
 from dwmtl.stage import run
 from dwmtl.tables import IDENTITY_LABELS, read_table
-from dwmtl.tracking import Run, files_sha256, start_pretrain_run
+from dwmtl.tracking import Run, start_pretrain_run
 from dwmtl.training.checkpoint import forget
 from dwmtl.training.pretrain import pretrain
 from dwmtl.training.trained import write_trained
@@ -19,7 +20,7 @@ def main(
     values = load_params(params)
     fabric = launch(values.compute, precision=values.pretrain.precision)
     table = labels / "identity.csv"
-    data_sha256 = files_sha256([table, *(aligned / name / "crops.csv" for name in values.sets_of("identity"))])
+    data_sha256 = pretrain_data_sha256(values, labels=labels, aligned=aligned)
     with start_pretrain_run(values, data_sha256=data_sha256) if fabric.is_global_zero else Run() as tracked:
         trained = pretrain(
             read_table(table, IDENTITY_LABELS),
@@ -32,6 +33,7 @@ def main(
         if fabric.is_global_zero:
             write_trained(trained, model_dir=model, metrics_dir=metrics)
             forget(checkpoints)
+            log_training(tracked, values, ["identity"], data_sha256=data_sha256, model=model, metrics=metrics)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Stage `report`: the outcome of all folds -> a summary, tables for `dvc plots`, and a page."""
 
-import json
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from dwmtl.evaluation.report import report_content, write_pages, write_plot_tables
 from dwmtl.evaluation.summary import read_fold, summarize
 from dwmtl.evaluation.this_run import MOST_EARLIER, SCORES, ThisRun, compare
+from dwmtl.logged.summary import SUMMARIZED, log_summary, scores, summary_sha256
 from dwmtl.machine import commit, hardware
 from dwmtl.params import Params, load_params
 from dwmtl.stage import run, whole_folder, write_json
@@ -37,20 +37,14 @@ def main(
     write_json(summed, summary)
     with resume_experiment_run(values, folds[0].training["model_sha256"]) as tracked:
         if tracked.is_logged:
-            log_report(
-                tracked,
-                values,
-                {name: value["mean"] for name, value in summed.items() if value and "mean" in value},
-                content,
-            )
+            log_report(tracked, values, summed, plots, content)
 
 
-def log_report(tracked: Run, params: Params, scores: dict[str, float], content: dict[str, object]) -> None:
+def log_report(
+    tracked: Run, params: Params, summary: dict[str, object], plots: Path, content: dict[str, object]
+) -> None:
     """Scores, and the copy of the report that also tells what changes at equal results: none of it is a DVC output."""
-    tracked.set_tag("dwmtl.folds", ", ".join(map(str, sorted(params.folds))))
-    tracked.set_tag("dwmtl.evaluate", json.dumps(params.evaluate.model_dump(), sort_keys=True))
-    tracked.set_tag("dwmtl.pairs", json.dumps(params.pairs.model_dump(), sort_keys=True))
-    tracked.log_metrics(scores)
+    log_summary(tracked, params, summary, plots)
     own, checked_out = tracked.own(), commit()
     this_run = ThisRun(
         written=datetime.now(UTC),
@@ -58,11 +52,12 @@ def log_report(tracked: Run, params: Params, scores: dict[str, float], content: 
         changed=checked_out.changed if checked_out else (),
         hardware=hardware(),
         times=tracked.fold_times(),
-        earlier=compare(own, scores, tracked.earlier(next(iter(SCORES)), most=MOST_EARLIER)) if own else [],
+        earlier=compare(own, scores(summary), tracked.earlier(next(iter(SCORES)), most=MOST_EARLIER)) if own else [],
     )
     with tempfile.TemporaryDirectory() as folder:
         write_pages(content, Path(folder), this_run=this_run)
         tracked.log_folder(Path(folder), "report")
+    tracked.set_tag(SUMMARIZED, summary_sha256(summary))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from dwmtl.compute import launch
-from dwmtl.network.model_file import model_sha256
+from dwmtl.logged.training import fold_data_sha256, log_training
 from dwmtl.params import load_params
 from dwmtl.stage import run
 from dwmtl.tables import EXPRESSION_LABELS, IDENTITY_LABELS, read_table
-from dwmtl.tracking import Run, files_sha256, start_fold_run
+from dwmtl.tracking import Run, start_fold_run
 from dwmtl.training.checkpoint import forget
 from dwmtl.training.train import train_fold
 from dwmtl.training.trained import write_trained
@@ -28,9 +28,7 @@ def main(
     values = load_params(params)
     fabric = launch(values.compute, precision=values.train.precision)
     table, classes = labels / "expression.csv", labels / "classes.json"
-    crops = [aligned / role / name / "crops.csv" for role in values.train.sets for name in values.sets_of(role)]
-    identities = [labels / "identity.csv"] if "identity" in values.train.sets else []
-    data_sha256 = files_sha256([table, classes, *identities, *crops])
+    data_sha256 = fold_data_sha256(values, labels=labels, aligned=aligned)
     with start_fold_run(values, fold, data_sha256=data_sha256) if fabric.is_global_zero else Run() as tracked:
         trained = train_fold(
             read_table(table, EXPRESSION_LABELS, others_are_text=True),
@@ -48,8 +46,7 @@ def main(
             return
         write_trained(trained, model_dir=model, metrics_dir=metrics)
         forget(checkpoints)
-        tracked.set_tag("dwmtl.model_sha256", model_sha256(model))
-        tracked.log_folder(metrics, "training")
+        log_training(tracked, values, values.train.sets, data_sha256=data_sha256, model=model, metrics=metrics)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dwmtl.cli.checkpoints import export_checkpoint, export_onnx, import_checkpo
 from dwmtl.cli.demo import demo
 from dwmtl.cli.faces import align, analyze, authenticate, verify
 from dwmtl.cli.folds import import_folds
+from dwmtl.cli.runs import compare, resend
 from dwmtl.cli.scores import evaluate, score_pairs
 from dwmtl.errors import DwmtlError
 
@@ -26,6 +27,7 @@ def dwmtl() -> None:
 _COMMANDS = {
     "Use a model": (analyze, verify, authenticate, align, demo, export_onnx),
     "Score": (score_pairs, evaluate),
+    "Runs in MLflow": (compare, resend),
     "Bring in what others made": (import_checkpoint, export_checkpoint, import_folds),
 }
 for _panel, _commands in _COMMANDS.items():

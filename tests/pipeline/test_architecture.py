@@ -15,11 +15,11 @@ imported_names = runpy.run_path(str(REPOSITORY / ".ci" / "stage_deps.py"))["impo
 ROWS = [
     {"__main__"},
     {"stages", "cli"},
-    {"demo"},
-    {"inference"},
+    {"demo", "serving"},
+    {"inference", "logged"},
     {"training", "evaluation", "alignment", "data_card", "tracking"},
     {"datasets", "network", "weighting", "protocol", "compute"},
-    {"params", "tables", "stage", "machine"},
+    {"params", "tables", "stage", "run_list", "machine"},
     {"errors"},
 ]
 
@@ -28,7 +28,7 @@ OWNERS = {
     "cv2": ("dwmtl/datasets/rendered", "dwmtl/inference/clip_file.py"),
     "facenet_pytorch": ("dwmtl/alignment/detector.py", "dwmtl/network/facenet_pytorch_checkpoint.py"),
     "matplotlib": ("dwmtl/evaluation/figures.py",),
-    "mlflow": ("dwmtl/tracking.py",),
+    "mlflow": ("dwmtl/tracking.py", "dwmtl/logged/model.py", "dwmtl/serving"),
     "onnx": ("dwmtl/inference/onnx_export.py",),
     "onnxruntime": ("dwmtl/inference/onnx_export.py",),
     "starlette": ("dwmtl/demo",),

@@ -167,6 +167,12 @@ def test_the_folds_evaluation_and_the_report_land_in_their_runs(project):
     )
     assert parent.data.metrics["expression_accuracy"] == fold.data.metrics["expression/accuracy"]
     assert fold.data.tags["dwmtl.data_sha256"]
+    assert parent.data.metrics["weight/identity"] == pytest.approx(fold.data.metrics["weight/identity"], abs=1e-6)
+    (version,) = client.search_model_versions("name='dwmtl'")
+    assert version.run_id == fold.info.run_id
+    assert version.tags["weighting"] == "dynamic"
+    (data,) = fold.inputs.dataset_inputs
+    assert json.loads(data.dataset.profile)["num_photos"] > 0
 
 
 @pytest.mark.slow

@@ -1,3 +1,4 @@
+import json
 import sqlite3
 
 import pytest
@@ -203,3 +204,43 @@ def test_a_hash_of_files_is_of_their_contents(tmp_path):
     assert files_sha256([tmp_path / "a"]) == files_sha256([tmp_path / "b"])
     (tmp_path / "b").write_text("2")
     assert files_sha256([tmp_path / "a"]) != files_sha256([tmp_path / "b"])
+
+
+def test_a_fold_says_what_it_is_trained_on(params, client):
+    with start_fold_run(params, 1, data_sha256="ab" * 32) as run:
+        run.log_dataset("expression (oulu_casia)", "ab" * 32, {"num_photos": 16})
+    logged = client.get_run(run.run_id)
+    (data,) = logged.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("expression (oulu_casia)", "ab" * 16)
+    assert data.dataset.profile == '{"num_photos": 16}'
+    assert logged.data.tags["dwmtl.weighting"] == params.train.weighting.name
+    assert logged.data.tags["mlflow.note.content"].startswith("Fold 1 of 5: ")
+
+
+def test_every_value_of_the_params_is_logged_but_what_may_change(params, client):
+    with start_fold_run(params, 0, data_sha256="d") as run:
+        pass
+    parent = client.get_run(client.get_run(run.run_id).data.tags["mlflow.parentRunId"])
+    changing = {"folds", "pairs", "evaluate", "compute", "tracking"}
+    expected = flatten(params.model_dump(exclude=changing), separator=".")
+    assert parent.data.params == client.get_run(run.run_id).data.params == {k: str(v) for k, v in expected.items()}
+
+
+def test_the_experiments_page_opens_on_the_columns_that_matter(params, client):
+    experiment = client.create_experiment(params.tracking.experiment)  # by an earlier version, without them
+    with start_pretrain_run(params, data_sha256="d"):
+        pass
+    view = json.loads(client.get_experiment(experiment).tags["mlflow.sharedViewState.dwmtl"])
+    assert "metrics.`expression_accuracy`" in view["selectedColumns"]
+    assert view["compareRunCharts"][2]["selectedMetricKeys"][0::2] == ["weight/identity", "loss/identity"]
+
+
+def test_two_parents_made_at_the_same_moment_become_one(params, client):
+    with start_fold_run(params, 0, data_sha256="d") as run:
+        pass
+    parent = client.get_run(client.get_run(run.run_id).data.tags["mlflow.parentRunId"])
+    kept = {name: value for name, value in parent.data.tags.items() if name.startswith("dwmtl.")}
+    client.create_run(parent.info.experiment_id, start_time=parent.info.start_time + 1, tags=kept)
+    with start_fold_run(params, 1, data_sha256="d") as other:
+        pass
+    assert client.get_run(other.run_id).data.tags["mlflow.parentRunId"] == parent.info.run_id

@@ -54,6 +54,11 @@ def assert_same_answer(a: Analysis, b: Analysis) -> None:
         assert ours.expression == theirs.expression
 
 
+def test_weights_that_a_model_does_not_have_are_told(known):
+    with pytest.raises(ModelFileError, match=r"model_ema\.safetensors"):
+        load_model(known.model, device="cpu", weights="ema")
+
+
 def test_a_photo_is_answered_with_its_face(known, model):
     analysis = model.analyze(known.photo("surprise"))
     assert (analysis.photo, analysis.width_px, analysis.height_px) == (str(known.photo("surprise")), 320, 240)

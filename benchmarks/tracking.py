@@ -1,0 +1,95 @@
+"""What logging every step to MLflow takes of a training on this machine.
+
+    python benchmarks/tracking.py --rounds 3
+
+Trains FaceLiveNet with both tasks and the dynamic weights on crops made in memory, and adds up what `Run.log_row` takes
+in it, sending to an SQLite file included, with `finish`; 2 % of the training at most are wanted. The two are measured
+in one run: the share is of the steps that the rows are of.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+from outcome import REPOSITORY, Outcome, report
+from training import dataset, two_tasks, write_crops
+
+from dwmtl.compute import make_fabric
+from dwmtl.params import load_params
+from dwmtl.tracking import start_fold_run
+from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.weighting.by_name import make_weighting
+
+MOST = 0.02
+
+
+def main(
+    batch_size: int = 16,
+    crop_px: int = 112,
+    steps: Annotated[int, typer.Option(help="of a round's training")] = 40,
+    rounds: int = 3,
+    record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
+) -> None:
+    """Measure, print, and keep."""
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{name}/mlflow.db"
+        os.chdir(name)  # MLflow makes a folder for artifacts where it runs
+        crops = write_crops(Path(name), batch_size * steps, crop_px)
+        measured = [logged_and_all(crops, batch_size) for _ in range(rounds)]
+    share = median(logged / whole for logged, whole in measured)
+    logged, whole = (1000 * median(seconds) / steps for seconds in zip(*measured, strict=True))
+    report(
+        [
+            Outcome(
+                f"a training step (FaceLiveNet, batch {batch_size}, {crop_px} px) against logging it, "
+                f"which takes {100 * share:.2f} % (2 % at most)",
+                f"{whole:.1f} ms",
+                f"{logged:.2f} ms",
+                1 / share,
+                1 / MOST,
+            )
+        ],
+        record=record,
+    )
+
+
+def logged_and_all(crops: list[Path], batch_size: int) -> tuple[float, float]:
+    """Seconds in MLflow, and of the whole training with them; making the run is not counted."""
+    params = load_params(REPOSITORY / "params.yaml")
+    network = two_tasks(params)
+    num_features = network.num_shared_features(params.align.crop_px)
+    run, seconds = start_fold_run(params, 0, data_sha256="benchmark"), 0.0
+    if not run.is_logged:
+        raise SystemExit("MLflow does not answer; the warning above says why.")
+
+    def timed(row: dict[str, float]) -> None:
+        nonlocal seconds
+        start = time.perf_counter()
+        run.log_row(row)
+        seconds += time.perf_counter() - start
+
+    start = time.perf_counter()
+    fit(
+        network,
+        make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks, seed=0),
+        dataset(crops, both=True),
+        params.train.model_copy(update={"num_epochs": 1, "batch_size": batch_size}),
+        losses={task: params.tasks[task].loss for task in network.tasks},
+        frozen=set(),
+        weighting_optimizer=WeightingOptimizer("sgd", 0.1),
+        compute=params.compute,
+        fabric=make_fabric("cpu", precision="auto"),
+        on_step=timed,
+    )
+    before = time.perf_counter()
+    run.finish()
+    end = time.perf_counter()
+    return seconds + end - before, end - start
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,38 @@
+"""A training in MLflow: its data, its files, and the model's digest, by which later stages find the run."""
+
+import json
+from pathlib import Path
+
+from dwmtl.network.model_file import model_sha256
+from dwmtl.params import Params
+from dwmtl.tracking import Run, files_sha256
+
+
+def fold_data_sha256(params: Params, *, labels: Path, aligned: Path) -> str:
+    """One hash of all tables that a fold's training reads."""
+    crops = [aligned / role / name / "crops.csv" for role in params.train.sets for name in params.sets_of(role)]
+    identities = [labels / "identity.csv"] if "identity" in params.train.sets else []
+    return files_sha256([labels / "expression.csv", labels / "classes.json", *identities, *crops])
+
+
+def pretrain_data_sha256(params: Params, *, labels: Path, aligned: Path) -> str:
+    """The same of the pretraining; `aligned` is the folder of the identity sets."""
+    return files_sha256(
+        [labels / "identity.csv", *(aligned / name / "crops.csv" for name in params.sets_of("identity"))]
+    )
+
+
+def log_training(run: Run, params: Params, roles: list[str], *, data_sha256: str, model: Path, metrics: Path) -> None:
+    """Log what a training wrote.
+
+    Args:
+        roles: of the sets that were trained on.
+        model, metrics: the folders that the stage wrote.
+    """
+    facts = json.loads((metrics / "training.json").read_text())
+    counts = {name: value for name, value in facts.items() if name.startswith("num_") and isinstance(value, int)}
+    sets = {name: params.sets[name].adapter for role in roles for name in params.sets_of(role)}
+    run.log_dataset(", ".join(f"{name} ({adapter})" for name, adapter in sets.items()), data_sha256, counts)
+    run.log_metrics({"training": counts})
+    run.log_folder(metrics, "training")
+    run.set_tag("dwmtl.model_sha256", model_sha256(model))

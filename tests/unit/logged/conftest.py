@@ -1,0 +1,100 @@
+"""An MLflow of the test's own."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dwmtl.stage import write_json
+from dwmtl.tables import write_table
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """MLflow's client of an empty SQLite store with its artifacts beside it; MLFLOW_TRACKING_URI names it."""
+    from mlflow import MlflowClient
+
+    folder: Path = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.create_experiment("dwmtl", artifact_location=(folder / "artifacts").as_uri())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        patch.delenv("DVC_EXP_NAME", raising=False)
+        yield client
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """MLflow's client of an empty store of the one test."""
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+STEPS = 5
+ACCURACY = {"mean": 0.7, "std": 0.1, "per_fold": [0.6, 0.8], "interval": [0.5, 0.9]}
+SUMMARY = {
+    "folds": [0, 1],
+    "expression_accuracy": ACCURACY,
+    "verification_accuracy": ACCURACY | {"interval": None},
+    "authentication_accuracy": ACCURACY,
+}
+METRICS = {
+    "expression": {"accuracy": 0.6, "balanced_accuracy": 0.5, "macro_f1": 0.5},
+    "verification": {"accuracy_mean": 0.7, "auc": 0.8, "eer": 0.2},
+    "expression_pairs": {"accuracy_mean": 0.7, "auc": 0.8},
+    "authentication": {"accuracy": 0.8, "far": 0.1, "frr": 0.3, "product": 0.6},
+}
+
+
+@pytest.fixture
+def plots(tmp_path) -> Path:
+    """The folder `metrics/plots` of a few steps."""
+    write_plots(tmp_path / "plots")
+    return tmp_path / "plots"
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """What two folds and their pretraining left in a checkout; the weights are a few bytes."""
+    root = tmp_path / "checkout"
+    root.mkdir()
+    shutil.copy(REPOSITORY / "params.yaml", root)
+    for name in ("labels/expression.csv", "labels/identity.csv", "labels/classes.json"):
+        _write(root / "data" / name, name)
+    for role in ("expression", "identity"):
+        _write(root / f"data/aligned/{role}/{role}/crops.csv", role)
+    for name in ("pretrain", "fold_0", "fold_1"):
+        _write(root / f"data/models/{name}/model.safetensors", f"weights of {name}")
+        _write(root / f"data/models/{name}/model.json", name)
+        write_json({"num_photos": 16, "num_subjects": 4}, root / f"metrics/training/{name}/training.json")
+        rows = {"step": range(STEPS), "loss_identity": 0.5, "weight_identity": 0.4, "loss_weighting": None}
+        write_table(pd.DataFrame(rows), root / f"metrics/training/{name}/trajectory.csv")
+    for name in ("fold_0", "fold_1"):
+        write_json(METRICS, root / f"metrics/evaluation/{name}/metrics.json")
+        write_json({}, root / f"metrics/evaluation/{name}/threshold.json")
+    write_json(SUMMARY, root / "metrics/summary.json")
+    write_plots(root / "metrics/plots")
+    _write(root / "metrics/report/report.html", "<p>report")
+    return root
+
+
+def write_plots(folder: Path) -> None:
+    """Means over the folds of weights and losses, step by step."""
+    for name, value in (("task_weights", 0.4), ("task_losses", 1.5)):
+        write_table(
+            pd.DataFrame({"step": range(STEPS), "identity": value, "expression": value}), folder / f"{name}.csv"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
