@@ -32,7 +32,7 @@ def make_optimizer(
     if undecayed := [p for p in undecayed if p.requires_grad]:
         groups.append({"params": undecayed, "weight_decay": 0.0})
     if name == "adamw":
-        return AdamW(groups, lr=learning_rate)
+        return AdamW(groups, lr=learning_rate, fused=True)
     if name == "sgd":
         return SGD(groups, lr=learning_rate, momentum=0.9)
     if name == "rmsprop_tf":
