@@ -109,9 +109,18 @@ def chain(folder: Path, params: Path) -> dict:
         stage("facts")(name, folder / "index" / place, folder / "facts" / place, params)
     stage("labels")(folder / "index/expression", folder / "index/identity", folder / "facts", folder / "labels", params)
     stage("pairs")(folder / "labels", folder / "index/verification", folder / "pairs", params)
-    stage("pretrain")(folder / "labels", folder / "aligned/identity", folder / "start", folder / "m0", params)
+    stage("pretrain")(
+        folder / "labels", folder / "aligned/identity", folder / "start", folder / "m0", folder / "c0", params
+    )
     stage("train")(
-        0, folder / "labels", folder / "aligned", folder / "start", folder / "model", folder / "training/fold_0", params
+        0,
+        folder / "labels",
+        folder / "aligned",
+        folder / "start",
+        folder / "model",
+        folder / "training/fold_0",
+        folder / "c1",
+        params,
     )
     stage("evaluate")(
         0,
