@@ -29,6 +29,7 @@ SMALL = {
     "labels.num_folds": 2,
     "pairs.num_blocks": 2,
     "align.crop_px": 80,
+    "train.validation_fraction": 0.0,
     "pretrain.num_epochs": 0,
     "train.num_epochs": 1,
     "train.batch_size": 4,
