@@ -96,4 +96,4 @@ def test_two_processes_end_as_one_with_the_whole_batch(halves, name):
     whole = steps(name, slice(None))
     for half in halves[name]:
         for key, value in whole.items():
-            torch.testing.assert_close(half[key], value, rtol=1e-3, atol=1e-4, msg=f"{name}: {key}")
+            torch.testing.assert_close(half[key], value, rtol=5e-3, atol=1e-4, msg=f"{name}: {key}")
