@@ -99,17 +99,20 @@ def interleave_pairs(pairs: pd.DataFrame, *, num_blocks: int) -> pd.DataFrame:
     Raises:
         ProtocolError: there are too few pairs of a kind for the blocks.
     """
-    kinds = pairs.groupby("is_same_identity")["is_same_identity"]
-    place = (kinds.cumcount() + 0.5) / kinds.transform("size")
-    order = np.lexsort((~pairs["is_same_identity"].to_numpy(bool), place))
-    ordered = pairs.iloc[order].reset_index(drop=True)
-    cut = ordered.assign(fold=_blocks(len(ordered), num_blocks))
-    num_genuine = int(cut["is_same_identity"].sum())
-    if cut.groupby("fold")["is_same_identity"].nunique().eq(2).sum() < num_blocks:
+    is_genuine = pairs["is_same_identity"].to_numpy(bool)
+    num_genuine, num_impostor = int(is_genuine.sum()), int((~is_genuine).sum())
+    if min(num_genuine, num_impostor) < num_blocks:
         raise ProtocolError(
-            f"{num_genuine} genuine and {len(cut) - num_genuine} impostor pairs cannot be cut into {num_blocks} blocks "
+            f"{num_genuine} genuine and {num_impostor} impostor pairs cannot be cut into {num_blocks} blocks "
             "that each hold both. Take fewer blocks, or add pairs."
         )
+    kinds = pairs.groupby("is_same_identity")["is_same_identity"]
+    place = (kinds.cumcount() + 0.5) / kinds.transform("size")
+    fold = np.empty(len(pairs), dtype=int)
+    fold[is_genuine] = _blocks_from(0, num_genuine, num_blocks)
+    fold[~is_genuine] = _blocks_from(num_genuine % num_blocks, num_impostor, num_blocks)  # they even out the sizes
+    order = np.lexsort((~is_genuine, place, fold))
+    cut = pairs.assign(fold=fold).iloc[order].reset_index(drop=True)
     return cut
 
 
@@ -249,6 +252,12 @@ def _reason_to_leave_out(inputs: _Inputs, reference: _Reference, required: str) 
 def _blocks(num_pairs: int, num_blocks: int) -> np.ndarray:
     """Block of each pair, from 0: consecutive, of sizes that differ by at most one."""
     return np.arange(num_pairs) * num_blocks // max(num_pairs, 1)
+
+
+def _blocks_from(first: int, num_pairs: int, num_blocks: int) -> np.ndarray:
+    """Block of each pair, in rising order; those that get a pair more than others begin at `first`, and go round."""
+    places = (np.arange(num_blocks) - first) % num_blocks
+    return np.repeat(np.arange(num_blocks), num_pairs // num_blocks + (places < num_pairs % num_blocks))
 
 
 def _check_required(labels: pd.DataFrame, required_expressions: list[str]) -> None:

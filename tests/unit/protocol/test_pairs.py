@@ -319,7 +319,7 @@ def _blocked(num_genuine: int, num_impostor: int) -> pd.DataFrame:
 
 @given(st.integers(2, 12), st.integers(0, 40), st.integers(0, 40))
 def test_pairs_that_stand_by_kind_are_cut_into_blocks_of_both_kinds(num_blocks, more_genuine, more_impostor):
-    pairs = _blocked(2 * num_blocks + more_genuine, 2 * num_blocks + more_impostor)
+    pairs = _blocked(num_blocks + more_genuine, num_blocks + more_impostor)
     cut = interleave_pairs(pairs, num_blocks=num_blocks)
     sizes = cut["fold"].value_counts()
     assert sizes.max() - sizes.min() <= 1

@@ -90,10 +90,21 @@ def halves(tmp_path_factory) -> dict[str, list[dict[str, torch.Tensor]]]:
     return {name: [torch.load(folder / f"{name}_{rank}.pt") for rank in range(2)] for name in NAMES}
 
 
+@pytest.fixture
+def two_threads():
+    """As torch takes on two cores. One thread has other kernels for so small a batch, and their roundings tip a value at
+    a ReLU's bend: `upgrad masked` then gives 0.612 for 0.611, one process with the samples in another order 0.611."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("name", NAMES)
 def test_two_processes_end_as_one_with_the_whole_batch(halves, name):
     whole = steps(name, slice(None))
     for half in halves[name]:
         for key, value in whole.items():
-            torch.testing.assert_close(half[key], value, rtol=5e-3, atol=1e-4, msg=f"{name}: {key}")
+            torch.testing.assert_close(half[key], value, rtol=1e-4, atol=1e-5, msg=f"{name}: {key}")
