@@ -92,8 +92,8 @@ def halves(tmp_path_factory) -> dict[str, list[dict[str, torch.Tensor]]]:
 
 @pytest.fixture
 def two_threads():
-    """As torch takes on two cores. One thread has other kernels for so small a batch, and their roundings tip a value at
-    a ReLU's bend: `upgrad masked` then gives 0.612 for 0.611, one process with the samples in another order 0.611."""
+    """As torch takes on two cores. One thread has other kernels for so small a batch, and their roundings tip a value
+    at a ReLU's bend: `upgrad masked` then gives 0.612 for 0.611; with the samples in another order 0.611 again."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield

@@ -136,7 +136,8 @@ def test_a_photo_whose_expression_is_no_class_trains_identity_alone(train):
     table = labels().assign(expression="")
     trajectory = train(1, table).fitted.trajectory
     assert (trajectory["weight_expression"] == 0).all()
-    assert trajectory["weight_identity"].to_numpy() == pytest.approx(1)
+    one_rounding = 2.0**-23  # the softmax's own sum may be the number next to 1 in float32
+    assert trajectory["weight_identity"].to_numpy() == pytest.approx(1, rel=0, abs=one_rounding)
 
 
 def test_a_fold_that_leaves_one_subject_to_train_on_is_told(train):
