@@ -429,7 +429,8 @@ class EvaluateParams(Section):
 
 
 class ComputeParams(Section):
-    """What the stages run on. No stage depends on it: it must not change a result on the CPU."""
+    """What the stages run on. No stage depends on it: on a CPU it changes a result by rounding at most; but several
+    processes draw dropout each for itself."""
 
     accelerator: Literal["auto", "cpu", "cuda"]
     num_devices: PositiveInt = Field(description="processes of a training on a node, each with a device of its own")

@@ -56,13 +56,7 @@ class _Sum(torch.autograd.Function):
         return gradient
 
 
-class _SumBothWays(torch.autograd.Function):
-    @staticmethod
-    def forward(context, values: Tensor) -> Tensor:
-        values = values.clone()
-        dist.all_reduce(values)
-        return values
-
+class _SumBothWays(_Sum):
     @staticmethod
     def backward(context, gradient: Tensor) -> Tensor:
         gradient = gradient.clone()

@@ -263,3 +263,10 @@ def test_a_schedule_that_cannot_be_read_is_told(write_params, text, message):
 def test_a_margin_in_the_photo_may_be_wider_than_the_crop(write_params):
     params = load_params(write_params({"align.margin_px": 112, "align.crop_form": "margin_in_photo"}))
     assert params.align.margin_px == 112
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "train"])
+def test_a_batch_that_the_processes_cannot_share_is_an_error(write_params, stage):
+    changes = {"pretrain.batch_size": 16, "train.batch_size": 16, f"{stage}.batch_size": 15}
+    with pytest.raises(ParamsError, match=rf"{stage}\.batch_size must be a multiple of the processes \(4"):
+        load_params(write_params({**changes, "compute.num_devices": 2, "compute.num_nodes": 2}))

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,15 @@ from dwmtl.stage import whole_folder, write_json
 SCRIPT = """
 from pathlib import Path
 
-from dwmtl.errors import DataSetError
+from dwmtl.errors import DataSetError, InterruptedTrainingError
 from dwmtl.stage import run
 
 
 def main(mode: str, out: Path = Path("here")) -> None:
     if mode == "user":
         raise DataSetError("faces/: no such folder. Name another one.")
+    if mode == "stopped":
+        raise InterruptedTrainingError("stopped, and saved.")
     if mode == "bug":
         raise RuntimeError("our bug")
     print(mode, out)
@@ -26,9 +29,10 @@ run(main)
 """
 
 
-def _run(tmp_path: Path, *options: str) -> subprocess.CompletedProcess:
+def _run(tmp_path: Path, *options: str, more: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     (tmp_path / "script.py").write_text(SCRIPT)
-    return subprocess.run([sys.executable, str(tmp_path / "script.py"), *options], capture_output=True, text=True)
+    command = [sys.executable, str(tmp_path / "script.py"), *options]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | (more or {}))
 
 
 def _write_half(out: Path, error: type[BaseException]) -> None:
@@ -89,6 +93,14 @@ def test_users_error_is_one_message_and_exit_code_1(tmp_path):
     done = _run(tmp_path, "--mode", "user")
     assert done.returncode == 1
     assert done.stderr == "error: faces/: no such folder. Name another one.\n"
+
+
+def test_of_the_processes_of_a_stopped_training_the_first_alone_says_so_and_fails(tmp_path):
+    """Another one that failed would have the first killed before it has ended."""
+    first, other = (_run(tmp_path, "--mode", "stopped", more={"LOCAL_RANK": rank}) for rank in ("0", "1"))
+    assert (first.returncode, first.stderr) == (1, "error: stopped, and saved.\n")
+    assert (other.returncode, other.stderr) == (0, "")
+    assert _run(tmp_path, "--mode", "user", more={"LOCAL_RANK": "1"}).returncode == 1
 
 
 def test_our_bug_keeps_its_traceback(tmp_path):

@@ -57,3 +57,12 @@ def test_erasing_sets_a_rectangle_to_grey():
 def test_geometry_moves_pixels(change):
     amount = 20.0 if change == "max_rotation_deg" else 0.2
     assert (augment(**{change: amount}) - CROPS.float()).abs().mean() > 5
+
+
+def test_a_part_of_a_batch_is_changed_as_in_the_whole():
+    """However the processes of a training share the batch."""
+    changes = Augmentation(**{name: 0.5 for name in NOTHING})
+    whole = changes(CROPS, torch.Generator().manual_seed(3))
+    for part in (slice(0, 2), slice(2, 6)):
+        own = changes(CROPS[part], torch.Generator().manual_seed(3), of=len(CROPS), part=part)
+        torch.testing.assert_close(own, whole[part])

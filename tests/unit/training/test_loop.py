@@ -9,7 +9,7 @@ from PIL import Image
 
 from dwmtl.compute import make_fabric
 from dwmtl.datasets.crops import read_crop
-from dwmtl.errors import NonFiniteLossError
+from dwmtl.errors import NonFiniteLossError, ProtocolError
 from dwmtl.params import HiddenHeadParams, OptimizerParams, load_params
 from dwmtl.training.crops import CropDataset, ShuffledBatches
 from dwmtl.training.loop import WeightingOptimizer, _warn_if_stuck, fit
@@ -361,3 +361,9 @@ def test_every_kind_of_rule_goes_on_as_if_nothing_had_been(tmp_path, train, new_
     assert fitted.trajectory.equals(expected.trajectory)
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
     torch.testing.assert_close(fitted.averaged.state_dict(), expected.averaged.state_dict(), rtol=0, atol=0)
+
+
+def test_fewer_crops_than_processes_are_told():
+    nothing = CropDataset([], {"identity": np.zeros(0)})
+    with pytest.raises(ProtocolError, match="0 crops to train on, and 1 processes"):
+        ShuffledBatches(nothing, batch_size=4, seed=0, num_workers=0, pin_memory=False)

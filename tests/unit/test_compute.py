@@ -1,0 +1,38 @@
+import pytest
+
+from dwmtl.compute import launch, make_fabric
+from dwmtl.errors import ParamsError
+from dwmtl.params import load_params
+
+
+@pytest.fixture
+def compute():
+    return load_params().compute.model_copy(update={"accelerator": "cpu"})
+
+
+@pytest.fixture(autouse=True)
+def _nobody_started_it(monkeypatch):
+    for name in ("WORLD_SIZE", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_one_process_on_the_cpu_is_the_first_and_the_whole(compute):
+    fabric = launch(compute, precision="auto")
+    assert (fabric.world_size, fabric.is_global_zero, fabric.device.type) == (1, True, "cpu")
+
+
+@pytest.mark.parametrize(("started", "num_devices"), [("2", 1), ("2", 4), ("1", 2)])
+def test_as_many_processes_as_the_params_say_must_have_been_started(compute, monkeypatch, started, num_devices):
+    """Else each would take itself for the only one, and write the same files."""
+    monkeypatch.setenv("WORLD_SIZE", started)
+    with pytest.raises(ParamsError, match=rf"{started} processes were started, .* is {num_devices}\. Make them equal"):
+        launch(compute.model_copy(update={"num_devices": num_devices}), precision="32-true")
+
+
+def test_nodes_that_nobody_started_are_told_at_once(compute):
+    with pytest.raises(ParamsError, match=r"num_nodes is 2, and nobody started the other nodes\. Start .* torchrun"):
+        launch(compute.model_copy(update={"num_nodes": 2}), precision="32-true")
+
+
+def test_precision_auto_is_float32_on_a_cpu():
+    assert make_fabric("cpu", precision="auto")._precision.precision == "32-true"
