@@ -62,11 +62,11 @@ def suppress_contained(boxes: np.ndarray, scores: np.ndarray, *, overlap: float)
     order = np.argsort(scores)[::-1]
     low, high = boxes[order, :2], boxes[order, 2:]
     area = np.prod(high - low + 1, axis=1)
-    sides = np.minimum(high[:, None], high) - np.maximum(low[:, None], low) + 1  # (N, N, 2)
-    inside = np.prod(np.maximum(sides, 0), axis=2) / np.minimum(area[:, None], area)
-    beaten = np.triu(inside > overlap, 1)  # [i, j]: i is surer than j and covers it
     stays = np.ones(len(order), bool)
-    for i in range(len(order)):
+    for i in range(len(order)):  # a row at a time: a table of all pairs would grow with the square of the boxes
         if stays[i]:
-            stays &= ~beaten[i]
+            less_sure = slice(i + 1, None)
+            sides = np.minimum(high[i], high[less_sure]) - np.maximum(low[i], low[less_sure]) + 1
+            inside = np.prod(np.maximum(sides, 0), axis=1) / np.minimum(area[i], area[less_sure])
+            stays[less_sure] &= inside <= overlap
     return order[stays]
