@@ -202,7 +202,6 @@ class _Loop:
             epoch=epoch,
         )
         set_learning_rate(step.optimizer, learning_rate)
-        step.check = _finite_check(self.network.tasks)
         generator = _seed_step(self.params.seed, number)
         crops = self.augment(
             crops.to(device, non_blocking=True), generator, of=self.batches.batch_size, part=self.batches.part
@@ -312,6 +311,7 @@ def _make_step(
         weighting_optimizer=own,
         clip_grad_norm=params.clip_grad_norm,
         autocast=fabric.autocast,
+        check=_finite_check(network.tasks),
     )
 
 
