@@ -42,8 +42,11 @@ def test_every_key_of_the_params_that_a_page_names_exists(page):
 
 RUN = {
     "demo.md": "unit/demo/test_demo_md.py",
+    "evaluation.md": "unit/cli/test_pages.py",
     "experiments.md": "pipeline/test_pipeline.py",
     "first_run.md": "pipeline/test_pipeline.py",
+    "packs.md": "unit/cli/test_pages.py",
+    "score_pairs.md": "unit/cli/test_pages.py",
     "use_the_model.md": "unit/inference/test_use_the_model_page.py",
 }
 """Pages whose every command a test runs as it stands; of the others each line is read by what it calls."""

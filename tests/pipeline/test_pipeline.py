@@ -11,11 +11,14 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,7 +52,20 @@ def environment() -> dict[str, str]:
 def commands(page: str) -> list[str]:
     """The lines of a page's blocks of bash."""
     blocks = re.findall(r"```bash\n(.*?)```", (REPOSITORY / "docs" / page).read_text(), flags=re.DOTALL)
-    return "".join(blocks).splitlines()
+    return "".join(blocks).replace("\\\n", " ").splitlines()
+
+
+def wait_for(address: str, server: subprocess.Popen) -> None:
+    """Until a server answers, with whatever status."""
+    for _ in range(600):
+        assert server.poll() is None, server.args
+        try:
+            return urllib.request.urlopen(address).close()
+        except urllib.error.HTTPError as answer:
+            return answer.close()
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"{server.args} never answered")
 
 
 def recipe(verb: str) -> str:
@@ -109,20 +125,22 @@ class Project:
         return self.run(*command, codes=(0, 3) if "# exit code 0 or 3" in line else (0,))
 
     def serve(self, command: list[str]) -> str:
-        """Run a server on a free port until it has answered."""
+        """The first page of a server."""
+        with self.served(command) as address, urllib.request.urlopen(address) as response:
+            return response.read().decode()
+
+    @contextlib.contextmanager
+    def served(self, command: list[str]) -> Iterator[str]:
+        """Run a server on a free port; its address, once it answers."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         command = [*command, "--port", port]  # of an option given twice the last holds
         with subprocess.Popen(command, cwd=self.folder, env=environment(), start_new_session=True) as server:
             try:
-                for _ in range(600):
-                    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}") as response:
-                        return response.read().decode()
-                    assert server.poll() is None, command
-                    time.sleep(0.2)
+                wait_for(f"http://127.0.0.1:{port}", server)
+                yield f"http://127.0.0.1:{port}"
             finally:
                 os.killpg(server.pid, signal.SIGTERM)
-        pytest.fail(f"{command} never answered")
 
     def set_folds(self, folds: list[int]) -> None:
         path = self.folder / "params.yaml"
@@ -216,3 +234,64 @@ def test_every_command_of_the_page_on_experiments_works(project):
     assert yaml.safe_load((project.folder / "params.yaml").read_text())["train"]["weighting"]["name"] == "equal"
     project.follow(remove)
     assert "uncertainty" not in project.run("dvc", "exp", "list")
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_on_mlflow_works_and_its_server_answers_as_its_code_says(
+    project, monkeypatch, capsys
+):
+    _, *comparing, serve, resend = commands("mlflow.md")  # `make ui` is of the first run's page too
+    compared = [project.follow(line) for line in comparing]
+    assert "uncertainty" in compared[0]
+    assert json.loads(compared[1])[0]["name"] == "equal"
+    shutil.copy(
+        project.folder / "data/raw/rendered/oulu_casia/VL/Strong/P001/Happiness/003.jpeg",
+        project.folder / "ann_happy.jpg",
+    )
+    load, post = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/mlflow.md").read_text(), flags=re.DOTALL)
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder}/mlflow.db")
+    exec(load, {})
+    (expression,) = capsys.readouterr().out.split()
+    monkeypatch.setenv("PATH", environment()["PATH"])
+    with project.served(shlex.split(serve)) as address:
+        exec(post.replace("http://127.0.0.1:5001", address), {})
+    assert expression in capsys.readouterr().out
+    assert project.follow(resend).strip() == ""
+
+
+@pytest.mark.slow
+def test_a_training_of_several_processes_is_started_by_the_line_of_the_page_and_taken_over(project):
+    start, take_over = commands("training.md")
+    for theirs, ours in (
+        ("--nnodes 2 --nproc-per-node 4", "--nnodes 1 --nproc-per-node 2"),
+        ("first-node:29500", "localhost:0"),
+    ):
+        assert theirs in start
+        start = start.replace(theirs, ours)
+    values = yaml.safe_load((project.folder / "params.yaml").read_text())
+    values["compute"]["num_devices"] = 2
+    (project.folder / "params.yaml").write_text(yaml.safe_dump(values))
+    project.follow(start)
+    project.follow(take_over)
+    assert "train@0" not in project.run("dvc", "status")
+
+
+@pytest.mark.slow
+def test_a_training_starts_from_a_checkpoint_by_the_lines_of_the_page(project):
+    from facenet_pytorch import InceptionResnetV1
+
+    torch.save(InceptionResnetV1(classify=True, num_classes=3).state_dict(), project.folder / "weights.pt")
+    (take,) = [line for line in commands("starting_points.md") if "weights.pt" in line]
+    project.follow(take)
+    project.follow(commands("starting_points.md")[-1])
+    card = json.loads((project.folder / "data/models/fold_0/model.json").read_text())
+    assert card["network"]["trunk"] == "inception_resnet_v1"
+
+
+@pytest.mark.slow
+def test_outputs_go_to_a_remote_by_the_lines_of_the_page_on_scaling(project, tmp_path):
+    name, push = commands("scaling.md")
+    project.follow(name.replace("s3://bucket/dwmtl", str(tmp_path / "store")))
+    project.follow(push)
+    assert list((tmp_path / "store").rglob("*.dir"))

@@ -1,0 +1,160 @@
+"""The pages on commands and files are true: what they call is run where the files that they name lie."""
+
+import base64
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dwmtl.cli import main
+from dwmtl.datasets.packs.bin_pack import write_bin_pack
+from dwmtl.datasets.packs.record_io import write_record_pack
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PEOPLE = {"P001": "Ann_A", "P002": "Bob_B"}
+PAIRS = [("Ann_A", 1, "Ann_A", 2), ("Ann_A", 1, "Bob_B", 1), ("Bob_B", 2, "Bob_B", 3), ("Ann_A", 3, "Bob_B", 3)]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (REPOSITORY / "docs" / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str, program: str = "dwmtl") -> list[str]:
+    """The page's lines of bash that call a program."""
+    lines = "".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.startswith(program)]
+
+
+def pictures(known) -> dict[str, bytes]:
+    """Photos by names such as `Ann_A_0001`."""
+    return {
+        f"{name}_{number:04d}": known.photo(expression, person).read_bytes()
+        for person, name in PEOPLE.items()
+        for number, expression in enumerate(("neutral", "happiness", "surprise"), start=1)
+    }
+
+
+def for_evaluation(known, folder: Path) -> None:
+    """A model, LFW's layout with two blocks of pairs, and a pack of ten."""
+    shutil.copytree(known.model, folder / "data/models/fold_0")
+    named = pictures(known)
+    for name, picture in named.items():
+        path = folder / "lfw_aligned" / name[:-5] / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture)
+    lines = [f"{a}\t{i}\t{j}" if a == b else f"{a}\t{i}\t{b}\t{j}" for a, i, b, j in PAIRS]
+    (folder / "pairs.txt").write_text("\n".join(["2\t1", *lines]) + "\n")
+    two = [named[f"{name}_{number:04d}"] for a, i, b, j in PAIRS[:2] for name, number in ((a, i), (b, j))]
+    write_bin_pack(folder / "lfw.bin", 10 * two, 10 * [True, False])
+
+
+def for_score_pairs(known, folder: Path) -> None:
+    """Embeddings of those photos that somebody else made."""
+    for_evaluation(known, folder)
+    names = list(pictures(known))
+    np.savez(folder / "E.npz", names=names, embeddings=np.random.default_rng(0).normal(size=(len(names), 8)))
+
+
+def for_starting_points(known, folder: Path) -> None:
+    """Random weights of facenet-pytorch's network, and the same as those that it downloads."""
+    from facenet_pytorch import InceptionResnetV1
+
+    torch.manual_seed(0)
+    torch.save(InceptionResnetV1(classify=True, num_classes=3).state_dict(), folder / "weights.pt")
+    (folder / "checkpoints").mkdir()
+    shutil.copy(folder / "weights.pt", folder / "checkpoints/20180402-114759-vggface2.pt")
+
+
+def for_folds(known, folder: Path) -> None:
+    """The run's own split, and another."""
+    (folder / "data/labels").mkdir(parents=True)
+    for path in ("data/labels/folds.csv", "their_folds.csv"):
+        (folder / path).write_text("subject,fold\nP001,0\nP002,1\n")
+
+
+COMMANDS = [
+    *((for_evaluation, line) for line in commands("evaluation.md")),
+    *((for_score_pairs, line) for line in commands("score_pairs.md")),
+    *((for_starting_points, line) for line in commands("starting_points.md")),
+    *((for_folds, line) for line in commands("your_data.md")),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("prepare", "line"), COMMANDS, ids=lambda value: value[:60] if isinstance(value, str) else "")
+def test_a_command_of_a_page_runs(prepare: Callable, line: str, known, tmp_path, monkeypatch, request):
+    prepare(known, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    _, *arguments = shlex.split(line, comments=True)
+    if checkpoint := re.search(r"path/to/(\S+)", line):
+        place_checkpoint(request.getfixturevalue("testdata"), tmp_path / checkpoint[0])
+    monkeypatch.setattr(sys, "argv", ["dwmtl", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code or 0) == 0, line
+    for option, value in pairwise(arguments):
+        assert option != "--out" or (tmp_path / value).exists()
+
+
+def place_checkpoint(testdata: Path, path: Path) -> None:
+    """The authors' form of checkpoint, small or large, under the name that the page gives it."""
+    pytest.importorskip("tensorflow")
+    path.parent.mkdir(parents=True)
+    for file in (testdata / "golden").glob("facelivenet.ckpt.*"):
+        shutil.copyfile(file, path.parent / file.name.replace("facelivenet.ckpt", path.name))
+
+
+def test_the_table_of_fer2013_is_extracted_by_the_line_of_the_page(tmp_path, monkeypatch, capsys):
+    (line,) = commands("your_data.md", "python -c")
+    faces = [f"{emotion},{' '.join(['128'] * 48 * 48)},Training" for emotion in (0, 3)]
+    (tmp_path / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *faces]) + "\n")
+    monkeypatch.chdir(tmp_path)
+    exec(shlex.split(line)[2], {})
+    assert capsys.readouterr().out == "2 faces\n"
+    assert len(list((tmp_path / "fer2013").rglob("*.png"))) == 2
+
+
+def test_the_authors_pairs_are_cut_into_blocks_by_the_code_of_the_page(tmp_path, monkeypatch):
+    (block,) = [block for block in blocks("your_data.md", "python") if "parse_pairs" in block]
+    header = (
+        "No. Input_img Ref_img IdentityIssame Expression_actual Expression_require Expression_ref ExpressionIsrequire"
+    )
+    kinds = [(number % 2 == 0, number % 4 < 2) for number in range(40)]
+    folder = "/their/Oulu-Casia"
+    lines = [
+        f"{number}  {folder}/P001/Anger/{number}.jpeg  {folder}/P00{1 if same else 2}/Anger/0.jpeg  {same}  0  "
+        f"{0 if shown else 3}  -1  {shown}"
+        for number, (same, shown) in enumerate(kinds)
+    ]
+    (tmp_path / "pairs.txt").write_text("\n".join([header, *lines]) + "\n")
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
+    ours = (tmp_path / "ours.txt").read_text().splitlines()
+    assert len(ours) == 41
+    assert ours[1].split()[1:3] == ["expression/VL/Strong/P001/Anger/0.jpeg", "expression/VL/Strong/P001/Anger/0.jpeg"]
+
+
+def test_the_blocks_of_the_page_on_packs_run(known, tmp_path, monkeypatch):
+    ann, other, bob = [known.photo("neutral").read_bytes(), *(known.photo("happiness", p).read_bytes() for p in PEOPLE)]
+    write_record_pack(tmp_path / "pack", [(0, ann), (1, bob)], height_px=112, width_px=112)
+    for_evaluation(known, tmp_path)
+    columns = [b"m.015t56", b"56", b"url", b"url", b"FaceId-0", b"rectangle", base64.b64encode(ann)]
+    (tmp_path / "FaceImageCroppedWithAlignment.tsv").write_bytes(b"\t".join(columns) + b"\n")
+    (tmp_path / "clean_list.txt").write_text("m.015t56/56-FaceId-0.jpg 12\n")
+    monkeypatch.chdir(tmp_path)
+    pack = {"folder": Path("pack"), "new_folder": Path("new")}
+    pictures = {"jpeg_a": ann, "jpeg_b": other, "jpeg_c": bob, "pictures": [ann, other], "is_same": [True]}
+    for block in blocks("packs.md", "python"):
+        exec(block, pack | pictures)
+    extracted = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg")}
+    assert {"webface/0000001/000000002.jpg", "celeb/12/m.015t56-56-FaceId-0.jpg"} <= extracted
+    assert "lfw_pack/lfw/000/000000_a.jpg" in extracted
