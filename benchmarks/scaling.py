@@ -28,7 +28,7 @@ STAGES = [
     "pairs --labels data/labels --verification data/index/verification --out data/pairs",
     "pretrain --labels data/labels --aligned data/aligned/identity --model data/models/pretrain "
     "--metrics metrics/training/pretrain --checkpoints .dwmtl/pretrain",
-    "train --fold 0 --labels data/labels --aligned data/aligned --start data/models/pretrain "
+    "train --fold 0 --labels data/labels --aligned data/aligned --start-from data/models/pretrain "
     "--model data/models/fold_0 --metrics metrics/training/fold_0 --checkpoints .dwmtl/fold_0",
     *(
         f"data_card --set {name} --index data/index/{name}/{name} --facts data/facts/{name}/{name} "

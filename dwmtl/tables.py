@@ -31,7 +31,7 @@ LANDMARKS = tuple(
 )
 
 CROPS = ("photo", "crop", "status", "num_faces", "chosen_by", "confidence", *BOX, *LANDMARKS)
-"""A row a photo that was to be aligned, in the manifest's order.
+"""A row a photo that was to be aligned, in the manifest's order; or a row a face (`dwmtl align --all-faces`).
 
 photo: as in the manifest · crop: the aligned crop's path below the stage's folder, empty where there is none ·
 status: one of STATUSES · num_faces: faces found · chosen_by: the rule that chose the face · confidence: the

@@ -75,6 +75,7 @@ def align(
     work_dir: Path,
     device: torch.device,
     num_workers: int = 0,
+    all_faces: bool = False,
 ) -> Aligned:
     """Find the face of every photo that the protocol uses, and write its crop.
 
@@ -88,6 +89,7 @@ def align(
         work_dir: of this output alone: an interrupted run leaves there what the next one need not repeat.
         device: a CPU, or `cuda`: every GPU there is.
         num_workers: processes on the CPU; 0 and 1: this one.
+        all_faces: a crop and a row a face, in the detector's order, in place of the face that `params.select` takes.
     Raises:
         DataSetError: a path of the manifest that leaves the set's folder.
     """
@@ -98,10 +100,10 @@ def align(
         photos,
         work_dir,
         photos_a_shard=params.crops_a_shard or _PHOTOS_A_SHARD,
-        settings=[params.model_dump(), source.adapter, source.is_aligned, device.type, torch.__version__],
+        settings=[params.model_dump(), source.adapter, source.is_aligned, all_faces, device.type, torch.__version__],
         stamp=stamps(source.photos_dir),
     )
-    _finish(shards, source, params, device, num_workers)
+    _finish(shards, Job(source, params, all_faces), device, num_workers)
     crops = [_put(shard, crops_dir, is_archive=params.crops_a_shard is not None) for shard in shards]
     table = pd.concat(crops, ignore_index=True) if crops else _table([])
     failed = table[table["status"] != "aligned"]
@@ -114,7 +116,16 @@ def _require_inside(photos_dir: Path, photo: str) -> None:
         raise DataSetError(f"the manifest's photo {photo!r} lies outside the set's folder {photos_dir}.")
 
 
-def _finish(shards: list[Shard], source: Source, params: AlignParams, device: torch.device, num_workers: int) -> None:
+@dataclass(frozen=True)
+class Job:
+    """What is done with every shard: `align`'s arguments of these names."""
+
+    source: Source
+    params: AlignParams
+    all_faces: bool = False
+
+
+def _finish(shards: list[Shard], job: Job, device: torch.device, num_workers: int) -> None:
     """Make the shards that are not finished, in this process or in several."""
     waiting = [shard for shard in shards if not shard.is_finished]
     if len(waiting) < len(shards):
@@ -124,7 +135,7 @@ def _finish(shards: list[Shard], source: Source, params: AlignParams, device: to
     with tqdm(total=sum(num_photos), desc="align", unit="photo", disable=None) as progress:
         progress.update(sum(num_photos) - sum(len(shard.photos) for shard in waiting))
         done = _in_processes if len(devices) > 1 else _in_this_process
-        for shard in done(waiting, source, params, devices):
+        for shard in done(waiting, job, devices):
             progress.update(len(shard.photos))
 
 
@@ -135,12 +146,10 @@ def _devices(device: torch.device, num_workers: int) -> list[torch.device]:
     return [torch.device(device.type, index) for index in range(torch.cuda.device_count())]
 
 
-def _in_this_process(
-    shards: list[Shard], source: Source, params: AlignParams, devices: list[torch.device]
-) -> Iterator[Shard]:
+def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device]) -> Iterator[Shard]:
     if not shards:
         return
-    aligner = Aligner(source, params, devices[0])
+    aligner = Aligner(job, devices[0])
     for shard in shards:
         aligner.make(shard)
         yield shard
@@ -150,17 +159,13 @@ _aligner: Callable[[], "Aligner"]
 """A worker process' own, made at its first shard: what is wrong with the set is then told as in one process."""
 
 
-def _in_processes(
-    shards: list[Shard], source: Source, params: AlignParams, devices: list[torch.device]
-) -> Iterator[Shard]:
+def _in_processes(shards: list[Shard], job: Job, devices: list[torch.device]) -> Iterator[Shard]:
     """Shards as they get finished. A few wait in the queue; the processes end with this one, however it ends."""
     context = multiprocessing.get_context("spawn")
     handed_out = context.Queue()
     for device in devices:
         handed_out.put(device)
-    with ProcessPoolExecutor(
-        len(devices), mp_context=context, initializer=_start, initargs=(source, params, handed_out)
-    ) as pool:
+    with ProcessPoolExecutor(len(devices), mp_context=context, initializer=_start, initargs=(job, handed_out)) as pool:
         left, running = iter(shards), set()
         while True:
             running |= {pool.submit(_make, shard) for shard in itertools.islice(left, 2 * len(devices) - len(running))}
@@ -171,13 +176,13 @@ def _in_processes(
                 yield future.result()
 
 
-def _start(source: Source, params: AlignParams, devices: multiprocessing.Queue) -> None:
+def _start(job: Job, devices: multiprocessing.Queue) -> None:
     """Make a worker process ready."""
     global _aligner
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)  # the processes are the parallelism; their threads would only wait for one another
     device = devices.get()
-    _aligner = functools.cache(lambda: Aligner(source, params, device))
+    _aligner = functools.cache(lambda: Aligner(job, device))
 
 
 def _end_with_parent() -> None:
@@ -194,14 +199,13 @@ class Aligner:
     """Makes shards: finds the faces of photos, crops them and keeps a row each.
 
     Args:
-        source: where the photos are.
-        params: how.
+        job: where the photos are, and how they are cropped.
         device: of the detector.
     """
 
-    def __init__(self, source: Source, params: AlignParams, device: torch.device):
-        self._params = params
-        self._folder = source.photos_dir
+    def __init__(self, job: Job, device: torch.device):
+        source, params = job.source, job.params
+        self._job = job
         self._read = open_photos(source.adapter, source.photos_dir)
         self._num_threads = _NUM_THREADS if device.type == "cpu" else min(8, os.cpu_count() or 1)
         self._detector = None
@@ -223,7 +227,7 @@ class Aligner:
                     found = self._detect([photo for _, photo in batch if isinstance(photo, np.ndarray)])
                     rows += self._written(encoding, archive)  # the batch before, encoded meanwhile
                     encoding = [
-                        pool.submit(_crop, name, photo, next(found), self._params)
+                        pool.submit(_cropped, name, photo, next(found), self._job)
                         if isinstance(photo, np.ndarray)
                         else pool.submit(_unreadable, name, photo)
                         for name, photo in batch
@@ -237,9 +241,10 @@ class Aligner:
     def _written(self, encoding: list[Future], archive: CropArchive) -> list[dict[str, object]]:
         """The rows of encoded crops, which are written in their order."""
         rows = []
-        for row, picture in (future.result() for future in encoding):
-            place = archive.write(row["photo"], picture) if picture else ""
-            rows.append(row | {"crop": place})
+        for photo in encoding:
+            for number, (row, picture) in enumerate(photo.result()):
+                face = number if self._job.all_faces else None
+                rows.append(row | {"crop": archive.write(row["photo"], picture, face=face) if picture else ""})
         return rows
 
     def _batches(
@@ -248,10 +253,11 @@ class Aligner:
         """Names with their photos, or with what is wrong with them, in batches; large photos in smaller ones."""
         batch: list[tuple[str, np.ndarray | str]] = []
         num_pixels = 0
-        for name, photo in _ahead(self._decode, names, pool, self._params.batch_size):
+        batch_size = self._job.params.batch_size
+        for name, photo in _ahead(self._decode, names, pool, batch_size):
             batch.append((name, photo))
             num_pixels += _num_pixels(photo)
-            if len(batch) == self._params.batch_size or num_pixels > _MAX_WAITING_PIXELS:
+            if len(batch) == batch_size or num_pixels > _MAX_WAITING_PIXELS:
                 yield batch
                 batch, num_pixels = [], 0
         if batch:
@@ -262,7 +268,7 @@ class Aligner:
         try:
             return self._read(name)
         except UnreadablePhotoError as error:
-            folder = self._folder
+            folder = self._job.source.photos_dir
             return str(error).removeprefix(f"{folder / name}: ").removeprefix(f"{folder}, {name}: ")
 
 
@@ -290,38 +296,52 @@ def _num_pixels(photo: np.ndarray | str) -> int:
     return photo.shape[0] * photo.shape[1] if isinstance(photo, np.ndarray) else 0
 
 
-def _unreadable(name: str, reason: str) -> tuple[dict[str, object], None]:
-    return {"photo": name, "status": "unreadable", "num_faces": 0, "chosen_by": "", "reason": reason}, None
+Cropped = tuple[dict[str, object], bytes | None]
+"""A row of `tables.CROPS`, but for the place of the crop, and the crop as PNG."""
 
 
-def _crop(
-    name: str, photo: np.ndarray, found: Detections | None, params: AlignParams
-) -> tuple[dict[str, object], bytes]:
-    """One photo's row and crop, encoded. `found` is None for a photo that is a crop already."""
-    size = photo.shape[:2]
+def _unreadable(name: str, reason: str) -> list[Cropped]:
+    return [({"photo": name, "status": "unreadable", "num_faces": 0, "chosen_by": "", "reason": reason}, None)]
+
+
+def _cropped(name: str, photo: np.ndarray, found: Detections | None, job: Job) -> list[Cropped]:
+    """One photo's crop, or one of each of its faces. `found` is None for a photo that is a crop already."""
+    size, params = photo.shape[:2], job.params
     row: dict[str, object] = {"photo": name, "num_faces": 1 if found is None else len(found)}
     if found is None:
         row |= {"status": "aligned", "chosen_by": "declared"}
         crop = geometry.cut(photo, (0, 0, size[1], size[0]), crop_px=params.crop_px)
-    elif len(found):
-        face = geometry.choose_face(found, size, select=params.select)
-        row |= {"status": "aligned", "chosen_by": params.select if len(found) > 1 else "only_face"}
-        row["confidence"] = round(float(found.confidences[face]), 4)
-        row |= dict(zip(BOX, found.boxes[face].astype(float).round(2).tolist(), strict=True))
-        row |= dict(zip(LANDMARKS, found.landmarks[face].ravel().astype(float).round(2).tolist(), strict=True))
-        crop = geometry.face_crop(
-            photo,
-            found.boxes[face],
-            found.landmarks[face],
-            form=params.crop_form,
-            crop_px=params.crop_px,
-            margin_px=params.margin_px,
-        )
-    else:
+        return [(row, geometry.encoded(crop))]
+    if not len(found):
         row |= {"status": "fallback", "chosen_by": "photo_center"}
         row["reason"] = "no face found; the photo's centre is cropped"
         crop = geometry.cut(photo, geometry.center_box(size), crop_px=params.crop_px)
-    return row, geometry.encoded(crop)
+        return [(row, geometry.encoded(crop))]
+    row |= {"status": "aligned", "chosen_by": "only_face"}
+    if job.all_faces:
+        row["chosen_by"] = "all_faces"
+        return [_face(row, photo, found, face, params) for face in range(len(found))]
+    if len(found) > 1:
+        row["chosen_by"] = params.select
+    return [_face(row, photo, found, geometry.choose_face(found, size, select=params.select), params)]
+
+
+def _face(row: dict[str, object], photo: np.ndarray, found: Detections, face: int, params: AlignParams) -> Cropped:
+    """The photo's row with a face's confidence and places, and the face's crop."""
+    places = {
+        "confidence": round(float(found.confidences[face]), 4),
+        **dict(zip(BOX, found.boxes[face].astype(float).round(2).tolist(), strict=True)),
+        **dict(zip(LANDMARKS, found.landmarks[face].ravel().astype(float).round(2).tolist(), strict=True)),
+    }
+    crop = geometry.face_crop(
+        photo,
+        found.boxes[face],
+        found.landmarks[face],
+        form=params.crop_form,
+        crop_px=params.crop_px,
+        margin_px=params.margin_px,
+    )
+    return row | places, geometry.encoded(crop)
 
 
 def _put(shard: Shard, crops_dir: Path, *, is_archive: bool) -> pd.DataFrame:

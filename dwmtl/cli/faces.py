@@ -147,6 +147,10 @@ def align(
         Path | None, typer.Option(help="crop as this model's training did, in place of `align` of the params")
     ] = None,
     params: Annotated[Path, typer.Option(help="the file whose section `align` says how")] = Path("params.yaml"),
+    all_faces: Annotated[
+        bool,
+        typer.Option("--all-faces", help="crop every face of a photo, in place of the one that `align.select` takes"),
+    ] = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Find the face of every photo in a folder and write its crop, as the pipeline does.
@@ -163,7 +167,7 @@ def align(
     from dwmtl.inference.device import device_of
 
     torch.set_num_threads(1)  # as the stage: MTCNN on the CPU is thousands of tiny calls
-    counts = align_folder(source, out, params=params, model=model, device=device_of(device))
+    counts = align_folder(source, out, params=params, model=model, all_faces=all_faces, device=device_of(device))
     print(f"{out}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
     if counts["unreadable"]:
         raise DwmtlError(f"{counts['unreadable']} photos cannot be read; {out / 'failures.csv'} lists them.")

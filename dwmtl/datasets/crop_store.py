@@ -22,9 +22,9 @@ class CropArchive:
     def __init__(self, path: Path):
         self._archive = ZipFile(path, "w")
 
-    def write(self, photo: str, picture: bytes) -> str:
-        """Write the crop of a photo; its place in the archive, or as a file of its own."""
-        name = f"photos/{photo}.png"
+    def write(self, photo: str, picture: bytes, *, face: int | None = None) -> str:
+        """Write the crop of a photo, or of one of its faces; its place in the archive, or as a file of its own."""
+        name = f"photos/{photo}.png" if face is None else f"photos/{photo}.{face}.png"
         self._archive.writestr(ZipInfo(name), picture, ZIP_STORED)  # ZipInfo's date is always the same
         return name
 

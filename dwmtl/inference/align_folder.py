@@ -14,15 +14,18 @@ from dwmtl.stage import whole_folder
 from dwmtl.tables import CROPS, FAILURES, STATUSES, write_table
 
 
-def align_folder(source: Path, out: Path, *, params: Path, model: Path | None, device: torch.device) -> dict[str, int]:
+def align_folder(
+    source: Path, out: Path, *, params: Path, model: Path | None, device: torch.device, all_faces: bool = False
+) -> dict[str, int]:
     """Write a crop a photo, `crops.csv` and `failures.csv` into `out`, whole or not at all.
 
     Args:
         source: its pictures, in folders of any depth, by their endings.
         params: a `params.yaml`; its section `align` holds.
         model: a model's folder whose card says how the faces are found and cropped, in place of the params.
+        all_faces: a crop a face, `photos/a.jpg.0.png`, `photos/a.jpg.1.png`, ..., and a row of crops.csv for each.
     Returns:
-        How many photos have each of `tables.STATUSES`.
+        How many crops have each of `tables.STATUSES`; an unreadable photo, which has none, counts as one.
     Raises:
         DataSetError: no such folder, or no picture in it.
         ParamsError: the params are missing or wrong. ModelFileError: no model.
@@ -36,7 +39,15 @@ def align_folder(source: Path, out: Path, *, params: Path, model: Path | None, d
     table = manifest({"photo": photos, "subject": [""] * len(photos)})
     work_dir = out.with_name(f".{out.name}.unfinished")  # a killed run goes on from there
     with whole_folder(out) as folder:
-        aligned = align(table, Source("folders", source), folder, values, work_dir=work_dir, device=device)
+        aligned = align(
+            table,
+            Source("folders", source),
+            folder,
+            values,
+            work_dir=work_dir,
+            device=device,
+            all_faces=all_faces,
+        )
         write_table(aligned.crops, folder / "crops.csv", CROPS)
         write_table(aligned.failures, folder / "failures.csv", FAILURES)
     shutil.rmtree(work_dir)

@@ -85,7 +85,7 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        for name in ("dvc.yaml", "dwmtl", "stages", "data/.gitignore", "metrics/.gitignore"):
+        for name in (".gitignore", "dvc.yaml", "dwmtl", "stages", "data/.gitignore", "metrics/.gitignore"):
             source, target = REPOSITORY / name, folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if source.is_dir() else shutil.copy

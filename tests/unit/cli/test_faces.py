@@ -169,6 +169,17 @@ def test_align_writes_crops_and_their_table(dwmtl, known, tmp_path, write_params
     assert "crops: it is there already, and not empty" in err
 
 
+def test_align_crops_all_faces(dwmtl, known, tmp_path, write_params):
+    source = tmp_path / "photos"
+    source.mkdir()
+    shutil.copy(known.photo("neutral"), source / "a.jpg")
+    code, out, _ = dwmtl(
+        "align", source, tmp_path / "crops", "--params", write_params(), "--device", "cpu", "--all-faces"
+    )
+    assert (code, out) == (0, f"{tmp_path / 'crops'}: 1 aligned, 0 fallback, 0 unreadable\n")
+    assert (tmp_path / "crops/photos/a.jpg.0.png").exists()
+
+
 def test_align_tells_of_photos_that_cannot_be_read(dwmtl, known, tmp_path, write_params):
     source = tmp_path / "photos"
     source.mkdir()

@@ -30,6 +30,34 @@ def test_a_model_says_how_its_crops_are_cut(known, model, tmp_path, write_params
     np.testing.assert_array_equal(crop, face.crop)
 
 
+def test_every_face_of_a_photo_is_cropped_where_that_is_asked(known, tmp_path, write_params):
+    source, out = tmp_path / "photos", tmp_path / "crops"
+    source.mkdir()
+    left, right = (np.array(Image.open(known.photo(expression))) for expression in ("neutral", "surprise"))
+    Image.fromarray(np.hstack([left, right])).save(source / "two.png")
+    Image.fromarray(left).save(source / "one.png")
+    Image.new("RGB", (120, 100), "grey").save(source / "grey.png")
+    params = write_params()
+    counts = align_folder(source, out, params=params, model=None, device=CPU, all_faces=True)
+    assert counts == {"aligned": 3, "fallback": 1, "unreadable": 0}
+    crops = read_table(out / "crops.csv", CROPS)
+    assert crops["crop"].tolist() == [
+        "photos/grey.png.0.png",
+        "photos/one.png.0.png",
+        "photos/two.png.0.png",
+        "photos/two.png.1.png",
+    ]
+    assert crops["num_faces"].tolist() == [0, 1, 2, 2]
+    assert crops["chosen_by"].tolist() == ["photo_center", "all_faces", "all_faces", "all_faces"]
+    _, _, *of_two = crops["box_x1_px"]
+    assert sorted(x >= left.shape[1] for x in of_two) == [False, True]
+    align_folder(source, tmp_path / "chosen", params=params, model=None, device=CPU)
+    chosen = read_table(tmp_path / "chosen/crops.csv", CROPS)
+    assert len(chosen) == 3
+    (face,) = [crop for crop, x in zip(crops["crop"][2:], of_two, strict=True) if x == chosen["box_x1_px"][2]]
+    np.testing.assert_array_equal(read_crop(out / face), read_crop(tmp_path / "chosen" / chosen["crop"][2]))
+
+
 def test_photos_without_a_face_and_damaged_ones_are_counted_and_listed(known, tmp_path, write_params):
     source = tmp_path / "photos"
     source.mkdir()

@@ -93,9 +93,10 @@ def test_the_pages_commands_run(checkout, server, monkeypatch, capsys):
     page = (Path(__file__).resolve().parents[3] / "docs/mlflow.md").read_text()
     lines = re.findall(r"^dwmtl .*$", "".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL)), re.MULTILINE)
     assert {line.split()[1] for line in lines} == {"compare", "resend"}
+    monkeypatch.setenv("DVC_EXP_NAME", "equal")
     resend(checkout)
     params = load_params(checkout / "params.yaml")
-    monkeypatch.setenv("DVC_EXP_NAME", "slower")
+    monkeypatch.setenv("DVC_EXP_NAME", "uncertainty")
     with start_fold_run(params, 0, data_sha256="other"):
         pass
     monkeypatch.chdir(checkout)
@@ -105,5 +106,5 @@ def test_the_pages_commands_run(checkout, server, monkeypatch, capsys):
             main()
         assert not ended.value.code, line
     told = capsys.readouterr().out
-    assert "| dynamic on oulu_casia | dynamic | 0, 1 | 70.0 % (50.0 to 90.0) |" in told
+    assert "| equal | dynamic | 0, 1 | 70.0 % (50.0 to 90.0) |" in told
     assert "the server has everything" in told

@@ -123,3 +123,14 @@ def test_two_processes_go_on_from_what_one_saved(one):
     assert stop_after(folder, 4, signal.SIGTERM, *PLAIN).returncode == 1
     finish(folder, *PLAIN, "--devices", "2", after=4)
     alike(one, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_two_processes_end_together_by_a_signal_to_the_first_and_go_on(one, number):
+    folder = one.with_name(f"two_{number.name}")
+    stopped = stop_after(folder, 4, number, *PLAIN, "--devices", "2")  # waits for both: they share the pipe
+    assert stopped.returncode == (1 if number == signal.SIGTERM else -signal.SIGKILL)
+    assert ("the training is saved in" in stopped.error) == (number == signal.SIGTERM)
+    finish(folder, *PLAIN, "--devices", "2", after=4)
+    alike(one, folder)
