@@ -10,7 +10,7 @@ from dwmtl.network.model_file import has_best, load_model, model_sha256
 from dwmtl.params import load_params
 from dwmtl.stage import run, whole_folder, write_json
 from dwmtl.tables import BEST_DIR
-from dwmtl.tracking import resume_model_run
+from dwmtl.tracking.experiments import resume_model_run
 
 
 def main(

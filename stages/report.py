@@ -11,7 +11,8 @@ from dwmtl.logged.summary import SUMMARIZED, log_summary, scores, summary_sha256
 from dwmtl.machine import commit, hardware
 from dwmtl.params import Params, load_params
 from dwmtl.stage import run, whole_folder, write_json
-from dwmtl.tracking import Run, resume_experiment_run
+from dwmtl.tracking.experiments import resume_experiment_run
+from dwmtl.tracking.run import Run
 
 
 def main(

@@ -28,7 +28,7 @@ def local_model(source: Path | str) -> Iterator[Path]:
     if not str(source).startswith(_MLFLOW_SCHEMES):
         yield Path(source)
         return
-    from dwmtl.tracking import download  # MLflow is heavy, and not needed for a folder
+    from dwmtl.tracking.server import download  # MLflow is heavy, and not needed for a folder
 
     with TemporaryDirectory(prefix="dwmtl-model-") as copy:
         yield _model_below(download(str(source), Path(copy)), str(source))

@@ -1,6 +1,7 @@
 """Experiments side by side, from what MLflow has of them."""
 
-from dwmtl.tracking import EarlierRun, find_experiments
+from dwmtl.tracking.experiments import find_experiments
+from dwmtl.tracking.run import EarlierRun
 
 SCORES = {
     "expression_accuracy": "expression",

@@ -9,7 +9,8 @@ from dwmtl.logged.model import log_model
 from dwmtl.logged.scoring import log_scoring
 from dwmtl.params import Params
 from dwmtl.tables import BEST_DIR
-from dwmtl.tracking import Run, files_sha256
+from dwmtl.tracking.names import files_sha256
+from dwmtl.tracking.run import Run
 
 EVALUATED = "dwmtl.evaluation_sha256"
 """The tag of a run that has a whole evaluation."""

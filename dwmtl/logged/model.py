@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 
 from dwmtl.evaluation.threshold import THRESHOLD_FILE
 from dwmtl.network.model_file import BEST_FILE, CARD_FILE, METHOD_FILE
-from dwmtl.tracking import Run, files_sha256
+from dwmtl.tracking.names import files_sha256
+from dwmtl.tracking.run import Run
 
 NAME = "model"
 """Of the logged model: `runs:/<run>/model`."""

@@ -17,14 +17,14 @@ from dwmtl.logged.training import fold_data_sha256, log_training, pretrain_data_
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import Params, load_params
 from dwmtl.tables import read_table
-from dwmtl.tracking import (
-    Run,
+from dwmtl.tracking.experiments import (
     has_model_run,
     resume_experiment_run,
     resume_model_run,
     start_fold_run,
     start_pretrain_run,
 )
+from dwmtl.tracking.run import Run
 
 
 def resend(root: Path) -> list[str]:

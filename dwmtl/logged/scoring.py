@@ -3,7 +3,7 @@
 import json
 
 from dwmtl.params import Params
-from dwmtl.tracking import Run
+from dwmtl.tracking.run import Run
 
 
 def log_scoring(run: Run, params: Params) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from dwmtl.logged.scoring import log_scoring
 from dwmtl.params import Params
 from dwmtl.tables import read_table
-from dwmtl.tracking import Run
+from dwmtl.tracking.run import Run
 
 SUMMARIZED = "dwmtl.summary_sha256"
 """The tag of an experiment's run that has all scores and the report; its value: `summary_sha256`."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import Params
-from dwmtl.tracking import Run, files_sha256
+from dwmtl.tracking.names import files_sha256
+from dwmtl.tracking.run import Run
 
 
 def fold_data_sha256(params: Params, *, labels: Path, aligned: Path) -> str:

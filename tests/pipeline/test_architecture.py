@@ -19,7 +19,7 @@ ROWS = [
     {"inference", "logged"},
     {"training", "evaluation", "alignment", "data_card", "tracking"},
     {"datasets", "network", "weighting", "protocol", "compute"},
-    {"params", "tables", "stage", "run_list", "machine"},
+    {"params", "tables", "stage", "machine"},
     {"errors"},
 ]
 
@@ -28,7 +28,7 @@ OWNERS = {
     "cv2": ("dwmtl/datasets/rendered", "dwmtl/inference/clip_file.py"),
     "facenet_pytorch": ("dwmtl/alignment/detector.py", "dwmtl/network/facenet_pytorch_checkpoint.py"),
     "matplotlib": ("dwmtl/evaluation/figures.py",),
-    "mlflow": ("dwmtl/tracking.py", "dwmtl/logged/model.py", "dwmtl/serving"),
+    "mlflow": ("dwmtl/tracking", "dwmtl/logged/model.py", "dwmtl/serving"),
     "onnx": ("dwmtl/inference/onnx_export.py",),
     "onnxruntime": ("dwmtl/inference/onnx_export.py",),
     "starlette": ("dwmtl/demo",),

@@ -15,7 +15,7 @@ import pytest
 from dwmtl.logged.summary import log_summary
 from dwmtl.params import load_params
 from dwmtl.tables import write_table
-from dwmtl.tracking import resume_experiment_run, start_fold_run
+from dwmtl.tracking.experiments import resume_experiment_run, start_fold_run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 READY_AFTER_S = 180

@@ -139,7 +139,7 @@ def test_a_set_without_a_card_is_named(run, tmp_path):
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """An MLflow database in tmp_path, with the experiment that the report is of and an earlier one."""
-    from dwmtl.tracking import resume_experiment_run, start_fold_run
+    from dwmtl.tracking.experiments import resume_experiment_run, start_fold_run
 
     monkeypatch.chdir(tmp_path)  # where MLflow puts the artifacts
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")

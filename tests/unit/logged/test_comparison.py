@@ -9,7 +9,7 @@ from dwmtl.errors import TrackingError
 from dwmtl.logged.comparison import as_markdown, compared
 from dwmtl.logged.summary import log_summary
 from dwmtl.params import load_params
-from dwmtl.tracking import resume_experiment_run, start_fold_run
+from dwmtl.tracking.experiments import resume_experiment_run, start_fold_run
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCORES = {"mean": 0.7, "std": 0.1, "per_fold": [0.6, 0.8]}

@@ -23,7 +23,7 @@ import dwmtl
 from dwmtl.inference.model import load_model
 from dwmtl.logged.model import log_model, pinned_requirements
 from dwmtl.params import load_params
-from dwmtl.tracking import resume_model_run, start_fold_run
+from dwmtl.tracking.experiments import resume_model_run, start_fold_run
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/mlflow.md").read_text()
 SERVED_AFTER_S = 240

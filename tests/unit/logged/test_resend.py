@@ -11,7 +11,7 @@ from dwmtl.errors import TrackingError
 from dwmtl.logged.resend import resend
 from dwmtl.logged.training import fold_data_sha256, log_training
 from dwmtl.params import load_params
-from dwmtl.tracking import start_fold_run
+from dwmtl.tracking.experiments import start_fold_run
 
 STEPS = 5
 

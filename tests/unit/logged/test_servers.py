@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ STEPS = 300
 TRAINING = f"""
 import sys
 from dwmtl.params import load_params
-from dwmtl.tracking import start_fold_run
+from dwmtl.tracking.experiments import start_fold_run
 with start_fold_run(load_params(sys.argv[2]), int(sys.argv[1]), data_sha256="d") as run:
     for step in range({STEPS}):
         run.log_row({{"step": step, "loss_identity": 1.0, "loss_expression": 2.0, "weight_identity": 0.5}})
@@ -68,9 +67,6 @@ def postgresql(tmp_path):
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not places:
         pytest.skip("no /usr/lib/postgresql/*/bin/initdb: Debian's package postgresql is not installed")
-    driver = next(filter(find_spec, ("psycopg", "psycopg2")), None)
-    if driver is None:
-        pytest.skip("neither psycopg nor psycopg2 is installed, by which MLflow speaks to PostgreSQL")
     tools = places[-1].parent
     folder = tmp_path.resolve() / "pg"
     folder.mkdir()
@@ -86,7 +82,7 @@ def postgresql(tmp_path):
     listen = f"-c listen_addresses= -c unix_socket_directories={folder}"
     subprocess.run([*control, "-o", listen, "-l", folder / "log", "start"], **quiet)
     try:
-        yield f"postgresql+{driver}://mlflow@/postgres?host={folder}"
+        yield f"postgresql+psycopg2://mlflow@/postgres?host={folder}"
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
 

@@ -4,16 +4,9 @@ import sqlite3
 import pytest
 
 from dwmtl.params import Params, load_params
-from dwmtl.tracking import (
-    Run,
-    files_sha256,
-    flatten,
-    metric_name,
-    resume_experiment_run,
-    resume_model_run,
-    start_fold_run,
-    start_pretrain_run,
-)
+from dwmtl.tracking.experiments import resume_experiment_run, resume_model_run, start_fold_run, start_pretrain_run
+from dwmtl.tracking.names import flatten
+from dwmtl.tracking.run import Run
 
 ROW = {"step": 0, "loss_identity": 2.0, "weight_identity": 0.4, "loss_weighting": float("nan")}
 
@@ -175,35 +168,6 @@ def test_tracking_can_be_turned_off(params, server, tmp_path):
     with start_fold_run(off, 0, data_sha256="d") as run:
         run.log_row(ROW)
     assert not (tmp_path / "mlflow.db").exists()
-
-
-@pytest.mark.parametrize(
-    ("column", "metric"),
-    [
-        ("loss_expression", "loss/expression"),
-        ("center_loss", "loss/center"),
-        ("weight_identity", "weight/identity"),
-        ("learning_rate", "learning_rate/network"),
-        ("weighting_learning_rate", "learning_rate/weighting"),
-        ("grad_norm", "grad_norm/network"),
-        ("weighting_grad_norm", "grad_norm/weighting"),
-        ("epoch", "epoch"),
-    ],
-)
-def test_columns_have_metric_names(column, metric):
-    assert metric_name(column) == metric
-
-
-def test_flatten_joins_keys():
-    assert flatten({"a": {"b": 1, "c": {"d": 2}}, "e": 3}) == {"a/b": 1, "a/c/d": 2, "e": 3}
-
-
-def test_a_hash_of_files_is_of_their_contents(tmp_path):
-    (tmp_path / "a").write_text("1")
-    (tmp_path / "b").write_text("1")
-    assert files_sha256([tmp_path / "a"]) == files_sha256([tmp_path / "b"])
-    (tmp_path / "b").write_text("2")
-    assert files_sha256([tmp_path / "a"]) != files_sha256([tmp_path / "b"])
 
 
 def test_a_fold_says_what_it_is_trained_on(params, client):
