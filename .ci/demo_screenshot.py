@@ -7,16 +7,12 @@ Run it where `dwmtl demo` finds its model. Needs Chromium on the PATH, which res
 
 import argparse
 import io
-import runpy
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from chromium import MISSING, Chromium, find
 from PIL import Image
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-Chromium = runpy.run_path(str(REPOSITORY / "tests/unit/demo/chromium.py"))["Chromium"]
 
 
 def main() -> None:
@@ -25,19 +21,20 @@ def main() -> None:
     parser.add_argument("--threshold", default=None)
     parser.add_argument("--out", type=Path, default=Path("docs/images/demo.png"))
     arguments = parser.parse_args()
+    browser = find() or parser.error(MISSING)
     command = [sys.executable, "-m", "dwmtl", "demo", "--port", "0"]
     command += ["--threshold", arguments.threshold] if arguments.threshold else []
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         address = demo.stdout.readline().split()[1]
-        with Chromium(shutil.which("chromium")) as browser:
-            browser.look(width_px=1000, height_px=900)
-            browser.open(address)
+        with Chromium(browser) as page:
+            page.look(width_px=1000, height_px=900)
+            page.open(address)
             for number, photo in enumerate(arguments.photos):
-                browser.give_file(f"#photo-{number}", photo.resolve())
-                browser.wait(f"document.querySelector('[data-photo=\"{number}\"] rect.chosen')")
-            browser.wait("document.getElementById('photos-verdict').classList.length > 1")
-            picture = Image.open(io.BytesIO(browser.screenshot())).convert("RGB")
+                page.give_file(f"#photo-{number}", photo.resolve())
+                page.wait(f"document.querySelector('[data-photo=\"{number}\"] rect.chosen')")
+            page.wait("document.getElementById('photos-verdict').classList.length > 1")
+            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     finally:
         demo.terminate()
         demo.wait()

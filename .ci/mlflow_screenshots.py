@@ -7,17 +7,14 @@ Of the server's experiment `dwmtl`. Needs Chromium on the PATH.
 """
 
 import argparse
-import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from chromium import MISSING, find, headless
 from mlflow import MlflowClient
 from PIL import Image
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PAGE_FRACTION = 0.744
 """Of a window's width; the rest is MLflow's assistant, which nothing but a click closes. It is cut off."""
 
@@ -26,19 +23,14 @@ def take(browser: str, address: str, picture: Path, *, size: tuple[int, int]) ->
     """A picture of a page once its charts are drawn, without the assistant."""
     width, height = size
     with tempfile.TemporaryDirectory() as profile:
-        command = [
+        command = headless(
             browser,
-            "--headless",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            f"--user-data-dir={profile}",
-            *(["--no-sandbox"] if os.geteuid() == 0 else []),  # Chromium has no sandbox for root
+            profile,
             "--virtual-time-budget=90000",
             f"--window-size={round(width / PAGE_FRACTION)},{height}",
             f"--screenshot={picture.resolve()}",
             address,
-        ]
+        )
         subprocess.run(command, check=True, capture_output=True, timeout=300)
     shown = Image.open(picture).convert("RGB").crop((0, 0, width, height))
     shown.quantize(256, method=Image.Quantize.FASTOCTREE, dither=0).save(picture, optimize=True)
@@ -49,9 +41,7 @@ def main() -> None:
     parser.add_argument("--server", default="http://127.0.0.1:5000")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     arguments = parser.parse_args()
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        sys.exit(f"none of {', '.join(BROWSERS)} is on the PATH")
+    browser = find() or parser.error(MISSING)
     client = MlflowClient(arguments.server)
     place = client.get_experiment_by_name("dwmtl").experiment_id
     view = f"{arguments.server}/#/experiments/{place}/runs?viewStateShareKey=dwmtl"

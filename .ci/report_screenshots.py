@@ -7,16 +7,14 @@ Needs Chromium on the PATH; it is given no network.
 
 import argparse
 import html
-import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from chromium import MISSING, find, headless
 from PIL import Image
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MOST_PX = 9000
 PHONE_PX = 390
 """A window has at least 500, so the phone is a frame in one."""
@@ -25,19 +23,14 @@ PHONE_PX = 390
 def take(browser: str, page: Path, picture: Path, *, width_px: int, is_dark: bool) -> None:
     """A picture of the page, as high as what is on it."""
     with tempfile.TemporaryDirectory() as profile:
-        command = [
+        command = headless(
             browser,
-            "--headless",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
-            f"--user-data-dir={profile}",
-            *(["--no-sandbox"] if os.geteuid() == 0 else []),  # Chromium has no sandbox for root
+            profile,
             f"--blink-settings=preferredColorScheme={0 if is_dark else 1}",
             f"--window-size={width_px},{MOST_PX}",
             f"--screenshot={picture.resolve()}",
             page.resolve().as_uri(),
-        ]
+        )
         subprocess.run(command, check=True, capture_output=True, timeout=300)
 
 
@@ -56,9 +49,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("metrics/report/report.html"))
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     arguments = parser.parse_args()
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        parser.error(f"none of {', '.join(BROWSERS)} is on the PATH")
+    browser = find() or parser.error(MISSING)
     for name, is_dark in (("light", False), ("dark", True)):
         picture = arguments.out / f"report_{name}.png"
         take(browser, arguments.page, picture, width_px=1200, is_dark=is_dark)

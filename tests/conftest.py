@@ -1,6 +1,7 @@
 """Fixtures every folder of tests uses."""
 
 import os
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,13 @@ def testdata() -> Path:
             pytest.fail(f"DWMTL_TESTDATA is {folder}: no such folder")
         pytest.skip(f"{folder}: no such folder; DWMTL_TESTDATA names the folder of real test data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Chromium's program."""
+    chromium = runpy.run_path(str(REPOSITORY / ".ci/chromium.py"))
+    return chromium["find"]() or pytest.skip(chromium["MISSING"])
 
 
 @pytest.fixture

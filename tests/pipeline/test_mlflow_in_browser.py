@@ -2,13 +2,14 @@
 
 import os
 import re
-import shutil
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -17,17 +18,9 @@ from dwmtl.params import load_params
 from dwmtl.tables import write_table
 from dwmtl.tracking.experiments import resume_experiment_run, start_fold_run
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+headless = runpy.run_path(str(Path(__file__).resolve().parents[2] / ".ci/chromium.py"))["headless"]
 READY_AFTER_S = 180
 SCORE = {"mean": 0.7, "std": 0.0, "per_fold": [0.7], "interval": [0.5, 0.9]}
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is on the PATH")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -89,18 +82,14 @@ def _wait(server: str, process: subprocess.Popen) -> None:
 
 def shown(browser: str, address: str, folder) -> str:
     """The text of a page once it is drawn; the browser may ask 127.0.0.1 alone."""
-    command = [
+    command = headless(
         browser,
-        "--headless",
-        "--disable-gpu",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        f"--user-data-dir={folder / 'profile'}",
-        *(["--no-sandbox"] if os.geteuid() == 0 else []),  # Chromium has no sandbox for root
+        folder / "profile",
         "--window-size=2200,2400",
         "--virtual-time-budget=90000",
         "--dump-dom",
         address,
-    ]
+    )
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     text = re.sub(r"<(style|script)\b.*?</\1>", "", done.stdout, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))

@@ -2,10 +2,8 @@
 
 import html
 import json
-import os
 import re
 import runpy
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from dwmtl.evaluation.report import write_pages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+headless = runpy.run_path(str(REPOSITORY / ".ci/chromium.py"))["headless"]
 
 FACTS = """
 <script>
@@ -38,14 +36,6 @@ addEventListener("load", () => {
 });
 </script>
 """  # noqa: E501
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is on the PATH")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -75,18 +65,7 @@ def opened(browser: str, page: Path, folder: Path, *options: str, width_px: int 
         text = f'<!doctype html><iframe width="{width_px}" height="800" srcdoc="{html.escape(text)}"></iframe>'
     copy = folder / "page.html"
     copy.write_text(text, encoding="utf-8")
-    command = [
-        browser,
-        "--headless",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        f"--user-data-dir={folder / 'profile'}",
-        *(["--no-sandbox"] if os.geteuid() == 0 else []),  # Chromium has no sandbox for root
-        *options,
-        "--dump-dom",
-        copy.as_uri(),
-    ]
+    command = headless(browser, folder / "profile", *options, "--dump-dom", copy.as_uri())
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     facts = re.search(r"<pre id=\"facts\">(.*?)</pre>", done.stdout)
     assert facts, done.stderr[-2000:]

@@ -4,33 +4,23 @@ asked."""
 import json
 import re
 import runpy
-import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-Chromium = runpy.run_path(str(Path(__file__).with_name("chromium.py")))["Chromium"]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture(scope="module")
-def program() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is on the PATH")
-    return found
+Chromium = runpy.run_path(str(Path(__file__).resolve().parents[3] / ".ci/chromium.py"))["Chromium"]
 
 
 @pytest.fixture
-def page(program, address):
+def page(browser, address):
     """The page, opened; no test leaves it with an error of its scripts or a request to another host."""
-    with Chromium(program) as browser:
-        browser.open(address)
-        browser.wait("document.getElementById('about').textContent.startsWith('Model known')")
-        yield browser
-        assert browser.errors == []
-        assert {re.match(r"\w+://[^/]+", url)[0] for url in browser.requested} == {address}
+    with Chromium(browser) as page:
+        page.open(address)
+        page.wait("document.getElementById('about').textContent.startsWith('Model known')")
+        yield page
+        assert page.errors == []
+        assert {re.match(r"\w+://[^/]+", url)[0] for url in page.requested} == {address}
 
 
 def verdict(browser, name: str) -> str:
@@ -103,23 +93,23 @@ def test_a_clip_answers_the_challenge(page, known, clip):
 
 
 @pytest.mark.slow
-def test_the_camera_answers_the_challenge(program, address, known, tmp_path):
+def test_the_camera_answers_the_challenge(browser, address, known, tmp_path):
     """A camera that shows the film of a neutral face and then of surprise, over and over."""
     film = tmp_path / "film.mjpeg"
     frames = [known.photo(name).read_bytes() for name in ("neutral", "surprise") for _ in range(90)]
     film.write_bytes(b"".join(frames))
     options = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # no question is asked
     options.append(f"--use-file-for-fake-video-capture={film}")
-    with Chromium(program, *options) as browser:
-        browser.open(address)
-        browser.give_file("#photo-0", known.photo("neutral"))
-        browser.value("document.getElementById('by-camera').click()")
+    with Chromium(browser, *options) as page:
+        page.open(address)
+        page.give_file("#photo-0", known.photo("neutral"))
+        page.value("document.getElementById('by-camera').click()")
         told = "document.getElementById('challenge-verdict').textContent"
-        browser.wait(f"/^(Accepted|Not accepted|Error)/.test({told})", limit_s=120)
-        assert browser.value(told) == "Accepted: the reference's person, neutral first and then surprise."
-        browser.value("document.querySelector('[data-photo=\"1\"] [data-take]').click()")
-        browser.wait("document.querySelector('[data-photo=\"1\"] rect.chosen')")
-        assert browser.value("camera.srcObject === null")  # off again
+        page.wait(f"/^(Accepted|Not accepted|Error)/.test({told})", limit_s=120)
+        assert page.value(told) == "Accepted: the reference's person, neutral first and then surprise."
+        page.value("document.querySelector('[data-photo=\"1\"] [data-take]').click()")
+        page.wait("document.querySelector('[data-photo=\"1\"] rect.chosen')")
+        assert page.value("camera.srcObject === null")  # off again
 
 
 def luminance(color: str) -> float:

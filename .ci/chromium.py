@@ -1,17 +1,40 @@
-"""Chromium driven through its DevTools protocol over two pipes: no driver and no open port."""
+"""A headless Chromium for tests and pictures: found, started, or driven by its DevTools protocol over two pipes."""
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
 from base64 import b64decode
 from pathlib import Path
 
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+MISSING = f"none of {', '.join(NAMES)} is on the PATH"
+
+
+def find() -> str | None:
+    """The browser's program, or None."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def headless(program: str, profile: Path | str, *options: str) -> list[str]:
+    """The command that starts a browser without a window, which reaches 127.0.0.1 and nobody else."""
+    return [
+        program,
+        "--headless",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        f"--user-data-dir={profile}",
+        *(["--no-sandbox"] if os.geteuid() == 0 else []),  # Chromium has no sandbox for root
+        *options,
+    ]
+
 
 class Chromium:
-    """A page in a headless browser that resolves no name. Close it by leaving the block.
+    """A page in a headless browser: no driver and no open port. Close it by leaving the block.
 
     Attributes:
         requested: addresses that the page asked for, blobs and data apart.
@@ -25,17 +48,7 @@ class Chromium:
         self._folder = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         to_browser, self._commands = os.pipe()
         self._answers, from_browser = os.pipe()
-        command = [
-            program,
-            "--headless",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--remote-debugging-pipe",
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            f"--user-data-dir={self._folder.name}",
-            *(["--no-sandbox"] if os.geteuid() == 0 else []),  # Chromium has no sandbox for root
-            *options,
-        ]
+        command = headless(program, self._folder.name, "--remote-debugging-pipe", *options)
         # its pipes are descriptors 3 and 4
         wired = ["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "chromium", *command]
         self._process = subprocess.Popen(wired, pass_fds=(to_browser, from_browser), stderr=subprocess.DEVNULL)
