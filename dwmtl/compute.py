@@ -1,10 +1,11 @@
-"""What a stage runs on: device, precision and processes, by Lightning Fabric."""
+"""What a training runs on: device, precision and processes, by Lightning Fabric."""
 
 import os
 
 import torch
 from lightning_fabric import Fabric
 
+from dwmtl.device import device_of
 from dwmtl.errors import ParamsError
 from dwmtl.params import ComputeParams
 
@@ -20,10 +21,7 @@ def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: in
     Raises:
         ParamsError: `cuda` on a machine where torch sees no CUDA device, or fewer than `num_devices`.
     """
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise ParamsError("compute.accelerator is cuda, and torch sees no CUDA device. Set it to auto or cpu.")
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    accelerator = device_of(accelerator, asked_by="compute.accelerator").type
     if accelerator == "cuda" and torch.cuda.device_count() < num_devices:
         raise ParamsError(
             f"compute.num_devices must be <= the CUDA devices that torch sees ({torch.cuda.device_count()}). "

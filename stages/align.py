@@ -12,7 +12,7 @@ import torch
 import typer
 
 from dwmtl.alignment.align import Source, align
-from dwmtl.compute import make_fabric
+from dwmtl.device import device_of
 from dwmtl.errors import UnreadablePhotoError
 from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder
@@ -33,7 +33,8 @@ def main(
     role = set_params(values, set_)
     source = Source(role.adapter, Path(role.folder), role.is_aligned)
     torch.set_num_threads(1)  # as in every worker: the same bytes whatever their number
-    device = torch.device("cpu") if role.is_aligned else make_fabric(values.compute.accelerator).device
+    accelerator = "cpu" if role.is_aligned else values.compute.accelerator
+    device = device_of(accelerator, asked_by="compute.accelerator")
     listed = out.with_name(f"{out.name}.failures.csv")
     work_dir = work / re.sub(r"\W+", "_", str(out)).strip("_")
     start = time.perf_counter()

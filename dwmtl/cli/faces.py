@@ -163,8 +163,8 @@ def align(
         raise DwmtlError(f"{out}: it is there already, and not empty. Name another folder, or remove it.")
     import torch
 
+    from dwmtl.device import device_of
     from dwmtl.inference.align_folder import align_folder
-    from dwmtl.inference.device import device_of
 
     torch.set_num_threads(1)  # as the stage: MTCNN on the CPU is thousands of tiny calls
     counts = align_folder(source, out, params=params, model=model, all_faces=all_faces, device=device_of(device))

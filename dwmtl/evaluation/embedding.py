@@ -10,8 +10,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dwmtl.compute import make_fabric
 from dwmtl.datasets.crops import read_crop
+from dwmtl.device import device_of
 from dwmtl.network.network import FaceNetwork
 
 
@@ -59,13 +59,13 @@ def embed(
         accelerator: `auto`, `cpu` or `cuda`.
         title: names the progress bar.
     """
-    fabric = make_fabric(accelerator)
-    network = network.eval().to(fabric.device, memory_format=torch.channels_last)
+    device = device_of(accelerator, asked_by="compute.accelerator")
+    network = network.eval().to(device, memory_format=torch.channels_last)
     loader = DataLoader(crops, batch_size, num_workers=num_workers)
     embeddings, probabilities = [], {task: [] for task in network.tasks}
     with torch.inference_mode(), tqdm(total=len(crops), desc=title, unit="img", disable=None) as progress:
         for batch in loader:
-            inputs = network.standardize(batch.to(fabric.device)).contiguous(memory_format=torch.channels_last)
+            inputs = network.standardize(batch.to(device)).contiguous(memory_format=torch.channels_last)
             output = network(inputs)
             mirrored = None if flip == "none" else network(inputs.flip(-1)).embedding
             embeddings.append(combine(output.embedding, mirrored, flip=flip).cpu().numpy())

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from dwmtl.datasets.photos import photo_pixels
+from dwmtl.device import device_of
 from dwmtl.errors import ModelFileError, NoFaceError, ProtocolError, ThresholdError
 from dwmtl.evaluation.threshold import Threshold
 from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
 from dwmtl.inference.crop_answers import CropAnswers
 from dwmtl.inference.decisions import authenticated, clip_decided, distance_between, sight_of, verified
-from dwmtl.inference.device import device_of
 from dwmtl.inference.face_finder import FaceFinder, FoundFace
 from dwmtl.inference.model_source import find_threshold, given_threshold, local_model
 from dwmtl.network.model_file import ModelCard

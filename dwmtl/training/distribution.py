@@ -89,11 +89,11 @@ def gather_samples(values: Tensor) -> Tensor:
 
 
 def sum_gradients(gradients: list[Tensor | None]) -> list[Tensor | None]:
-    """Gradients summed over the processes; the same ones must be None in all."""
+    """Gradients, each in its own type, summed over the processes; the same ones must be None in all."""
     if num_processes() == 1:
         return gradients
     there = [gradient for gradient in gradients if gradient is not None]
     flat = torch.cat([gradient.flatten() for gradient in there])
     dist.all_reduce(flat)
     summed = iter(flat.split([gradient.numel() for gradient in there]))
-    return [None if gradient is None else next(summed).view_as(gradient) for gradient in gradients]
+    return [None if gradient is None else next(summed).view_as(gradient).to(gradient.dtype) for gradient in gradients]

@@ -19,7 +19,7 @@ ROWS = [
     {"inference", "logged"},
     {"training", "evaluation", "alignment", "data_card", "tracking"},
     {"datasets", "network", "weighting", "protocol", "compute"},
-    {"params", "tables", "stage", "machine"},
+    {"params", "tables", "stage", "device", "machine"},
     {"errors"},
 ]
 

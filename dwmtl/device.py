@@ -1,13 +1,15 @@
-"""What a model runs on, by the names that people use."""
+"""What a model or a detector runs on, by the names that people use."""
 
 import torch
 
 from dwmtl.errors import ParamsError
 
 
-def device_of(name: str) -> torch.device:
+def device_of(name: str, *, asked_by: str = "device") -> torch.device:
     """The device of a name: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`.
 
+    Args:
+        asked_by: the option or param that has the name, for a message.
     Raises:
         ParamsError: another name, or a device that is not there.
     """
@@ -15,8 +17,8 @@ def device_of(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
     if name != "cpu" and (kind != "cuda" or (number and not number.isdecimal())):
-        raise ParamsError(f"device must be auto, cpu, cuda or cuda:<number>. Got {name} instead.")
+        raise ParamsError(f"{asked_by} must be auto, cpu, cuda or cuda:<number>. Got {name} instead.")
     num_gpus = torch.cuda.device_count()
     if kind == "cuda" and int(number or 0) >= num_gpus:
-        raise ParamsError(f"device is {name}, and torch sees {num_gpus} CUDA devices. Take auto or cpu.")
+        raise ParamsError(f"{asked_by} is {name}, and torch sees {num_gpus} CUDA devices. Take auto or cpu.")
     return torch.device(name)
