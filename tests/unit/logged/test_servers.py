@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 STEPS = 300
 TRAINING = f"""
 import sys
+import tempfile
 from dwmtl.params import load_params
 from dwmtl.tracking.experiments import start_fold_run
 with start_fold_run(load_params(sys.argv[2]), int(sys.argv[1]), data_sha256="d") as run:
@@ -62,18 +64,15 @@ def test_two_trainings_that_start_together_share_an_empty_sqlite_file(tmp_path):
 
 
 @pytest.fixture
-def postgresql(tmp_path):
+def postgresql():
     """The URI of an empty database on a server of the test's own, which listens on a socket in its folder alone."""
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not places:
         pytest.skip("no /usr/lib/postgresql/*/bin/initdb: Debian's package postgresql is not installed")
     tools = places[-1].parent
-    folder = tmp_path.resolve() / "pg"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="dwmtl-pg-"))  # no one but us may enter the folders above tmp_path
     as_user = []
     if os.geteuid() == 0:  # PostgreSQL refuses root
-        for parent in [folder, *list(folder.parents)[:3]]:
-            parent.chmod(0o755)
         shutil.chown(folder, "postgres")
         as_user = ["runuser", "-u", "postgres", "--"]
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
@@ -85,6 +84,7 @@ def postgresql(tmp_path):
         yield f"postgresql+psycopg2://mlflow@/postgres?host={folder}"
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
+        shutil.rmtree(folder)
 
 
 @pytest.mark.slow

@@ -132,5 +132,5 @@ def test_two_processes_end_together_by_a_signal_to_the_first_and_go_on(one, numb
     stopped = stop_after(folder, 4, number, *PLAIN, "--devices", "2")  # waits for both: they share the pipe
     assert stopped.returncode == (1 if number == signal.SIGTERM else -signal.SIGKILL)
     assert ("the training is saved in" in stopped.error) == (number == signal.SIGTERM)
-    finish(folder, *PLAIN, "--devices", "2", after=4)
+    finish(folder, *PLAIN, after=4)
     alike(one, folder)
