@@ -93,9 +93,16 @@ class Run:
     @_never_fatal
     def log_metrics(self, metrics: dict[str, object]) -> None:
         """Final figures: nested dicts of numbers, joined with `/`."""
-        for name, value in flatten(metrics).items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                self._client.log_metric(self.run_id, name, value)
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        entries = [
+            Metric(name, value, now, 0)
+            for name, value in flatten(metrics).items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+        for start in range(0, len(entries), _METRICS_PER_REQUEST):
+            self._client.log_batch(self.run_id, metrics=entries[start : start + _METRICS_PER_REQUEST])
 
     @_never_fatal
     def log_params(self, params: dict[str, object]) -> None:
