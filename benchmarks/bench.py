@@ -1,4 +1,4 @@
-"""The benchmarks that compare, at a small size, one after the other, all outcomes in one table: `make bench`.
+"""Every benchmark, at a small size, one after the other, all outcomes in one table: `make bench`.
 
     python benchmarks/bench.py [--record]
 
@@ -16,6 +16,7 @@ import typer
 from outcome import HEADER, PAGE, REPOSITORY, commit, hardware
 
 PHOTOS = Path(os.environ.get("DWMTL_TESTDATA", REPOSITORY.parent / "shared")) / "real" / "lfw"
+FACE = REPOSITORY / "dwmtl/logged/example.jpg"
 RUNS = [
     ["alignment.py", "--photos", str(PHOTOS if PHOTOS.exists() else REPOSITORY / "data/raw"), "--limit", "64"],
     ["training.py", "--batch-size", "8", "--steps", "4", "--rounds", "2"],
@@ -23,6 +24,9 @@ RUNS = [
     ["many_identities.py", "--num-identities", "20000", "--steps", "2"],
     ["score_pairs.py"],
     ["tracking.py", "--steps", "12", "--rounds", "2"],
+    ["manifest_scale.py", "--num-photos", "200000"],
+    ["scaling.py", "--factors", "1,2"],
+    ["first_call.py", "--photos", str(FACE), "--num-warm", "5"],
     ["no_op.py"],
 ]
 

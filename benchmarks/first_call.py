@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from outcome import Outcome, report
 
 _CALLS = """
 import json, sys, time
@@ -39,8 +40,10 @@ def main(
     model: Annotated[Path | None, typer.Option(help="a model's folder; by default initial weights")] = None,
     device: str = "cpu",
     num_warm: Annotated[int, typer.Option(min=1, help="warm calls a photo")] = 9,
+    record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
     """Time it, a process a photo."""
+    outcomes = []
     with tempfile.TemporaryDirectory() as folder:
         asked = model or _initial_model(Path(folder) / "model")
         print(
@@ -52,7 +55,17 @@ def main(
         for photo in [file for path in photos for file in (sorted(path.iterdir()) if path.is_dir() else [path])]:
             told = _calls(asked, photo, device, num_warm)
             times = " | ".join(f"{told[name]:.3f}" for name in ("import", "load", "first", "warm"))
-            print(f"| {photo.name} | {told['size'][0]}x{told['size'][1]} | {told['faces']} | {times} |")
+            size = f"{told['size'][0]}x{told['size'][1]}"
+            print(f"| {photo.name} | {size} | {told['faces']} | {times} |")
+            outcomes.append(
+                Outcome(
+                    f"`analyze` of {photo.name} ({size}), warm, against the first call",
+                    *(f"{1000 * told[name]:.0f} ms" for name in ("warm", "first")),
+                    told["first"] / told["warm"],
+                )
+            )
+    print()
+    report(outcomes, record=record)
 
 
 def _calls(model: Path, photo: Path, device: str, num_warm: int) -> dict:

@@ -1,6 +1,7 @@
-"""A set of MS-Celeb's size as rows: indexed, joined, labelled and split. Time and memory of each step.
+"""A set of MS-Celeb's size as rows: indexed, joined, labelled and split. Time and memory of each step, and whether the
+rows a second are as many as with a tenth of them.
 
-    python benchmarks/manifest_scale.py --num-photos 5800000
+    python benchmarks/manifest_scale.py --num-photos 5800000 [--record]
 
 The rows are made up; no picture is read. Every step runs what the stages `index` and `labels` run on an identity set,
 and the folds that an expression set of as many subjects would get.
@@ -10,9 +11,11 @@ import resource
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 import typer
+from outcome import Outcome, report
 
 from dwmtl.datasets.data_set import manifest
 from dwmtl.datasets.joined import read_manifests
@@ -21,17 +24,40 @@ from dwmtl.protocol.identities import label_identities
 from dwmtl.tables import IDENTITY_LABELS, MANIFEST, write_table
 
 
-def main(num_photos: int = 5_800_000, photos_a_subject: int = 60, num_folds: int = 10) -> None:
-    """Print a row a step."""
+def main(
+    num_photos: int = 5_800_000,
+    photos_a_subject: int = 60,
+    num_folds: int = 10,
+    record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
+) -> None:
+    """Print a row a step, and the growth."""
+    few = num_photos // 10
+    few_seconds = seconds(few, photos_a_subject, num_folds)
+    many_seconds = seconds(num_photos, photos_a_subject, num_folds)
+    report(
+        [
+            Outcome(
+                f"indexing, labelling and splitting {num_photos:,} rows, at most {peak_gib():.2f} GiB, against {few:,}",
+                f"{num_photos / many_seconds:,.0f} rows/s",
+                f"{few / few_seconds:,.0f} rows/s",
+                few_seconds / many_seconds * num_photos / few,
+            )
+        ],
+        record=record,
+    )
+
+
+def seconds(num_photos: int, photos_a_subject: int, num_folds: int) -> float:
+    """Of all steps."""
+    print(f"{num_photos:,} photos")
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         index(Path(name), num_photos, photos_a_subject)
         labels = label(Path(name))
         folds = timed("labels: folds", lambda: assign_folds(labels["subject"].unique(), num_folds=num_folds, seed=None))
         by_subject = folds.set_index("subject")["fold"]
-        train, test = timed("split", lambda: split(labels.assign(fold=labels["subject"].map(by_subject)), 0))
-    print(f"{len(train):,} rows to train on, {len(test):,} to test on")
-    print(f"in all {time.perf_counter() - start:.0f} s, at most {peak_gib():.2f} GiB")
+        timed("split", lambda: split(labels.assign(fold=labels["subject"].map(by_subject)), 0))
+    return time.perf_counter() - start
 
 
 def index(folder: Path, num_photos: int, photos_a_subject: int) -> None:

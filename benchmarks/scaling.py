@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from outcome import PAGE, REPOSITORY, commit, hardware
+from outcome import PAGE, REPOSITORY, Outcome, commit, hardware, report
 from ruamel.yaml import YAML
 
 SETS = {"expression": "oulu_casia", "verification": "lfw", "identity": "identities"}
@@ -43,7 +43,7 @@ STAGES = [
 
 
 def main(
-    factors: Annotated[str, typer.Option(help="by commas")] = "1,4,16",
+    factors: Annotated[str, typer.Option(help="by commas, two or more")] = "1,4,16",
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
     """Print a table, a row a stage."""
@@ -55,6 +55,14 @@ def main(
         lines.append(f"| `{stage}` | " + " | ".join(cells) + " |")
     table = "\n".join(lines)
     print(table)
+    (few, base), *_, (many, costs) = columns.values()
+    a_photo = [sum(seconds for seconds, _ in all_.values()) / photos for photos, all_ in ((many, costs), (few, base))]
+    growth = Outcome(
+        f"all stages, {many} photos against {few}",
+        *(f"{1000 * s:.0f} ms/photo" for s in a_photo),
+        a_photo[1] / a_photo[0],
+    )
+    report([growth], record=record)
     if record:
         with PAGE.open("a") as page:
             page.write(f"\n`benchmarks/scaling.py` on {hardware()}, commit {commit()}\n\n{table}\n")
