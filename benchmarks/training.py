@@ -46,6 +46,7 @@ def main(
     rounds: Annotated[int, typer.Option(help="of all sides in turn")] = 3,
     num_workers: int = 0,
     accelerator: str = "auto",
+    precision: Annotated[str, typer.Option(help="of our side; the other has float32")] = "auto",
     compile: str = "auto",
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
@@ -57,7 +58,7 @@ def main(
     if steps < 2 * untimed:
         raise typer.BadParameter(f"with {num_workers} workers a round needs at least {2 * untimed} steps.")
     alone = params.model_copy(update={"compute": compute.model_copy(update={"num_workers": 0})})
-    fabric = make_fabric(accelerator, precision="auto")
+    fabric = make_fabric(accelerator, precision=precision)
     with tempfile.TemporaryDirectory() as name:
         crops = write_crops(Path(name), batch_size * steps, crop_px)
         sides = {

@@ -15,7 +15,7 @@ def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: in
 
     Args:
         accelerator: `auto` (a GPU if there is one), `cpu` or `cuda`.
-        precision: `32-true`, `bf16-mixed`, or `auto`: bf16 on a GPU that has it.
+        precision: `32-true`, `bf16-mixed`, or `auto`: bf16 where the hardware multiplies matrices of it.
         num_devices: processes on this node, each with a device of its own (on a CPU: with a share of its cores).
         num_nodes: of a job that `torchrun` or a cluster's scheduler started.
     Raises:
@@ -28,8 +28,7 @@ def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: in
             f"Got {num_devices} instead."
         )
     if precision == "auto":
-        has_bf16 = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        precision = "bf16-mixed" if has_bf16 else "32-true"
+        precision = "bf16-mixed" if _multiplies_bf16(accelerator) else "32-true"
     return Fabric(accelerator=accelerator, devices=num_devices, num_nodes=num_nodes, precision=precision)
 
 
@@ -48,6 +47,19 @@ def launch(compute: ComputeParams, *, precision: str) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def precision_of(fabric: Fabric) -> str:
+    """What a Fabric's `auto` became: `32-true` or `bf16-mixed`."""
+    return fabric.strategy.precision.precision
+
+
+def _multiplies_bf16(accelerator: str) -> bool:
+    """Whether bf16 is faster: a GPU that has it, or a CPU with AMX; others may take ten times longer."""
+    if accelerator == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)  # an older torch cannot tell
+    return capabilities().get("amx_bf16", False)
 
 
 def _check_processes(number: int, num_nodes: int) -> None:

@@ -269,8 +269,8 @@ class FitParams(Section):
     batch_size: Annotated[int, Field(ge=2)]
     seed: Seed = Field(description="initial weights, order of the samples, augmentation, dropout")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
-        description="of the convolutions; auto: bf16 on a GPU that has it, else float32. Losses, centres and task "
-        "weights are always float32"
+        description="of the convolutions; auto: bf16 on a GPU that has it and on a CPU with AMX, else float32. Losses, "
+        "centres and task weights are always float32"
     )
     clip_grad_norm: PositiveFloat = Field(description="greatest global norm of a gradient, network and unit each")
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from lightning_fabric import Fabric
 
+from dwmtl.compute import precision_of
 from dwmtl.datasets.crops import crop_paths
 from dwmtl.errors import ProtocolError
 from dwmtl.network.network import IDENTITY
@@ -63,5 +64,9 @@ def pretrain(
         on_step=on_step,
         title="pretrain",
     )
-    facts = {"num_photos": len(used), "num_subjects": used["identity"].nunique()}
+    facts = {
+        "num_photos": len(used),
+        "num_subjects": used["identity"].nunique(),
+        "precision": precision_of(fabric),
+    }
     return Trained(network, card, fitted, facts)

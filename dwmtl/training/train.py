@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from lightning_fabric import Fabric
 
+from dwmtl.compute import precision_of
 from dwmtl.errors import ProtocolError
 from dwmtl.network.model_file import load_card, start_from
 from dwmtl.network.network import EXPRESSION, IDENTITY
@@ -94,6 +95,7 @@ def train_fold(
         "num_subjects": len(samples.classes[IDENTITY]),
         "num_validation_subjects": len(validated_on),
         "filled_from_start": filled,
+        "precision": precision_of(fabric),
     }
     return Trained(network, card, fitted, facts)
 

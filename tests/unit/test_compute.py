@@ -1,6 +1,7 @@
 import pytest
+import torch
 
-from dwmtl.compute import launch, make_fabric
+from dwmtl.compute import launch, make_fabric, precision_of
 from dwmtl.errors import ParamsError
 from dwmtl.params import load_params
 
@@ -34,5 +35,13 @@ def test_nodes_that_nobody_started_are_told_at_once(compute):
         launch(compute.model_copy(update={"num_nodes": 2}), precision="32-true")
 
 
-def test_precision_auto_is_float32_on_a_cpu():
-    assert make_fabric("cpu", precision="auto")._precision.precision == "32-true"
+@pytest.mark.parametrize(("has_amx", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_precision_auto_is_bf16_where_a_cpu_multiplies_matrices_of_it(monkeypatch, has_amx, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_amx, "avx512_bf16": True})
+    assert precision_of(make_fabric("cpu", precision="auto")) == precision
+    assert precision_of(make_fabric("cpu", precision="32-true")) == "32-true"
+
+
+def test_a_torch_that_cannot_tell_gives_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert precision_of(make_fabric("cpu", precision="auto")) == "32-true"

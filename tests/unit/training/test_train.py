@@ -84,7 +84,7 @@ def start(aligned, tmp_path_factory):
 
 @pytest.fixture
 def train(aligned, start, params):
-    def run(fold=0, table=None, start_dir=start, **changes):
+    def run(fold=0, table=None, start_dir=start, fabric=None, **changes):
         return train_fold(
             labels() if table is None else table,
             EXPRESSIONS,
@@ -93,7 +93,7 @@ def train(aligned, start, params):
             identity_labels=identity_labels(),
             aligned_dir=aligned,
             start_dir=start_dir,
-            fabric=make_fabric("cpu"),
+            fabric=fabric or make_fabric("cpu"),
         )
 
     return run
@@ -147,10 +147,13 @@ def test_a_fold_that_leaves_one_subject_to_train_on_is_told(train):
         train(0, table)
 
 
-def test_the_same_seed_trains_the_same_file(tmp_path, train):
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_the_same_seed_trains_the_same_file(tmp_path, train, precision):
     hashes = set()
     for name in ("first", "second"):
-        write_trained(train(1), model_dir=tmp_path / name, metrics_dir=tmp_path / f"{name}_metrics")
+        trained = train(1, fabric=make_fabric("cpu", precision=precision))
+        assert trained.facts["precision"] == precision
+        write_trained(trained, model_dir=tmp_path / name, metrics_dir=tmp_path / f"{name}_metrics")
         hashes.add(model_sha256(tmp_path / name))
     assert len(hashes) == 1
     assert (tmp_path / "first_metrics/trajectory.csv").read_bytes() == (
@@ -161,7 +164,7 @@ def test_the_same_seed_trains_the_same_file(tmp_path, train):
 def test_pretraining_knows_identities_alone_and_a_fold_starts_from_it(aligned, params, tmp_path, train):
     pretrained = pretrain(identity_labels(), aligned / "identity", params, fabric=make_fabric("cpu"))
     assert pretrained.network.tasks == ("identity",)
-    assert pretrained.facts == {"num_photos": 7, "num_subjects": 4}
+    assert pretrained.facts == {"num_photos": 7, "num_subjects": 4, "precision": "32-true"}
     write_trained(pretrained, model_dir=tmp_path / "model", metrics_dir=tmp_path / "metrics")
     trained = train(0, start_dir=tmp_path / "model")
     assert trained.facts["filled_from_start"]["branches.expression"] == "branches.identity"
