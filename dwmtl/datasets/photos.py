@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dwmtl.errors import UnreadablePhotoError
 
@@ -88,6 +88,10 @@ def _named_errors(name: str) -> Iterator[None]:
     """Whatever Pillow raises on a damaged picture, as our error."""
     try:
         yield
+    except UnidentifiedImageError:
+        raise UnreadablePhotoError(
+            f"{name}: not a whole picture (nothing in it says {', '.join(_FORMATS)}). Copy it again, or take another."
+        ) from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadablePhotoError(f"{name}: not a whole picture ({error}). Copy it again.") from None
 
