@@ -175,8 +175,15 @@ def has_best(card: ModelCard) -> bool:
 
 
 def model_sha256(folder: Path) -> str:
-    """SHA-256 of the weights' file, hexadecimal: the name by which a run of ours is found again."""
-    return _sha256(Path(folder) / WEIGHTS_FILE)
+    """SHA-256 of the weights' file, hexadecimal: the name by which a run of ours is found again.
+
+    Raises:
+        ModelFileError: no such file.
+    """
+    path = Path(folder) / WEIGHTS_FILE
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such file. Run its stage, or fetch it by `dvc checkout`.")
+    return _sha256(path)
 
 
 def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str, str]:

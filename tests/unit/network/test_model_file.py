@@ -185,3 +185,8 @@ def test_an_unknown_key_in_the_card_is_an_error(saved, tmp_path):
     card.write_text(card.read_text().replace('"crop_px"', '"crop_pixels"'))
     with pytest.raises(ModelFileError, match="crop_pixels"):
         load_model(tmp_path)
+
+
+def test_a_model_that_is_not_there_is_told_with_the_cure(tmp_path):
+    with pytest.raises(ModelFileError, match=r"model\.safetensors: no such file\. Run its stage, or fetch it"):
+        model_sha256(tmp_path)
