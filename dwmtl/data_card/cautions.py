@@ -108,7 +108,7 @@ def _subjects(card: dict) -> list[str]:
     if 0 < subjects["num"] < _FEW_SUBJECTS:
         sentences.append(
             f"The set has only {_count(subjects['num'], 'subject')}: one of them is "
-            f"{100 / subjects['num']:.0f} % of what is tested."
+            f"{100 / subjects['num']:.0f} % of them."
         )
     if card["source"]["role"] == "identity" and subjects["num_with_one_photo"]:
         sentences.append(
