@@ -23,7 +23,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 repro: .venv/installed ## install what is missing, then run the whole pipeline (only what changed)
 	$(BIN)/dvc repro
 
-# Two workers, a file's tests in one of them, the long files (pipeline/) first; one thread each, since two pools of threads
+# Two workers, a file's tests in one of them, in the order of tests/conftest.py; one thread each, since two pools of threads
 # on the same cores wait for each other.
 test: .venv/installed-test ## install what is missing, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

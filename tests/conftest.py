@@ -11,6 +11,12 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a slow test come first, so that no worker ends with one while the other has nothing left."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def testdata() -> Path:
     """Folder of real photographs and golden numbers: $DWMTL_TESTDATA, else `shared` beside the repository."""
