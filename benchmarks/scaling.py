@@ -47,6 +47,8 @@ def main(
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
     """Print a table, a row a stage."""
+    if "," not in factors:
+        raise typer.BadParameter("growth needs two factors or more, such as 1,4.")
     columns = {int(factor): measure(int(factor)) for factor in factors.split(",")}
     heads = [f"{factor}x ({photos} photos)" for factor, (photos, _) in columns.items()]
     lines = ["| stage | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(heads)]

@@ -12,7 +12,6 @@ import pytest
 STEPS = 300
 TRAINING = f"""
 import sys
-import tempfile
 from dwmtl.params import load_params
 from dwmtl.tracking.experiments import start_fold_run
 with start_fold_run(load_params(sys.argv[2]), int(sys.argv[1]), data_sha256="d") as run:
