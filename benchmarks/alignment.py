@@ -25,8 +25,8 @@ from facenet_pytorch import MTCNN
 from outcome import Outcome, report
 from PIL import Image
 
-from dwmtl.alignment.detector import NO_FACES, Detections, Detector
-from dwmtl.datasets.photos import read_photo
+from dwmtl.crops.detector import NO_FACES, Detections, Detector
+from dwmtl.crops.photos import read_photo
 from dwmtl.errors import UnreadablePhotoError
 from dwmtl.params import load_params
 
@@ -125,7 +125,7 @@ def equal(a: Detections, b: Detections) -> bool:
 
 def grow(folders: list[Path], num_photos: int) -> None:
     """Align photos of 96 px, linked to one another, and print the peak memory after a tenth and after all."""
-    from dwmtl.alignment.align import Source, align
+    from dwmtl.crops.align import Source, align
     from dwmtl.datasets.data_set import manifest
 
     params = load_params().align.model_copy(update={"crops_a_shard": 1000})

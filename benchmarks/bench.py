@@ -16,7 +16,7 @@ import typer
 from outcome import HEADER, PAGE, REPOSITORY, commit, hardware
 
 PHOTOS = Path(os.environ.get("DWMTL_TESTDATA", REPOSITORY.parent / "shared")) / "real" / "lfw"
-FACE = REPOSITORY / "dwmtl/logged/example.jpg"
+FACE = REPOSITORY / "dwmtl/tracking/example.jpg"
 RUNS = [
     ["alignment.py", "--photos", str(PHOTOS if PHOTOS.exists() else REPOSITORY / "data/raw"), "--limit", "64"],
     ["training.py", "--batch-size", "8", "--steps", "4", "--rounds", "2"],

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from dwmtl.compute import launch
-from dwmtl.evaluation.figures import trajectories_svg
 from dwmtl.params import Params, load_params
+from dwmtl.report.figures import trajectories_svg
 from dwmtl.stage import run
 from dwmtl.tables import EXPRESSION_LABELS, IDENTITY_LABELS, read_table, write_table
+from dwmtl.training.compute import launch
 from dwmtl.training.train import train_fold
 
 VARIANTS = {"normalised logits (the published figure)": True, "logits as they are (the published code)": False}

@@ -16,9 +16,9 @@ import typer
 from lightning_fabric import Fabric
 from outcome import Outcome, report
 
-from dwmtl.compute import make_fabric
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import load_params
+from dwmtl.training.compute import make_fabric
 from dwmtl.training.loop import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep

@@ -14,13 +14,14 @@ import torch
 import typer
 from outcome import Outcome, report
 
-from dwmtl.compute import make_fabric
 from dwmtl.network.network import FaceNetwork
-from dwmtl.params import UnitParams, WeightingParams, load_params
+from dwmtl.params import load_params
+from dwmtl.training.compute import make_fabric
 from dwmtl.training.loop import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.by_name import make_weighting
+from dwmtl.weighting.params import UnitParams, WeightingParams
 
 BASELINE = "equal"
 NAMES = [

@@ -18,9 +18,9 @@ import typer
 from outcome import REPOSITORY, Outcome, report
 from training import dataset, two_tasks, write_crops
 
-from dwmtl.compute import make_fabric
 from dwmtl.params import load_params
 from dwmtl.tracking.experiments import start_fold_run
+from dwmtl.training.compute import make_fabric
 from dwmtl.training.loop import WeightingOptimizer, fit
 from dwmtl.weighting.by_name import make_weighting
 

@@ -28,11 +28,13 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import datasets, transforms
 
-from dwmtl.compute import make_fabric, precision_of
 from dwmtl.network.network import FaceNetwork
-from dwmtl.params import LinearHeadParams, LossParams, Params, load_params
+from dwmtl.network.params import LinearHeadParams
+from dwmtl.params import Params, load_params
+from dwmtl.training.compute import make_fabric, precision_of
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.training.params import LossParams
 from dwmtl.weighting.by_name import make_weighting
 from dwmtl.weighting.fixed import FixedWeighting
 

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 import typer
 
-from dwmtl.alignment.align import Source, align
+from dwmtl.crops.align import Source, align
 from dwmtl.device import device_of
 from dwmtl.errors import UnreadablePhotoError
 from dwmtl.params import load_params, set_params

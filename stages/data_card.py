@@ -6,11 +6,11 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from dwmtl.data_card.card import data_card
-from dwmtl.data_card.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
-from dwmtl.data_card.markdown import CONTACT_SHEET, data_card_markdown
 from dwmtl.datasets.joined import set_of
 from dwmtl.params import load_params, set_params
+from dwmtl.report.data_card.card import data_card
+from dwmtl.report.data_card.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
+from dwmtl.report.data_card.markdown import CONTACT_SHEET, data_card_markdown
 from dwmtl.stage import run, whole_folder, write_json
 from dwmtl.tables import CROPS, FAILURES, FOLDS, MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_table
 

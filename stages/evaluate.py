@@ -4,13 +4,13 @@ from pathlib import Path
 
 from dwmtl.evaluation.evaluate import evaluate_model
 from dwmtl.evaluation.fold import write_evaluation
-from dwmtl.evaluation.threshold import THRESHOLD_FILE, threshold_record
-from dwmtl.logged.evaluation import log_evaluation
 from dwmtl.network.model_file import has_best, load_model, model_sha256
 from dwmtl.params import load_params
+from dwmtl.scores.threshold import THRESHOLD_FILE, threshold_record
 from dwmtl.stage import run, whole_folder, write_json
 from dwmtl.tables import BEST_DIR
 from dwmtl.tracking.experiments import resume_model_run
+from dwmtl.tracking.log_evaluation import log_evaluation
 
 
 def main(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dwmtl import tables
 from dwmtl.datasets.joined import read_manifests, read_photo_facts
-from dwmtl.params import LabelsParams, load_params
+from dwmtl.params import load_params
 from dwmtl.protocol.duplicates import drop_duplicates, find_duplicates
 from dwmtl.protocol.expressions import (
     check_every_subject_is_labelled,
@@ -17,6 +17,7 @@ from dwmtl.protocol.expressions import (
 )
 from dwmtl.protocol.folds import NO_FOLD, assign_folds, with_set_names
 from dwmtl.protocol.identities import label_identities
+from dwmtl.protocol.params import LabelsParams
 from dwmtl.stage import run, whole_folder, write_json
 
 log = logging.getLogger(__name__)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from dwmtl.compute import launch
-from dwmtl.logged.training import log_training, pretrain_data_sha256
 from dwmtl.params import load_params
 from dwmtl.stage import run
 from dwmtl.tables import IDENTITY_LABELS, read_table
 from dwmtl.tracking.experiments import start_pretrain_run
+from dwmtl.tracking.log_training import log_training, pretrain_data_sha256
 from dwmtl.tracking.run import Run
 from dwmtl.training.checkpoint import forget
+from dwmtl.training.compute import launch
 from dwmtl.training.pretrain import pretrain
 from dwmtl.training.trained import write_trained
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dwmtl.datasets.rendered.sets import render_identities, render_lfw, render_oulu_casia
 from dwmtl.params import load_params
+from dwmtl.rendered.sets import render_identities, render_lfw, render_oulu_casia
 from dwmtl.stage import run, whole_folder
 
 SETS = {"oulu_casia": render_oulu_casia, "lfw": render_lfw, "identities": render_identities}

@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from dwmtl.compute import launch
-from dwmtl.logged.training import fold_data_sha256, log_training
 from dwmtl.params import load_params
 from dwmtl.stage import run
 from dwmtl.tables import EXPRESSION_LABELS, IDENTITY_LABELS, read_table
 from dwmtl.tracking.experiments import start_fold_run
+from dwmtl.tracking.log_training import fold_data_sha256, log_training
 from dwmtl.tracking.run import Run
 from dwmtl.training.checkpoint import forget
+from dwmtl.training.compute import launch
 from dwmtl.training.train import train_fold
 from dwmtl.training.trained import write_trained
 

@@ -69,7 +69,8 @@ def make_network() -> Callable[..., object]:
     import torch
 
     from dwmtl.network.network import FaceNetwork
-    from dwmtl.params import HiddenHeadParams, LinearHeadParams, load_params
+    from dwmtl.network.params import HiddenHeadParams, LinearHeadParams
+    from dwmtl.params import load_params
 
     def make(num_classes: dict[str, int], *, heads: dict | None = None, **changes):
         torch.manual_seed(0)
@@ -88,7 +89,7 @@ def make_network() -> Callable[..., object]:
 @pytest.fixture(scope="session")
 def loss_params() -> Callable[..., dict]:
     """Loss params by task: centre loss on `identity` (factor 0.1, alpha 0.5), cross-entropy alone on the others."""
-    from dwmtl.params import LossParams
+    from dwmtl.training.params import LossParams
 
     def make(*tasks: str, factor: float = 0.1) -> dict:
         return {

@@ -6,11 +6,11 @@ from pathlib import Path
 from grid import read_grid, with_weighting
 from ruamel.yaml import YAML
 
-from dwmtl.compute import launch
 from dwmtl.evaluation.evaluate import evaluate_model
 from dwmtl.params import load_params
 from dwmtl.stage import run, write_json
 from dwmtl.tables import EXPRESSION_LABELS, IDENTITY_LABELS, read_table
+from dwmtl.training.compute import launch
 from dwmtl.training.train import train_fold
 
 

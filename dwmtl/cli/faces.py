@@ -216,7 +216,7 @@ def _drawn_path(out: Path, photo: Path, photos: list[Path]) -> Path:
 
 
 def _draw(photo: Path, analysis: "Analysis", out: Path) -> None:
-    from dwmtl.datasets.photos import read_photo
+    from dwmtl.crops.photos import read_photo
     from dwmtl.inference.annotate import annotate, save_picture
 
     save_picture(annotate(read_photo(photo), analysis), out)

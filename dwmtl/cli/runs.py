@@ -13,7 +13,7 @@ def resend(
 
     The server is MLFLOW_TRACKING_URI, by default sqlite:///mlflow.db. What is there already is not sent again.
     """
-    from dwmtl.logged.resend import resend as send
+    from dwmtl.tracking.resend import resend as send
 
     for line in send(root):
         print(f"sent: {line}")
@@ -27,7 +27,7 @@ def compare(
     """Put experiments of MLflow side by side: weighting, folds, and accuracies with their 95 % intervals."""
     import json
 
-    from dwmtl.logged.comparison import as_markdown, compared
+    from dwmtl.tracking.comparison import as_markdown, compared
 
     rows = compared(runs)
     print(json.dumps(rows, indent=2) if as_json else as_markdown(rows))

@@ -21,8 +21,8 @@ from dwmtl.datasets import (
     yale,
 )
 from dwmtl.datasets.data_set import DataSet
+from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
-from dwmtl.params import SetParams
 
 ADAPTERS: dict[str, Callable[..., DataSet]] = {
     "affect_net": affect_net.read,

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from dwmtl.datasets.photos import decode_photo
+from dwmtl.crops.photos import decode_photo
 from dwmtl.errors import RequestError
 
 MAX_PHOTOS_BYTES = 48 * 2**20

@@ -1,1 +1,1 @@
-"""What a trained network is worth: verification, expression, authentication, and the report."""
+"""A fold's network, or a model, scored on photographs: network, crops and pairs in, scores out."""

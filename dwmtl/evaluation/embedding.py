@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dwmtl.datasets.crops import read_crop
+from dwmtl.crops.aligned import read_crop
 from dwmtl.device import device_of
 from dwmtl.network.network import FaceNetwork
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dwmtl.datasets.crops import crop_paths
+from dwmtl.crops.aligned import crop_paths
 from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.embedding import CropFiles, embed
 from dwmtl.evaluation.fold import Answered, FoldEvaluation, evaluate_fold

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from dwmtl.errors import ProtocolError
-from dwmtl.evaluation.authentication import Authentication, authenticate
-from dwmtl.evaluation.classification import ClassScore, score_classes
 from dwmtl.evaluation.embedding import Answers
-from dwmtl.evaluation.intervals import accuracy_intervals, score_intervals
-from dwmtl.evaluation.verification import Verification, tar_at, verify
+from dwmtl.evaluation.params import EvaluateParams
 from dwmtl.network.network import EXPRESSION
-from dwmtl.params import EvaluateParams
+from dwmtl.scores.authentication import Authentication, authenticate
+from dwmtl.scores.classification import ClassScore, score_classes
+from dwmtl.scores.intervals import accuracy_intervals, score_intervals
+from dwmtl.scores.verification import Verification, tar_at, verify
 from dwmtl.stage import write_json
 from dwmtl.tables import EVALUATED_PAIRS, write_table
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dwmtl.datasets.crops import scale_crop
+from dwmtl.crops.aligned import scale_crop
+from dwmtl.crops.photos import decode_photo, read_photo
 from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verification_pairs
 from dwmtl.datasets.pairs_file import PairLine, read_pairs
-from dwmtl.datasets.photos import decode_photo, read_photo
 from dwmtl.errors import DataSetError
 from dwmtl.evaluation.embedding import embed
 from dwmtl.evaluation.score_pairs import NamedPairs, check_far_targets, score_named

@@ -13,7 +13,7 @@ import numpy as np
 from dwmtl.datasets.pairs_file import read_pairs
 from dwmtl.errors import DataSetError, ProtocolError
 from dwmtl.evaluation.embeddings_file import NamedEmbeddings, read_embeddings
-from dwmtl.evaluation.verification import (
+from dwmtl.scores.verification import (
     Embeddings,
     Verification,
     far_threshold_grid,
@@ -21,7 +21,7 @@ from dwmtl.evaluation.verification import (
     threshold_grid,
     verify,
 )
-from dwmtl.evaluation.verification_intervals import JudgedPairs, verification_intervals
+from dwmtl.scores.verification_intervals import JudgedPairs, verification_intervals
 
 _MOST_WRONG_PAIRS = 100
 _SEED = 0

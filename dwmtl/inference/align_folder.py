@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 
-from dwmtl.alignment.align import Source, align
+from dwmtl.crops.align import Source, align
+from dwmtl.crops.params import AlignParams
 from dwmtl.datasets.data_set import folders_of, manifest, pictures_of
 from dwmtl.errors import DataSetError
 from dwmtl.network.model_file import load_card
-from dwmtl.params import AlignParams, load_params
+from dwmtl.params import load_params
 from dwmtl.stage import whole_folder
 from dwmtl.tables import CROPS, FAILURES, STATUSES, write_table
 

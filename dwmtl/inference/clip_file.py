@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dwmtl.crops.photos import MAX_PIXELS, read_photo
 from dwmtl.datasets.data_set import pictures_of
-from dwmtl.datasets.photos import MAX_PIXELS, read_photo
 from dwmtl.errors import UnreadablePhotoError
 
 VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dwmtl.evaluation.threshold import Threshold
-from dwmtl.evaluation.verification import pair_distances
 from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
+from dwmtl.scores.threshold import Threshold
+from dwmtl.scores.verification import pair_distances
 
 
 def distance_between(face: Face, reference: Face, limit: Threshold) -> float:

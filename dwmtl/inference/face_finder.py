@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dwmtl.alignment.crop import choose_face, face_crop
-from dwmtl.alignment.detector import Detections, Detector
+from dwmtl.crops.crop import choose_face, face_crop
+from dwmtl.crops.detector import Detections, Detector
 from dwmtl.network.model_file import ModelCard
 
 

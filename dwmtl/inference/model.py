@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dwmtl.datasets.photos import photo_pixels
+from dwmtl.crops.photos import photo_pixels
 from dwmtl.device import device_of
 from dwmtl.errors import ModelFileError, NoFaceError, ProtocolError, ThresholdError
-from dwmtl.evaluation.threshold import Threshold
 from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
 from dwmtl.inference.crop_answers import CropAnswers
@@ -23,6 +22,7 @@ from dwmtl.inference.model_source import find_threshold, given_threshold, local_
 from dwmtl.network.model_file import ModelCard
 from dwmtl.network.model_file import load_model as read_model
 from dwmtl.network.network import EXPRESSION, FaceNetwork
+from dwmtl.scores.threshold import Threshold
 
 Photo = Path | str | Image.Image | np.ndarray
 """A photo's path, a picture of Pillow, or pixels (H, W, 3) uint8 RGB."""

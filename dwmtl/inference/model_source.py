@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dwmtl.errors import ModelFileError, ThresholdError
-from dwmtl.evaluation.threshold import THRESHOLD_FILE, Threshold, read_threshold
 from dwmtl.network.model_file import CARD_FILE
+from dwmtl.scores.threshold import THRESHOLD_FILE, Threshold, read_threshold
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from dwmtl.errors import ParamsError
-from dwmtl.params import ArcFaceHeadParams, CosFaceHeadParams, HiddenHeadParams, LinearHeadParams
+from dwmtl.network.params import ArcFaceHeadParams, CosFaceHeadParams, HiddenHeadParams, LinearHeadParams
 
 HIDDEN_LENGTH = 128
 

@@ -22,8 +22,8 @@ from dwmtl.network.model_file import (
     load_model,
 )
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
+from dwmtl.network.params import HiddenHeadParams, LinearHeadParams, NetworkParams
 from dwmtl.network.tensorflow_checkpoint import convert, read_variables
-from dwmtl.params import HiddenHeadParams, LinearHeadParams, NetworkParams
 
 _TRUNKS = {1: "facelivenet", 5: "inception_resnet_v1"}
 _COUNTERS = ("num_batches_tracked",)

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from dwmtl.errors import ModelFileError
 from dwmtl.network.network import IDENTITY, FaceNetwork
-from dwmtl.params import Fraction, HeadParams, NetworkParams
+from dwmtl.network.params import HeadParams, NetworkParams
+from dwmtl.section import Fraction
 
 log = logging.getLogger(__name__)
 

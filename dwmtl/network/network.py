@@ -9,8 +9,8 @@ from torch.nn import functional
 from dwmtl.errors import ParamsError
 from dwmtl.network.heads import make_head
 from dwmtl.network.inception_resnet import Branch
+from dwmtl.network.params import HeadParams, NetworkParams
 from dwmtl.network.trunks import TimmTrunk, last_layer, make_trunk
-from dwmtl.params import HeadParams, NetworkParams
 
 IDENTITY = "identity"
 EXPRESSION = "expression"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dwmtl.datasets.crops import read_crop
+from dwmtl.crops.aligned import read_crop
 from dwmtl.errors import ProtocolError
 from dwmtl.training.distribution import num_processes, process_number
 

@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from dwmtl.errors import InterruptedTrainingError, ModelFileError, NonFiniteLossError
 from dwmtl.network.network import FaceNetwork
-from dwmtl.params import ComputeParams, FitParams, LossParams
 from dwmtl.training.augmentation import Augmentation
 from dwmtl.training.batch_norm import synchronize_batch_norm
 from dwmtl.training.checkpoint import Checkpoint, StopSignal, training_key
@@ -30,6 +29,7 @@ from dwmtl.training.distribution import (
 )
 from dwmtl.training.losses import TaskLoss
 from dwmtl.training.optimizers import make_optimizer, scheduled, set_learning_rate
+from dwmtl.training.params import ComputeParams, FitParams, LossParams
 from dwmtl.training.state import TrainingState, moving_average, skipped_step
 from dwmtl.training.step import MultiTaskStep, StepResult
 from dwmtl.training.trajectory import empty_trajectory, trajectory_row

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dwmtl.network.heads import MarginHead
-from dwmtl.params import LossParams
 from dwmtl.training.distribution import sum_over_processes
+from dwmtl.training.params import LossParams
 
 NO_LABEL = -1
 

@@ -7,7 +7,7 @@ from timm.optim import RMSpropTF
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from dwmtl.params import parse_schedule
+from dwmtl.training.params import parse_schedule
 
 
 def make_optimizer(

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 from lightning_fabric import Fabric
 
-from dwmtl.compute import precision_of
-from dwmtl.datasets.crops import crop_paths
+from dwmtl.crops.aligned import crop_paths
 from dwmtl.errors import ProtocolError
 from dwmtl.network.network import IDENTITY
 from dwmtl.params import Params
+from dwmtl.training.compute import precision_of
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import fit
 from dwmtl.training.trained import Trained, initial_network, model_card

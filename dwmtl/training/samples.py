@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dwmtl.datasets.crops import crop_paths
+from dwmtl.crops.aligned import crop_paths
 from dwmtl.errors import ProtocolError
 from dwmtl.network.network import EXPRESSION, IDENTITY
-from dwmtl.params import TaskParams
 from dwmtl.training.losses import NO_LABEL
+from dwmtl.training.params import TaskParams
 
 
 @dataclass(frozen=True)

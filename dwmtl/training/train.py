@@ -6,18 +6,20 @@ from pathlib import Path
 import pandas as pd
 from lightning_fabric import Fabric
 
-from dwmtl.compute import precision_of
 from dwmtl.errors import ProtocolError
 from dwmtl.network.model_file import load_card, start_from
 from dwmtl.network.network import EXPRESSION, IDENTITY
-from dwmtl.params import Params, TrainParams, UnitParams
+from dwmtl.params import Params
 from dwmtl.protocol.folds import split, validation_subjects
+from dwmtl.training.compute import precision_of
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.training.params import TrainParams
 from dwmtl.training.samples import Samples, class_indices, fold_samples, with_face
 from dwmtl.training.trained import Trained, initial_network, model_card
 from dwmtl.training.validation import Validation
 from dwmtl.weighting.by_name import make_weighting
+from dwmtl.weighting.params import UnitParams
 
 
 def train_fold(

@@ -1,12 +1,12 @@
 """The weighting that `params.yaml` names."""
 
-from dwmtl.params import WeightingParams
 from dwmtl.weighting.dwa import DwaWeighting
 from dwmtl.weighting.dynamic import DynamicWeighting
 from dwmtl.weighting.fixed import FixedWeighting
 from dwmtl.weighting.gradient_rule import GradientRuleWeighting
 from dwmtl.weighting.gradnorm import GradNormWeighting
 from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
+from dwmtl.weighting.params import WeightingParams
 from dwmtl.weighting.rlw import RlwWeighting
 from dwmtl.weighting.uncertainty import UncertaintyWeighting
 from dwmtl.weighting.weighting import Weighting

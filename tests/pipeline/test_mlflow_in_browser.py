@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from dwmtl.logged.summary import log_summary
 from dwmtl.params import load_params
 from dwmtl.tables import write_table
 from dwmtl.tracking.experiments import resume_experiment_run, start_fold_run
+from dwmtl.tracking.log_summary import log_summary
 
 headless = runpy.run_path(str(Path(__file__).resolve().parents[2] / ".ci/chromium.py"))["headless"]
 READY_AFTER_S = 180

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dwmtl.evaluation.report import write_pages
+from dwmtl.report.report import write_pages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 headless = runpy.run_path(str(REPOSITORY / ".ci/chromium.py"))["headless"]

@@ -16,8 +16,8 @@ NUM_PHOTOS, PHOTOS_A_SHARD = 24, 2
 @pytest.fixture
 def faces(tmp_path) -> Path:
     """An identity set of rendered faces, indexed."""
-    from dwmtl.datasets.rendered.sets import render_identities
     from dwmtl.params import load_params
+    from dwmtl.rendered.sets import render_identities
 
     render = load_params().render.model_copy(update={"num_identity_people": 4, "num_photos_per_person": 6})
     render_identities(tmp_path / "faces", render)

@@ -41,11 +41,12 @@ def known(tmp_path_factory) -> Known:
     import numpy as np
     import torch
 
-    from dwmtl.datasets.photos import read_photo
-    from dwmtl.datasets.rendered.sets import render_oulu_casia
+    from dwmtl.crops.photos import read_photo
     from dwmtl.inference.face_finder import FaceFinder
     from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, save_model
-    from dwmtl.params import LinearHeadParams, load_params
+    from dwmtl.network.params import LinearHeadParams
+    from dwmtl.params import load_params
+    from dwmtl.rendered.sets import render_oulu_casia
 
     params = load_params(REPOSITORY / "params.yaml")
     found = Known(tmp_path_factory.mktemp("model"), tmp_path_factory.mktemp("rendered"))

@@ -6,7 +6,8 @@ import yaml
 from ruamel.yaml import YAML
 
 from dwmtl.errors import ParamsError
-from dwmtl.params import Section, load_params
+from dwmtl.params import load_params
+from dwmtl.section import Section
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dwmtl.cli import main
-from dwmtl.datasets.photos import read_photo
+from dwmtl.crops.photos import read_photo
 
 THRESHOLD = 1.0
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.affect_net import EXPRESSIONS
+from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
-from dwmtl.params import SetParams
 
 
 def npy(value, **options) -> bytes:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.ck_plus import EXPRESSIONS
+from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
-from dwmtl.params import SetParams
 
 IMAGES = "cohn-kanade-images"
 SMILE, NO_LABEL = "S005/001", "S010/002"

@@ -1,8 +1,8 @@
 import pytest
 
 from dwmtl.datasets.adapters import read_data_set
+from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
-from dwmtl.params import SetParams
 
 
 def read(folder):

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.csv_table import read as read_csv_table
+from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
-from dwmtl.params import SetParams
 from dwmtl.tables import MANIFEST, ROLES
 
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dwmtl.crops.photos import read_photo
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.fer2013 import EXPRESSIONS, USAGES, extract, faces
-from dwmtl.datasets.photos import read_photo
+from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
-from dwmtl.params import SetParams
 
 HEADER = "emotion,pixels,Usage\n"
 RAMP = np.arange(48 * 48).reshape(48, 48) % 256

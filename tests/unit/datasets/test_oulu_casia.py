@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from dwmtl.datasets.adapters import read_data_set
+from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
-from dwmtl.params import SetParams
 
 
 def sequence(folder: str) -> list[str]:

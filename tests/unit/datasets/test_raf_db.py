@@ -3,9 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwmtl.datasets.adapters import read_data_set
+from dwmtl.datasets.params import SetParams
 from dwmtl.datasets.raf_db import EXPRESSIONS
 from dwmtl.errors import DataSetError
-from dwmtl.params import SetParams
 
 NAMES = ["train_00001", "train_00002", "test_0001"]
 

@@ -13,7 +13,7 @@ from dwmtl.errors import DataSetError, ProtocolError
 from dwmtl.evaluation import embeddings_file
 from dwmtl.evaluation.embeddings_file import read_embeddings
 from dwmtl.evaluation.score_pairs import score_pairs
-from dwmtl.evaluation.verification import verify
+from dwmtl.scores.verification import verify
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 textbook = runpy.run_path(str(Path(__file__).with_name("textbook.py")))
@@ -151,7 +151,7 @@ def test_all_equal_embeddings_equal_the_textbook(tmp_path, distance):
 
 
 def test_more_pairs_and_images_than_a_chunk_equal_the_textbook(tmp_path, monkeypatch):
-    monkeypatch.setattr("dwmtl.evaluation.verification._CHUNK", 7)
+    monkeypatch.setattr("dwmtl.scores.verification._CHUNK", 7)
     monkeypatch.setattr(embeddings_file, "_CHUNK", 4)
     files, embeddings, _, pairs = random_world(tmp_path, seed=3)
     setting = {"distance": "cosine", "subtract_mean": True, "far_targets": [0.2]}

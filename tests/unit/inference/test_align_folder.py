@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dwmtl.datasets.crops import read_crop
+from dwmtl.crops.aligned import read_crop
 from dwmtl.errors import DataSetError
 from dwmtl.inference.align_folder import align_folder
 from dwmtl.tables import CROPS, FAILURES, read_table

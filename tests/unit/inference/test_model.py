@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dwmtl.alignment.align import Source, align
+from dwmtl.crops.align import Source, align
+from dwmtl.crops.photos import read_photo
 from dwmtl.datasets.data_set import manifest
-from dwmtl.datasets.photos import read_photo
 from dwmtl.errors import (
     ModelFileError,
     NoFaceError,

@@ -4,7 +4,7 @@ import torch
 from dwmtl.errors import ParamsError
 from dwmtl.network.inception_resnet import Branch, InceptionResnetTrunk
 from dwmtl.network.network import FaceNetwork, standardize_fixed, standardize_per_image
-from dwmtl.params import ArcFaceHeadParams, CosFaceHeadParams, HiddenHeadParams
+from dwmtl.network.params import ArcFaceHeadParams, CosFaceHeadParams, HiddenHeadParams
 
 CLASSES = {"identity": 5, "expression": 7}
 

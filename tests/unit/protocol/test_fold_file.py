@@ -6,9 +6,9 @@ from ruamel.yaml import YAML
 
 from dwmtl import tables
 from dwmtl.errors import ProtocolError
-from dwmtl.params import LabelsParams
 from dwmtl.protocol.fold_file import params_of_folds, parse_folds
 from dwmtl.protocol.folds import assign_folds
+from dwmtl.protocol.params import LabelsParams
 
 NAMES = st.one_of(
     st.sampled_from(["007", "1e3", "no", "null", "~", "a,b", 'a"b', "a: b", "#a", "- a", "\\n", "é", "😀"]),

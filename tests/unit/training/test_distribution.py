@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import multiprocessing
 
-from dwmtl.params import UnitParams, load_params
+from dwmtl.params import load_params
 from dwmtl.training.loop import task_losses_of
 from dwmtl.training.losses import NO_LABEL
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.by_name import make_weighting
+from dwmtl.weighting.params import UnitParams
 
 TASKS = ("identity", "expression", "glasses")
 CROPS = torch.randn(4, 3, 80, 80, generator=torch.Generator().manual_seed(1)).double()

@@ -7,12 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
-from dwmtl.compute import make_fabric
-from dwmtl.datasets.crops import read_crop
+from dwmtl.crops.aligned import read_crop
 from dwmtl.errors import NonFiniteLossError, ProtocolError
-from dwmtl.params import HiddenHeadParams, OptimizerParams, load_params
+from dwmtl.network.params import HiddenHeadParams
+from dwmtl.params import load_params
+from dwmtl.training.compute import make_fabric
 from dwmtl.training.crops import CropDataset, ShuffledBatches
 from dwmtl.training.loop import WeightingOptimizer, _warn_if_stuck, fit
+from dwmtl.training.params import OptimizerParams
 from dwmtl.training.trajectory import final_losses
 from dwmtl.training.validation import Validation, is_better
 from dwmtl.weighting.dwa import DwaWeighting

@@ -6,11 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
-from dwmtl.compute import make_fabric
 from dwmtl.errors import ProtocolError
 from dwmtl.network.model_file import DetectorCard, has_best, load_card, load_model, model_sha256
 from dwmtl.params import Params, load_params
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, write_table
+from dwmtl.training.compute import make_fabric
 from dwmtl.training.pretrain import pretrain
 from dwmtl.training.train import train_fold
 from dwmtl.training.trained import write_trained

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dwmtl.compute import launch
 from dwmtl.network.network import FaceNetwork
-from dwmtl.params import HiddenHeadParams, LinearHeadParams, LossParams, load_params
+from dwmtl.network.params import HiddenHeadParams, LinearHeadParams
+from dwmtl.params import load_params
+from dwmtl.training.compute import launch
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.training.params import LossParams
 from dwmtl.training.validation import Validation
 from dwmtl.weighting.by_name import make_weighting
 

@@ -3,12 +3,13 @@ import math
 import pytest
 import torch
 
-from dwmtl.params import FixedWeightingParams, load_params
+from dwmtl.params import load_params
 from dwmtl.weighting.by_name import make_weighting
 from dwmtl.weighting.dwa import DwaWeighting
 from dwmtl.weighting.fixed import FixedWeighting
 from dwmtl.weighting.gradient_rule import GradientRuleWeighting
 from dwmtl.weighting.gradnorm import GradNormWeighting
+from dwmtl.weighting.params import FixedWeightingParams
 from dwmtl.weighting.rlw import RlwWeighting
 from dwmtl.weighting.uncertainty import UncertaintyWeighting
 from dwmtl.weighting.weighting import WeightingInput, renormalize

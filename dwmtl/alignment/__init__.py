@@ -1,1 +1,0 @@
-"""From photos to aligned crops: the detector, the crop geometry, the batched run."""

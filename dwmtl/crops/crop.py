@@ -1,0 +1,128 @@
+"""The geometry of a crop: which face, which box, and cutting it out. Pure; opens no file."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from dwmtl.crops.detector import Detections
+
+TEMPLATE_112 = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+"""Where the landmarks go in a crop of 112 pixels, xy. Source: insightface's ArcFace alignment."""
+
+Box = tuple[int, int, int, int]
+"""xyxy, whole pixels of the photo, inside it."""
+
+
+def choose_face(detections: Detections, photo_size: tuple[int, int], *, select: str) -> int:
+    """Index of the face to take; the first of equal ones.
+
+    Args:
+        detections: at least one face.
+        photo_size: (height, width), pixels.
+        select: `center_weighted_size`: the largest area - 2 * squared offset of the box's centre from the photo's;
+            `largest`: area; `most_confident`.
+    Source of the first rule: davidsandberg/facenet's alignment.
+    """
+    x1, y1, x2, y2 = detections.boxes.astype(np.float64).T
+    area = (x2 - x1) * (y2 - y1)
+    if select == "most_confident":
+        return int(np.argmax(detections.confidences))
+    if select == "largest":
+        return int(np.argmax(area))
+    height, width = photo_size
+    offset = ((x1 + x2) / 2 - width / 2) ** 2 + ((y1 + y2) / 2 - height / 2) ** 2
+    return int(np.argmax(area - 2 * offset))
+
+
+def box_with_margin(box: np.ndarray, photo_size: tuple[int, int], *, crop_px: int, margin_px: int) -> Box:
+    """The box grown so that the margin is `margin_px` wide in the crop, both sides together, cut at the photo's edges.
+
+    Each side of length s grows by s * margin / (crop - margin) in all: a constant fraction of the face.
+    Source: facenet-pytorch's `extract_face`.
+    """
+    share = margin_px / (crop_px - margin_px) / 2
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return _grown(box, photo_size, (x2 - x1) * share, (y2 - y1) * share)
+
+
+def box_with_photo_margin(box: np.ndarray, photo_size: tuple[int, int], *, margin_px: int) -> Box:
+    """The box grown by `margin_px` of the photo, both sides together, cut at the photo's edges.
+
+    Source: davidsandberg/facenet's alignment; 44 px for crops of 182, 32 for 160.
+    """
+    return _grown(box, photo_size, margin_px / 2, margin_px / 2)
+
+
+def _grown(box: np.ndarray, photo_size: tuple[int, int], grow_x: float, grow_y: float) -> Box:
+    height, width = photo_size
+    x1, y1, x2, y2 = (float(value) for value in box)
+    left, top = min(int(max(x1 - grow_x, 0)), width - 1), min(int(max(y1 - grow_y, 0)), height - 1)
+    return left, top, max(int(min(x2 + grow_x, width)), left + 1), max(int(min(y2 + grow_y, height)), top + 1)
+
+
+def similarity(landmarks: np.ndarray, *, crop_px: int) -> np.ndarray:
+    """The rotation, scale and shift (2, 3) that takes crop pixels to photo pixels, template onto landmarks.
+
+    Least squares over the five points, mirroring left out: with complex numbers z = a w + b, w the template's points
+    about their mean, a = sum(conj(w) z) / sum(|w|^2).
+
+    Args:
+        landmarks: (5, 2) xy, pixels of the photo, as in `Detections`.
+        crop_px: side of the crop.
+    Source: Umeyama 1991; template: insightface's, at 112 px.
+    """
+    template = (TEMPLATE_112 * (crop_px / 112)) @ np.array([1, 1j])
+    points = landmarks.astype(np.float64) @ np.array([1, 1j])
+    about = template - template.mean()
+    turn = np.sum(about.conj() * points) / np.sum(np.abs(about) ** 2)
+    shift = points.mean() - turn * template.mean()
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def center_box(photo_size: tuple[int, int], *, fraction: float = 0.6) -> Box:
+    """Where the face is most likely when none was found: the centred square, `fraction` of the shorter side."""
+    height, width = photo_size
+    side = max(1, round(min(height, width) * fraction))
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
+def cut(photo: np.ndarray, box: Box, *, crop_px: int) -> Image.Image:
+    """The box of a photo (H, W, 3), as a square of `crop_px` pixels; its aspect is not kept, as facenet does not."""
+    return Image.fromarray(photo).resize((crop_px, crop_px), Image.Resampling.BILINEAR, box=box)
+
+
+def warp(photo: np.ndarray, crop_to_photo: np.ndarray, *, crop_px: int) -> Image.Image:
+    """The square of `crop_px` pixels whose pixels lie in a photo (H, W, 3) where `similarity` says; black beyond it.
+
+    A photo more than twice as fine as the crop is averaged first: the interpolation looks at four pixels only.
+    """
+    factor = max(1, int(np.hypot(*crop_to_photo[:, 0])))
+    picture = Image.fromarray(photo)
+    picture = picture.reduce(factor) if factor > 1 else picture
+    turn, shift = crop_to_photo[:, :2], crop_to_photo[:, 2]
+    shift = shift + 0.5 - turn @ [0.5, 0.5]  # Pillow counts from a pixel's corner, landmarks from its centre
+    data = (np.column_stack([turn, shift]) / factor).ravel().tolist()
+    return picture.transform((crop_px, crop_px), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
+
+
+def face_crop(
+    photo: np.ndarray, box: np.ndarray, landmarks: np.ndarray, *, form: str, crop_px: int, margin_px: int
+) -> Image.Image:
+    """The crop of a face of a photo (H, W, 3), in one of the forms of `align.crop_form`."""
+    if form == "similarity":
+        return warp(photo, similarity(landmarks, crop_px=crop_px), crop_px=crop_px)
+    size = photo.shape[:2]
+    if form == "margin_in_photo":
+        return cut(photo, box_with_photo_margin(box, size, margin_px=margin_px), crop_px=crop_px)
+    return cut(photo, box_with_margin(box, size, crop_px=crop_px, margin_px=margin_px), crop_px=crop_px)
+
+
+def encoded(crop: Image.Image) -> bytes:
+    """A crop as PNG."""
+    buffer = io.BytesIO()
+    crop.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,298 @@
+"""MTCNN's cascade, on photos of any sizes together.
+
+P-Net proposes boxes at every level of a pyramid, R-Net refines them, O-Net refines those and adds landmarks. The
+networks are facenet-pytorch's, and so is the arithmetic of boxes, pixel for pixel; how the work is cut is ours:
+
+- the pyramid and the crops of R- and O-Net come from integral images, in a few vectorised reads;
+- the levels of all photos go through P-Net as tiles, tiles of about one size together; padding does not change what
+  comes out, and large levels are cut into strips that overlap as far as P-Net sees;
+- candidates of all photos go through R- and O-Net together, in chunks;
+- activations stay small enough for the processor's cache, with the channels last.
+
+Knows nothing of files, crops and of where the networks come from.
+Source: Zhang et al. 2016, arXiv:1604.02878; facenet-pytorch 2.5.3 for rounding and order.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dwmtl.crops.area import IntegralImages
+from dwmtl.crops.suppression import suppress, suppress_contained
+
+_FIELD_PX = 12
+"""P-Net's receptive field; it steps by two pixels."""
+
+_PADDED_SHARE = 0.3
+"""Greatest share of a tile's place in a batch that is padding."""
+
+_MOST_CANDIDATES = 50_000
+"""Boxes of a level or a photo that are looked at further, the surest: a bound on time, far above any photo."""
+
+
+class Budget(NamedTuple):
+    """How much goes through a network at once: `pixels` through P-Net, boxes through R-Net and O-Net."""
+
+    pixels: int
+    r_net: int
+    o_net: int
+
+
+CPU_BUDGET = Budget(pixels=95_000, r_net=128, o_net=32)
+"""Activations of a few MB: they stay in the cache, and malloc gives the same pages again."""
+
+GPU_BUDGET = Budget(pixels=24_000_000, r_net=8192, o_net=2048)
+"""About 4 GB of activations at most."""
+
+
+class Faces(NamedTuple):
+    """Of one photo: boxes (N, 4) xyxy, confidences (N,), landmarks (N, 5, 2) xy; float32, the surest first."""
+
+    boxes: np.ndarray
+    confidences: np.ndarray
+    landmarks: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Rows of a level of a photo's pyramid. `size`: the whole level's (height, width); `level`: its number, from 0."""
+
+    photo: int
+    level: int
+    scale: float
+    size: tuple[int, int]
+    rows: slice
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows.stop - self.rows.start, self.size[1]
+
+
+class _Candidates(NamedTuple):
+    """Boxes of all photos, sorted by photo. photos (N,) int64; boxes (N, 4) float32, xyxy; scores (N,)."""
+
+    photos: Tensor
+    boxes: Tensor
+    scores: Tensor
+
+    def at(self, chosen: Tensor) -> "_Candidates":
+        return _Candidates(*(values[chosen] for values in self))
+
+
+class Mtcnn:
+    """The cascade.
+
+    Args:
+        p_net, r_net, o_net: facenet-pytorch's modules (`PNet` gives regression and probabilities, `RNet` too, `ONet`
+            regression, landmarks, probabilities).
+        min_face_px: smallest face searched for, pixels of the photo.
+        thresholds: probabilities kept by the three networks.
+        pyramid_factor: scale from one level to the next, in (0, 1).
+        device: where it runs.
+        autocast: float type of the networks' convolutions; None: float32.
+        budget: None: the device's.
+    """
+
+    def __init__(
+        self,
+        p_net: nn.Module,
+        r_net: nn.Module,
+        o_net: nn.Module,
+        *,
+        min_face_px: int,
+        thresholds: Sequence[float],
+        pyramid_factor: float,
+        device: torch.device,
+        autocast: torch.dtype | None = None,
+        budget: Budget | None = None,
+    ):
+        self._p_net, self._r_net, self._o_net = (
+            net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+            for net in (p_net, r_net, o_net)
+        )
+        self._min_face_px, self._thresholds, self._factor = min_face_px, tuple(thresholds), pyramid_factor
+        self._device, self._autocast = device, autocast
+        self._budget = budget or (CPU_BUDGET if device.type == "cpu" else GPU_BUDGET)
+
+    @torch.inference_mode()
+    def __call__(self, photos: Sequence[np.ndarray]) -> list[Faces]:
+        """Find the faces of photos, (H, W, 3) uint8 RGB each; a photo too small for one has none."""
+        images = IntegralImages(photos, device=self._device)
+        found = self._propose(images, [photo.shape[:2] for photo in photos])
+        found = self._refine(images, found)
+        return _by_photo(len(photos), *self._finish(images, found))
+
+    def _propose(self, images: IntegralImages, sizes: list[tuple[int, int]]) -> _Candidates:
+        """What P-Net takes for faces: suppressed a level, then a photo, moved by the regression, made square."""
+        tiles = [tile for photo, size in enumerate(sizes) for tile in self._tiles(photo, size)]
+        if not tiles:
+            return _no_candidates(self._device)
+        parts = [self._propose_batch(images, batch) for batch in _batches(tiles, self._budget.pixels)]
+        photos, levels, boxes, scores, moves = (torch.cat(values) for values in zip(*parts, strict=True))
+        kept = _surest(photos * (int(levels.max()) + 1 if len(levels) else 1) + levels, boxes, scores, overlap=0.5)
+        photos, boxes, scores, moves = photos[kept], boxes[kept], scores[kept], moves[kept]
+        kept = _surest(photos, boxes, scores, overlap=0.7)
+        sides = (boxes[kept, 2:] - boxes[kept, :2]).repeat(1, 2)
+        return _Candidates(photos[kept], _squared(boxes[kept] + moves[kept] * sides), scores[kept])
+
+    def _tiles(self, photo: int, size: tuple[int, int]) -> Iterator[_Tile]:
+        """The levels of a photo's pyramid, finest first, cut into strips of at most the budget's pixels.
+
+        A strip starts at an even row and holds an even number, so that its cells are the level's.
+        """
+        scale, shorter = _FIELD_PX / self._min_face_px, min(size) * _FIELD_PX / self._min_face_px
+        level = 0
+        while shorter >= _FIELD_PX:
+            height, width = (int(length * scale + 1) for length in size)
+            num_rows = max(2 * _FIELD_PX, self._budget.pixels // width // 2 * 2)
+            start = 0
+            while start + num_rows < height:
+                yield _Tile(photo, level, scale, (height, width), slice(start, start + num_rows))
+                start += num_rows - 10  # rows that the last cells see of the next strip
+            yield _Tile(photo, level, scale, (height, width), slice(start, height))
+            scale, shorter, level = scale * self._factor, shorter * self._factor, level + 1
+
+    def _propose_batch(self, images: IntegralImages, tiles: list[_Tile]) -> tuple[Tensor, ...]:
+        """Photos, levels, boxes, scores and regressions (N, 4) of P-Net's hits in a batch of tiles."""
+        height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
+        canvas = torch.zeros((len(tiles), height, width, 3), device=self._device)
+        for place, tile in zip(canvas, tiles, strict=True):
+            images.scaled(tile.photo, tile.size, tile.rows, out=place[: tile.shape[0], : tile.shape[1]])
+        moves, scores = self._run_p_net(canvas, [tile.shape for tile in tiles])
+        num_cells = torch.tensor([[(n - 1) // 2 - 4 for n in tile.shape] for tile in tiles], device=self._device)
+        hits = (scores >= self._thresholds[0]).nonzero()
+        hits = hits[(hits[:, 1:] < num_cells[hits[:, 0]]).all(1)]  # the others are the padding's
+        tile, row, column = hits.T
+        of_tiles = [(t.photo, t.level, t.rows.start // 2) for t in tiles]
+        photos, levels, first_rows = torch.tensor(of_tiles, device=self._device)[tile].T
+        scales = torch.tensor([t.scale for t in tiles], device=self._device)[tile, None]  # float32, as the division is
+        corner = 2 * torch.stack([column, row + first_rows], 1)
+        boxes = torch.cat([((corner + 1) / scales).floor(), ((corner + _FIELD_PX) / scales).floor()], 1)
+        return photos, levels, boxes, scores[tile, row, column], moves[tile, :, row, column]
+
+    def _run_p_net(self, canvas: Tensor, shapes: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """Regressions (B, 4, h, w) and probabilities (B, h, w) of tiles (B, H, W, 3) padded below and to the right.
+
+        A tile's last row of pairs may be a single one, which the pooling takes alone at the canvas' edge; before the
+        padding it is doubled, to the same maximum.
+        """
+        net = self._p_net
+        with self._precision():
+            x = net.prelu1(net.conv1(_standardized(canvas.permute(0, 3, 1, 2))))
+            for tile, (height, width) in zip(x, shapes, strict=True):
+                if height < canvas.shape[1]:
+                    tile[:, height - 2] = tile[:, height - 3]
+                if width < canvas.shape[2]:
+                    tile[:, :, width - 2] = tile[:, :, width - 3]
+            x = net.prelu2(net.conv2(net.pool1(x)))
+            x = net.prelu3(net.conv3(x))
+            scores = net.softmax4_1(net.conv4_1(x))[:, 1]
+            return net.conv4_2(x).float(), scores.float()
+
+    def _refine(self, images: IntegralImages, found: _Candidates) -> _Candidates:
+        """What R-Net leaves, suppressed a photo, moved and made square."""
+        found, (moves, classes) = self._look(images, found, self._r_net, 24, self._budget.r_net)
+        found = found._replace(scores=classes[:, 1])
+        passed = (found.scores > self._thresholds[1]).nonzero()[:, 0]
+        found, moves = found.at(passed), moves[passed]
+        kept = suppress(found.boxes, found.scores, found.photos, overlap=0.7)
+        found = found.at(kept)
+        return found._replace(boxes=_squared(_moved(found.boxes, moves[kept])))
+
+    def _finish(self, images: IntegralImages, found: _Candidates) -> tuple[_Candidates, Tensor]:
+        """What O-Net leaves, moved, and its landmarks (N, 5, 2)."""
+        found, (moves, points, classes) = self._look(images, found, self._o_net, 48, self._budget.o_net)
+        found = found._replace(scores=classes[:, 1])
+        passed = (found.scores > self._thresholds[2]).nonzero()[:, 0]
+        found, moves = found.at(passed), moves[passed]
+        sides = found.boxes[:, 2:] - found.boxes[:, :2] + 1
+        landmarks = points[passed].view(-1, 2, 5).transpose(1, 2) * sides[:, None] + found.boxes[:, None, :2] - 1
+        return found._replace(boxes=_moved(found.boxes, moves)), landmarks
+
+    def _look(
+        self, images: IntegralImages, found: _Candidates, net: nn.Module, side: int, chunk: int
+    ) -> tuple[_Candidates, list[Tensor]]:
+        """The candidates that reach into their photo, and what a network says of each, cut out and scaled to `side`."""
+        low, high = found.boxes.trunc().long().split(2, dim=1)
+        low, high = low.clamp(min=1) - 1, torch.minimum(high, images.sizes[found.photos].flip(1))
+        inside = (high > low).all(1).nonzero()[:, 0]
+        found, boxes = found.at(inside), torch.cat([low, high], 1)[inside]
+        outputs = []
+        for part in range(0, max(len(boxes), 1), chunk):
+            crops = images.cut(found.photos[part : part + chunk], boxes[part : part + chunk], side)
+            outputs.append(self._run(net, crops))
+        return found, [torch.cat(values) for values in zip(*outputs, strict=True)]
+
+    def _run(self, net: nn.Module, crops: Tensor) -> list[Tensor]:
+        """What R-Net or O-Net says of crops (K, 3, side, side) in [0, 255]; float32."""
+        if not len(crops):  # the networks cannot take none
+            return [values[:0] for values in self._run(net, crops.new_zeros((1, *crops.shape[1:])))]
+        with self._precision():
+            return [values.float() for values in net(_standardized(crops))]
+
+    def _precision(self) -> contextlib.AbstractContextManager:
+        return torch.autocast(self._device.type, self._autocast, enabled=self._autocast is not None)
+
+
+def _no_candidates(device: torch.device) -> _Candidates:
+    photos, boxes = torch.zeros(0, dtype=torch.int64, device=device), torch.zeros((0, 4), device=device)
+    return _Candidates(photos, boxes, boxes[:, 0])
+
+
+def _batches(tiles: list[_Tile], pixels: int) -> Iterator[list[_Tile]]:
+    """Tiles of about one size together: the padded batch has at most `pixels`, unless a tile alone has more."""
+    batch: list[_Tile] = []
+    width = 0
+    for tile in sorted(tiles, key=lambda tile: tile.shape, reverse=True):
+        height = batch[0].shape[0] if batch else tile.shape[0]
+        width = max(width, tile.shape[1])
+        least = min(t.shape[0] * t.shape[1] for t in (*batch, tile))
+        if batch and ((len(batch) + 1) * height * width > pixels or least < (1 - _PADDED_SHARE) * height * width):
+            yield batch
+            batch, width = [], tile.shape[1]
+        batch.append(tile)
+    yield batch
+
+
+def _surest(groups: Tensor, boxes: Tensor, scores: Tensor, *, overlap: float) -> Tensor:
+    """Indices of the boxes that stay of at most `_MOST_CANDIDATES` a group, by group, the surest of a group first."""
+    order = scores.argsort(descending=True, stable=True)
+    order = order[groups[order].argsort(stable=True)]
+    counts = torch.unique_consecutive(groups[order], return_counts=True)[1]
+    rank = torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts).repeat_interleave(counts)
+    order = order[rank < _MOST_CANDIDATES]
+    return order[suppress(boxes[order], scores[order], groups[order], overlap=overlap)]
+
+
+def _standardized(pixels: Tensor) -> Tensor:
+    return (pixels - 127.5) * 0.0078125
+
+
+def _moved(boxes: Tensor, moves: Tensor) -> Tensor:
+    """Boxes moved by a regression, in shares of their sides; a side counts both of its end pixels."""
+    return boxes + moves * (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
+
+
+def _squared(boxes: Tensor) -> Tensor:
+    """The square about the same centre with the longer side."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    longer = sides.amax(1, keepdim=True)
+    low = boxes[:, :2] + sides * 0.5 - longer * 0.5
+    return torch.cat([low, low + longer], 1)
+
+
+def _by_photo(num_photos: int, found: _Candidates, landmarks: Tensor) -> list[Faces]:
+    """Each photo's faces, suppressed a last time."""
+    photos, boxes, scores, points = (values.cpu().numpy() for values in (*found, landmarks))
+    places = np.searchsorted(photos, np.arange(num_photos + 1))
+    faces = []
+    for first, last in itertools.pairwise(places):
+        kept = first + suppress_contained(boxes[first:last], scores[first:last], overlap=0.7)
+        faces.append(Faces(boxes[kept], scores[kept], points[kept]))
+    return faces

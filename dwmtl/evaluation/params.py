@@ -1,0 +1,26 @@
+"""The section `evaluate` of `params.yaml`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from dwmtl.section import PositiveInt, Section
+
+
+class EvaluateParams(Section):
+    """How a trained network is scored."""
+
+    weights: Literal["raw", "ema"] = Field(description="the trained weights, or their moving average")
+    batch_size: PositiveInt
+    distance: Literal["squared_euclidean", "cosine"]
+    flip: Literal["none", "concatenate", "sum"] = Field(description="what becomes of the mirrored crop's embedding")
+    subtract_mean: bool = Field(description="take the mean embedding of the other blocks away before comparing")
+    far_targets: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = Field(
+        description="false accept rates at which VAL is given"
+    )
+
+    @model_validator(mode="after")
+    def _far_targets_differ(self):
+        if len({f"{target:g}" for target in self.far_targets}) < len(self.far_targets):
+            raise ValueError(f"far_targets must differ. Got {self.far_targets} instead.")
+        return self

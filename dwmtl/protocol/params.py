@@ -1,0 +1,64 @@
+"""The sections `labels` and `pairs` of `params.yaml`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from dwmtl.section import PositiveInt, Section, Seed
+
+
+class LabelsParams(Section):
+    """Which photos of the expression set are used as what, and its subject-independent folds."""
+
+    num_folds: Annotated[int, Field(ge=2)] = Field(description="k of the k-fold cross-validation over subjects")
+    seed: Seed | None = Field(
+        description="shuffles the sorted subjects before they are cut; null: cut as sorted. Also draws the neutral "
+        "photos that max_neutral_per_subject keeps; null: as 0"
+    )
+    stratify_by_expression: bool = Field(
+        description="whether subjects are dealt so that the folds have about as many photos of each expression"
+    )
+    folds: dict[int, Annotated[list[str], Field(min_length=1)]] | None = Field(
+        description="somebody's split, fold -> its subjects, as `dwmtl import-folds` prints it: subjects of folds not "
+        "listed are cut into these; null: all are cut"
+    )
+    has_neutral: bool = Field(description="whether neutral is a class of its own (7 classes on Oulu-CASIA, else 6)")
+    max_neutral_per_subject: PositiveInt | None = Field(
+        description="photos of a subject that are of class neutral; further neutral photos are drawn to have no "
+        "expression: they train identity and stay references of pairs; null: all are"
+    )
+    drop_duplicates: bool = Field(
+        description="whether of photos with the same bytes or pixels one is kept, and none where subject or expression "
+        "contradict"
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _subject_has_one_fold(cls, folds: dict[int, list[str]] | None) -> dict[int, list[str]] | None:
+        seen: dict[str, int] = {}
+        for fold, subjects in (folds or {}).items():
+            for subject in subjects:
+                if subject in seen:
+                    raise ValueError(f"folds must list a subject once. Got {subject} in {seen[subject]} and in {fold}.")
+                seen[subject] = fold
+        return folds
+
+    @model_validator(mode="after")
+    def _listed_folds_exist(self):
+        wrong = sorted(fold for fold in self.folds or () if not 0 <= fold < self.num_folds)
+        if wrong:
+            raise ValueError(
+                f"folds must be numbered from 0 and < num_folds ({self.num_folds}). Got fold {wrong[0]} instead."
+            )
+        return self
+
+
+class PairsParams(Section):
+    """Pairs with expressions of a fold's test subjects."""
+
+    required_expressions: Annotated[list[str], Field(min_length=1)] = Field(description="what authentication asks for")
+    references: Literal["neutral", "all"] = Field(
+        description="neutral: the first neutral photo of each sequence; all: every neutral photo and every peak"
+    )
+    num_blocks: Annotated[int, Field(ge=2)] = Field(description="blocks of the verification cross-validation")
+    seed: Seed

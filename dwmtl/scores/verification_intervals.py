@@ -1,0 +1,127 @@
+"""Intervals of what `verification` gives, by drawing other subjects. Pure; opens no file, imports no pandas."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dwmtl.errors import ProtocolError
+from dwmtl.scores.bootstrap import NUM_RESAMPLES, Resamples, percentile_interval, ratio
+from dwmtl.scores.verification import area_under_roc, equal_error_rate, tar_within
+
+
+@dataclass(frozen=True)
+class JudgedPairs:
+    """N pairs, each decided by a network.
+
+    Attributes:
+        distances: (N,).
+        is_same, accepted: (N,) bool: the truth, and whether the distance is below the fold's threshold.
+        val_accepted: (T, N) bool: the same at the thresholds of VAL, a row a far target, targets growing. What is
+            accepted at one is accepted at the next.
+        subjects, partners: (N,), who is on either image.
+        networks: (N,) int, from 0: whose distances they are. Distances of two networks do not compare.
+    """
+
+    distances: np.ndarray
+    is_same: np.ndarray
+    accepted: np.ndarray
+    val_accepted: np.ndarray
+    subjects: np.ndarray
+    partners: np.ndarray
+    networks: np.ndarray
+
+
+def verification_intervals(
+    pairs: JudgedPairs,
+    *,
+    thresholds: np.ndarray,
+    far_targets: Sequence[float],
+    seed: int,
+    num_resamples: int = NUM_RESAMPLES,
+) -> dict[str, object]:
+    """An interval for each score; all pairs weigh alike, whatever fold they are in.
+
+    The accuracy and VAL keep their decisions; the ROC is drawn again over each resample's pairs, at the same
+    thresholds. AUC, EER and TAR are means over the networks that have pairs of both kinds in the resample; accuracy and
+    VAL take all networks' decisions together.
+
+    Args:
+        thresholds: (P,), growing, at which the ROC is drawn: `verification.threshold_grid`.
+        far_targets: (T,), growing, as `pairs.val_accepted`.
+        seed, num_resamples: see `Resamples`.
+    Returns:
+        `accuracy`, `auc`, `eer`: [low, high], and `val_at_far`, `tar_at_far`: one a target; 95 %, not rounded. None
+        where there are too few people or pairs.
+    """
+    try:
+        resamples = Resamples(pairs.subjects, pairs.partners, seed=seed, num_resamples=num_resamples)
+    except ProtocolError:
+        return {"accuracy": None, "auc": None, "eer": None} | dict.fromkeys(
+            ("val_at_far", "tar_at_far"), [None] * len(far_targets)
+        )
+    kinds, levels, first = _kinds(pairs, thresholds)
+    weights = resamples.counts(kinds)  # (K, R)
+    is_same, right = pairs.is_same[first], (pairs.accepted == pairs.is_same)[first]
+    scores = [_share(weights, right), *(_share(weights[is_same], row[first][is_same]) for row in pairs.val_accepted)]
+    scores += list(_roc_scores(weights, levels[first], is_same, pairs.networks[first], len(thresholds), far_targets))
+    ends = [_ends(row, resamples.num_subjects) for row in scores]
+    accuracy, vals, (auc, eer, *tars) = ends[0], ends[1 : 1 + len(far_targets)], ends[1 + len(far_targets) :]
+    return {"accuracy": accuracy, "auc": auc, "eer": eer, "val_at_far": vals, "tar_at_far": tars}
+
+
+def _kinds(pairs: JudgedPairs, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each pair's kind and level, and a pair of each kind: pairs that are alike in all that is counted are one kind.
+
+    The level is the number of thresholds that do not accept the pair, so that it is accepted from that one on.
+    """
+    levels = np.searchsorted(thresholds, pairs.distances, side="right")
+    code = pairs.networks * (len(thresholds) + 1) + levels
+    code = (code * 2 + pairs.is_same) * 2 + pairs.accepted
+    code = code * (len(pairs.val_accepted) + 1) + pairs.val_accepted.sum(axis=0)
+    _, first, kinds = np.unique(code, return_index=True, return_inverse=True)
+    return kinds, levels, first
+
+
+def _share(weights: np.ndarray, is_counted: np.ndarray) -> np.ndarray:
+    return ratio(weights[is_counted].sum(axis=0), weights.sum(axis=0))
+
+
+def _roc_scores(
+    weights: np.ndarray,
+    levels: np.ndarray,
+    is_same: np.ndarray,
+    networks: np.ndarray,
+    num_thresholds: int,
+    far_targets: Sequence[float],
+) -> np.ndarray:
+    """AUC, EER and a TAR a target of every resample: (2 + T, R), NaN where no network has both kinds of pairs."""
+    total, count = np.zeros((2, 2 + len(far_targets), weights.shape[1]))
+    for network in np.unique(networks):
+        far, tar = (
+            _curve(weights[part], levels[part], num_thresholds)
+            for part in ((networks == network) & ~is_same, (networks == network) & is_same)
+        )
+        there = ~np.isnan(far[1] + tar[1])
+        far, tar = far[:, there], tar[:, there]
+        rows = [area_under_roc(far, tar), equal_error_rate(far, tar)]
+        total[:, there] += [*rows, *(tar_within(far, tar, target)[0] for target in far_targets)]
+        count[:, there] += 1
+    return ratio(total, count)
+
+
+def _curve(weights: np.ndarray, levels: np.ndarray, num_thresholds: int) -> np.ndarray:
+    """Share of the pairs accepted at each threshold, with the ends 0 and 1: (K, R) -> (P + 2, R)."""
+    order = np.argsort(levels, kind="stable")
+    summed = np.cumsum(np.concatenate([np.zeros((1, weights.shape[1])), weights[order]]), axis=0)
+    accepted = summed[np.searchsorted(levels[order], np.arange(num_thresholds), side="right")]
+    ends = np.zeros((1, weights.shape[1])), np.ones((1, weights.shape[1]))
+    return np.concatenate([ends[0], ratio(accepted, summed[-1]), ends[1]])
+
+
+def _ends(scores: np.ndarray, num_subjects: int) -> list[float] | None:
+    try:
+        interval = percentile_interval(scores, num_subjects=num_subjects)
+    except ProtocolError:
+        return None
+    return [interval.low, interval.high]

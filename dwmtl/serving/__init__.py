@@ -1,1 +1,0 @@
-"""A trained model as MLflow keeps and serves it."""

@@ -1,0 +1,123 @@
+"""A model into MLflow: its folder with its threshold, signature, input example and requirements, under a name.
+
+Owns what MLflow is told of a model; what answers is `served_model`, which MLflow runs by its path. It is not imported
+here, so that no evaluation runs again when it changes.
+"""
+
+import shutil
+import warnings
+from importlib.metadata import requires, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from packaging.requirements import Requirement
+
+from dwmtl.network.model_file import BEST_FILE, CARD_FILE, METHOD_FILE
+from dwmtl.scores.threshold import THRESHOLD_FILE
+from dwmtl.tracking.names import files_sha256
+from dwmtl.tracking.run import Run
+
+NAME = "model"
+"""Of the logged model: `runs:/<run>/model`."""
+
+_SCRIPT = Path(__file__).parents[1] / "serving" / "served_model.py"
+_EXAMPLE = Path(__file__).with_name("example.jpg")  # a face that dwmtl drew: nobody's photograph travels with a model
+_LOGGED_TAG = "dwmtl.logged_model"
+
+
+def log_model(run: Run, model: Path, threshold: Path, *, weights: str, register_as: str | None, tags: dict) -> None:
+    """Log a model of ours to its run as an MLflow model; a failure is a warning, like any of a run's.
+
+    The same model with the same threshold is logged once a run. The weights of the epoch best on the validation
+    subjects, which nothing serves, are left out.
+
+    Args:
+        model: its folder.
+        threshold: its `threshold.json`.
+        weights: `raw` or `ema`, which are served.
+        register_as: a name under which it becomes a new version; None: it is not registered.
+        tags: of the version, texts by name.
+    """
+    key = files_sha256([model / CARD_FILE, threshold])
+
+    def log(client, run_id: str) -> None:
+        tracked = client.get_run(run_id)
+        if tracked.data.tags.get(_LOGGED_TAG) == key:
+            return
+        with TemporaryDirectory(prefix="dwmtl-model-") as folder:
+            whole = Path(folder) / "fold"
+            shutil.copytree(model, whole, ignore=shutil.ignore_patterns(BEST_FILE, METHOD_FILE))
+            shutil.copy(threshold, whole / THRESHOLD_FILE)
+            model_id = _log(client, tracked, whole, weights)
+        if register_as is not None:
+            _register(client, register_as, model_id, run_id, tags)
+        client.set_tag(run_id, _LOGGED_TAG, key)
+
+    run.log(log)
+
+
+def pinned_requirements() -> list[str]:
+    """dwmtl and what it needs, at the installed versions: `name==version`, sorted."""
+    needed = [Requirement(line) for line in requires("dwmtl") or ()]
+    names = {"dwmtl", *(each.name for each in needed if each.marker is None or each.marker.evaluate({"extra": ""}))}
+    return sorted(f"{name}=={version(name).partition('+')[0]}" for name in names)  # without `+cpu`: no index has it
+
+
+def _log(client, tracked, whole: Path, weights: str) -> str:
+    """Id of the logged model that holds a folder of ours."""
+    import pandas as pd
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model
+
+    run_id = tracked.info.run_id
+    logged = client.create_logged_model(
+        tracked.info.experiment_id, name=NAME, source_run_id=run_id, params=tracked.data.params
+    )
+    packed = whole.with_name("packed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow, about MLflow's own classes
+        from mlflow.pyfunc import save_model
+
+        save_model(
+            packed,
+            mlflow_model=Model(artifact_path=logged.artifact_location, run_id=run_id, model_id=logged.model_id),
+            python_model=_SCRIPT,
+            artifacts={"model": str(whole)},
+            model_config={"weights": weights},
+            signature=_signature(),
+            input_example=pd.DataFrame({"photo": [_EXAMPLE.read_bytes()]}),
+            pip_requirements=pinned_requirements(),
+        )
+    for cache in packed.rglob("__pycache__"):
+        shutil.rmtree(cache)
+    client.log_model_artifacts(logged.model_id, str(packed))
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return logged.model_id
+
+
+def _signature():
+    """A photo's bytes in; out, what `Analysis.as_json` has."""
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import Array, ColSpec, Map, Object, Property, Schema
+
+    numbers = Array("double")
+    kinds = {"box": numbers, "landmarks": Array(numbers), "confidence": "double", "is_chosen": "boolean"}
+    kinds |= {"probabilities": Map(Map("double")), "embedding": numbers}
+    face = Object([Property(name, kind) for name, kind in kinds.items()])
+    answer = {"photo": "string", "width_px": "long", "height_px": "long", "num_faces": "long", "faces": Array(face)}
+    return ModelSignature(
+        inputs=Schema([ColSpec("binary", "photo")]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]),
+    )
+
+
+def _register(client, name: str, model_id: str, run_id: str, tags: dict[str, str]) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, description="Folds trained by dwmtl; a version's tags say which.")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    client.create_model_version(name, f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id)

@@ -1,0 +1,17 @@
+"""The section `tracking` of `params.yaml`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dwmtl.section import Section
+
+
+class TrackingParams(Section):
+    """MLflow. No stage depends on it. The server is MLFLOW_TRACKING_URI, by default sqlite:///mlflow.db."""
+
+    enabled: bool
+    experiment: str = Field(min_length=1, description="the MLflow experiment's name")
+    register_as: Annotated[str, Field(pattern=r"^[^/:]+$")] | None = Field(
+        description="every fold's model becomes a version of this registered model; null: none does"
+    )

@@ -1,0 +1,77 @@
+"""What a training runs on: device, precision and processes, by Lightning Fabric."""
+
+import os
+
+import torch
+from lightning_fabric import Fabric
+
+from dwmtl.device import device_of
+from dwmtl.errors import ParamsError
+from dwmtl.training.params import ComputeParams
+
+
+def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: int = 1, num_nodes: int = 1) -> Fabric:
+    """A Fabric, not yet launched.
+
+    Args:
+        accelerator: `auto` (a GPU if there is one), `cpu` or `cuda`.
+        precision: `32-true`, `bf16-mixed`, or `auto`: bf16 where the hardware multiplies matrices of it.
+        num_devices: processes on this node, each with a device of its own (on a CPU: with a share of its cores).
+        num_nodes: of a job that `torchrun` or a cluster's scheduler started.
+    Raises:
+        ParamsError: `cuda` on a machine where torch sees no CUDA device, or fewer than `num_devices`.
+    """
+    accelerator = device_of(accelerator, asked_by="compute.accelerator").type
+    if accelerator == "cuda" and torch.cuda.device_count() < num_devices:
+        raise ParamsError(
+            f"compute.num_devices must be <= the CUDA devices that torch sees ({torch.cuda.device_count()}). "
+            f"Got {num_devices} instead."
+        )
+    if precision == "auto":
+        precision = "bf16-mixed" if _multiplies_bf16(accelerator) else "32-true"
+    return Fabric(accelerator=accelerator, devices=num_devices, num_nodes=num_nodes, precision=precision)
+
+
+def launch(compute: ComputeParams, *, precision: str) -> Fabric:
+    """A Fabric in every process of a training; the others are started here, running this process's command again.
+
+    Call it before anything is written. Under `torchrun`, or a cluster's scheduler, the processes are there already.
+    """
+    _check_processes(compute.num_devices * compute.num_nodes, compute.num_nodes)
+    if compute.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    fabric = make_fabric(
+        compute.accelerator, precision=precision, num_devices=compute.num_devices, num_nodes=compute.num_nodes
+    )
+    fabric.launch()
+    return fabric
+
+
+def precision_of(fabric: Fabric) -> str:
+    """What a Fabric's `auto` became: `32-true` or `bf16-mixed`."""
+    return fabric.strategy.precision.precision
+
+
+def _multiplies_bf16(accelerator: str) -> bool:
+    """Whether bf16 is faster: a GPU that has it, or a CPU with AMX; others may take ten times longer."""
+    if accelerator == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)  # an older torch cannot tell
+    return capabilities().get("amx_bf16", False)
+
+
+def _check_processes(number: int, num_nodes: int) -> None:
+    """Whoever started this process must have started as many as the params say."""
+    started = os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS"))
+    if started is not None and int(started) != number:
+        raise ParamsError(
+            f"{started} processes were started, and compute.num_devices times compute.num_nodes is {number}. Make them "
+            "equal."
+        )
+    if started is None and num_nodes > 1:
+        raise ParamsError(
+            f"compute.num_nodes is {num_nodes}, and nobody started the other nodes. Start the stage by torchrun on "
+            "each node (docs/training.md), or set it to 1."
+        )

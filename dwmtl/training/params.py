@@ -1,0 +1,175 @@
+"""The sections `tasks`, `pretrain`, `train` and `compute` of `params.yaml`."""
+
+import math
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from dwmtl.network.params import HeadParams
+from dwmtl.section import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Seed
+from dwmtl.weighting.params import WeightingParams
+
+
+class LossParams(Section):
+    """A task's loss: cross-entropy, and a centre loss on the task's vector (Wen et al. 2016) where it has a factor."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    center_factor: NonNegativeFloat = Field(description="weight of the centre loss beside the cross-entropy; 0: none")
+    center_alpha: Fraction = Field(description="share of a centre kept when it moves; 1: centres never move")
+
+
+class TaskParams(Section):
+    """A task: what is told of a face, from a branch and a head of its own."""
+
+    labels: str = Field(description="column of the labels; each of its values is a class, an empty cell no label")
+    head: HeadParams
+    loss: LossParams
+
+    @model_validator(mode="after")
+    def _margin_heads_do_not_smooth(self):
+        if self.head.name in ("arcface", "cosface") and self.loss.label_smoothing:
+            raise ValueError(f"loss.label_smoothing must be 0 under a margin. Got {self.loss.label_smoothing} instead.")
+        return self
+
+
+class AugmentParams(Section):
+    """Random changes to a training crop."""
+
+    flip_probability: Fraction
+    max_shift_fraction: Annotated[float, Field(ge=0, le=0.5)] = Field(description="of the crop's side, each way")
+    max_rotation_deg: Annotated[float, Field(ge=0, le=180)]
+    max_zoom_fraction: Annotated[float, Field(ge=0, lt=1)]
+    max_brightness_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(description="gain, drawn around 1")
+    erase_probability: Fraction = Field(description="of a rectangle of the crop being set to grey")
+
+
+class OptimizerParams(Section):
+    """An optimiser and its learning rate."""
+
+    name: Literal["adamw", "sgd", "rmsprop_tf"] = Field(description="sgd: momentum 0.9; rmsprop_tf: the authors'")
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    schedule: str = Field(
+        description="constant; cosine (falls to 0 over the stage); or rates by epoch in the authors' form, a line "
+        "`epoch: rate` each, # comments: the last line whose epoch has come holds, in place of learning_rate"
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule_can_be_read(cls, text: str) -> str:
+        if text not in ("constant", "cosine"):
+            parse_schedule(text)
+        return text
+
+
+class FitParams(Section):
+    """What every training has."""
+
+    num_epochs: Annotated[int, Field(ge=0)] = Field(description="0: the network stays as it starts")
+    batch_size: Annotated[int, Field(ge=2)]
+    seed: Seed = Field(description="initial weights, order of the samples, augmentation, dropout")
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        description="of the convolutions; auto: bf16 on a GPU that has it and on a CPU with AMX, else float32. Losses, "
+        "centres and task weights are always float32"
+    )
+    clip_grad_norm: PositiveFloat = Field(description="greatest global norm of a gradient, network and unit each")
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        description="of a moving average of the weights, kept beside the model [0.9999]; null: none"
+    )
+    on_non_finite: Literal["stop", "skip"] = Field(
+        description="when a loss or gradient is NaN or infinite: stop, or leave the step out and count it"
+    )
+    optimizer: OptimizerParams
+    augment: AugmentParams
+
+
+class PretrainParams(FitParams):
+    """Identity-only training on the identity set."""
+
+
+class BatchNormParams(Section):
+    """Whether a part's batch norm uses its running statistics (frozen) or the batch's (training)."""
+
+    trunk: Literal["frozen", "training"]
+    branches: dict[str, Literal["frozen", "training"]] = Field(description="by task")
+
+
+class TrainParams(FitParams):
+    """Multi-task training of one fold."""
+
+    start: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] = Field(
+        description="the model in data/models whose weights are filled in: `pretrain`, which the stage makes (with "
+        "pretrain.num_epochs 0: initial weights), or one of `dwmtl import-checkpoint`"
+    )
+    sets: Annotated[list[Literal["expression", "identity"]], Field(min_length=1)] = Field(
+        description="trained on: [expression], or also the identity set, whose photos have no other label"
+    )
+    validation_fraction: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        description="share of the training subjects, at least one, that are not trained on but choose the best epoch, "
+        "which is reported beside the last; 0: none"
+    )
+    batch_norm: BatchNormParams
+    weighting: WeightingParams
+
+    @field_validator("start")
+    @classmethod
+    def _start_is_no_fold(cls, start: str) -> str:
+        if start.startswith("fold_"):
+            raise ValueError(f"start must not be a fold's model: it was trained on others' test subjects. Got {start}.")
+        return start
+
+    @field_validator("sets")
+    @classmethod
+    def _expression_set_is_trained_on(cls, sets: list[str]) -> list[str]:
+        if "expression" not in sets or len(set(sets)) < len(sets):
+            raise ValueError("sets must hold expression, each set once.")
+        return sets
+
+
+class ComputeParams(Section):
+    """What the stages run on. No stage depends on it: on a CPU it changes a result by rounding at most; but several
+    processes draw dropout each for itself."""
+
+    accelerator: Literal["auto", "cpu", "cuda"]
+    num_devices: PositiveInt = Field(description="processes of a training on a node, each with a device of its own")
+    num_nodes: PositiveInt = Field(description="nodes of a job that torchrun or a scheduler started, else 1")
+    num_workers: Annotated[int, Field(ge=0)] = Field(
+        description="processes that align photos or decode crops; 0: the stage's own"
+    )
+    crop_cache_gib: NonNegativeFloat = Field(
+        description="training crops are decoded once and kept in memory where all fit into this"
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        description="torch.compile; auto: on a GPU. On a CPU it changes a result's last digits"
+    )
+    deterministic: bool = Field(description="slower kernels on a GPU, the same bytes every time; a CPU always has them")
+    checkpoint_interval_s: NonNegativeFloat = Field(
+        description="seconds from one saved state of a training to the next: what a killed one loses at most"
+    )
+
+
+def parse_schedule(text: str) -> dict[int, float]:
+    """Learning rates by epoch in the authors' form: lines `epoch: rate`, `#` begins a comment.
+
+    Returns:
+        Epoch, from 0 -> learning rate, in rising order; 0 is among them.
+    Raises:
+        ValueError: a line that is neither, an epoch named twice, or none for epoch 0.
+    """
+    rates: dict[int, float] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        entry = line.partition("#")[0].strip()
+        if not entry:
+            continue
+        match = re.fullmatch(r"(\d+)\s*:\s*(\d*\.?\d+(?:[eE][+-]?\d+)?)", entry)
+        if match is None or not 0 < float(match[2]) < math.inf:
+            raise ValueError(
+                f"schedule must be constant, cosine or lines `epoch: rate`. Got {entry!r} in line {number} instead."
+            )
+        if int(match[1]) in rates:
+            raise ValueError(f"schedule must name an epoch once. Got epoch {match[1]} again in line {number}.")
+        rates[int(match[1])] = float(match[2])
+    if 0 not in rates:
+        raise ValueError(f"schedule must have a rate for epoch 0. Got epochs {sorted(rates)} instead.")
+    return dict(sorted(rates.items()))

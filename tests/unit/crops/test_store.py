@@ -1,0 +1,65 @@
+import io
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dwmtl.crops.aligned import read_crop
+from dwmtl.crops.store import CropArchive, put_archive, put_files
+
+CROPS = [Image.new("RGB", (8, 8), (value, 0, 0)) for value in range(5)]
+
+
+def archive_of(path) -> list[str]:
+    with CropArchive(path) as archive:
+        places = []
+        for number, crop in enumerate(CROPS):
+            picture = io.BytesIO()
+            crop.save(picture, "PNG")
+            places.append(archive.write(f"P1/{number}.jpg", picture.getvalue()))
+        return places
+
+
+def write(folder, put=lambda archive, folder: put_archive(archive, folder, 12)) -> list[str]:
+    folder.mkdir()
+    archive = folder.with_suffix(".zip")
+    names = archive_of(archive)
+    start = put(archive, folder)
+    return [start + name for name in names]
+
+
+@pytest.mark.parametrize("put", [put_files, lambda archive, folder: put_archive(archive, folder, 3)])
+def test_every_crop_is_read_as_it_was_written(tmp_path, put):
+    places = write(tmp_path / "set", put)
+    for place, crop in zip(places, CROPS, strict=True):
+        assert np.array_equal(read_crop(tmp_path / "set" / place), np.array(crop))
+
+
+def test_a_place_names_the_archive_and_the_photo(tmp_path):
+    assert write(tmp_path / "set")[0] == "shards/00012.zip/photos/P1/0.jpg.png"
+    assert write(tmp_path / "other", put_files)[0] == "photos/P1/0.jpg.png"
+
+
+def test_the_same_crops_give_the_same_bytes(tmp_path):
+    archive_of(tmp_path / "first.zip")
+    archive_of(tmp_path / "second.zip")
+    assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
+
+
+def test_an_archive_takes_no_second_place_on_the_disk(tmp_path):
+    write(tmp_path / "set")
+    assert os.stat(tmp_path / "set/shards/00012.zip").st_nlink == 2
+
+
+def read_all(paths: list[str]) -> list[int]:
+    return [int(read_crop(path)[0, 0, 0]) for path in paths]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_processes_that_share_a_parent_do_not_disturb_one_another(tmp_path):
+    paths = [str(tmp_path / "set" / place) for place in write(tmp_path / "set")]
+    assert read_all(paths) == list(range(5))  # the parent has the archive open when it forks
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map(read_all, [paths] * 8) == [list(range(5))] * 8

@@ -1,0 +1,115 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from dwmtl.scores.bootstrap import Resamples, subject_bootstrap
+from dwmtl.scores.classification import score_classes
+from dwmtl.scores.intervals import score_intervals
+from dwmtl.tables import EVALUATED_PAIRS
+
+CLASSES = ["anger", "happiness", "neutral"]
+PEOPLE = [f"P{number}" for number in range(8)]
+
+
+def predictions() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    actual = rng.integers(3, size=60)
+    predicted = np.where(rng.random(60) < 0.6, actual, rng.integers(3, size=60))
+    named = {"expression": np.array(CLASSES)[actual], "predicted": np.array(CLASSES)[predicted]}
+    return pd.DataFrame({"subject": rng.choice(PEOPLE, size=60), **named})
+
+
+def pairs(seed: int = 1) -> pd.DataFrame:
+    """Pairs of both sets in two blocks."""
+    rng = np.random.default_rng(seed)
+    a = rng.choice(PEOPLE, size=120)
+    b = np.where(rng.random(120) < 0.5, a, rng.choice(PEOPLE, size=120))
+    table = pd.DataFrame({"set": np.repeat(["expression", "verification"], 60), "input_subject": a})
+    table = table.assign(reference_subject=b, is_same_identity=a == b, fold=np.arange(120) % 2, threshold=1.0)
+    table["distance"] = rng.uniform(0, 2, size=120).round(6)
+    table["is_verified"] = table["distance"] < 1
+    table["is_required_expression"] = rng.random(120) < 0.5
+    table["is_accepted"] = table["is_verified"] & (rng.random(120) < 0.7)
+    return table.reindex(columns=list(EVALUATED_PAIRS))
+
+
+def metrics(distance: str = "squared_euclidean") -> dict:
+    rates = {"val_at_far": {"0.01": {"threshold_per_fold": [0.1, 0.2]}, "0.1": {"threshold_per_fold": [0.5, 0.4]}}}
+    return {"settings": {"distance": distance}, "verification": rates, "expression_pairs": rates}
+
+
+def test_the_intervals_of_expressions_are_those_of_the_resamples_scores():
+    """Every resample's photos, as often as their people were drawn, scored as any test set is."""
+    table = predictions()
+    people = sorted(set(table["subject"]))
+    rng, scores = np.random.default_rng(0), []
+    for _ in range(1000):
+        drawn = np.bincount(rng.integers(len(people), size=len(people)), minlength=len(people))
+        taken = table.loc[np.repeat(table.index, drawn[[people.index(name) for name in table["subject"]]])]
+        codes = (pd.Categorical(taken[name], CLASSES).codes for name in ("expression", "predicted"))
+        score = score_classes(*codes, CLASSES)
+        scores.append((score.balanced_accuracy, score.macro_f1))
+    expected = np.quantile(scores, [0.025, 0.975], axis=0).T
+    found = score_intervals(table, [pairs()], [metrics()])["expression"]
+    assert found["balanced_accuracy"] == pytest.approx(expected[0], abs=1e-6)
+    assert found["macro_f1"] == pytest.approx(expected[1], abs=1e-6)
+
+
+def test_rates_of_authentication_are_drawn_among_the_pairs_they_are_rates_of():
+    table = pairs()
+    own = table[table["set"] == "expression"]
+    genuine = (own["is_same_identity"] & own["is_required_expression"]).to_numpy(bool)
+    accepted = own["is_accepted"].to_numpy(bool)
+    found = score_intervals(predictions(), [table], [metrics()])["authentication"]
+    for name, values, rows in (("far", accepted, ~genuine), ("frr", ~accepted, genuine)):
+        people = (own[side].to_numpy(str)[rows] for side in ("input_subject", "reference_subject"))
+        expected = subject_bootstrap(values[rows], *people, seed=0)
+        assert found[name] == pytest.approx([expected.low, expected.high], abs=1e-6)
+
+
+def test_val_counts_the_genuine_pairs_below_their_blocks_threshold():
+    table = pairs()
+    own = table[table["set"] == "verification"]
+    below = own["distance"] < own["fold"].map({0: 0.5, 1: 0.4})
+    resamples = Resamples(*(own[side].to_numpy(str) for side in ("input_subject", "reference_subject")), seed=0)
+    kinds = np.where(own["is_same_identity"], below.astype(int), 2)
+    rejected, accepted, _ = resamples.counts(kinds)
+    expected = np.quantile(accepted / (accepted + rejected), [0.025, 0.975])
+    found = score_intervals(predictions(), [table], [metrics()])["verification"]
+    assert found["val_at_far"]["0.1"] == pytest.approx(expected, abs=1e-6)
+    assert set(found) == {"auc", "eer", "val_at_far", "tar_at_far"}
+    assert found["tar_at_far"]["0.01"] is not None
+
+
+def test_the_grid_of_thresholds_is_that_of_the_distance():
+    """Cosine distances are half as large, on a grid half as wide: the same numbers."""
+    table = pairs()
+    half = table.assign(distance=table["distance"] / 2)
+    halved = metrics("cosine")
+    for section in ("verification", "expression_pairs"):
+        for rate in halved[section]["val_at_far"].values():
+            rate["threshold_per_fold"] = [0.0, 0.0]
+    found = [score_intervals(predictions(), [t], [m]) for t, m in ((table, metrics()), (half, halved))]
+    assert found[0]["verification"]["auc"] == found[1]["verification"]["auc"]
+
+
+def test_networks_that_were_asked_about_other_people_are_drawn_together():
+    one, two = pairs(1), pairs(2)
+    alone = score_intervals(predictions(), [one], [metrics()])["verification"]["auc"]
+    both = score_intervals(predictions(), [one, two], [metrics(), metrics()])["verification"]["auc"]
+    twice = score_intervals(predictions(), [one, one], [metrics(), metrics()])["verification"]["auc"]
+    assert twice == alone
+    assert both != alone
+
+
+def test_pairs_of_nobody_known_have_no_interval():
+    table = pairs().assign(input_subject="")
+    found = score_intervals(predictions(), [table], [metrics()])
+    nothing = {"0.01": None, "0.1": None}
+    assert found["verification"] == {"auc": None, "eer": None, "val_at_far": nothing, "tar_at_far": nothing}
+    assert found["authentication"] == {"far": None, "frr": None}
+
+
+def test_one_person_has_no_interval():
+    found = score_intervals(predictions().assign(subject="P"), [pairs()], [metrics()])
+    assert found["expression"] == {"balanced_accuracy": None, "macro_f1": None}

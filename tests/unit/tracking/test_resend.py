@@ -1,0 +1,110 @@
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dwmtl.cli import main
+from dwmtl.errors import TrackingError
+from dwmtl.params import load_params
+from dwmtl.tracking.experiments import start_fold_run
+from dwmtl.tracking.log_training import fold_data_sha256, log_training
+from dwmtl.tracking.resend import resend
+
+STEPS = 5
+
+
+def runs_by_name(client) -> dict[str, object]:
+    experiment = client.get_experiment_by_name("dwmtl")
+    found = client.search_runs([experiment.experiment_id])
+    assert len({run.info.run_name for run in found}) == len(found)
+    return {run.info.run_name: run for run in found}
+
+
+def test_a_server_that_knows_nothing_gets_everything(checkout, server):
+    assert resend(checkout) == [
+        "pretrain: training",
+        "fold 0: training",
+        "fold 0: evaluation, model",
+        "fold 1: training",
+        "fold 1: evaluation, model",
+        "scores over the folds, report",
+    ]
+    runs = runs_by_name(server)
+    parent, fold = runs["dynamic on oulu_casia"], runs["fold 1"]
+    assert fold.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert fold.data.tags["dwmtl.resent"] == "true"
+    assert {run.info.status for name, run in runs.items()} <= {"FINISHED"}
+    assert [point.step for point in server.get_metric_history(fold.info.run_id, "weight/identity")] == [*range(STEPS)]
+    assert fold.data.metrics["verification_accuracy"] == fold.data.metrics["verification/accuracy_mean"] == 0.7
+    assert parent.data.metrics["expression_accuracy_low"] == 0.5
+    assert parent.data.metrics["weight/expression"] == 0.4
+    assert [point.value for point in server.get_metric_history(parent.info.run_id, "loss/identity")] == [1.5] * STEPS
+    assert "verification_accuracy_low" not in parent.data.metrics
+    assert [artifact.path for artifact in server.list_artifacts(parent.info.run_id)] == ["report"]
+    assert not any(name.startswith("time/") for name in fold.data.metrics)
+    assert len(server.search_model_versions("name='dwmtl'")) == 2
+
+
+def test_a_server_that_has_everything_gets_nothing(checkout, server):
+    resend(checkout)
+    before = runs_by_name(server)
+    assert resend(checkout) == []
+    assert runs_by_name(server).keys() == before.keys()
+
+
+def test_a_server_that_died_half_way_gets_the_rest(checkout, server):
+    params = load_params(checkout / "params.yaml")
+    sha256 = fold_data_sha256(params, labels=checkout / "data/labels", aligned=checkout / "data/aligned")
+    folders = {"model": checkout / "data/models/fold_0", "metrics": checkout / "metrics/training/fold_0"}
+    with start_fold_run(params, 0, data_sha256=sha256) as run:
+        log_training(run, params, ["expression"], data_sha256=sha256, **folders)
+    sent = resend(checkout)
+    assert "fold 0: training" not in sent
+    assert "fold 0: evaluation, model" in sent
+    assert runs_by_name(server)["fold 0"].info.run_id == run.run_id
+
+
+def test_another_evaluation_of_the_same_model_is_sent_to_its_run(checkout, server):
+    resend(checkout)
+    metrics = checkout / "metrics/evaluation/fold_0/metrics.json"
+    metrics.write_text(metrics.read_text().replace("0.6", "0.65"))
+    assert resend(checkout) == ["fold 0: evaluation, model"]
+    assert runs_by_name(server)["fold 0"].data.metrics["expression/accuracy"] == 0.65
+
+
+def test_a_server_that_is_down_is_an_error(checkout, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(TrackingError, match=r"MLflow \(http://127.0.0.1:9\) cannot be asked"):
+        resend(checkout)
+
+
+def test_params_that_changed_since_the_training_are_refused(checkout, server):
+    ran = yaml.safe_load((checkout / "params.yaml").read_text())
+    lock = {"stages": {"train@1": {"params": {"params.yaml": {"train": ran["train"] | {"seed": 7}}}}}}
+    (checkout / "dvc.lock").write_text(yaml.safe_dump(lock))
+    with pytest.raises(TrackingError, match="train changed since stage train@1 ran"):
+        resend(checkout)
+
+
+def test_the_pages_commands_run(checkout, server, monkeypatch, capsys):
+    page = (Path(__file__).resolve().parents[3] / "docs/mlflow.md").read_text()
+    lines = re.findall(r"^dwmtl .*$", "".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL)), re.MULTILINE)
+    assert {line.split()[1] for line in lines} == {"compare", "resend"}
+    monkeypatch.setenv("DVC_EXP_NAME", "equal")
+    resend(checkout)
+    params = load_params(checkout / "params.yaml")
+    monkeypatch.setenv("DVC_EXP_NAME", "uncertainty")
+    with start_fold_run(params, 0, data_sha256="other"):
+        pass
+    monkeypatch.chdir(checkout)
+    for line in lines:
+        monkeypatch.setattr(sys, "argv", shlex.split(line))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code, line
+    told = capsys.readouterr().out
+    assert "| equal | dynamic | 0, 1 | 70.0 % (50.0 to 90.0) |" in told
+    assert "the server has everything" in told
