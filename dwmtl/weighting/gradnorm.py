@@ -21,6 +21,7 @@ class GradNormWeighting(Weighting):
     """
 
     gradients_of = "last_layer"
+    first_losses: Tensor
 
     def __init__(self, num_tasks: int, *, alpha: float):
         super().__init__()
@@ -37,6 +38,7 @@ class GradNormWeighting(Weighting):
         return self.task_weights
 
     def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor:
+        assert given.gramian is not None  # the rule asks for it by `gradients_of`
         there = given.has_label
         norms = task_weights[there] * given.gramian.diagonal()[there].clamp(min=0).sqrt()
         progress = given.task_losses.detach()[there] / self.first_losses[there].clamp(min=1e-12)
