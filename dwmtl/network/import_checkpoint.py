@@ -5,6 +5,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,9 +23,10 @@ from dwmtl.network.model_file import (
     load_model,
 )
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
-from dwmtl.network.params import HeadParams, HiddenHeadParams, LinearHeadParams, NetworkParams, Standardization
+from dwmtl.network.params import HeadParams, HiddenHeadParams, LinearHeadParams, NetworkParams
 from dwmtl.network.tensorflow_checkpoint import convert, read_variables
 
+Standardization = Literal["per_image", "fixed"]
 _TRUNKS = {1: "facelivenet", 5: "inception_resnet_v1"}
 _COUNTERS = ("num_batches_tracked",)
 _UNSCALED = (*_COUNTERS, "norm.weight", "bottleneck.1.weight")  # constants that TensorFlow does not store

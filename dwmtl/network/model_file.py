@@ -49,9 +49,9 @@ class DetectorCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    min_face_px: int = Field(default=20, ge=12)
-    thresholds: list[Fraction] = Field(default=[0.6, 0.7, 0.7], min_length=3, max_length=3)
-    pyramid_factor: float = Field(default=0.709, gt=0, lt=1)
+    min_face_px: int = Field(20, ge=12)
+    thresholds: list[Fraction] = Field([0.6, 0.7, 0.7], min_length=3, max_length=3)
+    pyramid_factor: float = Field(0.709, gt=0, lt=1)
     select: Literal["center_weighted_size", "largest", "most_confident"] = "center_weighted_size"
     crop_form: Literal["margin_in_crop", "margin_in_photo", "similarity"] = "margin_in_crop"
 

@@ -52,18 +52,19 @@ class FaceNetwork(nn.Module):
         self.num_classes = {task: num_classes[task] for task in heads}
         shape = make_trunk(params.trunk)
         self.trunk = shape.trunk
-        branches = {
-            task: Branch(
-                shape.num_channels,
-                num_block8=shape.num_block8,
-                dropout=params.dropout,
-                bottleneck=params.bottleneck if task == IDENTITY else None,
-            )
-            for task in heads
-        }
-        self.branches = nn.ModuleDict(branches)
+        self.branches = nn.ModuleDict(
+            {
+                task: Branch(
+                    shape.num_channels,
+                    num_block8=shape.num_block8,
+                    dropout=params.dropout,
+                    bottleneck=params.bottleneck if task == IDENTITY else None,
+                )
+                for task in heads
+            }
+        )
         self.heads = nn.ModuleDict(
-            {task: make_head(head, branches[task].num_features, num_classes[task]) for task, head in heads.items()}
+            {task: make_head(head, self.branches[task].num_features, num_classes[task]) for task, head in heads.items()}
         )
         own = [] if isinstance(self.trunk, TimmTrunk) else [self.trunk]
         for module in (module for part in (*own, self.branches, self.heads) for module in part.modules()):

@@ -6,8 +6,6 @@ from pydantic import Field
 
 from dwmtl.section import PositiveFloat, PositiveInt, Section
 
-Standardization = Literal["per_image", "fixed"]
-
 
 class NetworkParams(Section):
     """The network's body. Defaults of the authors in brackets where ours differ."""
@@ -18,7 +16,7 @@ class NetworkParams(Section):
     bottleneck: PositiveInt | None = Field(
         description="length of the embedding, by a linear layer with batch norm [facenet: 512]; null: the trunk's width"
     )
-    standardization: Standardization = Field(
+    standardization: Literal["per_image", "fixed"] = Field(
         description="of a crop: mean 0 and deviation 1 a crop, or (x - 127.5) / 128 [facenet-pytorch]"
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(description="probability to drop, before the heads")

@@ -1,7 +1,6 @@
 """The trunks by the names that `params.yaml` uses: standardised crops in, shared features out."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -47,8 +46,7 @@ class TimmTrunk(nn.Module):
                 f"network.trunk is {TIMM}{name}: timm makes no feature maps of it ({error}). Choose one of "
                 "`timm.list_models()`."
             ) from None
-        feature_info: Any = self.backbone.feature_info  # for timm, a backbone is any module
-        self.num_channels: int = feature_info.channels()[-1]
+        self.num_channels = self.backbone.feature_info.channels()[-1]
 
     def forward(self, crops: Tensor) -> Tensor:
         features = self.backbone(crops)[-1]
@@ -60,8 +58,8 @@ class TimmTrunk(nn.Module):
 def make_trunk(name: str) -> TrunkShape:
     """A trunk by its name: `facelivenet`, `inception_resnet_v1` or `timm:<model>`."""
     if name.startswith(TIMM):
-        timm_trunk = TimmTrunk(name.removeprefix(TIMM))
-        return TrunkShape(timm_trunk, timm_trunk.num_channels, num_block8=0)
+        trunk = TimmTrunk(name.removeprefix(TIMM))
+        return TrunkShape(trunk, trunk.num_channels, num_block8=0)
     blocks = _INCEPTION_RESNETS[name]
     trunk = InceptionResnetTrunk(num_block35=blocks["num_block35"], num_block17=blocks["num_block17"])
     return TrunkShape(trunk, NUM_TRUNK_CHANNELS, blocks["num_block8"])
