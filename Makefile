@@ -28,9 +28,10 @@ repro: .venv/installed ## install what is missing, then run the whole pipeline (
 test: .venv/installed-test ## install what is missing, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: .venv/installed-test ## check style and formatting
+lint: .venv/installed-test ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.0.1:5000
 	@echo "the runs with their scores: http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=dwmtl"

@@ -25,6 +25,8 @@ class DynamicWeighting(Weighting):
     Source: Ming et al. 2019, arXiv:1911.03281; details from the authors' code.
     """
 
+    floors: Tensor
+
     def __init__(
         self,
         num_features: int,
@@ -60,7 +62,7 @@ class DynamicWeighting(Weighting):
             logits = functional.normalize(logits, dim=1)
         return torch.softmax(logits, dim=1)
 
-    def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor:
+    def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor | None:
         """Loss whose minimum puts weight on the task with the larger loss: the sum over tasks of w_t / (L_t + sigma).
 
         Args:

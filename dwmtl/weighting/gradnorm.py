@@ -21,6 +21,7 @@ class GradNormWeighting(Weighting):
     """
 
     gradients_of = "last_layer"
+    first_losses: Tensor
 
     def __init__(self, num_tasks: int, *, alpha: float):
         super().__init__()
