@@ -16,13 +16,16 @@ class SetParams(Section):
     )
     adapter: str = Field(description="how the folder is read: a name in dwmtl/datasets/adapters.py")
     folder: str = Field(description="the set's folder, relative to the repository's root or absolute")
-    is_aligned: bool = Field(description="its pictures are crops already: they are scaled, nothing is detected")
+    is_aligned: bool = Field(
+        default=False, description="its pictures are crops already: they are scaled, nothing is detected"
+    )
     expressions: dict[str, str | None] | None = Field(
-        description="the set's names of expressions -> the common ones, null for one left out; null: as they are"
+        default=None,
+        description="the set's names of expressions -> the common ones, null for one left out; null: as they are",
     )
 
 
 class IndexParams(Section):
     """The frame rule: which frames of an expression sequence are used."""
 
-    num_peak_frames: PositiveInt = Field(description="last frames of a sequence that show its expression")
+    num_peak_frames: PositiveInt = Field(default=3, description="last frames of a sequence that show its expression")

@@ -53,7 +53,7 @@ class DynamicWeighting(Weighting):
         return renormalize(task_weights, has_label) + self.floors * has_label
 
     def sample_weights(self, shared_features: Tensor) -> Tensor:
-        """Task weights a sample, (B, T), before the floors; rows sum to 1."""
+        """Task weights per sample, (B, T), before the floors; rows sum to 1."""
         if self.detach_weights:
             shared_features = shared_features.detach()
         normalized = functional.normalize(shared_features.flatten(1), dim=1)  # (B, num_features)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from dwmtl.cli import app
@@ -86,7 +87,9 @@ def test_every_command_of_a_page_can_be_read(page, line):
 
 
 def set_by(change: str) -> None:
-    """Follow `-S key=value` into params.yaml."""
-    value = load_params(REPOSITORY / "params.yaml").model_dump()
-    for part in change.split("=")[0].split("."):
+    """Follow `-S key=value` into params.yaml, or `-S ++key=value` into all keys that there are."""
+    value = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    if change.startswith("++"):
+        value = load_params(REPOSITORY / "params.yaml").model_dump()
+    for part in change.removeprefix("++").split("=")[0].split("."):
         value = value[part]
