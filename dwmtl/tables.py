@@ -11,17 +11,17 @@ import pandas as pd
 
 from dwmtl.errors import TableError
 
-MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "role")
+MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "use")
 """A row a photo of a data set, sorted by photo.
 
 photo: path below the set's folder, with forward slashes · subject: a person, as the set spells it ·
 sequence: the clip a frame was taken from, empty for a single photo · frame: its place in the sequence, from 0 ·
-expression: lower-case name, empty where the set gives none · role: one of ROLES.
+expression: lower-case name, empty where the set gives none · use: one of USES.
 """
 
-ROLES = ("neutral", "peak", "identity", "unused")
-"""What the protocol uses a photo as: a neutral reference frame, a frame showing its sequence's expression, a photo
-that only tells who it is, or a frame that the frame rule leaves out (it is not aligned)."""
+USES = ("train", "neutral", "peak", "unused")
+"""What a photo is used as. train: it trains identity alone · neutral: a neutral reference · peak: it shows its
+expression · unused: left out by the frame rule or by `expressions`, it is not aligned."""
 
 # A manifest may have further columns after these: labels of further tasks (`glasses`), text, empty where unknown.
 
@@ -121,7 +121,7 @@ LEFT_OUT_PAIRS = ("fold", "subject", "reference", "expression_required", "reason
 empty where the subject has none."""
 
 _TEXT = {
-    "photo", "subject", "sequence", "expression", "role", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
+    "photo", "subject", "sequence", "expression", "use", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
     "input", "reference", "expression_actual", "expression_required", "expression_reference", "predicted",
     "input_subject", "reference_subject", "bytes_sha256", "pixels_sha256", "kept",
 }  # fmt: skip

@@ -34,7 +34,7 @@ def main(expression: Path, identity: Path, facts: Path, out: Path, params: Path 
     if values.drop_duplicates:
         labels, dropped["expression"] = drop_duplicates(labels, known["expression"])
         check_every_subject_is_labelled(labels)
-        used = people[people["role"] != "unused"].assign(expression="")  # the identity set is asked only who it is
+        used = people[people["use"] != "unused"].assign(expression="")  # the identity set is asked only who it is
         people, dropped["identity"] = drop_duplicates(used, known["identity"])
     if values.max_neutral_per_subject is not None:
         labels = limit_neutral(labels, max_per_subject=values.max_neutral_per_subject, seed=values.seed or 0)

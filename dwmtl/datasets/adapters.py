@@ -92,9 +92,9 @@ def _renamed(name: str, photos: pd.DataFrame, expressions: dict[str, str | None]
         )
     is_left_out = photos["expression"].map(lambda expression: expression != "" and expressions[expression] is None)
     renamed = photos["expression"].map(lambda expression: expressions.get(expression) or "")
-    role = photos["role"].mask(is_left_out, "unused")
+    use = photos["use"].mask(is_left_out, "unused")
     is_neutral = renamed == "neutral"
-    role = role.mask(is_neutral & (role == "peak"), "neutral").mask(
-        ~is_neutral & (renamed != "") & (role == "neutral"), "peak"
+    use = use.mask(is_neutral & (use == "peak"), "neutral").mask(
+        ~is_neutral & (renamed != "") & (use == "neutral"), "peak"
     )
-    return photos.assign(expression=renamed, role=role)
+    return photos.assign(expression=renamed, use=use)

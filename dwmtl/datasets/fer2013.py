@@ -155,5 +155,5 @@ def _row(folder: Path, photo: str) -> dict:
     if match is None or match[1] not in EXPRESSIONS:
         known = ", ".join(EXPRESSIONS)
         raise DataSetError(f"{folder / photo}: must be called like 000001_anger.png, anger one of {known}. Rename it.")
-    role = "neutral" if match[1] == "neutral" else "peak"
-    return {"photo": photo, "subject": "", "expression": match[1], "role": role}
+    use = "neutral" if match[1] == "neutral" else "peak"
+    return {"photo": photo, "subject": "", "expression": match[1], "use": use}

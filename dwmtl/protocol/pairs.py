@@ -59,7 +59,7 @@ def make_pairs(
     """
     labels = labels[labels["fold"] != NO_FOLD]
     _check_required(labels, required_expressions)
-    if references == "neutral" and not (labels["role"] == "neutral").any():
+    if references == "neutral" and not (labels["use"] == "neutral").any():
         raise ProtocolError(
             "no photo of the expression set is neutral, and a pair's reference is a neutral photo. "
             "Take a set of the role expression that has neutral frames, or set pairs.references to all."
@@ -170,7 +170,7 @@ class _Inputs:
     @classmethod
     def of(cls, test: pd.DataFrame, rng: np.random.Generator) -> "_Inputs":
         photos: dict[str, dict[str, list[str]]] = {subject: {} for subject in sorted(set(test["subject"]))}
-        for row in test[test["role"] == "peak"].sort_values("photo").itertuples():
+        for row in test[test["use"] == "peak"].sort_values("photo").itertuples():
             photos[row.subject].setdefault(row.expression, []).append(row.photo)
         return cls(photos, rng, set())
 
@@ -204,7 +204,7 @@ def _references(test: pd.DataFrame) -> list[_Reference]:
 
     The first neutral frame of each sequence, and every neutral photo that belongs to no sequence.
     """
-    neutral = test[test["role"] == "neutral"].sort_values(["subject", "sequence", "frame", "photo"])
+    neutral = test[test["use"] == "neutral"].sort_values(["subject", "sequence", "frame", "photo"])
     is_later_frame = neutral.duplicated(["subject", "sequence"]) & (neutral["sequence"] != "")
     first = neutral[~is_later_frame]
     found = [_Reference(row.subject, row.photo, NEUTRAL) for row in first.itertuples()]
@@ -214,9 +214,9 @@ def _references(test: pd.DataFrame) -> list[_Reference]:
 
 def _all_references(test: pd.DataFrame) -> list[_Reference]:
     """Every neutral photo and every peak, by subject, sequence and frame."""
-    shown = test[test["role"].isin(["neutral", "peak"])].sort_values(["subject", "sequence", "frame", "photo"])
+    shown = test[test["use"].isin(["neutral", "peak"])].sort_values(["subject", "sequence", "frame", "photo"])
     return [
-        _Reference(row.subject, row.photo, row.expression if row.role == "peak" else NEUTRAL)
+        _Reference(row.subject, row.photo, row.expression if row.use == "peak" else NEUTRAL)
         for row in shown.itertuples()
     ]
 
@@ -261,7 +261,7 @@ def _blocks_from(first: int, num_pairs: int, num_blocks: int) -> np.ndarray:
 
 
 def _check_required(labels: pd.DataFrame, required_expressions: list[str]) -> None:
-    there = sorted(set(labels.loc[labels["role"] == "peak", "expression"]))
+    there = sorted(set(labels.loc[labels["use"] == "peak", "expression"]))
     unknown = [required for required in required_expressions if required not in there]
     if unknown or len(set(required_expressions)) < len(required_expressions):
         raise ProtocolError(
