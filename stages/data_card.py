@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from dwmtl.datasets.joined import set_of
 from dwmtl.params import load_params, set_params
 from dwmtl.report.data_card.card import data_card
 from dwmtl.report.data_card.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
 from dwmtl.report.data_card.markdown import CONTACT_SHEET, data_card_markdown
 from dwmtl.stage import run, whole_folder, write_json
-from dwmtl.tables import CROPS, FAILURES, FOLDS, MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_table
+from dwmtl.tables import CROPS, FAILURES, MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_folds, read_table
 
 
 def main(
@@ -34,7 +32,7 @@ def main(
         crops,
         source={"name": set_, "role": source.role, "adapter": source.adapter, "folder": source.folder},
         failures=read_table(aligned / "failures.csv", FAILURES),
-        folds=read_folds_of(labels, set_) if has_folds else None,
+        folds=read_folds(labels, set_) if has_folds else None,
         pairs=read_table(index / "pairs.csv", VERIFICATION_PAIRS) if has_pairs else None,
         facts=read_table(facts / "facts.csv", PHOTO_FACTS),
     )
@@ -42,13 +40,6 @@ def main(
         write_json(card, folder / "card.json")
         (folder / "card.md").write_text(data_card_markdown(card), encoding="utf-8")
         write_contact_sheet(contact_sheet(aligned, choose_cells(manifest, crops)), folder / CONTACT_SHEET)
-
-
-def read_folds_of(labels: Path, name: str) -> pd.DataFrame:
-    """The folds of a set's subjects, by the names that the set itself gives them."""
-    folds = read_table(labels / "folds.csv", FOLDS)
-    own = folds[folds["subject"].map(set_of) == name]
-    return own.assign(subject=own["subject"].str.removeprefix(f"{name}/")).reset_index(drop=True)
 
 
 if __name__ == "__main__":

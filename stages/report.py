@@ -4,7 +4,6 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dwmtl.machine import commit, hardware
 from dwmtl.params import Params, load_params
 from dwmtl.report.report import report_content, write_pages, write_plot_tables
 from dwmtl.report.summary import read_fold, summarize
@@ -12,6 +11,7 @@ from dwmtl.report.this_run import MOST_EARLIER, SCORES, ThisRun, compare
 from dwmtl.stage import run, whole_folder, write_json
 from dwmtl.tracking.experiments import resume_experiment_run
 from dwmtl.tracking.log_summary import SUMMARIZED, log_summary, scores, summary_sha256
+from dwmtl.tracking.machine import commit, hardware
 from dwmtl.tracking.run import Run
 
 

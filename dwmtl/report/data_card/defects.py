@@ -4,8 +4,8 @@ import re
 
 import pandas as pd
 
-from dwmtl.datasets.data_set import PICTURE_ENDINGS
 from dwmtl.protocol.duplicates import find_duplicates
+from dwmtl.tables import PICTURE_ENDINGS
 
 MAX_LISTED = 50
 """Groups of duplicates, photos of a group, or subjects that a card lists; the counts beside them know no limit."""

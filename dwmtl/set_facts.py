@@ -1,4 +1,4 @@
-"""What is known of a data set as a whole, beside its photos: the file `set.json` of the stage `index`."""
+"""What is known of a data set as a whole: `set.json`, which passes from the stage `index` to the cards and the report."""
 
 import json
 from dataclasses import asdict, dataclass
