@@ -86,7 +86,7 @@ none is, as the labels contradict."""
 VERIFICATION_PAIRS = ("photo_a", "photo_b", "is_same_identity", "fold")
 """Official verification pairs; fold: the block of the pair in the set's own protocol, from 0."""
 
-EXPRESSION_PAIRS = (
+GIVEN_PAIRS = (
     "input",
     "reference",
     "is_same_identity",
@@ -94,10 +94,11 @@ EXPRESSION_PAIRS = (
     "expression_required",
     "expression_reference",
     "is_required_expression",
-    "fold",
 )
-"""Pairs of one fold's test subjects; input and reference are photos of the expression set, fold is the block of the
-10-fold verification cut."""
+"""Pairs of somebody's file, as `pairs.file` names one; input and reference are photos of an expression set."""
+
+EXPRESSION_PAIRS = (*GIVEN_PAIRS, "fold")
+"""Pairs of one fold's test subjects; fold: the block of the 10-fold verification cut."""
 
 EVALUATED_PAIRS = (
     "set",
@@ -206,6 +207,22 @@ def read_official_pairs(index_dir: Path, name: str) -> pd.DataFrame:
     """The verification pairs of a set as joined tables name its photos: columns `VERIFICATION_PAIRS`."""
     table = read_table(index_dir / name / "pairs.csv", VERIFICATION_PAIRS)
     return _with_set_name(name, table, ("photo_a", "photo_b"))
+
+
+def read_given_pairs(index_dir: Path, sets: list[str]) -> pd.DataFrame:
+    """The pairs that somebody's file gives for a set, as joined tables name its photos: columns `GIVEN_PAIRS`.
+
+    Args:
+        index_dir: the folder with the sets' folders of the stage `index`.
+        sets: names; one of them at most has such pairs.
+    Returns:
+        No rows where no set has such pairs.
+    """
+    for name in sets:
+        path = index_dir / name / "given_pairs.csv"
+        if path.exists():
+            return _with_set_name(name, read_table(path, GIVEN_PAIRS), ("input", "reference"))
+    return pd.DataFrame(columns=list(GIVEN_PAIRS))
 
 
 def read_folds(labels_dir: Path, name: str) -> pd.DataFrame:

@@ -2,9 +2,10 @@
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, manifest
+from dwmtl.datasets.photo_path import check_photo
 from dwmtl.errors import DataSetError
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, IDENTITY_LABELS, MANIFEST, PHOTO_FACTS, USES
 
@@ -82,9 +83,10 @@ def _cells(where: str, columns: list[str], cells: list[str]) -> dict[str, str]:
 
 
 def _row(where: str, folder: Path, cells: dict[str, str]) -> dict:
+    check_photo(where, folder, cells["photo"])
     expression = cells.get("expression", "").lower()
     row = {
-        "photo": _photo(where, folder, cells["photo"]),
+        "photo": cells["photo"],
         "subject": cells["subject"],
         "sequence": cells.get("sequence", ""),
         "frame": _frame(where, cells.get("frame", "")),
@@ -92,15 +94,6 @@ def _row(where: str, folder: Path, cells: dict[str, str]) -> dict:
         "use": _use(where, cells.get("use", ""), expression),
     }
     return row | {column: cell for column, cell in cells.items() if column not in MANIFEST}
-
-
-def _photo(where: str, folder: Path, photo: str) -> str:
-    path = PurePosixPath(photo)
-    if path.is_absolute() or ".." in path.parts or "\\" in photo or str(path) != photo:
-        raise DataSetError(f"{where}: {photo!r} is no path below {folder} with forward slashes. Move the photo there.")
-    if not (folder / photo).is_file():
-        raise DataSetError(f"{where}: names {folder / photo}, which is not there. Complete the set or remove the row.")
-    return photo
 
 
 def _frame(where: str, frame: str) -> int:

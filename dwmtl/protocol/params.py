@@ -56,6 +56,11 @@ class LabelsParams(Section):
 class PairsParams(Section):
     """Pairs with expressions of a fold's test subjects."""
 
+    file: str | None = Field(
+        default=None,
+        description="a pair file of Ming et al. in the folder of an expression set: its pairs are taken in place "
+        "of generated ones for the fold whose test subjects it names; null: pairs of every fold are generated",
+    )
     required_expressions: Annotated[list[str], Field(min_length=1)] = Field(description="what authentication asks for")
     references: Literal["neutral", "all"] = Field(
         description="neutral: the first neutral photo of each sequence; all: every neutral photo and every peak"
