@@ -50,6 +50,13 @@ class Params(Section):
         """Names of the sets with a role, sorted."""
         return sorted(name for name, values in self.sets.items() if values.role == role)
 
+    def pairs_file_of(self, name: str) -> Path | None:
+        """`pairs.file`, where it lies in the folder of this set of the role expression."""
+        if self.pairs.file is None or self.sets[name].role != "expression":
+            return None
+        folder, file = (os.path.realpath(path) for path in (self.sets[name].folder, self.pairs.file))
+        return Path(self.pairs.file) if PurePath(file).is_relative_to(folder) else None
+
     @model_validator(mode="after")
     def _every_role_is_filled(self):
         for role in ("expression", "verification", "identity"):
@@ -68,6 +75,25 @@ class Params(Section):
                     f"sets.{a}.folder and sets.{b}.folder are the same or one lies in the other ({folders[a]}, "
                     f"{folders[b]}): people would be tested whom the network was trained on. Choose folders of "
                     "different people."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_file_lies_in_a_set(self):
+        if self.pairs.file is not None and not any(map(self.pairs_file_of, self.sets)):
+            raise ValueError(
+                "pairs.file must lie in the folder of a set of the role expression: its photos are that set's, and DVC "
+                f"tracks that folder. Got {self.pairs.file} instead. Copy the file there."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _remap_has_a_file(self):
+        for name, values in self.sets.items():
+            if values.remap is not None and values.adapter != "authors_labels" and self.pairs_file_of(name) is None:
+                raise ValueError(
+                    f"sets.{name}.remap moves the paths of an authors' label file or of pairs.file, and the set has "
+                    "neither. Remove it."
                 )
         return self
 

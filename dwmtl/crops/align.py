@@ -83,7 +83,7 @@ def align(
     `params.crops_a_shard`. Finished shards stay in `work_dir` until the caller has put the outcome away.
 
     Args:
-        manifest: columns `tables.MANIFEST`; rows of the role `unused` are passed over.
+        manifest: columns `tables.MANIFEST`; rows of the use `unused` are passed over.
         source: where the photos are.
         crops_dir: where the crops go; empty.
         work_dir: of this output alone: an interrupted run leaves there what the next one need not repeat.
@@ -93,7 +93,7 @@ def align(
     Raises:
         DataSetError: a path of the manifest that leaves the set's folder.
     """
-    photos = manifest.loc[manifest["role"] != "unused", "photo"].tolist()
+    photos = manifest.loc[manifest["use"] != "unused", "photo"].tolist()
     for photo in photos:
         _require_inside(source.photos_dir, photo)
     shards = shards_of(

@@ -24,7 +24,7 @@ class DataSet:
     pairs: pd.DataFrame | None = None
 
 
-_LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "role": "identity"}
+_LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "use": "train"}
 
 
 def manifest(rows: Sequence[dict[str, object]] | dict[str, Sequence]) -> pd.DataFrame:

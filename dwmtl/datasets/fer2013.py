@@ -13,6 +13,8 @@ from dwmtl.datasets.data_set import DataSet, folders_of, manifest, pictures_of
 from dwmtl.errors import DataSetError
 from dwmtl.stage import whole_folder
 
+TERMS = "FER2013: photographs found on the web for a competition; nobody on them was asked."
+
 EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 """By the number in the table."""
 
@@ -153,5 +155,5 @@ def _row(folder: Path, photo: str) -> dict:
     if match is None or match[1] not in EXPRESSIONS:
         known = ", ".join(EXPRESSIONS)
         raise DataSetError(f"{folder / photo}: must be called like 000001_anger.png, anger one of {known}. Rename it.")
-    role = "neutral" if match[1] == "neutral" else "peak"
-    return {"photo": photo, "subject": "", "expression": match[1], "role": role}
+    use = "neutral" if match[1] == "neutral" else "peak"
+    return {"photo": photo, "subject": "", "expression": match[1], "use": use}

@@ -65,6 +65,11 @@ class LabelsParams(Section):
 class PairsParams(Section):
     """Pairs with expressions of a fold's test subjects."""
 
+    file: str | None = Field(
+        default=None,
+        description="a pair file of Ming et al. in the folder of an expression set: its pairs are taken in place "
+        "of generated ones for the fold whose test subjects it names; null: pairs of every fold are generated",
+    )
     required_expressions: Annotated[list[str], Field(min_length=1)] = Field(
         default=["happiness", "surprise"], description="what authentication asks for"
     )

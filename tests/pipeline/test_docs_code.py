@@ -82,7 +82,7 @@ def test_the_adapter_of_the_page_on_data_reads_its_layout(copy, tmp_path):
     read = "from pathlib import Path; from dwmtl.datasets.by_name import read; "
     told = python(copy, "-c", read + "print(read(Path('photos'), num_peak_frames=3).photos.to_csv(index=False))")
     assert told.split() == [
-        "photo,subject,sequence,frame,expression,role",
+        "photo,subject,sequence,frame,expression,use",
         "ann_happy_1.jpg,ann,,0,happiness,peak",
         "ann_neutral_1.jpg,ann,,0,neutral,neutral",
         "bob_surprised_2.jpg,bob,,0,surprise,peak",

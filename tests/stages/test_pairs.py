@@ -14,10 +14,10 @@ EXPRESSIONS = ("anger", "happiness", "surprise")
 def _labels(shown: dict[str, tuple[str, ...]]) -> pd.DataFrame:
     """Two subjects a fold; a neutral frame and two peaks of each expression that a subject shows."""
     rows = [
-        (f"{subject}/{expression}/{frame}", subject, f"{subject}/{expression}", frame, label, role, number // 2)
+        (f"{subject}/{expression}/{frame}", subject, f"{subject}/{expression}", frame, label, use, number // 2)
         for number, (subject, expressions) in enumerate(shown.items())
         for expression in expressions
-        for frame, label, role in ((0, "neutral", "neutral"), (1, expression, "peak"), (2, expression, "peak"))
+        for frame, label, use in ((0, "neutral", "neutral"), (1, expression, "peak"), (2, expression, "peak"))
     ]
     return pd.DataFrame(rows, columns=list(tables.EXPRESSION_LABELS))
 

@@ -28,7 +28,7 @@ def data_card(
     pairs: pd.DataFrame | None = None,
     facts: pd.DataFrame | None = None,
 ) -> dict[str, object]:
-    """Everything a card says. Photos of the role `unused` are counted once, by role, and nowhere else.
+    """Everything a card says. Photos of the use `unused` are counted once, by use, and nowhere else.
 
     Args:
         manifest: table of `tables.MANIFEST`, and labels of further tasks.
@@ -39,10 +39,10 @@ def data_card(
         pairs: table of `tables.VERIFICATION_PAIRS`.
         facts: table of `tables.PHOTO_FACTS`; without it sizes and duplicates are null.
     """
-    used = manifest[manifest["role"] != "unused"].reset_index(drop=True)
+    used = manifest[manifest["use"] != "unused"].reset_index(drop=True)
     card = {
         "source": dict(source),
-        "photos": {"num": len(manifest), "num_used": len(used), "by_role": _counts(manifest["role"])},
+        "photos": {"num": len(manifest), "num_used": len(used), "by_use": _counts(manifest["use"])},
         "subjects": _subjects(used),
         "expressions": _expressions(used),
         "labels": _labels(used),

@@ -49,8 +49,8 @@ def _sheet(card: dict) -> str:
 
 
 def _photos(card: dict) -> str:
-    roles = _table(["role", "photos"], [[role, _n(num)] for role, num in card["photos"]["by_role"].items()])
-    tables = [f"## Photos\n\n{roles}"]
+    uses = _table(["use", "photos"], [[use, _n(num)] for use, num in card["photos"]["by_use"].items()])
+    tables = [f"## Photos\n\n{uses}"]
     expressions = card["expressions"]
     if expressions["counts"]:
         rows = [[name, _n(row["num_photos"]), _n(row["num_subjects"])] for name, row in expressions["counts"].items()]

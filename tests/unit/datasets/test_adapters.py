@@ -28,7 +28,7 @@ def sequence(name: str, num_frames: int = 5) -> list[str]:
 
 def test_oulu_casia_uses_the_first_frame_and_the_last(tmp_path):
     photos = read("oulu_casia", make_tree(tmp_path, *sequence("P001/Anger", 6)), "expression").photos
-    assert photos["role"].tolist() == ["neutral", "unused", "unused", "peak", "peak", "peak"]
+    assert photos["use"].tolist() == ["neutral", "unused", "unused", "peak", "peak", "peak"]
     assert photos["expression"].tolist() == ["neutral", "", "", "anger", "anger", "anger"]
     assert photos["frame"].tolist() == list(range(6))
     assert set(photos["sequence"]) == {"VL/Strong/P001/Anger"}
@@ -51,7 +51,7 @@ def test_an_oulu_casia_sequence_too_short_for_the_frame_rule_is_named(tmp_path):
 def test_oulu_casia_frames_are_counted_not_spelled(tmp_path):
     make_tree(tmp_path, *[f"P001/anger/{frame}.jpeg" for frame in range(12)], "__MACOSX/x.txt")
     photos = read("oulu_casia", tmp_path, "expression").photos
-    peaks = photos[photos["role"] == "peak"]
+    peaks = photos[photos["use"] == "peak"]
     assert set(peaks["photo"]) == {"P001/anger/9.jpeg", "P001/anger/10.jpeg", "P001/anger/11.jpeg"}
     assert set(peaks["expression"]) == {"anger"}
 
@@ -62,12 +62,12 @@ def test_an_unknown_oulu_casia_expression_is_named(tmp_path):
         read("oulu_casia", tmp_path, "expression")
 
 
-def test_yale_conditions_become_expressions_and_roles(tmp_path):
+def test_yale_conditions_become_expressions_and_uses(tmp_path):
     names = ["subject01.normal", "subject01.happy", "subject01.glasses", "subject02.wink.gif", "Readme.txt"]
     photos = read("yale", make_tree(tmp_path, *names), "expression").photos.set_index("photo")
-    assert photos.loc["subject01.normal", ["expression", "role"]].tolist() == ["neutral", "neutral"]
-    assert photos.loc["subject01.happy", ["expression", "role"]].tolist() == ["happiness", "peak"]
-    assert photos.loc["subject01.glasses", ["expression", "role"]].tolist() == ["", "identity"]
+    assert photos.loc["subject01.normal", ["expression", "use"]].tolist() == ["neutral", "neutral"]
+    assert photos.loc["subject01.happy", ["expression", "use"]].tolist() == ["happiness", "peak"]
+    assert photos.loc["subject01.glasses", ["expression", "use"]].tolist() == ["", "train"]
     assert photos.loc["subject02.wink.gif", "subject"] == "subject02"
     assert len(photos) == 4
 
@@ -82,7 +82,7 @@ def test_a_folder_a_person_is_read_without_what_is_no_picture(tmp_path):
     photos = read("folders", tmp_path).photos
     assert photos["photo"].tolist() == ["0000/b.png", "0001/a.JPG"]
     assert photos["subject"].tolist() == ["0000", "0001"]
-    assert set(photos["role"]) == {"identity"}
+    assert set(photos["use"]) == {"train"}
 
 
 def write_lfw(folder: Path, lines: list[str], people: int = 3, photos: int = 2) -> Path:
@@ -172,7 +172,7 @@ def test_a_set_that_does_not_serve_its_role_is_told(tmp_path):
 def test_real_yale_is_164_photos_of_15_subjects(testdata):
     photos = read("yale", testdata / "real" / "yale", "expression").photos
     assert (len(photos), photos["subject"].nunique()) == (164, 15)
-    assert photos["role"].value_counts().to_dict() == {"peak": 75, "identity": 74, "neutral": 15}
+    assert photos["use"].value_counts().to_dict() == {"peak": 75, "train": 74, "neutral": 15}
 
 
 def test_real_lfw_is_ten_blocks_of_sixty_pairs(testdata):
@@ -205,13 +205,13 @@ def test_expressions_get_their_common_names_and_those_without_one_are_left_out(t
         "subject02.glasses": "",
         "subject02.sad": "grief",
     }
-    assert photos["role"].to_dict()["subject01.wink"] == "unused"
-    assert photos["role"].to_dict()["subject02.glasses"] == "identity"
+    assert photos["use"].to_dict()["subject01.wink"] == "unused"
+    assert photos["use"].to_dict()["subject02.glasses"] == "train"
 
 
 def test_an_expression_that_becomes_neutral_is_a_reference(tmp_path):
     names = {"happiness": "happiness", "neutral": "neutral", "sadness": "sadness", "wink": "neutral"}
-    assert mapped(tmp_path, names).loc["subject01.wink", "role"] == "neutral"
+    assert mapped(tmp_path, names).loc["subject01.wink", "use"] == "neutral"
 
 
 def test_expressions_without_a_common_name_are_listed(tmp_path):

@@ -61,7 +61,7 @@ def test_an_annotation_labels_its_picture(affect_net):
     photos = read(affect_net).photos
     assert photos["photo"].tolist() == ["train_set/images/0.jpg", "train_set/images/12.jpg", "val_set/images/7.jpg"]
     assert photos["expression"].tolist() == ["happiness", "neutral", "contempt"]
-    assert photos["role"].tolist() == ["peak", "neutral", "peak"]
+    assert photos["use"].tolist() == ["peak", "neutral", "peak"]
     assert set(photos["subject"]) == {""}
 
 

@@ -21,7 +21,7 @@ def test_every_picture_is_a_peak_of_its_folders_expression(make_tree):
         "sequence": "S011/001",
         "frame": 19,
         "expression": "fear",
-        "role": "peak",
+        "use": "peak",
     }
     assert photos.photos["expression"].tolist() == ["fear", "happiness", "happiness"]
 

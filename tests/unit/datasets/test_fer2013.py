@@ -95,7 +95,7 @@ def test_extracted_pictures_hold_the_tables_pixels_and_are_read(table, tmp_path)
         "Training/000001_anger.png",
     ]
     assert photos["expression"].tolist() == ["happiness", "neutral", "anger"]
-    assert photos["role"].tolist() == ["peak", "neutral", "peak"]
+    assert photos["use"].tolist() == ["peak", "neutral", "peak"]
     assert set(photos["subject"]) == {""}
     np.testing.assert_array_equal(read_photo(out / "Training/000001_anger.png")[..., 0], RAMP)
 

@@ -35,7 +35,7 @@ def test_a_line_labels_its_aligned_picture(raf_db):
     photos = read(raf_db).photos
     assert photos["photo"].tolist() == [f"Image/aligned/{name}_aligned.jpg" for name in sorted(NAMES)]
     assert photos["expression"].tolist() == ["neutral", "sadness", "happiness"]
-    assert photos["role"].tolist() == ["neutral", "peak", "peak"]
+    assert photos["use"].tolist() == ["neutral", "peak", "peak"]
     assert set(photos["subject"]) == {""}
 
 

@@ -62,7 +62,7 @@ def test_oulu_fold_gives_96_pairs_of_each_of_the_four_kinds(oulu_fold):
 def test_every_neutral_frame_is_the_reference_of_four_pairs_a_required_expression(oulu_fold):
     pairs, _ = _pairs(oulu_fold, 4)
     counts = pairs.groupby(["reference", "expression_required"]).size()
-    assert set(pairs["reference"]) == set(oulu_fold.loc[oulu_fold["role"] == "neutral", "photo"])
+    assert set(pairs["reference"]) == set(oulu_fold.loc[oulu_fold["use"] == "neutral", "photo"])
     assert counts.tolist() == [4] * 96
 
 
@@ -123,7 +123,7 @@ def test_other_persons_and_expressions_are_drawn_with_equal_chances():
 
 def test_sequence_with_several_neutral_frames_has_its_first_one_as_reference():
     manifest = _sequences(dict.fromkeys("ab", ("happiness", "surprise")))
-    manifest.loc[manifest["frame"] == 1, "role"] = "neutral"
+    manifest.loc[manifest["frame"] == 1, "use"] = "neutral"
     pairs, _ = _pairs(_in_fold(manifest))
     assert all(reference.endswith("/0") for reference in pairs["reference"])
 
@@ -131,9 +131,9 @@ def test_sequence_with_several_neutral_frames_has_its_first_one_as_reference():
 def test_one_neutral_photo_a_subject_is_its_one_reference():
     """As in Yale, where a subject is one sequence."""
     rows = [
-        (f"subject{subject}.{name}", f"subject{subject}", f"subject{subject}", 0, name, role)
+        (f"subject{subject}.{name}", f"subject{subject}", f"subject{subject}", 0, name, use)
         for subject in range(3)
-        for name, role in (("normal", "neutral"), ("happy", "peak"), ("sad", "peak"), ("surprised", "peak"))
+        for name, use in (("normal", "neutral"), ("happy", "peak"), ("sad", "peak"), ("surprised", "peak"))
     ]
     labels = _in_fold(pd.DataFrame(rows, columns=list(tables.MANIFEST)))
     pairs, _ = _pairs(labels, required=["happy", "surprised"], num_blocks=10)
@@ -143,16 +143,16 @@ def test_one_neutral_photo_a_subject_is_its_one_reference():
 
 def test_neutral_photos_of_no_sequence_are_a_reference_each():
     rows = [
-        (f"{subject}{name}", subject, "", 0, name, role)
+        (f"{subject}{name}", subject, "", 0, name, use)
         for subject in "ab"
-        for name, role in (("n1", "neutral"), ("n2", "neutral"), ("happiness", "peak"), ("surprise", "peak"))
+        for name, use in (("n1", "neutral"), ("n2", "neutral"), ("happiness", "peak"), ("surprise", "peak"))
     ]
     pairs, _ = _pairs(_in_fold(pd.DataFrame(rows, columns=list(tables.MANIFEST))))
     assert set(pairs["reference"]) == {"an1", "an2", "bn1", "bn2"}
 
 
 def test_photos_without_an_expression_are_in_no_pair(oulu_fold):
-    extra = pd.DataFrame([("P018/wink", "P018", "P018", 0, "", "identity", 4)], columns=list(oulu_fold.columns))
+    extra = pd.DataFrame([("P018/wink", "P018", "P018", 0, "", "train", 4)], columns=list(oulu_fold.columns))
     pairs, _ = _pairs(pd.concat([oulu_fold, extra]), 4)
     assert "P018/wink" not in set(pairs["input"]) | set(pairs["reference"])
 
@@ -183,7 +183,7 @@ def test_every_reference_and_required_expression_is_paired_or_listed(shown, num_
     pairs, left_out = _pairs(labels, seed=seed)
     paired = set(zip(pairs["reference"], pairs["expression_required"], strict=True))
     listed = set(zip(left_out["reference"], left_out["expression_required"], strict=True))
-    references = labels.loc[labels["role"] == "neutral", "photo"]
+    references = labels.loc[labels["use"] == "neutral", "photo"]
     assert paired | listed == set(itertools.product(references, REQUIRED))
     assert not paired & listed
     assert len(pairs) == 4 * len(paired)
@@ -210,7 +210,7 @@ def test_subject_with_one_expression_is_listed_with_the_reason():
 
 def test_subject_without_a_neutral_photo_is_listed_with_the_reason():
     labels = _in_fold(_sequences(dict.fromkeys("abc", OULU)))
-    _, left_out = _pairs(labels[(labels["subject"] != "b") | (labels["role"] != "neutral")])
+    _, left_out = _pairs(labels[(labels["subject"] != "b") | (labels["use"] != "neutral")])
     assert left_out["subject"].tolist() == ["b", "b"]
     assert set(left_out["reason"]) == {"the subject has no neutral photo"}
     assert set(left_out["reference"]) == {""}
@@ -256,7 +256,7 @@ def test_fold_with_one_test_subject_is_an_error_that_names_it():
 def test_set_without_a_neutral_photo_is_an_error():
     labels = _in_fold(_sequences(dict.fromkeys("ab", OULU)))
     with pytest.raises(ProtocolError, match="no photo of the expression set is neutral"):
-        _pairs(labels[labels["role"] == "peak"])
+        _pairs(labels[labels["use"] == "peak"])
 
 
 @pytest.mark.parametrize(("kind", "missing"), [(True, "impostor"), (False, "genuine")])
@@ -293,7 +293,7 @@ def test_no_photo_is_paired_with_itself(oulu_fold):
 
 def test_set_without_a_neutral_photo_is_paired_if_all_are_references():
     labels = _in_fold(_sequences(dict.fromkeys("ab", OULU)))
-    pairs, left_out = _pairs(labels[labels["role"] == "peak"], references="all")
+    pairs, left_out = _pairs(labels[labels["use"] == "peak"], references="all")
     assert "neutral" not in set(pairs["expression_reference"])
     assert left_out.empty
 

@@ -42,7 +42,7 @@ def aligned(tmp_path_factory):
 
 def labels() -> pd.DataFrame:
     rows = [
-        {"photo": f"{s}/{n}.jpg", "subject": s, "expression": EXPRESSIONS[n], "fold": i // 2, "role": "peak"}
+        {"photo": f"{s}/{n}.jpg", "subject": s, "expression": EXPRESSIONS[n], "fold": i // 2, "use": "peak"}
         for i, s in enumerate(SUBJECTS)
         for n in range(2)
     ]
