@@ -99,7 +99,7 @@ def export_onnx(
     from dwmtl.inference.onnx_export import export_onnx as export
 
     written = export(model, out)
-    print(f"{out}: crops (N, S, S, 3) uint8 RGB -> {', '.join(written.outputs)}")
+    print(f"{out}: crops (N, H, W, 3) uint8 RGB -> {', '.join(written.outputs)}")
     print(f"largest difference from PyTorch on 32 crops: {written.largest_difference:.1e}")
 
 

@@ -91,7 +91,7 @@ class MultiTaskStep:
         self._forward = torch.compile(self.network, backend=backend)
 
     def __call__(self, crops: Tensor, labels: dict[str, Tensor]) -> StepResult:
-        """crops: (B, 3, S, S), standardised; labels: a task's name -> (B,) class indices or NO_LABEL."""
+        """crops: (B, 3, H, W), standardised; labels: a task's name -> (B,) class indices or NO_LABEL."""
         with self.autocast():
             output = self._forward(crops)
         losses = self.task_losses(output, labels)
