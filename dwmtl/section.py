@@ -11,7 +11,8 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
-CropSidePx = Annotated[int, Field(ge=80)]
+MIN_CROP_SIDE_PX = 80
+CropSidePx = Annotated[int, Field(ge=MIN_CROP_SIDE_PX)]
 CropPx = CropSidePx | Annotated[list[CropSidePx], Field(min_length=2, max_length=2)]
 """Side of a square crop; or height and width."""
 

@@ -39,8 +39,8 @@ class OnnxModel:
 def export_onnx(model: Path, out: Path) -> OnnxModel:
     """Write a model's folder as an ONNX file.
 
-    Input `crops` (N, H, W, 3) uint8, RGB whatever order the network takes, any N >= 1. Outputs `embedding` (N, D) float32 of unit length, and by the
-    name of each task but identity its probabilities (N, its classes) float32.
+    Input `crops` (N, H, W, 3) uint8, RGB whatever order the network takes, any N >= 1. Outputs `embedding` (N, D)
+    float32 of unit length, and by the name of each task but identity its probabilities (N, its classes) float32.
 
     Raises:
         DwmtlError: the extra is not installed, the file cannot be written, or onnxruntime's answers on 32 crops differ

@@ -62,7 +62,16 @@ def backbone(_name: str, *, dropout: float) -> Backbone:
     return Backbone(MbfTrunk(), lambda _: MbfBranch(dropout=dropout))
 
 
-def _conv(num_in: int, num_out: int, kernel: int, *, stride=1, padding=0, groups=1, is_linear=False) -> Layers:
+def _conv(
+    num_in: int,
+    num_out: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+    is_linear: bool = False,
+) -> Layers:
     """Convolution without bias, batch norm, and a PReLU unless it is linear."""
     conv = nn.Conv2d(num_in, num_out, kernel, stride, padding, groups=groups, bias=False)
     return Layers(conv, nn.BatchNorm2d(num_out), *([] if is_linear else [nn.PReLU(num_out)]))

@@ -30,10 +30,10 @@ class ConvNorm(nn.Sequential):
         num_out: int,
         kernel: int | tuple[int, int],
         *,
-        stride=1,
-        padding=0,
-        groups=1,
-        is_linear=False,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+        is_linear: bool = False,
     ):
         super().__init__()
         self.conv = nn.Conv2d(num_in, num_out, kernel, stride, padding, groups=groups, bias=False)

@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 
 from dwmtl.section import Fraction, PositiveFloat, PositiveInt, Section
 
-
 OWN_EMBEDDINGS = r"iresnet(18|34|50|100|200)|mbf|mobilefacenet|adaface_ir_(18|34|50|101)"
 """Trunks whose branches end in layers that give an embedding."""
 
@@ -34,7 +33,7 @@ class NetworkParams(Section):
         "width, or the embedding of a network that ends in one"
     )
     standardization: Literal["per_image", "fixed", "minus_one_to_one"] | MeanStd = Field(
-        description="of a crop: per_image: mean 0 and deviation 1 a crop · fixed: (x - 127.5) / 128 [facenet-pytorch] · "
+        description="per_image: mean 0 and deviation 1 a crop · fixed: (x - 127.5) / 128 [facenet-pytorch] · "
         "minus_one_to_one: (x - 127.5) / 127.5 [arcface_torch] · {mean: [...], std: [...]}: (x / 255 - mean) / std "
         "[timm]"
     )

@@ -37,9 +37,10 @@ class TimmTrunk(nn.Module):
         known = self.backbone.pretrained_cfg
         return MeanStd(mean=[float(value) for value in known["mean"]], std=[float(value) for value in known["std"]])
 
-    def expected_size(self) -> list[int]:
-        """Height and width that timm's published weights were trained on, pixels."""
-        return list(self.backbone.pretrained_cfg["input_size"][1:])
+    def expected_crop_px(self) -> int | list[int]:
+        """Side, or height and width, that timm's published weights were trained on."""
+        height, width = self.backbone.pretrained_cfg["input_size"][1:]
+        return height if height == width else [height, width]
 
     def names_in_timm(self) -> dict[str, str]:
         """A name in the trunk's state dict -> the name of that entry in timm's whole model.
@@ -50,11 +51,11 @@ class TimmTrunk(nn.Module):
 
         whole = timm.create_model(self.name, pretrained=False).state_dict()
         by_flat_name = {name.replace(".", "_"): name for name in whole}
-        flat_names = {name: name.removeprefix("backbone.").replace(".", "_") for name in self.state_dict()}
-        return {
-            name: by_flat_name.get(flat) or by_flat_name[flat.removeprefix("model_")]
-            for name, flat in flat_names.items()
-        }
+        names = {}
+        for name in self.state_dict():
+            flat = name.removeprefix("backbone.").replace(".", "_")
+            names[name] = by_flat_name.get(flat) or by_flat_name[flat.removeprefix("model_")]
+        return names
 
 
 def backbone(name: str, *, dropout: float) -> Backbone:

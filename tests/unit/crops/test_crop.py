@@ -18,6 +18,9 @@ from dwmtl.crops.crop import (
 from dwmtl.crops.detector import Detections
 
 
+SQUARE = (112, 112)
+
+
 def faces(*boxes, confidences=None) -> Detections:
     num = len(boxes)
     return Detections(
@@ -55,13 +58,13 @@ def test_centre_weighted_size_equals_its_longhand_twin():
 
 def test_the_margin_is_a_constant_share_of_the_face():
     # a face of 84 px becomes 84 of 112 px of the crop: 14 px of the photo a side
-    assert box_with_margin(np.array([50, 60, 134, 144.0]), (300, 300), crop_size=(112, 112), margin_px=28) == (
+    assert box_with_margin(np.array([50, 60, 134, 144.0]), (300, 300), crop_size=SQUARE, margin_px=28) == (
         36,
         46,
         148,
         158,
     )
-    assert box_with_margin(np.array([50, 60, 134, 144.0]), (300, 300), crop_size=(112, 112), margin_px=0) == (
+    assert box_with_margin(np.array([50, 60, 134, 144.0]), (300, 300), crop_size=SQUARE, margin_px=0) == (
         50,
         60,
         134,
@@ -76,13 +79,13 @@ def test_the_margin_is_a_constant_share_of_the_face():
 )
 def test_a_box_lies_in_the_photo_and_is_not_empty(corner, size, margin):
     box = np.array([*corner, corner[0] + size[0], corner[1] + size[1]])
-    x1, y1, x2, y2 = box_with_margin(box, (80, 100), crop_size=(112, 112), margin_px=margin)
+    x1, y1, x2, y2 = box_with_margin(box, (80, 100), crop_size=SQUARE, margin_px=margin)
     assert 0 <= x1 < x2 <= 100
     assert 0 <= y1 < y2 <= 80
 
 
 def test_the_fallback_is_centred_and_has_the_crops_aspect():
-    assert center_box((100, 200), crop_size=(112, 112)) == (70, 20, 130, 80)
+    assert center_box((100, 200), crop_size=SQUARE) == (70, 20, 130, 80)
     assert center_box((200, 70), crop_size=(112, 96)) == (14, 75, 56, 124)
 
 
@@ -117,9 +120,7 @@ def test_the_similarity_takes_the_template_onto_the_landmarks(turn_deg, scale):
     angle = np.deg2rad(turn_deg)
     matrix = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     landmarks = TEMPLATE_112 @ matrix.T + [70, 90]
-    np.testing.assert_allclose(
-        similarity(landmarks, crop_size=(112, 112)), np.column_stack([matrix, [70, 90]]), atol=1e-9
-    )
+    np.testing.assert_allclose(similarity(landmarks, crop_size=SQUARE), np.column_stack([matrix, [70, 90]]), atol=1e-9)
 
 
 def test_the_similarity_is_the_least_squares_one():
@@ -139,7 +140,7 @@ def test_a_warped_photo_has_the_landmarks_where_the_template_does(scale):
     landmarks = (TEMPLATE_112 @ np.array([[0, 1], [-1, 0]]) + [150, 20]) * scale  # a quarter turn
     for x, y in landmarks.round().astype(int):
         photo[y - 2 * scale : y + 2 * scale + 1, x - 2 * scale : x + 2 * scale + 1] = 255
-    crop = np.array(warp(photo, similarity(landmarks, crop_size=(112, 112)), crop_size=(112, 112)))[..., 0] / 255
+    crop = np.array(warp(photo, similarity(landmarks, crop_size=SQUARE), crop_size=SQUARE))[..., 0] / 255
     for x, y in TEMPLATE_112:
         rows, columns = np.mgrid[round(y) - 5 : round(y) + 6, round(x) - 5 : round(x) + 6]
         weights = crop[rows, columns]
