@@ -1,5 +1,6 @@
 """What every section of `params.yaml` is: typed, strict, without unknown keys, and unchangeable."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,19 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+MIN_CROP_SIDE_PX = 80
+CropSidePx = Annotated[int, Field(ge=MIN_CROP_SIDE_PX)]
+CropPx = CropSidePx | Annotated[list[CropSidePx], Field(min_length=2, max_length=2)]
+"""Side of a square crop; or height and width."""
+
+
+def crop_size(crop_px: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width of a crop, pixels."""
+    if isinstance(crop_px, int):
+        return crop_px, crop_px
+    height, width = crop_px
+    return height, width
 
 
 class Section(BaseModel):

@@ -29,7 +29,7 @@ class Answers:
 
 
 class CropFiles(Dataset):
-    """Crops as the stage `align` wrote them, all of one size: (3, S, S) uint8."""
+    """Crops as the stage `align` wrote them, all of one size: (3, H, W) uint8."""
 
     def __init__(self, paths: list[Path]):
         self._paths = paths
@@ -54,7 +54,7 @@ def embed(
     """Run a network, in inference mode and float32, over crops.
 
     Args:
-        crops: the N crops, each once: (3, S, S), 0..255, RGB.
+        crops: the N crops, each once: (3, H, W), 0..255, RGB.
         flip: what becomes of the mirrored crop's embedding: `none`; `concatenate` (facenet); `sum` (insightface).
         accelerator: `auto`, `cpu` or `cuda`.
         title: names the progress bar.

@@ -37,7 +37,7 @@ PARTS = {
 # Folders and files that may import a heavy package; nobody else does.
 OWNERS = {
     "cv2": ("dwmtl/rendered", "dwmtl/inference/clip_file.py"),
-    "facenet_pytorch": ("dwmtl/crops/detector.py", "dwmtl/network/facenet_pytorch_checkpoint.py"),
+    "facenet_pytorch": ("dwmtl/crops/detector.py", "dwmtl/network/facenet_pytorch_file.py"),
     "matplotlib": ("dwmtl/report/figures.py",),
     "mlflow": ("dwmtl/tracking",),
     "onnx": ("dwmtl/inference/onnx_export.py",),
@@ -45,6 +45,8 @@ OWNERS = {
     "starlette": ("dwmtl/demo",),
     "uvicorn": ("dwmtl/demo/server.py",),
     "pytorch_metric_learning": ("dwmtl/network/heads.py",),
+    "timm": ("dwmtl/network/timm_trunk.py",),
+    "huggingface_hub": ("dwmtl/network/download.py",),
     "torchjd": ("dwmtl/weighting/gradient_rule.py",),
     "tensorflow": ("dwmtl/network/tensorflow_checkpoint.py",),
     "PIL": (
