@@ -1,19 +1,28 @@
 """Typed results and their JSON: a dataclass written, read back and checked. Knows no result in particular."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from dwmtl.errors import TableError
+from dwmtl.stage import write_json
+
+Result = TypeVar("Result")
 
 
-def read_result[Result](kind: type[Result], path: Path) -> Result:
+def write_result(result: Any, path: Path) -> None:
+    """Write a dataclass as JSON, its fields as keys; the same result gives the same bytes."""
+    write_json(asdict(result), path)
+
+
+def read_result(kind: type[Result], path: Path) -> Result:
     """A result that a stage wrote, checked against its dataclass; keys that the dataclass lacks are ignored.
 
     Raises:
-        TableError: the file is missing, is not JSON, or does not fit.
+        TableError: the file is missing, is no JSON, or does not fit.
     """
     try:
         return TypeAdapter(kind).validate_json(Path(path).read_bytes())
@@ -21,9 +30,9 @@ def read_result[Result](kind: type[Result], path: Path) -> Result:
         raise TableError(f"{path}: no such file. Run `dvc repro` to make it.") from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        key = ".".join(map(str, first["loc"]))
         raise TableError(
-            f"{path}: {place + ': ' if place else ''}{first['msg']}. Run `dvc repro` to make it again."
+            f"{path}: {key}{': ' if key else ''}{first['msg']}. Run `dvc repro` to make it again."
         ) from None
 
 
