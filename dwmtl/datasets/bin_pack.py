@@ -7,6 +7,8 @@ from dwmtl.datasets.data_set import DataSet, files_of, manifest
 from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verification_pairs
 from dwmtl.errors import DataSetError
 
+TERMS = "A verification pack: photographs of public people; the terms are those of the set it was packed from."
+
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """The pairs of the pack and their pictures, whose subjects the pack does not name.
