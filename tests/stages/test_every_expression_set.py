@@ -143,6 +143,7 @@ def chain(folder: Path, params: Path) -> dict:
         folder / "cards",
         folder / "report",
         folder / "summary.json",
+        folder / "details.json",
         folder / "plots",
         params,
     )
