@@ -166,7 +166,8 @@ def _in_processes(shards: list[Shard], job: Job, devices: list[torch.device]) ->
     for device in devices:
         handed_out.put(device)
     with ProcessPoolExecutor(len(devices), mp_context=context, initializer=_start, initargs=(job, handed_out)) as pool:
-        left, running = iter(shards), set()
+        left = iter(shards)
+        running: set[Future[Shard]] = set()
         while True:
             running |= {pool.submit(_make, shard) for shard in itertools.islice(left, 2 * len(devices) - len(running))}
             if not running:
@@ -186,7 +187,9 @@ def _start(job: Job, devices: multiprocessing.Queue) -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a process that the pool started
+    parent.join()
     os._exit(1)
 
 
@@ -350,7 +353,7 @@ def _put(shard: Shard, crops_dir: Path, *, is_archive: bool) -> pd.DataFrame:
     rows = shard.read_rows()
     if any(row["crop"] for row in rows):
         start = put_archive(archive, crops_dir, shard.number) if is_archive else put_files(archive, crops_dir)
-        rows = [row | {"crop": row["crop"] and start + row["crop"]} for row in rows]
+        rows = [row | {"crop": row["crop"] and f"{start}{row['crop']}"} for row in rows]
     return _table(rows)
 
 

@@ -6,6 +6,7 @@ Their script writes an expression as its index in a list of six, and -1 for a ne
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -115,11 +116,11 @@ def format_pairs(
     return "\n".join([*lines, ""])
 
 
-def _row(where: str, line: str, expressions: Sequence[str] | None, remap: tuple[str, str] | None) -> dict[str, object]:
+def _row(where: str, line: str, expressions: Sequence[str] | None, remap: tuple[str, str] | None) -> dict[str, Any]:
     words = line.split()
     if len(words) != len(AUTHORS_PAIRS):
         raise DataSetError(f"{where}: {len(words)} fields; must be `{_HEADER}`. Got {line.strip()[:80]!r}.")
-    row: dict[str, object] = dict(zip(AUTHORS_PAIRS, words, strict=True))
+    row: dict[str, Any] = dict(zip(AUTHORS_PAIRS, words, strict=True))
     if not re.fullmatch(r"[0-9]{1,9}", words[0]):
         raise DataSetError(f"{where}: the number must be a whole one from 0. Got {words[0][:40]!r} instead.")
     row["number"] = int(words[0])

@@ -74,4 +74,4 @@ class SetParams(Section):
 class IndexParams(Section):
     """The frame rule: which frames of an expression sequence are used."""
 
-    num_peak_frames: PositiveInt = Field(description="last frames of a sequence that show its expression")
+    num_peak_frames: PositiveInt = Field(default=3, description="last frames of a sequence that show its expression")

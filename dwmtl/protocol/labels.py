@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 
 import pandas as pd
 
@@ -38,8 +37,8 @@ class Labels:
     duplicates: pd.DataFrame
     dropped: dict[str, pd.DataFrame]
 
-    def warnings(self, labels_dir: PurePath) -> list[str]:
-        """What a reader should know of the duplicates; `labels_dir` holds the tables."""
+    def warnings(self, labels_dir: object) -> list[str]:
+        """What a reader should know of the duplicates; `labels_dir`, a path, holds the tables."""
         lines = [
             f"{len(photos)} duplicates of the {role} set are dropped; {labels_dir} lists them."
             for role, photos in self.dropped.items()
@@ -48,7 +47,7 @@ class Labels:
         if num_harmful := int((~self.duplicates["is_harmless"]).sum()):
             lines.append(
                 f"{num_harmful} photos of the expression set are the same as one of another fold, subject or "
-                f"expression; {labels_dir / 'duplicates.csv'} lists them. labels.drop_duplicates takes them out."
+                f"expression; {labels_dir}/duplicates.csv lists them. labels.drop_duplicates takes them out."
             )
         return lines
 

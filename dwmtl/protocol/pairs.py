@@ -98,7 +98,8 @@ def make_pairs(
             "Lower labels.num_folds, or add subjects to the expression set."
         )
     inputs = _Inputs.of(test, np.random.default_rng([seed, fold]))
-    pairs, left_out = [], []
+    pairs: list[tuple] = []
+    left_out: list[tuple] = []
     for reference in _references(test) if references == "neutral" else _all_references(test):
         reasons = {required: _reason_to_leave_out(inputs, reference, required) for required in required_expressions}
         left_out.extend(

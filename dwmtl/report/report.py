@@ -111,7 +111,7 @@ def write_pages(content: dict[str, object], folder: Path, *, this_run: ThisRun |
         this_run: what changes at equal results, for a copy that need not have the same bytes.
     """
     environment = Environment(
-        loader=PackageLoader("dwmtl.evaluation"),
+        loader=PackageLoader("dwmtl.report"),
         autoescape=lambda name: name is not None and ".html" in name,
         undefined=StrictUndefined,
         trim_blocks=True,
