@@ -25,7 +25,7 @@ ROWS = [
     {"scores", "crops", "datasets", "rendered", "network", "weighting", "protocol"},
     {"packs"},
     {"params"},
-    {"settings"},
+    {"settings", "set_facts"},
     {"section", "tables", "stage", "device"},
     {"errors"},
 ]
@@ -52,7 +52,6 @@ OWNERS = {
         "dwmtl/report/data_card/contact_sheet.py",
         "dwmtl/crops/store.py",
         "dwmtl/crops/aligned.py",
-        "dwmtl/datasets/fer2013.py",
         "dwmtl/crops/photos.py",
         "dwmtl/report/mistakes.py",
         "dwmtl/inference/annotate.py",
