@@ -25,7 +25,7 @@ ROWS = [
     {"scores", "crops", "datasets", "rendered", "network", "weighting", "protocol"},
     {"packs"},
     {"params"},
-    {"settings", "set_facts"},
+    {"settings", "set_facts", "results"},
     {"section", "tables", "stage", "device"},
     {"errors"},
 ]
