@@ -25,8 +25,9 @@ def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = 
         if data_set.pairs is not None:
             write_table(data_set.pairs, folder / "pairs.csv", VERIFICATION_PAIRS)
         if pairs_file is not None:
-            names = {"remap": source.moved_from_to, "expressions": source.expressions}
-            given_pairs = read_authors_pairs(pairs_file, data_set.photos, **names)
+            given_pairs = read_authors_pairs(
+                pairs_file, data_set.photos, remap=source.moved_from_to, expressions=source.expressions
+            )
             write_table(given_pairs, folder / "given_pairs.csv", GIVEN_PAIRS)
         write_set_facts(facts, folder)
 

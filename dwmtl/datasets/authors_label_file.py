@@ -23,6 +23,41 @@ _HEADERS = {OULU_CASIA: "No subject expression label image_path", CK_PLUS: "coun
 _NUMBER = re.compile(r"([0-9]{1,9})(\.0*)?(e[+-]?0{1,9})?")  # CK+ writes its labels as 3.0000000e+00
 
 
+def oulu_casia_table(photos: pd.DataFrame) -> pd.DataFrame:
+    """Labels in the form for Oulu-CASIA; neutral is label 0, the others follow in sorted order.
+
+    Args:
+        photos: columns photo, subject, expression.
+    """
+    expressions = ["neutral", *sorted(set(photos["expression"]) - {"neutral"})]
+    table = photos.rename(columns={"photo": "image_path"}).assign(
+        number=range(len(photos)),
+        label=photos["expression"].map(expressions.index),
+        expression=photos["expression"].str.capitalize(),
+    )
+    return table[list(OULU_CASIA)]
+
+
+def ck_plus_table(photos: pd.DataFrame) -> pd.DataFrame:
+    """Labels in the form for CK+, whose photos are named as `ck_plus` reads them.
+
+    Args:
+        photos: columns photo, expression.
+    Raises:
+        DataSetError: a photo with another name, or an expression that CK+ does not have.
+    """
+    names = photos["photo"].str.extract(r"(?P<subject>S\d+)_(?P<session>\d+)_(?P<frame>\d+)\.\w+$")
+    is_wrong = names["subject"].isna() | ~photos["expression"].isin(EXPRESSIONS)
+    if is_wrong.any():
+        photo = photos[is_wrong].iloc[0]
+        raise DataSetError(
+            f"{photo['photo']} ({photo['expression']}): no photo of CK+, which are called like "
+            "S005_001_00000011.png. Take the form of Oulu-CASIA."
+        )
+    table = names.assign(number=range(len(photos)), label=photos["expression"].map(EXPRESSIONS.index))
+    return table[list(CK_PLUS)]
+
+
 def is_ck_plus(path: Path) -> bool:
     """Whether a label file is of CK+, by its first line.
 

@@ -81,11 +81,9 @@ def fill_pretrained(trunk: nn.Module, standardization: object) -> None:
             f"network.pretrained: the weights of {TIMM}{trunk.name} expect another standardisation. Set "
             f"network.standardization to {{mean: {expected.mean}, std: {expected.std}}}."
         )
-    from httpx import HTTPError  # huggingface_hub's, for a server that does not answer
-
     try:
         weights = _feature_maps(trunk.name, pretrained=True).state_dict()
-    except (OSError, HTTPError, ParamsError) as error:
+    except (OSError, ParamsError) as error:  # huggingface_hub's are OSErrors
         reason = str(error).splitlines()[0]
         raise ModelFileError(
             f"{TIMM}{trunk.name}: timm could not get its weights ({reason}). Download its model.safetensors elsewhere "

@@ -79,7 +79,7 @@ def test_the_adapter_of_the_page_on_data_reads_its_layout(copy, tmp_path):
     photos.mkdir()
     for name in ("ann_happy_1", "ann_neutral_1", "bob_surprised_2"):
         Image.new("RGB", (8, 8)).save(photos / f"{name}.jpg")
-    read = "from pathlib import Path; from dwmtl.datasets.by_name import read; "
+    read = "from pathlib import Path; from dwmtl.datasets.by_name import TERMS, read; "
     told = python(copy, "-c", read + "print(read(Path('photos'), num_peak_frames=3).photos.to_csv(index=False))")
     assert told.split() == [
         "photo,subject,sequence,frame,expression,use",
@@ -107,3 +107,15 @@ def test_the_further_task_of_the_page_on_data_is_taken(tmp_path):
     params = load_params(tmp_path / "params.yaml")
     assert list(params.tasks) == ["identity", "expression", "glasses"]
     assert params.train.batch_norm.branches["glasses"] == "training"
+
+
+def test_the_authors_files_of_the_page_on_data_are_taken(tmp_path):
+    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    for heading in ("The authors' label files", "Folds and pairs"):
+        for block in blocks("your_data.md", heading, "yaml"):
+            values = merged(values, yaml.safe_load(block))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    params = load_params(tmp_path / "params.yaml")
+    assert params.sets["expression"].adapter_options["remap"] == ("/their/Oulu-Casia/VL", "VL")
+    assert params.pairs_file_of("expression") == Path("/data/Oulu_CASIA/pairs_fold_4.txt")
+    assert len(params.labels.folds[4]) == 8

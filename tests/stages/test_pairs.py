@@ -39,6 +39,7 @@ def run(tmp_path, write_params):
         params = write_params({"folds": [0], "labels.num_folds": 2, "pairs.num_blocks": 4, **(changes or {})})
         options = [
             f"--labels={tmp_path / 'labels'}",
+            f"--expression={tmp_path / 'expression'}",
             f"--verification={tmp_path / 'verification'}",
             f"--out={tmp_path / 'pairs'}",
             f"--params={params}",

@@ -330,3 +330,21 @@ def test_a_batch_that_the_processes_cannot_share_is_an_error(write_params, stage
     changes = {"pretrain.batch_size": 16, "train.batch_size": 16, f"{stage}.batch_size": 15}
     with pytest.raises(ParamsError, match=rf"{stage}\.batch_size must be a multiple of the processes \(4"):
         load_params(write_params({**changes, "compute.num_devices": 2, "compute.num_nodes": 2}))
+
+
+def test_a_pair_file_lies_in_the_folder_of_an_expression_set(write_params, tmp_path):
+    sets = {"sets.expression.folder": tmp_path / "oulu", "sets.identity.folder": tmp_path / "people"}
+    params = load_params(write_params({**sets, "pairs.file": tmp_path / "oulu/pairs.txt"}))
+    assert params.pairs_file_of("expression") == tmp_path / "oulu/pairs.txt"
+    assert params.pairs_file_of("identity") is None
+    for file in ("pairs.txt", "people/pairs.txt", "oulu/../pairs.txt"):
+        with pytest.raises(ParamsError, match=r"pairs\.file must lie in the folder of a set of the role expression"):
+            load_params(write_params({**sets, "pairs.file": f"{tmp_path}/{file}"}))
+
+
+def test_paths_are_moved_only_where_an_authors_file_has_some(write_params, tmp_path):
+    remap = {"sets.expression.folder": tmp_path / "oulu", "sets.expression.remap": {"/their": ""}}
+    assert load_params(write_params({**remap, "pairs.file": tmp_path / "oulu/pairs.txt"}))
+    assert load_params(write_params({**remap, "sets.expression.adapter": "authors_labels"}))
+    with pytest.raises(ParamsError, match=r"sets\.expression\.remap moves the paths of an authors' label file"):
+        load_params(write_params(remap))

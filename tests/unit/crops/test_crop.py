@@ -17,7 +17,6 @@ from dwmtl.crops.crop import (
 )
 from dwmtl.crops.detector import Detections
 
-
 SQUARE = (112, 112)
 
 

@@ -17,7 +17,7 @@ def make_tree(folder: Path, *files: str) -> Path:
 def read(adapter: str, folder: Path, role: str = "identity", num_peak_frames: int = 3):
     return read_data_set(
         role,
-        SetParams(role=role, adapter=adapter, folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role=role, adapter=adapter, folder=str(folder)),
         num_peak_frames=num_peak_frames,
     )
 
@@ -191,7 +191,7 @@ def mapped(tmp_path, expressions: dict):
     folder = yale_tree(
         tmp_path, *(f"subject0{name}" for name in ("1.happy", "1.normal", "1.wink", "2.sad", "2.glasses"))
     )
-    source = SetParams(role="expression", adapter="yale", folder=str(folder), is_aligned=False, expressions=expressions)
+    source = SetParams(role="expression", adapter="yale", folder=str(folder), expressions=expressions)
     return read_data_set("yale", source, num_peak_frames=1).photos.set_index("photo")
 
 
@@ -221,7 +221,7 @@ def test_expressions_without_a_common_name_are_listed(tmp_path):
 
 def test_yale_says_who_wears_glasses(tmp_path):
     folder = yale_tree(tmp_path, "subject01.glasses", "subject01.noglasses", "subject01.happy")
-    source = SetParams(role="expression", adapter="yale", folder=str(folder), is_aligned=False, expressions=None)
+    source = SetParams(role="expression", adapter="yale", folder=str(folder))
     photos = read_data_set("yale", source, num_peak_frames=1).photos.set_index("photo")
     assert photos["glasses"].to_dict() == {
         "subject01.glasses": "on", "subject01.happy": "", "subject01.noglasses": "off",
@@ -230,7 +230,7 @@ def test_yale_says_who_wears_glasses(tmp_path):
 
 def test_a_person_spread_over_folders_is_read_whole(make_tree):
     folder = make_tree("ann/1.jpg", "ann/001/2.jpg", "bob/1.jpg")
-    source = SetParams(role="identity", adapter="folders", folder=str(folder), is_aligned=False, expressions=None)
+    source = SetParams(role="identity", adapter="folders", folder=str(folder))
     photos = read_data_set("people", source, num_peak_frames=1).photos
     assert photos["photo"].tolist() == ["ann/001/2.jpg", "ann/1.jpg", "bob/1.jpg"]
     assert photos["subject"].tolist() == ["ann", "ann", "bob"]

@@ -52,7 +52,7 @@ def relabel(folder: Path, content: bytes) -> Path:
 def read(folder: Path):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="affect_net", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="affect_net", folder=str(folder)),
         num_peak_frames=3,
     )
 

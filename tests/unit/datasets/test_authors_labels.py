@@ -61,7 +61,7 @@ def test_a_file_of_ck_plus_names_photos_by_subject_session_and_frame(make_tree):
     assert photos["expression"].tolist() == ["neutral", "disgust"]
     assert photos["use"].tolist() == ["neutral", "peak"]
     assert photos["frame"].tolist() == [1, 3]
-    with pytest.raises(DataSetError, match=r"a label file of CK\+ holds no paths. Take remap out"):
+    with pytest.raises(DataSetError, match=r"a label file of CK\+ holds no paths\. Take remap out"):
         read(folder, remap={"/data": ""})
 
 

@@ -7,9 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwmtl import tables
-from dwmtl.datasets.authors_pair_file import AUTHORS_PAIRS, OULU_EXPRESSIONS, format_pairs, parse_pairs
+from dwmtl.datasets.authors_pair_file import (
+    AUTHORS_PAIRS,
+    OULU_EXPRESSIONS,
+    format_pairs,
+    parse_pairs,
+    read_authors_pairs,
+)
 from dwmtl.errors import DataSetError
-from dwmtl.protocol.pairs import check_blocks, interleave_pairs
+from dwmtl.protocol.given_pairs import interleave_pairs
+from dwmtl.protocol.pairs import check_blocks
 
 HEADER = "No.  Input_img    Ref_img    IdentityIssame     Expression_actual    Expression_require    Expression_ref    "
 HEADER += "ExpressionIsrequire"
@@ -71,6 +78,32 @@ def test_pairs_in_the_authors_order_are_cut_into_blocks_of_both_kinds():
     cut = interleave_pairs(_parse("\n".join([HEADER, *lines])), num_blocks=10)
     check_blocks(cut)
     assert cut.groupby("fold")["is_same_identity"].mean().between(0.45, 0.55).all()
+
+
+PHOTOS = pd.DataFrame({"photo": ["P018/Happiness/a.png", "P018/Anger/000.png", "P019/Fear/b.png"]})
+
+
+def test_numbers_of_a_file_are_the_expressions_of_oulu_casia(tmp_path):
+    (tmp_path / "pairs.txt").write_text(OULU_TEXT)
+    pairs = read_authors_pairs(tmp_path / "pairs.txt", PHOTOS, remap=("/data/zming/Oulu", ""))
+    assert pairs.columns.tolist() == list(tables.GIVEN_PAIRS)
+    assert pairs["expression_actual"].tolist() == ["happiness", "fear"]
+    assert pairs["expression_reference"].tolist() == ["neutral", "neutral"]
+
+
+def test_named_expressions_get_the_common_names_of_the_set(tmp_path):
+    named = OULU_TEXT.replace("3  3  -1", "Happy  Happy  Neutral").replace("2  5  -1", "Fear  Surprise  Neutral")
+    (tmp_path / "pairs.txt").write_text(named)
+    names = {"happy": "happiness", "fear": None}
+    pairs = read_authors_pairs(tmp_path / "pairs.txt", PHOTOS, remap=("/data/zming/Oulu", ""), expressions=names)
+    assert pairs["expression_required"].tolist() == ["happiness", "surprise"]
+    assert pairs["expression_actual"].tolist() == ["happiness", "fear"]
+
+
+def test_photo_that_the_set_lacks_is_named_with_its_pair(tmp_path):
+    (tmp_path / "pairs.txt").write_text(OULU_TEXT)
+    with pytest.raises(DataSetError, match=r"pairs\.txt, pair 1: the set has no photo 'P019/Fear/b\.png'\. Complete"):
+        read_authors_pairs(tmp_path / "pairs.txt", PHOTOS[:2], remap=("/data/zming/Oulu", ""))
 
 
 @pytest.mark.parametrize(

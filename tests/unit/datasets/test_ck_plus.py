@@ -37,7 +37,7 @@ def ck_plus(make_tree) -> Path:
 def read(folder: Path, num_peak_frames: int = 3):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="ck_plus", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="ck_plus", folder=str(folder)),
         num_peak_frames=num_peak_frames,
     )
 

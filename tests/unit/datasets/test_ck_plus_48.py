@@ -8,7 +8,7 @@ from dwmtl.errors import DataSetError
 def read(folder):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="ck_plus_48", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="ck_plus_48", folder=str(folder)),
         num_peak_frames=3,
     )
 

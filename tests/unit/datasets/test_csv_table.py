@@ -13,7 +13,7 @@ def read(folder, text: str | bytes, role: str = "identity"):
     (folder / "faces.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_data_set(
         role,
-        SetParams(role=role, adapter="csv_table", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role=role, adapter="csv_table", folder=str(folder)),
         num_peak_frames=3,
     )
 
@@ -105,9 +105,7 @@ def test_a_folder_without_the_table_is_told(make_tree):
     with pytest.raises(DataSetError, match=r"faces\.csv: no such file"):
         read_data_set(
             "identity",
-            SetParams(
-                role="identity", adapter="csv_table", folder=str(make_tree("a.png")), is_aligned=False, expressions=None
-            ),
+            SetParams(role="identity", adapter="csv_table", folder=str(make_tree("a.png"))),
             num_peak_frames=3,
         )
 

@@ -20,7 +20,7 @@ def write(folder, text: str | bytes):
 def read(folder):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="raf_db", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="raf_db", folder=str(folder)),
         num_peak_frames=3,
     )
 

@@ -9,7 +9,7 @@ from dwmtl import tables
 from dwmtl.errors import ProtocolError
 from dwmtl.protocol.expressions import label_expressions
 from dwmtl.protocol.folds import assign_folds
-from dwmtl.protocol.pairs import check_blocks, interleave_pairs, make_pairs
+from dwmtl.protocol.pairs import check_blocks, make_pairs
 
 OULU = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 REQUIRED = ["happiness", "surprise"]
@@ -309,32 +309,3 @@ def test_reference_that_alone_shows_the_required_expression_is_listed_with_the_r
         "b/anger/1": "the subject shows no other expression outside the reference",
     }
     assert set(pairs["reference"]) == {"a/happiness/0", "a/anger/0", "b/happiness/0", "b/anger/0"}
-
-
-def _blocked(num_genuine: int, num_impostor: int) -> pd.DataFrame:
-    """Pairs as in the authors' file: all genuine, then all impostor."""
-    kinds = [True] * num_genuine + [False] * num_impostor
-    return pd.DataFrame({"input": range(len(kinds)), "is_same_identity": kinds})
-
-
-@given(st.integers(2, 12), st.integers(0, 40), st.integers(0, 40))
-def test_pairs_that_stand_by_kind_are_cut_into_blocks_of_both_kinds(num_blocks, more_genuine, more_impostor):
-    pairs = _blocked(num_blocks + more_genuine, num_blocks + more_impostor)
-    cut = interleave_pairs(pairs, num_blocks=num_blocks)
-    sizes = cut["fold"].value_counts()
-    assert sizes.max() - sizes.min() <= 1
-    assert sorted(cut["input"]) == pairs["input"].tolist()
-    assert all(inputs.is_monotonic_increasing for _, inputs in cut.groupby("is_same_identity")["input"])
-    check_blocks(cut)
-
-
-def test_interleaved_pairs_alternate_where_there_are_as_many_of_each():
-    cut = interleave_pairs(_blocked(3, 3), num_blocks=3)
-    assert cut["input"].tolist() == [0, 3, 1, 4, 2, 5]
-    assert cut["fold"].tolist() == [0, 0, 1, 1, 2, 2]
-
-
-@pytest.mark.parametrize(("num_genuine", "num_impostor"), [(2, 9), (9, 2), (0, 9), (0, 0)])
-def test_too_few_pairs_of_a_kind_for_the_blocks_is_an_error_with_the_numbers(num_genuine, num_impostor):
-    with pytest.raises(ProtocolError, match=f"{num_genuine} genuine and {num_impostor} impostor pairs .* 3 blocks"):
-        interleave_pairs(_blocked(num_genuine, num_impostor), num_blocks=3)

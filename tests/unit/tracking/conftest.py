@@ -1,11 +1,14 @@
 """An MLflow of the test's own."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from dwmtl.report.summary import PooledExpressions, Score, Summary
+from dwmtl.results import write_result
 from dwmtl.stage import write_json
 from dwmtl.tables import write_table
 
@@ -40,19 +43,33 @@ def server(tmp_path, monkeypatch):
 
 
 STEPS = 5
-ACCURACY = {"mean": 0.7, "std": 0.1, "per_fold": [0.6, 0.8], "interval": [0.5, 0.9]}
-SUMMARY = {
-    "folds": [0, 1],
-    "expression_accuracy": ACCURACY,
-    "verification_accuracy": ACCURACY | {"interval": None},
-    "authentication_accuracy": ACCURACY,
-}
+ACCURACY = Score(mean=0.7, std=0.1, per_fold=[0.6, 0.8], interval=(0.5, 0.9))
+SUMMARY = Summary(
+    folds=[0, 1],
+    scores={
+        "expression_accuracy": ACCURACY,
+        "verification_accuracy": replace(ACCURACY, interval=None),
+        "authentication_accuracy": ACCURACY,
+    },
+    expression_pooled=PooledExpressions(
+        accuracy=0.7, balanced_accuracy=0.7, macro_f1=0.7, num_photos=0, classes=[], confusion=[]
+    ),
+    expression_per_class={},
+    best_on_validation=None,
+    chance={},
+)
 METRICS = {
     "expression": {"accuracy": 0.6, "balanced_accuracy": 0.5, "macro_f1": 0.5},
     "verification": {"accuracy_mean": 0.7, "auc": 0.8, "eer": 0.2},
     "expression_pairs": {"accuracy_mean": 0.7, "auc": 0.8},
     "authentication": {"accuracy": 0.8, "far": 0.1, "frr": 0.3, "product": 0.6},
 }
+
+
+@pytest.fixture
+def summary() -> Summary:
+    """Of two folds; the verification accuracy has no interval."""
+    return SUMMARY
 
 
 @pytest.fixture
@@ -81,7 +98,7 @@ def checkout(tmp_path) -> Path:
     for name in ("fold_0", "fold_1"):
         write_json(METRICS, root / f"metrics/evaluation/{name}/metrics.json")
         write_json({}, root / f"metrics/evaluation/{name}/threshold.json")
-    write_json(SUMMARY, root / "metrics/summary.json")
+    write_result(SUMMARY, root / "metrics/details.json")
     write_plots(root / "metrics/plots")
     _write(root / "metrics/report/report.html", "<p>report")
     return root

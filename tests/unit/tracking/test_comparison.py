@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,10 @@ from dwmtl.tracking.experiments import resume_experiment_run, start_fold_run
 from dwmtl.tracking.log_summary import log_summary
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-SCORES = {"mean": 0.7, "std": 0.1, "per_fold": [0.6, 0.8]}
 
 
 @pytest.fixture
-def experiments(server, plots, monkeypatch):
+def experiments(server, summary, plots, monkeypatch):
     """Two, `slow` and `fast`; the first has no interval of its verification."""
     params = load_params(REPOSITORY / "params.yaml")
     for number, name in enumerate(("slow", "fast")):
@@ -24,11 +24,13 @@ def experiments(server, plots, monkeypatch):
         with start_fold_run(params, 0, data_sha256=name) as run:
             run.set_tag("dwmtl.model_sha256", name)
         scores = {
-            "expression_accuracy": SCORES | {"interval": [0.5, 0.9]},
-            "verification_accuracy": SCORES | {"interval": [0.6, 0.8] if number else None},
+            "expression_accuracy": summary.scores["expression_accuracy"],
+            "verification_accuracy": replace(
+                summary.scores["verification_accuracy"], interval=(0.6, 0.8) if number else None
+            ),
         }
         with resume_experiment_run(params, name) as parent:
-            log_summary(parent, params, {"folds": [0, 1], **scores}, plots)
+            log_summary(parent, params, replace(summary, scores=scores), plots)
     return server
 
 
