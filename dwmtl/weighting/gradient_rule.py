@@ -46,9 +46,12 @@ class GradientRuleWeighting(Weighting):
 
     def _weights_of(self, gramian: Tensor, generator: torch.Generator) -> Tensor:
         """The rule's weights. TorchJD draws from the global generator, which has the step's state meanwhile."""
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(generator.get_state())
+        state = torch.get_rng_state()
+        torch.set_rng_state(generator.get_state())
+        try:
             return self._rule(gramian)
+        finally:
+            torch.set_rng_state(state)
 
 
 def _torchjd_rule(name: str) -> Callable[[Tensor], Tensor]:

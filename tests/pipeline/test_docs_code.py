@@ -47,13 +47,15 @@ def python(folder: Path, *arguments: str) -> str:
 
 
 def test_the_rule_of_the_page_on_weightings_can_be_added_as_it_says(copy):
-    rule, imported, case = blocks("weightings.md", "Adding a rule", "python")
+    rule, settings, member, imported, case = blocks("weightings.md", "Adding a rule", "python")
     assert "dvc exp run -S train.weighting.name=loss_share" in (REPOSITORY / "docs/weightings.md").read_text()
     by_name = copy / "dwmtl/weighting/by_name.py"
     (copy / "dwmtl/weighting/loss_share.py").write_text(rule)
     insert(by_name, imported, before="from dwmtl.weighting.naive_dynamic")
     insert(by_name, case, before="        case _:\n")
-    insert(copy / "dwmtl/weighting/params.py", '"loss_share", ', before='"pcgrad", "cagrad"')
+    rules = copy / "dwmtl/weighting/params.py"
+    insert(rules, settings + "\n\n", before="class GradNormWeightingParams")
+    insert(rules, member, before="    | GradNormWeightingParams\n")
     params = copy / "params.yaml"
     params.write_text(params.read_text().replace("    name: dynamic\n", "    name: loss_share\n"))
     told = python(
@@ -64,9 +66,9 @@ def test_the_rule_of_the_page_on_weightings_can_be_added_as_it_says(copy):
         "from dwmtl.weighting.by_name import make_weighting\n"
         "from dwmtl.weighting.weighting import WeightingInput\n"
         "params = load_params('params.yaml').train.weighting\n"
-        "rule = make_weighting(params, num_features=4, tasks=('identity', 'expression'), seed=0)\n"
+        "rule = make_weighting(params, num_features=4, tasks=('identity', 'expression'))\n"
         "has_label = torch.tensor([True, True])\n"
-        "given = WeightingInput(torch.zeros(1, 4, 1, 1), torch.tensor([3.0, 1.0]), has_label)\n"
+        "given = WeightingInput(torch.zeros(1, 4, 1, 1), torch.tensor([3.0, 1.0]), has_label, torch.Generator())\n"
         "print(rule.weigh(given).tolist())\n",
     )
     assert told.strip() == "[0.75, 0.25]"
@@ -106,7 +108,7 @@ def test_the_further_task_of_the_page_on_data_is_taken(tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     params = load_params(tmp_path / "params.yaml")
     assert list(params.tasks) == ["identity", "expression", "glasses"]
-    assert params.train.batch_norm.branches["glasses"] == "training"
+    assert params.tasks["glasses"].head.name == "hidden"
 
 
 def test_the_authors_files_of_the_page_on_data_are_taken(tmp_path):

@@ -61,7 +61,9 @@ def new_network(make_network):
 
 @pytest.fixture(scope="module")
 def train(dataset, loss_params):
-    def run(network, weighting=None, compute=(), validation=None, checkpoint_dir=None, **changes):
+    def run(network, weighting=None, *, facts=None, validation=None, compute=(), **changes):
+        """`checkpoint_dir` and `on_step` go to the execution, other words to the params."""
+        how = {name: changes.pop(name) for name in ("checkpoint_dir", "on_step") if name in changes}
         torch.manual_seed(0)
         weighting = weighting or DynamicWeighting(1792, 2, normalize_logits=True, detach_weights=False, sigma=0.01)
         params = load_params().train.model_copy(update={"num_epochs": 2, "batch_size": 4, **changes})
@@ -73,9 +75,11 @@ def train(dataset, loss_params):
             losses=loss_params("identity", "expression"),
             weighting_optimizer=UnitParams(optimizer="sgd", learning_rate=0.5) if _has_a_loss(weighting) else None,
             validation=validation,
+            facts=facts,
         )
         fabric = make_fabric("cpu", precision=params.precision)
-        return fit(training, Execution(fabric, load_params().compute.model_copy(update=dict(compute)), checkpoint_dir))
+        compute = load_params().compute.model_copy(update=dict(compute))
+        return fit(training, Execution(fabric, compute, **how))
 
     return run
 
@@ -316,15 +320,16 @@ def test_the_last_losses_are_those_of_steps_with_a_label():
 
 
 def test_a_training_of_other_facts_starts_anew(tmp_path, train, new_network, caplog):
-    options = {"checkpoint_dir": tmp_path}
-    train(new_network(), options=options | {"facts": {"margin_px": 14}}, compute={"checkpoint_interval_s": 0.0})
-    with caplog.at_level(logging.INFO):
-        train(new_network(), options=options | {"facts": {"margin_px": 14}})
-    assert "goes on from" in caplog.text
-    caplog.clear()
-    with caplog.at_level(logging.INFO):
-        train(new_network(), options=options | {"facts": {"margin_px": 20}})
-    assert "is of another training" in caplog.text
+    def train_with(margin_px: int, **options) -> None:
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            train(new_network(), facts={"margin_px": margin_px}, checkpoint_dir=tmp_path, **options)
+
+    train_with(14, compute={"checkpoint_interval_s": 0.0})
+    train_with(14)
+    assert "resuming from" in caplog.text
+    train_with(20)
+    assert "was written for other parameters" in caplog.text
 
 
 RULES = {
@@ -349,10 +354,10 @@ def test_every_kind_of_rule_goes_on_as_if_nothing_had_been(tmp_path, train, new_
     whole, halted, resumed = new_network(), new_network(), new_network()
     changes = {"num_epochs": 3, "ema_decay": 0.9}
     expected = train(whole, RULES[name](), **changes)
-    options, often = {"checkpoint_dir": tmp_path}, {"checkpoint_interval_s": 0.0}
+    often = {"checkpoint_interval_s": 0.0}
     with pytest.raises(Halted):
-        train(halted, RULES[name](), options=options | {"on_step": halt}, compute=often, **changes)
-    fitted = train(resumed, RULES[name](), options=options, **changes)
+        train(halted, RULES[name](), checkpoint_dir=tmp_path, on_step=halt, compute=often, **changes)
+    fitted = train(resumed, RULES[name](), checkpoint_dir=tmp_path, **changes)
     assert fitted.trajectory.equals(expected.trajectory)
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
     torch.testing.assert_close(fitted.averaged.state_dict(), expected.averaged.state_dict(), rtol=0, atol=0)
