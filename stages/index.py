@@ -1,11 +1,12 @@
-"""Stage `index`, a set: the set's folder, through its adapter -> a row a photo, and its official pairs."""
+"""Stage `index`, a set: the set's folder, through its adapter -> a row per photo, its official pairs, and its terms."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dwmtl.datasets.adapters import read_data_set
+from dwmtl.datasets.adapters import ADAPTERS, read_data_set
+from dwmtl.datasets.set_facts import set_facts, write_set_facts
 from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder
 from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS, with_others, write_table
@@ -16,10 +17,12 @@ def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = 
     values = load_params(params)
     source = set_params(values, set_)
     data_set = read_data_set(set_, source, num_peak_frames=values.index.num_peak_frames)
+    facts = set_facts(Path(source.folder), adapter=source.adapter, terms=ADAPTERS[source.adapter].TERMS)
     with whole_folder(out) as folder:
         write_table(data_set.photos, folder / "manifest.csv", with_others(MANIFEST, data_set.photos))
         if data_set.pairs is not None:
             write_table(data_set.pairs, folder / "pairs.csv", VERIFICATION_PAIRS)
+        write_set_facts(facts, folder)
 
 
 if __name__ == "__main__":

@@ -52,12 +52,12 @@ def one(weighting: str, seed: int, fold: int, data: Path, out: Path) -> dict[str
     return {
         "seed": seed,
         "fold": fold,
-        "expression_accuracy": metrics["expression"]["accuracy"],
-        "verification_accuracy": metrics["verification"]["accuracy_mean"],
-        "verification_auc": metrics["verification"]["auc"],
-        "authentication_accuracy": metrics["authentication"]["accuracy"],
-        "always_reject": metrics["authentication"]["always_reject"],
-        "majority": metrics["expression"]["majority"],
+        "expression_accuracy": metrics.expression.accuracy,
+        "verification_accuracy": metrics.verification.accuracy_mean,
+        "verification_auc": metrics.verification.auc,
+        "authentication_accuracy": metrics.authentication.accuracy,
+        "always_reject": metrics.authentication.always_reject,
+        "majority": metrics.expression.majority,
         "last_weights": {task: round(float(last[f"weight_{task}"]), 6) for task in trained.network.tasks},
     }
 

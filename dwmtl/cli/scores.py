@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dwmtl.errors import DwmtlError
+
+if TYPE_CHECKING:
+    from dwmtl.scores.pair_scores import PairScores
 
 
 class Accelerator(StrEnum):
@@ -90,15 +93,15 @@ def evaluate(
     _write_scores(score_pack(model, pack, scoring) if pack else score_folder(model, folder, pairs, scoring), out)
 
 
-def _write_scores(result: dict[str, object], out: Path) -> None:
-    """The whole result into a file, its gist in a line."""
-    from dwmtl.stage import write_json
+def _write_scores(scores: "PairScores", out: Path) -> None:
+    """All scores into a file, the gist in a line."""
+    from dwmtl.results import write_result
 
     try:
-        write_json(result, out)
+        write_result(scores, out)
     except OSError as error:
         raise DwmtlError(f"{out}: cannot be written ({error.strerror}). Name another file for --out.") from None
     print(
-        f"accuracy {result['accuracy_mean']:.4f} +- {result['accuracy_std']:.4f} over {result['num_folds']} folds of "
-        f"{result['num_pairs']} pairs, {result['num_wrong_pairs']} wrong; all of it in {out}"
+        f"accuracy {scores.accuracy_mean:.4f} +- {scores.accuracy_std:.4f} over {scores.num_folds} folds of "
+        f"{scores.num_pairs} pairs, {scores.num_wrong_pairs} wrong; all of it in {out}"
     )

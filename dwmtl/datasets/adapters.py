@@ -1,7 +1,11 @@
-"""The adapters by the names that `params.yaml` uses. A new one is one file, and one line here."""
+"""The adapters by the names that `params.yaml` uses. A new one is one file, and one line here.
 
-from collections.abc import Callable
+An adapter is a module of this package with `TERMS`, what the set is and on which terms it may be used, and
+`read(folder, *, num_peak_frames)`, which returns a `DataSet`.
+"""
+
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 
@@ -24,20 +28,20 @@ from dwmtl.datasets.data_set import DataSet
 from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
 
-ADAPTERS: dict[str, Callable[..., DataSet]] = {
-    "affect_net": affect_net.read,
-    "bin_pack": bin_pack.read,
-    "ck_plus": ck_plus.read,
-    "ck_plus_48": ck_plus_48.read,
-    "csv_table": csv_table.read,
-    "fer2013": fer2013.read,
-    "folders": folders.read,
-    "jaffe": jaffe.read,
-    "lfw": lfw.read,
-    "oulu_casia": oulu_casia.read,
-    "raf_db": raf_db.read,
-    "record_pack": record_pack.read,
-    "yale": yale.read,
+ADAPTERS: dict[str, ModuleType] = {
+    "affect_net": affect_net,
+    "bin_pack": bin_pack,
+    "ck_plus": ck_plus,
+    "ck_plus_48": ck_plus_48,
+    "csv_table": csv_table,
+    "fer2013": fer2013,
+    "folders": folders,
+    "jaffe": jaffe,
+    "lfw": lfw,
+    "oulu_casia": oulu_casia,
+    "raf_db": raf_db,
+    "record_pack": record_pack,
+    "yale": yale,
 }
 
 
@@ -58,7 +62,7 @@ def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> Data
         )
     if not folder.is_dir():
         raise DataSetError(f"{folder}: no such folder. Set sets.{name}.folder in params.yaml to where the set lies.")
-    data_set = ADAPTERS[adapter](folder, num_peak_frames=num_peak_frames)
+    data_set = ADAPTERS[adapter].read(folder, num_peak_frames=num_peak_frames)
     if data_set.photos.empty:
         raise DataSetError(
             f"{folder}: no photo in the layout of `{adapter}` (docs/your_data.md shows it). Set sets.{name}.folder in "

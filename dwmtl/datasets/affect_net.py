@@ -8,6 +8,8 @@ import numpy as np
 from dwmtl.datasets.data_set import DataSet, files_of, folders_of, manifest, pictures_of
 from dwmtl.errors import DataSetError
 
+TERMS = "AffectNet: photographs found on the web, from its authors on a signed agreement, for research."
+
 EXPRESSIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 """By the number in an annotation."""
 

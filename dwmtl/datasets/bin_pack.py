@@ -5,6 +5,8 @@ from pathlib import Path
 from dwmtl.datasets.data_set import DataSet, manifest
 from dwmtl.datasets.packs.bin_pack import find_bin_pack, photo_names, read_bin_pack, verification_pairs
 
+TERMS = "A verification pack: photographs of public people; the terms are those of the set it was packed from."
+
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """The pairs of the pack and their pictures, whose subjects the pack does not name.

@@ -8,6 +8,8 @@ from dwmtl.datasets.sequences import frame_roles, frame_rows, frames_of
 from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
 
+TERMS = "CK+: people who posed, from the set's authors on a signed agreement, for research."
+
 EXPRESSIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 """By the number in a label file."""
 

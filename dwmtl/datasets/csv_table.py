@@ -8,6 +8,8 @@ from dwmtl.datasets.data_set import DataSet, manifest
 from dwmtl.errors import DataSetError
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, IDENTITY_LABELS, MANIFEST, PHOTO_FACTS, ROLES
 
+TERMS = "A table of somebody's own: who is on it, and what they agreed to, only its owner knows."
+
 TABLE = "faces.csv"
 _TAKEN = {*CROPS, *PHOTO_FACTS, *EXPRESSION_LABELS, *IDENTITY_LABELS, "path", "person"} - {*MANIFEST}
 

@@ -13,6 +13,8 @@ from dwmtl.datasets.data_set import DataSet, folders_of, manifest, pictures_of
 from dwmtl.errors import DataSetError
 from dwmtl.stage import whole_folder
 
+TERMS = "FER2013: photographs found on the web for a competition; nobody on them was asked."
+
 EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 """By the number in the table."""
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from dwmtl.datasets.data_set import DataSet, manifest, pictures_of
 from dwmtl.errors import DataSetError
 
+TERMS = "JAFFE: women who posed, from the set's authors on request, for research that is not commercial."
+
 EXPRESSIONS = {
     "AN": "anger",
     "DI": "disgust",

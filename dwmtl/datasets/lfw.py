@@ -8,6 +8,8 @@ from dwmtl.datasets.data_set import DataSet, manifest, pair_table
 from dwmtl.datasets.pairs_file import PairLine, read_pairs
 from dwmtl.errors import DataSetError
 
+TERMS = "LFW: press photographs of public people, free for research; nobody on them was asked."
+
 VIEW_1 = {"train": "pairsDevTrain.txt", "test": "pairsDevTest.txt"}
 
 

@@ -6,6 +6,8 @@ from dwmtl.datasets.data_set import DataSet, folders_of, manifest
 from dwmtl.datasets.sequences import frame_roles, frame_rows, frames_of
 from dwmtl.errors import DataSetError
 
+TERMS = "Oulu-CASIA: people who posed, from its universities on a signed licence, for research."
+
 EXPRESSIONS = ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")
 CAMERAS = ("VL", "NI")  # visible light, near infrared
 LIGHTS = ("Strong", "Weak", "Dark")

@@ -7,6 +7,8 @@ from dwmtl.datasets.data_set import DataSet, manifest, pictures_of
 from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
 
+TERMS = "RAF-DB: photographs found on the web, from its authors on request, for research that is not commercial."
+
 EXPRESSIONS = {
     "1": "surprise",
     "2": "fear",

@@ -5,6 +5,8 @@ from pathlib import Path
 from dwmtl.datasets.data_set import DataSet, manifest
 from dwmtl.datasets.packs.record_io import RecordPack
 
+TERMS = "A training pack: photographs of public people, from the web; the terms are those of its set."
+
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """Every picture of the pack, named `<identity>/<key>`. `num_peak_frames` has no meaning here.

@@ -6,6 +6,8 @@ from pathlib import Path
 from dwmtl.datasets.data_set import DataSet, files_of, manifest
 from dwmtl.errors import DataSetError
 
+TERMS = "The Yale Face Database: people who posed, free for research."
+
 EXPRESSIONS = {
     "normal": "neutral",
     "happy": "happiness",

@@ -8,8 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dwmtl.errors import ModelFileError, ThresholdError
-from dwmtl.network.model_file import CARD_FILE
-from dwmtl.scores.threshold import THRESHOLD_FILE, Threshold, read_threshold
+from dwmtl.inference.threshold_file import read_threshold
+from dwmtl.network.model_file import CARD_FILE, THRESHOLD_FILE
+from dwmtl.scores.threshold import Threshold
 
 log = logging.getLogger(__name__)
 

@@ -28,6 +28,9 @@ EMA_FILE = "model_ema.safetensors"
 BEST_FILE = "model_best.safetensors"
 METHOD_FILE = "method.safetensors"
 CARD_FILE = "model.json"
+THRESHOLD_FILE = "threshold.json"
+"""Beside the others where a model is passed on; the pipeline keeps it with the fold's scores."""
+
 FILES = {"raw": WEIGHTS_FILE, "ema": EMA_FILE, "best": BEST_FILE}
 """By the name of the weights in them."""
 

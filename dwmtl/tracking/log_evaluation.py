@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from dwmtl.network.model_file import THRESHOLD_FILE
 from dwmtl.params import Params
 from dwmtl.report.summary import BEST_HEADLINES, HEADLINES
-from dwmtl.scores.threshold import THRESHOLD_FILE
 from dwmtl.tables import BEST_DIR
 from dwmtl.tracking.log_model import log_model
 from dwmtl.tracking.log_scoring import log_scoring

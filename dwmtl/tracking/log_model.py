@@ -12,8 +12,7 @@ from tempfile import TemporaryDirectory
 
 from packaging.requirements import Requirement
 
-from dwmtl.network.model_file import BEST_FILE, CARD_FILE, METHOD_FILE
-from dwmtl.scores.threshold import THRESHOLD_FILE
+from dwmtl.network.model_file import BEST_FILE, CARD_FILE, METHOD_FILE, THRESHOLD_FILE
 from dwmtl.tracking.names import files_sha256
 from dwmtl.tracking.run import Run
 

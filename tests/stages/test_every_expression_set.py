@@ -13,7 +13,7 @@ from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params
 from dwmtl.protocol.folds import NO_FOLD
 from dwmtl.rendered.sets import render_identities, render_lfw, render_oulu_casia
-from dwmtl.scores.threshold import read_threshold
+from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.tables import EXPRESSION_LABELS, read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
