@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-SCORES = {
-    "expression_accuracy": "expression",
-    "verification_accuracy": "verification",
-    "authentication_accuracy": "authentication",
-}
-"""The scores by which experiments are compared: name in the summary -> head of the column."""
+from dwmtl.scores.headlines import COMPARED
 
 MOST_EARLIER = 10
 _MOST_DIFFERENCES = 5
@@ -36,13 +31,13 @@ class Experiment(Protocol):
 
 
 @dataclass(frozen=True)
-class Compared:
+class EarlierExperiment:
     """An earlier experiment beside this one.
 
     Attributes:
         name, day: its name and the day it began, UTC.
         differences: what was other there; empty where nothing is known to be.
-        scores: of SCORES, fractions, and how much more this run has; None where it has no such score.
+        scores: of `headlines.COMPARED`, fractions, and how much more this run has; None where it has no such score.
     """
 
     name: str
@@ -69,23 +64,23 @@ class ThisRun:
     changed: tuple[str, ...]
     hardware: dict[str, str]
     times: dict[str, dict[str, float]]
-    earlier: list[Compared]
+    earlier: list[EarlierExperiment]
 
 
-def compare(own: Experiment, own_scores: Mapping[str, float], earlier: list[Experiment]) -> list[Compared]:
+def compare(own: Experiment, own_scores: Mapping[str, float], earlier: list[Experiment]) -> list[EarlierExperiment]:
     """Earlier experiments beside this one, in the order given.
 
     Args:
-        own_scores: of SCORES, fractions.
+        own_scores: of `headlines.COMPARED`, fractions.
     """
     return [
-        Compared(
+        EarlierExperiment(
             name=other.name,
             day=f"{other.started:%Y-%m-%d}",
             differences=_differences(own, other),
             scores=[
-                (other.metrics[name], own_scores[name] - other.metrics[name]) if name in other.metrics else None
-                for name in SCORES
+                (other.metrics[key], own_scores[key] - other.metrics[key]) if key in other.metrics else None
+                for key in (headline.key for headline in COMPARED)
             ],
         )
         for other in earlier

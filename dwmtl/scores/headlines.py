@@ -14,6 +14,7 @@ class Headline:
         section, field: where it stands in a fold's `metrics.json`.
         is_higher_better: its sense.
         column: its column where experiments stand side by side; None where they are not compared by it.
+        caption: its caption at the top of the report's page, of those that are compared.
     """
 
     key: str
@@ -22,6 +23,7 @@ class Headline:
     field: str
     is_higher_better: bool = True
     column: str | None = None
+    caption: str | None = None
 
     def of(self, metrics: Mapping[str, Mapping]) -> float | None:
         """Its value in the content of a `metrics.json`; None where there is none."""
@@ -29,7 +31,14 @@ class Headline:
 
 
 HEADLINES = (
-    Headline("expression_accuracy", "Expression: accuracy", "expression", "accuracy", column="expression"),
+    Headline(
+        "expression_accuracy",
+        "Expression: accuracy",
+        "expression",
+        "accuracy",
+        column="expression",
+        caption="Expression",
+    ),
     Headline("expression_balanced_accuracy", "Expression: balanced accuracy", "expression", "balanced_accuracy"),
     Headline("expression_macro_f1", "Expression: macro F1", "expression", "macro_f1"),
     Headline(
@@ -38,6 +47,7 @@ HEADLINES = (
         "verification",
         "accuracy_mean",
         column="verification",
+        caption="Same person or not",
     ),
     Headline("verification_auc", "Verification set: AUC", "verification", "auc"),
     Headline(
@@ -56,6 +66,7 @@ HEADLINES = (
         "authentication",
         "accuracy",
         column="authentication",
+        caption="Same person, required expression",
     ),
     Headline(
         "authentication_far",

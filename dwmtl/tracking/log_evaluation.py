@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dwmtl.network.model_file import THRESHOLD_FILE
 from dwmtl.params import Params
-from dwmtl.report.summary import BEST_HEADLINES, HEADLINES
+from dwmtl.scores.headlines import COMPARED, HEADLINES
 from dwmtl.tables import BEST_DIR
 from dwmtl.tracking.log_model import log_model
 from dwmtl.tracking.log_scoring import log_scoring
@@ -21,11 +21,11 @@ def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Pat
     log_scoring(run, params)
     metrics = json.loads((out / "metrics.json").read_text())
     best = out / BEST_DIR / "metrics.json"
-    headlines = {name: metrics[section].get(key) for name, (section, key) in HEADLINES.items()}
+    headlines = {headline.key: headline.of(metrics) for headline in HEADLINES}
     run.log_metrics(metrics | headlines | ({BEST_DIR: json.loads(best.read_text())} if best.exists() else {}))
     run.log_folder(out, "evaluation")
     tags = {"fold": str(fold), "weighting": params.train.weighting.name}
-    tags |= {name: f"{headlines[name]:.4f}" for name in BEST_HEADLINES if headlines[name] is not None}
+    tags |= {key: f"{headlines[key]:.4f}" for key in (headline.key for headline in COMPARED)}
     log_model(
         run,
         model,

@@ -4,7 +4,6 @@ A run is found by the SHA-256 of the model it trained, so nothing is sent twice.
 and commit, and tagged `dwmtl.resent`.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from ruamel.yaml import YAML
 from dwmtl.errors import TrackingError
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import Params, load_params
+from dwmtl.report.summary import Summary
+from dwmtl.results import read_result
 from dwmtl.tables import read_table
 from dwmtl.tracking.experiments import (
     has_model_run,
@@ -101,9 +102,8 @@ def _evaluation(params: Params, part: _Part, out: Path) -> list[str]:
 
 def _summary(params: Params, part: _Part, metrics: Path) -> list[str]:
     """The scores over all folds and the report's page, where they are of the folds of the params."""
-    path = metrics / "summary.json"
-    summary = json.loads(path.read_text()) if path.exists() else {}
-    if summary.get("folds") != sorted(params.folds):
+    path = metrics / "details.json"
+    if not path.exists() or (summary := read_result(Summary, path)).folds != sorted(params.folds):
         return []
     run = resume_experiment_run(params, model_sha256(part.model))
     own = run.own()

@@ -9,11 +9,11 @@ import pytest
 
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
 from dwmtl.datasets.packs.record_io import write_record_pack
+from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params
 from dwmtl.protocol.folds import NO_FOLD
 from dwmtl.rendered.sets import render_identities, render_lfw, render_oulu_casia
-from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.tables import EXPRESSION_LABELS, read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
