@@ -33,7 +33,8 @@ def main(data_set: str, out: Path) -> None:
             facts=folder / "facts",
             out=labels,
         )
-        stage("pairs", params, labels=labels, verification=index / "verification", out=folder / "pairs")
+        sets = {role: index / role for role in ("expression", "verification")}
+        stage("pairs", params, labels=labels, **sets, out=folder / "pairs")
         model, metrics = folder / "pretrain", folder / "pretrain_metrics"
         stage("pretrain", params, labels=labels, aligned=aligned / "identity", model=model, metrics=metrics)
 
