@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint ui status deps compare bench figure-2 clean
+.PHONY: help repro test lint ui status compare bench figure-2 clean
 
 help: ## list these verbs
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -38,9 +38,6 @@ ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.
 
 status: .venv/installed ## what `make repro` would run
 	$(BIN)/dvc status dvc.yaml
-
-deps: .venv/installed ## rewrite the stages' lists of dwmtl files in dvc.yaml after an import changed
-	$(BIN)/python .ci/stage_deps.py --write
 
 compare: .venv/installed-test ## train and evaluate every weighting (hours on two cores; resumable), see benchmarks/weightings
 	$(BIN)/dvc repro benchmarks/weightings/dvc.yaml

@@ -1,7 +1,9 @@
-"""The tables that pass from stage to stage: their columns, and reading and writing them.
+"""The tables that pass from stage to stage: their columns, and reading, joining and writing them.
 
 The one place where a column is named. Tables are CSV with `\\n` line ends, written whole or not at all.
-Knows nothing of what a stage does with a table.
+The sets of one role are joined into one table, in which photos, subjects and sequences begin with their set's name:
+the photo `VL/Strong/P001/Anger/000.jpeg` of the set `oulu` is `oulu/VL/Strong/P001/Anger/000.jpeg` in every table after
+the stage `index`. Knows nothing of what a stage does with a table.
 """
 
 import os
@@ -22,6 +24,9 @@ expression: lower-case name, empty where the set gives none · role: one of ROLE
 ROLES = ("neutral", "peak", "identity", "unused")
 """What the protocol uses a photo as: a neutral reference frame, a frame showing its sequence's expression, a photo
 that only tells who it is, or a frame that the frame rule leaves out (it is not aligned)."""
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+"""Of the files that an adapter takes for photos, in lower case."""
 
 # A manifest may have further columns after these: labels of further tasks (`glasses`), text, empty where unknown.
 
@@ -170,3 +175,52 @@ def write_table(table: pd.DataFrame, path: Path, columns: tuple[str, ...] | None
     partial = path.with_name(path.name + ".partial")
     (table if columns is None else table[list(columns)]).to_csv(partial, index=False, lineterminator="\n")
     os.replace(partial, path)
+
+
+def read_manifests(index_dir: Path, sets: list[str]) -> pd.DataFrame:
+    """The manifests of sets, joined and sorted by photo.
+
+    Args:
+        index_dir: the folder with the sets' folders of the stage `index`.
+        sets: names. A folder of another name is not read: it may be of an earlier run.
+    Returns:
+        Columns `MANIFEST` and the sets' further ones, empty where a set does not have one.
+    """
+    manifests = []
+    for name in sorted(sets):
+        table = read_table(index_dir / name / "manifest.csv", MANIFEST, others_are_text=True)
+        manifests.append(_with_set_name(name, table, ("photo", "subject", "sequence")))
+    joined = pd.concat(manifests, ignore_index=True)
+    others = [column for column in joined if column not in MANIFEST]
+    joined[others] = joined[others].fillna("")
+    return joined.sort_values("photo", ignore_index=True)
+
+
+def read_photo_facts(facts_dir: Path, sets: list[str]) -> pd.DataFrame:
+    """The photo facts of sets, joined: columns `PHOTO_FACTS`."""
+    facts = {name: read_table(facts_dir / name / "facts.csv", PHOTO_FACTS) for name in sorted(sets)}
+    return pd.concat([_with_set_name(name, table, ("photo",)) for name, table in facts.items()], ignore_index=True)
+
+
+def read_official_pairs(index_dir: Path, name: str) -> pd.DataFrame:
+    """The verification pairs of a set as joined tables name its photos: columns `VERIFICATION_PAIRS`."""
+    table = read_table(index_dir / name / "pairs.csv", VERIFICATION_PAIRS)
+    return _with_set_name(name, table, ("photo_a", "photo_b"))
+
+
+def read_folds(labels_dir: Path, name: str) -> pd.DataFrame:
+    """The folds of a set's subjects, by the names that the set itself gives them: columns `FOLDS`."""
+    folds = read_table(labels_dir / "folds.csv", FOLDS)
+    of_set = folds[folds["subject"].map(set_of) == name]
+    return of_set.assign(subject=of_set["subject"].str.removeprefix(f"{name}/")).reset_index(drop=True)
+
+
+def set_of(photo: str) -> str:
+    """The set that a photo (or a subject) of a joined table is from."""
+    return photo.partition("/")[0]
+
+
+def _with_set_name(name: str, table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The table with the set's name before the values of these columns; an empty value stays empty."""
+    prefixed = {column: (name + "/" + table[column]).where(table[column] != "", "") for column in columns}
+    return table.assign(**prefixed)

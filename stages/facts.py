@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dwmtl.crops.photo_facts import photo_facts
-from dwmtl.crops.photo_source import open_pictures
+from dwmtl.datasets.packs.pictures import open_pictures
 from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder
 from dwmtl.tables import MANIFEST, PHOTO_FACTS, read_table, write_table

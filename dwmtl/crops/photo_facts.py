@@ -19,7 +19,7 @@ def photo_facts(read: Callable[[str], bytes], photos: Iterable[str]) -> pd.DataF
     """Read and decode every photo once.
 
     Args:
-        read: gives a photo's encoded picture, see `photo_source.open_pictures`.
+        read: gives a photo's encoded picture, see `packs.pictures.open_pictures`.
         photos: as in the manifest.
     Returns:
         Columns PHOTO_FACTS; digests in hexadecimal.

@@ -8,9 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl.errors import DataSetError
-from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS
-
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+from dwmtl.tables import MANIFEST, PICTURE_ENDINGS, VERIFICATION_PAIRS
 
 
 @dataclass(frozen=True)

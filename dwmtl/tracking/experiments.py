@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable
 
 from dwmtl.errors import TrackingError
-from dwmtl.machine import commit
 from dwmtl.params import Params
+from dwmtl.tracking.machine import commit
 from dwmtl.tracking.run import EarlierRun, Run, earlier_run, search
 from dwmtl.tracking.run_list import view_tag
 from dwmtl.tracking.server import client_of_server, first_line, patiently, server_name

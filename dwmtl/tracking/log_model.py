@@ -19,7 +19,7 @@ from dwmtl.tracking.run import Run
 NAME = "model"
 """Of the logged model: `runs:/<run>/model`."""
 
-_SCRIPT = Path(__file__).parents[1] / "serving" / "served_model.py"
+_SCRIPT = Path(__file__).with_name("served_model.py")
 _EXAMPLE = Path(__file__).with_name("example.jpg")  # a face that dwmtl drew: nobody's photograph travels with a model
 _LOGGED_TAG = "dwmtl.logged_model"
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dwmtl.machine import commit, hardware
 from dwmtl.params import Params
 from dwmtl.report.content import ReportContent
 from dwmtl.report.page import write_pages
@@ -12,6 +11,7 @@ from dwmtl.report.summary import Summary, flat_scores
 from dwmtl.report.this_run import MOST_EARLIER, ThisRun, compare
 from dwmtl.scores.headlines import COMPARED
 from dwmtl.tracking.log_summary import SUMMARIZED, log_summary, summary_sha256
+from dwmtl.tracking.machine import commit, hardware
 from dwmtl.tracking.run import Run
 
 

@@ -2,7 +2,7 @@
 
 One file a training, replaced whole: a process killed while writing leaves the one before. It is read back only by the
 training that wrote it, which is known by a digest of all that makes it what it is: samples, settings, initial weights,
-this package's code and torch's version. What the processes are and how many may differ.
+the code of `CODE` and torch's version. What the processes are and how many may differ.
 """
 
 import functools
@@ -20,13 +20,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-import dwmtl
 from dwmtl.errors import ModelFileError
+from dwmtl.stage import code_sha256
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.pt"
 NON_FINITE_FILE = "non_finite.pt"
+CODE = ("crops", "network", "protocol", "training", "weighting", "stage.py", "tables.py")
+"""Parts of `dwmtl` that can change a training: those that the stage `train` depends on (a test compares)."""
 
 
 class Checkpoint:
@@ -97,15 +99,14 @@ def training_key(facts: object, tensors: Mapping[str, Tensor], files: Iterable[s
         tensors: labels and initial weights.
         files: of the samples, in their order; their sizes and times are looked at, not their contents.
     """
-    whole = hashlib.sha256(json.dumps([facts, torch.__version__], sort_keys=True, default=str).encode())
+    made_by = [facts, torch.__version__, code_sha256(CODE)]
+    whole = hashlib.sha256(json.dumps(made_by, sort_keys=True, default=str).encode())
     stamp = functools.cache(_stamp)
     for file in files:
         whole.update(f"{file}\n{stamp(file)}\n".encode())
     for name, tensor in sorted(tensors.items()):
         whole.update(name.encode())
         whole.update(tensor.detach().cpu().contiguous().numpy().data)
-    for path in sorted(Path(dwmtl.__file__).parent.rglob("*.py")):
-        whole.update(path.read_bytes())
     return whole.hexdigest()
 
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from dwmtl.crops.photo_facts import photo_facts
-from dwmtl.crops.photo_source import open_pictures
 from dwmtl.datasets.data_set import manifest as make_manifest
+from dwmtl.datasets.packs.pictures import open_pictures
 from dwmtl.datasets.set_facts import SetFacts, write_set_facts
 from dwmtl.tables import BOX, CROPS, FAILURES, FOLDS, MANIFEST, write_table
 

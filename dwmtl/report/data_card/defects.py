@@ -4,9 +4,9 @@ import re
 
 import pandas as pd
 
-from dwmtl.datasets.data_set import PICTURE_ENDINGS
 from dwmtl.protocol.duplicates import find_duplicates
 from dwmtl.report.data_card.card import DuplicateGroup, Duplicates, Lack
+from dwmtl.tables import PICTURE_ENDINGS
 
 MAX_LISTED = 50
 """Groups of duplicates, photos of a group, or subjects that a card lists; the counts beside them know no limit."""

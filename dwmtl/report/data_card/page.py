@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from dwmtl.datasets.joined import set_of
 from dwmtl.datasets.params import SetParams
 from dwmtl.datasets.set_facts import read_set_facts
 from dwmtl.report.data_card.card import DataCard, Quantiles, Source
@@ -12,7 +9,7 @@ from dwmtl.report.data_card.contact_sheet import choose_cells, contact_sheet, wr
 from dwmtl.report.data_card.describe import data_card
 from dwmtl.report.template import render
 from dwmtl.results import write_result
-from dwmtl.tables import CROPS, FAILURES, FOLDS, MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_table
+from dwmtl.tables import CROPS, FAILURES, MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_folds, read_table
 
 CONTACT_SHEET = "contact_sheet.jpg"
 """The picture beside the page."""
@@ -43,7 +40,7 @@ def read_data_card(
             terms=facts.terms,
         ),
         failures=read_table(aligned_dir / "failures.csv", FAILURES),
-        folds=_folds_of(name, labels_dir) if params.role == "expression" else None,
+        folds=read_folds(labels_dir, name) if params.role == "expression" else None,
         pairs=read_table(pairs, VERIFICATION_PAIRS) if pairs.exists() else None,
         facts=read_table(facts_dir / "facts.csv", PHOTO_FACTS),
     )
@@ -68,10 +65,3 @@ def data_card_markdown(card: DataCard) -> str:
         quantiles=list(Quantiles.__dataclass_fields__),
         statuses=_STATUSES,
     )
-
-
-def _folds_of(name: str, labels_dir: Path) -> pd.DataFrame:
-    """The folds of a set's subjects, by the names that the set itself gives them."""
-    folds = read_table(labels_dir / "folds.csv", FOLDS)
-    of_set = folds[folds["subject"].map(set_of) == name]
-    return of_set.assign(subject=of_set["subject"].str.removeprefix(f"{name}/")).reset_index(drop=True)

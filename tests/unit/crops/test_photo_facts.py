@@ -6,8 +6,8 @@ from PIL import Image
 
 from dwmtl import tables
 from dwmtl.crops.photo_facts import photo_facts
-from dwmtl.crops.photo_source import open_pictures
 from dwmtl.datasets import yale
+from dwmtl.datasets.packs.pictures import open_pictures
 from dwmtl.protocol.duplicates import drop_duplicates, find_duplicates
 from dwmtl.protocol.expressions import label_expressions
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from dwmtl.crops.photo_facts import photo_facts
-from dwmtl.crops.photo_source import open_pictures
 from dwmtl.datasets import yale
 from dwmtl.datasets.data_set import manifest as make_manifest
+from dwmtl.datasets.packs.pictures import open_pictures
 from dwmtl.report.data_card.card import (
     DataCard,
     ExpressionCount,

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from dwmtl.machine import commit, hardware
+from dwmtl.tracking.machine import commit, hardware
 
 
 def git(*arguments: str) -> str:

@@ -2,9 +2,16 @@ import pandas as pd
 import pytest
 
 from dwmtl.datasets.data_set import manifest, pair_table
-from dwmtl.datasets.joined import read_manifests, read_official_pairs, set_of
 from dwmtl.errors import TableError
-from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS, with_others, write_table
+from dwmtl.tables import (
+    MANIFEST,
+    VERIFICATION_PAIRS,
+    read_manifests,
+    read_official_pairs,
+    set_of,
+    with_others,
+    write_table,
+)
 
 
 @pytest.fixture
