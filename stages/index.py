@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from dwmtl.datasets.adapters import ADAPTERS, read_data_set
-from dwmtl.datasets.set_facts import set_facts, write_set_facts
 from dwmtl.params import load_params, set_params
+from dwmtl.set_facts import set_facts, write_set_facts
 from dwmtl.stage import run, whole_folder
 from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS, with_others, write_table
 

@@ -26,6 +26,7 @@ ROWS = [
     {"packs"},
     {"params"},
     {"settings"},
+    {"results", "set_facts"},
     {"section", "tables", "stage", "device"},
     {"errors"},
 ]

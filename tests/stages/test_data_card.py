@@ -11,7 +11,7 @@ from PIL import Image
 from dwmtl.crops.photo_facts import photo_facts
 from dwmtl.datasets.data_set import manifest as make_manifest
 from dwmtl.datasets.packs.pictures import open_pictures
-from dwmtl.datasets.set_facts import SetFacts, write_set_facts
+from dwmtl.set_facts import SetFacts, write_set_facts
 from dwmtl.tables import BOX, CROPS, FAILURES, FOLDS, MANIFEST, write_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the set is from: `params.yaml` and the set's facts (`datasets.set_facts`)."""
+    """Where the set is from: `params.yaml` and the set's facts (`set_facts`)."""
 
     name: str
     role: str
