@@ -1,5 +1,6 @@
 """Commands on files in forms that others use: `extract`, `export-labels`, `export-pairs`."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -77,7 +78,7 @@ def export_pairs(
     print(f"{out}: {len(table)} pairs")
 
 
-def _only_set(path: Path, photos) -> str:
+def _only_set(path: Path, photos: Iterable[str]) -> str:
     """The name of the set that the photos are from."""
     from dwmtl.tables import set_of
 

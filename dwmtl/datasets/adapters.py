@@ -48,7 +48,7 @@ ADAPTERS: dict[str, ModuleType] = {
 
 
 def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> DataSet:
-    """Read a data set's folder through its adapter, give its expressions their common names, and check its role.
+    """Read a data set's folder through its adapter, rename its expressions, and check that it serves its role.
 
     Args:
         name: the set's key under `sets` in params.yaml.

@@ -1,4 +1,4 @@
-"""The label files of Ming et al.: a line a photo, of Oulu-CASIA or of CK+. Files to tables and back; opens no photo.
+"""The label files of Ming et al.: a line per photo, of Oulu-CASIA or of CK+. Files to tables and back; opens no photo.
 
 The authors' scripts pass over the first line and split the others at white space, so no cell is empty or holds any.
 """
@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,7 +20,10 @@ OULU_CASIA = ("number", "subject", "expression", "label", "image_path")
 CK_PLUS = ("number", "subject", "session", "frame", "label")
 """session and frame are text, `001` and `00000011`, as they stand in the photo's name; label: as in `ck_plus`."""
 
-_HEADERS = {OULU_CASIA: "No subject expression label image_path", CK_PLUS: "count subject session frame label"}
+_HEADERS: dict[tuple[str, ...], str] = {
+    OULU_CASIA: "No subject expression label image_path",
+    CK_PLUS: "count subject session frame label",
+}
 _NUMBER = re.compile(r"([0-9]{1,9})(\.0*)?(e[+-]?0{1,9})?")  # CK+ writes its labels as 3.0000000e+00
 
 
@@ -123,7 +127,7 @@ def _table(
         row = _row(where, line, columns)
         _check_label(where, row, meanings)
         if "image_path" in row:
-            row["image_path"] = moved_path(where, str(row["image_path"]), remap)
+            row["image_path"] = moved_path(where, row["image_path"], remap)
         rows.append(row)
     kinds = {column: int if column in ("number", "label") else str for column in columns}
     return pd.DataFrame(rows, columns=list(columns)).astype(kinds)
@@ -136,13 +140,13 @@ def _check_header(path: Path, first: tuple[int, str], columns: tuple[str, ...]) 
         raise DataSetError(f"{path}, line {number}: must be the header, `{_HEADERS[columns]}`. Got {line[:80]!r}.")
 
 
-def _row(where: str, line: str, columns: tuple[str, ...]) -> dict[str, str | int]:
+def _row(where: str, line: str, columns: tuple[str, ...]) -> dict[str, Any]:
     fields = line.split()
     if len(fields) != len(columns):
         raise DataSetError(f"{where}: {len(fields)} fields; must be `{_HEADERS[columns]}`. Got {line.strip()[:80]!r}.")
-    row: dict[str, str | int] = dict(zip(columns, fields, strict=True))
+    row: dict[str, Any] = dict(zip(columns, fields, strict=True))
     for column in ("number", "label"):
-        match = _NUMBER.fullmatch(str(row[column]))
+        match = _NUMBER.fullmatch(row[column])
         if match is None:
             raise DataSetError(f"{where}: {column} must be a whole number from 0. Got {row[column][:40]!r} instead.")
         row[column] = int(match[1])

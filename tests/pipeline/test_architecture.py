@@ -170,6 +170,14 @@ def test_pure_code_draws_from_its_own_generator_only():
     assert wrong == []
 
 
+def test_only_the_stage_render_and_the_params_know_the_drawn_faces():
+    importing = {
+        _name(file) for file in CODE if any(name.startswith("dwmtl.rendered") for name in imported_names(file))
+    }
+    outside = {name for name in importing if not name.startswith("dwmtl/rendered/")}
+    assert outside == {"stages/render.py", "dwmtl/params.py"}
+
+
 def test_no_module_is_imported_by_name():
     """`test_stage_deps` could not see it, and DVC would not run a stage again when that module changes."""
     wrong = [

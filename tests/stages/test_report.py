@@ -228,7 +228,7 @@ def test_the_copy_in_mlflow_tells_when_on_what_and_against_which_experiments(run
             assert text in copy
         assert "Compared with earlier experiments" in copy
         assert "equal on oulu_casia" in copy
-        assert "train.weighting.name equal (here dynamic)" in copy
+        assert "train.weighting.name equal (not dynamic)" in copy
         assert "52.0 %" in copy
         assert "(+8.0)" in copy
         for text in ("written", "commit", "processor", "time of", "earlier experiments"):
