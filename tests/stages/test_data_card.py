@@ -32,8 +32,8 @@ def run(tmp_path, write_params):
     (tmp_path / "set").mkdir()
     for photo in PHOTOS:
         subject, condition = photo.split(".")
-        expression, role = expressions[condition]
-        rows.append({"photo": photo, "subject": subject, "expression": expression, "role": role})
+        expression, use = expressions[condition]
+        rows.append({"photo": photo, "subject": subject, "expression": expression, "use": use})
         Image.fromarray(_picture(photo)).save(tmp_path / "set" / photo, "PNG")
     (tmp_path / "set" / "P2.broken").write_bytes(b"no picture")
     manifest = make_manifest(rows)

@@ -10,6 +10,7 @@ from PIL import Image
 from dwmtl.params import load_params
 from dwmtl.stage import write_json
 from dwmtl.tables import CROPS, DUPLICATES, EVALUATED_PAIRS, write_table
+from dwmtl.weighting.params import weighting_params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RATES = {"accuracy_std": 0.0, "auc": 0.8, "eer": 0.2, "num_pairs": 2, "val_at_far": {}, "tar_at_far": {}}
@@ -194,8 +195,8 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     params = load_params(REPOSITORY / "params.yaml")
-    weighting = params.train.weighting.model_copy(update={"name": "equal"})
-    other = params.model_copy(update={"train": params.train.model_copy(update={"weighting": weighting})})
+    train = params.train.model_copy(update={"weighting": weighting_params("equal")})
+    other = params.model_copy(update={"train": train})
     for values, model in ((other, "other"), (params, MODEL)):
         with start_fold_run(values, 0, data_sha256="d") as fold:
             fold.set_tag("dwmtl.model_sha256", model)
@@ -227,7 +228,7 @@ def test_the_copy_in_mlflow_tells_when_on_what_and_against_which_experiments(run
             assert text in copy
         assert "Compared with earlier experiments" in copy
         assert "equal on oulu_casia" in copy
-        assert "train.weighting.name equal (here dynamic)" in copy
+        assert "train.weighting.name equal (not dynamic)" in copy
         assert "52.0 %" in copy
         assert "(+8.0)" in copy
         for text in ("written", "commit", "processor", "time of", "earlier experiments"):

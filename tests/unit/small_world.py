@@ -10,6 +10,7 @@ from PIL import Image
 from dwmtl.evaluation.embedding import Answers
 from dwmtl.evaluation.fold import Answered, FoldData, FoldEvaluation, evaluate_fold, write_evaluation
 from dwmtl.params import Params, load_params
+from dwmtl.report.comparison import ComparedExperiment, ComparedScore
 from dwmtl.report.content import ReportContent, report_content
 from dwmtl.report.data_card.card import (
     Alignment,
@@ -23,7 +24,7 @@ from dwmtl.report.data_card.card import (
 )
 from dwmtl.report.fold_results import FoldResult, read_fold
 from dwmtl.report.page import write_pages
-from dwmtl.report.this_run import EarlierExperiment, ThisRun
+from dwmtl.report.this_run import ThisRun
 from dwmtl.results import write_result
 from dwmtl.stage import write_json
 from dwmtl.tables import CROPS, DUPLICATES, FOLDS, write_table
@@ -194,11 +195,17 @@ def write(world, name: str) -> Path:
 
 def this_run() -> ThisRun:
     """With names as long as they come."""
-    earlier = EarlierExperiment(
+    earlier = ComparedExperiment(
         name="imported_checkpoint_and_more on oulu_casia",
         day="2026-01-02",
-        differences=["train.batch_norm.branches.expression stored (here training)", "other pairs"],
-        scores=[(0.5, 0.1), None, (0.8, -0.02)],
+        weighting="equal",
+        folds="0",
+        differences=["train.batch_norm.branches.expression stored (not training)", "other pairs"],
+        scores={
+            "expression_accuracy": ComparedScore(0.5, 0.4, 0.6, lead=0.1),
+            "verification_accuracy": None,
+            "authentication_accuracy": ComparedScore(0.8, None, None, lead=-0.02),
+        },
     )
     return ThisRun(
         written=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),

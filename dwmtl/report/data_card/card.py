@@ -20,11 +20,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Photos:
-    """`num_used`: those that are not of the role `unused`, and counted by everything else in the card."""
+    """`num_used`: those that are not of the use `unused`, and counted by everything else in the card."""
 
     num: int
     num_used: int
-    by_role: dict[str, int]
+    by_use: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """An MLflow of the test's own."""
 
 import shutil
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -43,21 +43,12 @@ def server(tmp_path, monkeypatch):
 
 
 STEPS = 5
-ACCURACY = Score(mean=0.7, std=0.1, per_fold=[0.6, 0.8], interval=(0.5, 0.9))
-SUMMARY = Summary(
-    folds=[0, 1],
-    scores={
-        "expression_accuracy": ACCURACY,
-        "verification_accuracy": replace(ACCURACY, interval=None),
-        "authentication_accuracy": ACCURACY,
-    },
-    expression_pooled=PooledExpressions(
-        accuracy=0.7, balanced_accuracy=0.7, macro_f1=0.7, num_photos=0, classes=[], confusion=[]
-    ),
-    expression_per_class={},
-    best_on_validation=None,
-    chance={},
-)
+ACCURACY = {"mean": 0.7, "std": 0.1, "per_fold": [0.6, 0.8], "interval": [0.5, 0.9]}
+SCORES = {
+    "expression_accuracy": ACCURACY,
+    "verification_accuracy": ACCURACY | {"interval": None},
+    "authentication_accuracy": ACCURACY,
+}
 METRICS = {
     "expression": {"accuracy": 0.6, "balanced_accuracy": 0.5, "macro_f1": 0.5},
     "verification": {"accuracy_mean": 0.7, "auc": 0.8, "eer": 0.2},
@@ -67,16 +58,15 @@ METRICS = {
 
 
 @pytest.fixture
-def summary() -> Summary:
-    """Of two folds; the verification accuracy has no interval."""
-    return SUMMARY
-
-
-@pytest.fixture
 def plots(tmp_path) -> Path:
     """The folder `metrics/plots` of a few steps."""
     write_plots(tmp_path / "plots")
     return tmp_path / "plots"
+
+
+@pytest.fixture
+def make_summary() -> Callable[..., Summary]:
+    return summary_of
 
 
 @pytest.fixture
@@ -98,10 +88,30 @@ def checkout(tmp_path) -> Path:
     for name in ("fold_0", "fold_1"):
         write_json(METRICS, root / f"metrics/evaluation/{name}/metrics.json")
         write_json({}, root / f"metrics/evaluation/{name}/threshold.json")
-    write_result(SUMMARY, root / "metrics/details.json")
+    write_result(summary_of(SCORES), root / "metrics/details.json")
     write_plots(root / "metrics/plots")
     _write(root / "metrics/report/report.html", "<p>report")
     return root
+
+
+def summary_of(scores: dict[str, dict[str, object]]) -> Summary:
+    """Of two folds with these scores."""
+    pooled = {
+        "accuracy": 0.7,
+        "balanced_accuracy": 0.7,
+        "macro_f1": 0.7,
+        "num_photos": 2,
+        "classes": [],
+        "confusion": [],
+    }
+    return Summary(
+        folds=[0, 1],
+        scores={key: Score(**score) for key, score in scores.items()},
+        expression_pooled=PooledExpressions(**pooled),
+        expression_per_class={},
+        best_on_validation=None,
+        chance={},
+    )
 
 
 def write_plots(folder: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from dwmtl.tracking.names import files_sha256, flatten, metric_name
+from dwmtl.tracking.run import Run, metric_name
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,8 @@ def test_columns_have_metric_names(column, metric):
     assert metric_name(column) == metric
 
 
-def test_flatten_joins_keys():
-    assert flatten({"a": {"b": 1, "c": {"d": 2}}, "e": 3}) == {"a/b": 1, "a/c/d": 2, "e": 3}
-
-
-def test_a_hash_of_files_is_of_their_contents(tmp_path):
-    (tmp_path / "a").write_text("1")
-    (tmp_path / "b").write_text("1")
-    assert files_sha256([tmp_path / "a"]) == files_sha256([tmp_path / "b"])
-    (tmp_path / "b").write_text("2")
-    assert files_sha256([tmp_path / "a"]) != files_sha256([tmp_path / "b"])
+def test_a_run_without_a_server_ignores_what_is_logged_and_answers_nothing():
+    with Run() as run:
+        run.log_row({"step": 0, "loss_identity": 1.0})
+        assert not run.is_logged
+        assert run.ask(lambda client, run_id: run_id) is None
