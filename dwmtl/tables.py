@@ -13,17 +13,17 @@ import pandas as pd
 
 from dwmtl.errors import TableError
 
-MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "role")
+MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "use")
 """A row a photo of a data set, sorted by photo.
 
 photo: path below the set's folder, with forward slashes · subject: a person, as the set spells it ·
 sequence: the clip a frame was taken from, empty for a single photo · frame: its place in the sequence, from 0 ·
-expression: lower-case name, empty where the set gives none · role: one of ROLES.
+expression: lower-case name, empty where the set gives none · use: one of USES.
 """
 
-ROLES = ("neutral", "peak", "identity", "unused")
-"""What the protocol uses a photo as: a neutral reference frame, a frame showing its sequence's expression, a photo
-that only tells who it is, or a frame that the frame rule leaves out (it is not aligned)."""
+USES = ("train", "neutral", "peak", "unused")
+"""What a photo is used as. train: it trains identity alone · neutral: a neutral reference · peak: it shows its
+expression · unused: left out by the frame rule or by `expressions`, it is not aligned."""
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 """Of the files that an adapter takes for photos, in lower case."""
@@ -86,7 +86,7 @@ none is, as the labels contradict."""
 VERIFICATION_PAIRS = ("photo_a", "photo_b", "is_same_identity", "fold")
 """Official verification pairs; fold: the block of the pair in the set's own protocol, from 0."""
 
-EXPRESSION_PAIRS = (
+GIVEN_PAIRS = (
     "input",
     "reference",
     "is_same_identity",
@@ -94,10 +94,11 @@ EXPRESSION_PAIRS = (
     "expression_required",
     "expression_reference",
     "is_required_expression",
-    "fold",
 )
-"""Pairs of one fold's test subjects; input and reference are photos of the expression set, fold is the block of the
-10-fold verification cut."""
+"""Pairs of somebody's file, as `pairs.file` names one; input and reference are photos of an expression set."""
+
+EXPRESSION_PAIRS = (*GIVEN_PAIRS, "fold")
+"""Pairs of one fold's test subjects; fold: the block of the 10-fold verification cut."""
 
 EVALUATED_PAIRS = (
     "set",
@@ -126,7 +127,7 @@ LEFT_OUT_PAIRS = ("fold", "subject", "reference", "expression_required", "reason
 empty where the subject has none."""
 
 _TEXT = {
-    "photo", "subject", "sequence", "expression", "role", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
+    "photo", "subject", "sequence", "expression", "use", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
     "input", "reference", "expression_actual", "expression_required", "expression_reference", "predicted",
     "input_subject", "reference_subject", "bytes_sha256", "pixels_sha256", "kept",
 }  # fmt: skip
@@ -206,6 +207,22 @@ def read_official_pairs(index_dir: Path, name: str) -> pd.DataFrame:
     """The verification pairs of a set as joined tables name its photos: columns `VERIFICATION_PAIRS`."""
     table = read_table(index_dir / name / "pairs.csv", VERIFICATION_PAIRS)
     return _with_set_name(name, table, ("photo_a", "photo_b"))
+
+
+def read_given_pairs(index_dir: Path, sets: list[str]) -> pd.DataFrame:
+    """The pairs that somebody's file gives for a set, as joined tables name its photos: columns `GIVEN_PAIRS`.
+
+    Args:
+        index_dir: the folder with the sets' folders of the stage `index`.
+        sets: names; one of them at most has such pairs.
+    Returns:
+        No rows where no set has such pairs.
+    """
+    for name in sets:
+        path = index_dir / name / "given_pairs.csv"
+        if path.exists():
+            return _with_set_name(name, read_table(path, GIVEN_PAIRS), ("input", "reference"))
+    return pd.DataFrame(columns=list(GIVEN_PAIRS))
 
 
 def read_folds(labels_dir: Path, name: str) -> pd.DataFrame:

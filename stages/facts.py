@@ -20,7 +20,7 @@ def main(
     manifest = read_table(index / "manifest.csv", MANIFEST)
     read = open_pictures(source.adapter, Path(source.folder))
     with whole_folder(out) as folder:
-        facts = photo_facts(read, manifest.loc[manifest["role"] != "unused", "photo"])
+        facts = photo_facts(read, manifest.loc[manifest["use"] != "unused", "photo"])
         write_table(facts, folder / "facts.csv", PHOTO_FACTS)
 
 

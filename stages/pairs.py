@@ -7,19 +7,23 @@ import pandas as pd
 
 from dwmtl import tables
 from dwmtl.params import load_params
-from dwmtl.protocol.pairs import check_blocks, make_pairs
+from dwmtl.protocol.pairs import check_blocks, pairs_by_fold
 from dwmtl.stage import run, whole_folder
 
 log = logging.getLogger(__name__)
 
 
-def main(labels: Path, verification: Path, out: Path, params: Path = Path("params.yaml")) -> None:
-    """Pair the test subjects of every fold, whether it is run or not, so that adding one changes no pair."""
+def main(labels: Path, expression: Path, verification: Path, out: Path, params: Path = Path("params.yaml")) -> None:
+    """Pair the test subjects of every fold, whether it is run or not, so that adding one changes no pair.
+
+    The fold whose test subjects `pairs.file` names has the pairs of that file.
+    """
     values = load_params(params)
     official = tables.read_official_pairs(verification, values.sets_of("verification")[0])
     check_blocks(official)
     table = tables.read_table(labels / "expression.csv", tables.EXPRESSION_LABELS)
-    by_fold = [make_pairs(table, fold, **values.pairs.model_dump()) for fold in range(values.labels.num_folds)]
+    given = tables.read_given_pairs(expression, values.sets_of("expression"))
+    by_fold = pairs_by_fold(table, given, values.pairs, num_folds=values.labels.num_folds)
     left_out = pd.concat([left_out for _, left_out in by_fold], ignore_index=True)
     with whole_folder(out) as folder:
         for fold, (pairs, _) in enumerate(by_fold):

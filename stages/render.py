@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from dwmtl.datasets.set_facts import DRAWN_FILE
 from dwmtl.params import load_params
 from dwmtl.rendered.sets import TERMS, render_identities, render_lfw, render_oulu_casia
+from dwmtl.set_facts import DRAWN_FILE
 from dwmtl.stage import run, whole_folder, write_json
 
 SETS = {"oulu_casia": render_oulu_casia, "lfw": render_lfw, "identities": render_identities}

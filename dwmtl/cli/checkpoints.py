@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -44,7 +44,7 @@ def import_checkpoint(
         source,
         crop_px=crop_px,
         margin_px=margin_px,
-        standardization=standardization and standardization.name,
+        standardization=cast(Literal["per_image", "fixed"] | None, standardization and standardization.name),
         classes=_class_names(classes),
     )
     with whole_folder(out) as folder:

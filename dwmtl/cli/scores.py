@@ -29,6 +29,7 @@ class Flip(StrEnum):
     sum = "sum"
 
 
+DEFAULT_FAR_TARGETS = [1e-3]
 DistanceOption = Annotated[Distance, typer.Option(help="between embeddings of length 1")]
 FlipOption = Annotated[Flip, typer.Option(help="what becomes of the mirrored image's embedding")]
 SubtractMeanOption = Annotated[
@@ -46,7 +47,7 @@ def score_pairs(
     distance: DistanceOption = Distance.squared_euclidean,
     flip: FlipOption = Flip.none,
     subtract_mean: SubtractMeanOption = False,
-    far_target: FarTargetOption = (1e-3,),  # a tuple, as a default must not change
+    far_target: FarTargetOption = DEFAULT_FAR_TARGETS,
 ) -> None:
     """Score anybody's embeddings by the LFW verification protocol: accuracy, VAL and TAR at a FAR, AUC, EER."""
     from dwmtl.evaluation.score_pairs import score_pairs as score
@@ -73,7 +74,7 @@ def evaluate(
     distance: DistanceOption = Distance.squared_euclidean,
     flip: FlipOption = Flip.none,
     subtract_mean: SubtractMeanOption = False,
-    far_target: FarTargetOption = (1e-3,),
+    far_target: FarTargetOption = DEFAULT_FAR_TARGETS,
     batch_size: Annotated[int, typer.Option(min=1, help="crops the network sees at a time")] = 64,
     accelerator: Annotated[Accelerator, typer.Option(help="auto: a GPU if there is one")] = Accelerator.auto,
 ) -> None:
@@ -90,7 +91,10 @@ def evaluate(
         subtract_mean=subtract_mean,
         far_targets=list(far_target),
     )
-    _write_scores(score_pack(model, pack, scoring) if pack else score_folder(model, folder, pairs, scoring), out)
+    if folder is not None and pairs is not None:
+        _write_scores(score_folder(model, folder, pairs, scoring), out)
+    elif pack is not None:
+        _write_scores(score_pack(model, pack, scoring), out)
 
 
 def _write_scores(scores: "PairScores", out: Path) -> None:

@@ -46,5 +46,5 @@ def _facts(read: Callable[[str], bytes], photo: str) -> tuple[str, str, str, int
 def _pixels_sha256(pixels: np.ndarray) -> str:
     """Of (H, W, 3) uint8; the shape is hashed first, as the same bytes can be pictures of different shapes."""
     digest = hashlib.sha256("x".join(map(str, pixels.shape)).encode())
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()

@@ -1,7 +1,7 @@
 """The adapters by the names that `params.yaml` uses. A new one is one file, and one line here.
 
 An adapter is a module of this package with `TERMS`, what the set is and on which terms it may be used, and
-`read(folder, *, num_peak_frames)`, which returns a `DataSet`.
+`read(folder, *, num_peak_frames)`, which returns a `DataSet`; `SetParams.adapter_options` names further arguments.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ import pandas as pd
 
 from dwmtl.datasets import (
     affect_net,
+    authors_labels,
     bin_pack,
     ck_plus,
     ck_plus_48,
@@ -30,6 +31,7 @@ from dwmtl.errors import DataSetError
 
 ADAPTERS: dict[str, ModuleType] = {
     "affect_net": affect_net,
+    "authors_labels": authors_labels,
     "bin_pack": bin_pack,
     "ck_plus": ck_plus,
     "ck_plus_48": ck_plus_48,
@@ -46,7 +48,7 @@ ADAPTERS: dict[str, ModuleType] = {
 
 
 def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> DataSet:
-    """Read a data set's folder through its adapter, give its expressions their common names, and check its role.
+    """Read a data set's folder through its adapter, rename its expressions, and check that it serves its role.
 
     Args:
         name: the set's key under `sets` in params.yaml.
@@ -62,7 +64,7 @@ def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> Data
         )
     if not folder.is_dir():
         raise DataSetError(f"{folder}: no such folder. Set sets.{name}.folder in params.yaml to where the set lies.")
-    data_set = ADAPTERS[adapter].read(folder, num_peak_frames=num_peak_frames)
+    data_set = ADAPTERS[adapter].read(folder, num_peak_frames=num_peak_frames, **params.adapter_options)
     if data_set.photos.empty:
         raise DataSetError(
             f"{folder}: no photo in the layout of `{adapter}` (docs/your_data.md shows it). Set sets.{name}.folder in "
@@ -92,9 +94,9 @@ def _renamed(name: str, photos: pd.DataFrame, expressions: dict[str, str | None]
         )
     is_left_out = photos["expression"].map(lambda expression: expression != "" and expressions[expression] is None)
     renamed = photos["expression"].map(lambda expression: expressions.get(expression) or "")
-    role = photos["role"].mask(is_left_out, "unused")
+    use = photos["use"].mask(is_left_out, "unused")
     is_neutral = renamed == "neutral"
-    role = role.mask(is_neutral & (role == "peak"), "neutral").mask(
-        ~is_neutral & (renamed != "") & (role == "neutral"), "peak"
+    use = use.mask(is_neutral & (use == "peak"), "neutral").mask(
+        ~is_neutral & (renamed != "") & (use == "neutral"), "peak"
     )
-    return photos.assign(expression=renamed, role=role)
+    return photos.assign(expression=renamed, use=use)

@@ -50,7 +50,7 @@ def _row(folder: Path, photo: str, expression: str) -> dict:
         "sequence": f"{subject}/{session}",
         "frame": int(frame) - 1,
         "expression": expression,
-        "role": "peak",
+        "use": "peak",
     }
 
 

@@ -39,5 +39,5 @@ def _row(folder: Path, name: str) -> dict:
         known = ", ".join(EXPRESSIONS)
         raise DataSetError(f"{folder / name}: must be called like KA.AN1.39.tiff, AN one of {known}. Rename it.")
     expression = EXPRESSIONS[match[2]]
-    role = "neutral" if expression == "neutral" else "peak"
-    return {"photo": name, "subject": match[1], "expression": expression, "role": role}
+    use = "neutral" if expression == "neutral" else "peak"
+    return {"photo": name, "subject": match[1], "expression": expression, "use": use}

@@ -46,8 +46,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         if name not in unlabelled:
             raise DataSetError(f"{where}: labels {folder / IMAGES / name}, which is not there. Complete the set.")
         unlabelled.remove(name)
-        role = "neutral" if expression == "neutral" else "peak"
-        rows.append({"photo": f"{IMAGES}/{name}", "subject": "", "expression": expression, "role": role})
+        use = "neutral" if expression == "neutral" else "peak"
+        rows.append({"photo": f"{IMAGES}/{name}", "subject": "", "expression": expression, "use": use})
     if unlabelled:
         raise DataSetError(f"{folder / IMAGES / min(unlabelled)}: has no label in {LABELS}. Copy the list again.")
     return DataSet(manifest(rows))

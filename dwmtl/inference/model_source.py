@@ -41,10 +41,12 @@ def given_threshold(given: float | Path | str, *, model_sha256: str) -> Threshol
     Raises:
         ThresholdError: a number outside (0, 4], or a file that holds none for the model.
     """
+    if isinstance(given, Path):
+        return read_threshold(given, model_sha256=model_sha256)
     try:
         value = float(given)
-    except (TypeError, ValueError):
-        return read_threshold(Path(given), model_sha256=model_sha256)
+    except ValueError:
+        return read_threshold(Path(str(given)), model_sha256=model_sha256)
     if math.isnan(value) or not 0 < value <= _GREATEST:
         raise ThresholdError(
             f"threshold must be a squared Euclidean distance in (0, {_GREATEST:g}]. Got {value:g} instead."

@@ -57,6 +57,8 @@ def published_file(name: str) -> Path:
 def export_state_dict(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights of an `inception_resnet_v1` of ours under facenet-pytorch's names; other tasks' parts are left out."""
     names = set(weights)
-    theirs = {facenet_pytorch_name(name, names=names): value for name, value in weights.items()}
-    theirs.pop(None, None)
-    return theirs
+    return {
+        their_name: value
+        for name, value in weights.items()
+        if (their_name := facenet_pytorch_name(name, names=names)) is not None
+    }

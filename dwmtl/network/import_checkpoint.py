@@ -5,6 +5,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,9 +23,10 @@ from dwmtl.network.model_file import (
     load_model,
 )
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
-from dwmtl.network.params import HiddenHeadParams, LinearHeadParams, NetworkParams
+from dwmtl.network.params import HeadParams, HiddenHeadParams, LinearHeadParams, NetworkParams
 from dwmtl.network.tensorflow_checkpoint import convert, read_variables
 
+Standardization = Literal["per_image", "fixed"]
 _TRUNKS = {1: "facelivenet", 5: "inception_resnet_v1"}
 _COUNTERS = ("num_batches_tracked",)
 _UNSCALED = (*_COUNTERS, "norm.weight", "bottleneck.1.weight")  # constants that TensorFlow does not store
@@ -50,7 +52,7 @@ class Imported:
 
 
 def import_checkpoint(
-    source: str, *, crop_px: int, margin_px: int, standardization: str | None, classes: dict[str, list[str]]
+    source: str, *, crop_px: int, margin_px: int, standardization: Standardization | None, classes: dict[str, list[str]]
 ) -> Imported:
     """Read a checkpoint, whatever of the known forms it has.
 
@@ -72,11 +74,10 @@ def import_checkpoint(
         network, card = load_model(path)
         method = checked_weights(path, card, METHOD_FILE) if (path / METHOD_FILE).exists() else {}
         return Imported(network, card, method, {name: name for name in network.state_dict()})
-    aligned = {"crop_px": crop_px, "margin_px": margin_px}
     if (prefix := _tensorflow_prefix(path)) is not None:
-        return _from_tensorflow(prefix, aligned, standardization, classes)
+        return _from_tensorflow(prefix, standardization, classes, crop_px=crop_px, margin_px=margin_px)
     if source in PUBLISHED or path.suffix in (".pt", ".pth"):
-        return _from_facenet_pytorch(source, aligned, standardization or "fixed", classes)
+        return _from_facenet_pytorch(source, standardization or "fixed", classes, crop_px=crop_px, margin_px=margin_px)
     raise ModelFileError(
         f"{source}: no checkpoint that dwmtl reads: a TensorFlow V2 checkpoint's prefix (`model.ckpt` beside "
         f"`model.ckpt.index`), a facenet-pytorch .pt file or its name ({', '.join(PUBLISHED)}), or a folder with "
@@ -91,7 +92,12 @@ def _tensorflow_prefix(path: Path) -> Path | None:
 
 
 def _from_tensorflow(
-    prefix: Path, aligned: dict[str, int], standardization: str | None, classes: dict[str, list[str]]
+    prefix: Path,
+    standardization: Standardization | None,
+    classes: dict[str, list[str]],
+    *,
+    crop_px: int,
+    margin_px: int,
 ) -> Imported:
     variables = read_variables(prefix)
     num_blocks = len({m[1] for m in map(re.compile(r"InceptionResnetV1/.*block35_(\d+)/").match, variables) if m})
@@ -117,7 +123,8 @@ def _from_tensorflow(
         heads[EXPRESSION] = "heads.expression.2.bias"
     card = ModelCard(
         network=body,
-        **aligned,
+        crop_px=crop_px,
+        margin_px=margin_px,
         tasks=_task_cards(prefix.name, heads, read.network, classes),
         provenance=_provenance("tensorflow", sorted(prefix.parent.glob(prefix.name + ".*"))),
     )
@@ -127,7 +134,7 @@ def _from_tensorflow(
 
 
 def _from_facenet_pytorch(
-    source: str, aligned: dict[str, int], standardization: str, classes: dict[str, list[str]]
+    source: str, standardization: Standardization, classes: dict[str, list[str]], *, crop_px: int, margin_px: int
 ) -> Imported:
     file = published_file(source) if source in PUBLISHED else Path(source)
     theirs = read_state_dict(file)
@@ -144,11 +151,14 @@ def _from_facenet_pytorch(
     )
     tasks = _task_cards(source, {IDENTITY: "logits.bias"}, theirs, classes)
     provenance = _provenance("facenet-pytorch", [file]) | ({"name": source} if source in PUBLISHED else {})
-    card = ModelCard(network=body, **aligned, tasks=tasks, provenance=provenance)
+    card = ModelCard(network=body, crop_px=crop_px, margin_px=margin_px, tasks=tasks, provenance=provenance)
     ours = set(build_network(card).state_dict())
-    matched = {facenet_pytorch_name(name, names=ours): name for name in sorted(ours)}
-    matched = {theirs_name: name for theirs_name, name in matched.items() if theirs_name in theirs}
-    weights = {name: theirs[theirs_name] for theirs_name, name in matched.items()}
+    matched = {
+        their_name: name
+        for name in sorted(ours)
+        if (their_name := facenet_pytorch_name(name, names=ours)) is not None and their_name in theirs
+    }
+    weights = {name: theirs[their_name] for their_name, name in matched.items()}
     skipped = sorted(set(theirs) - set(matched))
     return _filled(source, card, weights, {}, matched, skipped, constants=_COUNTERS)
 
@@ -165,7 +175,7 @@ def _task_cards(
         names = classes.get(task) or [f"{task}_{number:05d}" for number in range(num)]
         if len(names) != num:
             raise ModelFileError(f"{source}: {num} {task} logits and {len(names)} class names. Name every class.")
-        head = LinearHeadParams(name="linear", relu_on_logits=False)
+        head: HeadParams = LinearHeadParams(name="linear", relu_on_logits=False)
         if task == EXPRESSION:
             head = HiddenHeadParams(name="hidden", relu_on_logits=True)  # as the authors have it
         cards[task] = TaskCard(head=head, classes=names)

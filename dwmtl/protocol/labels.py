@@ -68,7 +68,7 @@ def make_labels(
     if params.drop_duplicates:
         labels, dropped["expression"] = drop_duplicates(labels, facts["expression"])
         check_every_subject_is_labelled(labels)
-        used = identity[identity["role"] != "unused"].assign(expression="")  # only the identity of a photo counts
+        used = identity[identity["use"] != "unused"].assign(expression="")  # only the identity of a photo counts
         identity, dropped["identity"] = drop_duplicates(used, facts["identity"])
     if params.max_neutral_per_subject is not None:
         labels = limit_neutral(labels, max_per_subject=params.max_neutral_per_subject, seed=params.seed or 0)

@@ -1,6 +1,9 @@
 """What a training runs on: device, precision and processes, by Lightning Fabric."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
@@ -8,6 +11,25 @@ from lightning_fabric import Fabric
 from dwmtl.device import device_of
 from dwmtl.errors import ParamsError
 from dwmtl.training.params import ComputeParams
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a training is run, whatever it trains.
+
+    Attributes:
+        fabric: launched, see `launch`.
+        checkpoint_dir: where an interrupted training is saved and resumed from; None: nothing is saved, and signals do
+            what they always do.
+        on_step: called with every row of the trajectory as it is made, and with the saved rows of a resumed training.
+        title: names the progress bar.
+    """
+
+    fabric: Fabric
+    compute: ComputeParams
+    checkpoint_dir: Path | None = None
+    on_step: Callable[[dict[str, float]], None] = lambda row: None
+    title: str = "train"
 
 
 def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: int = 1, num_nodes: int = 1) -> Fabric:

@@ -11,7 +11,7 @@ from PIL import Image
 from dwmtl.crops.photo_facts import photo_facts
 from dwmtl.datasets.data_set import manifest as make_manifest
 from dwmtl.datasets.packs.pictures import open_pictures
-from dwmtl.datasets.set_facts import SetFacts, write_set_facts
+from dwmtl.set_facts import SetFacts, write_set_facts
 from dwmtl.tables import BOX, CROPS, FAILURES, FOLDS, MANIFEST, write_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,8 +32,8 @@ def run(tmp_path, write_params):
     (tmp_path / "set").mkdir()
     for photo in PHOTOS:
         subject, condition = photo.split(".")
-        expression, role = expressions[condition]
-        rows.append({"photo": photo, "subject": subject, "expression": expression, "role": role})
+        expression, use = expressions[condition]
+        rows.append({"photo": photo, "subject": subject, "expression": expression, "use": use})
         Image.fromarray(_picture(photo)).save(tmp_path / "set" / photo, "PNG")
     (tmp_path / "set" / "P2.broken").write_bytes(b"no picture")
     manifest = make_manifest(rows)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from dwmtl.datasets.set_facts import read_set_facts
+from dwmtl.set_facts import read_set_facts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {

@@ -10,6 +10,7 @@ from PIL import Image
 from dwmtl.params import load_params
 from dwmtl.stage import write_json
 from dwmtl.tables import CROPS, DUPLICATES, EVALUATED_PAIRS, write_table
+from dwmtl.weighting.params import weighting_params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RATES = {"accuracy_std": 0.0, "auc": 0.8, "eer": 0.2, "num_pairs": 2, "val_at_far": {}, "tar_at_far": {}}
@@ -194,8 +195,8 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     params = load_params(REPOSITORY / "params.yaml")
-    weighting = params.train.weighting.model_copy(update={"name": "equal"})
-    other = params.model_copy(update={"train": params.train.model_copy(update={"weighting": weighting})})
+    train = params.train.model_copy(update={"weighting": weighting_params("equal")})
+    other = params.model_copy(update={"train": train})
     for values, model in ((other, "other"), (params, MODEL)):
         with start_fold_run(values, 0, data_sha256="d") as fold:
             fold.set_tag("dwmtl.model_sha256", model)

@@ -18,8 +18,8 @@ from dwmtl.tables import (
 def index(tmp_path):
     """Two sets and what an earlier run left of a third."""
     sets = {
-        "oulu": [{"photo": "P1/0.jpg", "subject": "P1", "sequence": "P1/Anger", "expression": "anger", "role": "peak"}],
-        "fer": [{"photo": "1.png", "subject": "", "expression": "anger", "role": "peak", "glasses": "on"}],
+        "oulu": [{"photo": "P1/0.jpg", "subject": "P1", "sequence": "P1/Anger", "expression": "anger", "use": "peak"}],
+        "fer": [{"photo": "1.png", "subject": "", "expression": "anger", "use": "peak", "glasses": "on"}],
         "old": [{"photo": "x.png", "subject": "x"}],
     }
     for name, rows in sets.items():

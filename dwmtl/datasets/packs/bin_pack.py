@@ -36,6 +36,7 @@ _ALLOWED = {
     "GLOBAL", "REDUCE", "UNICODE", "BINUNICODE",  # Python 3 in protocols 0 to 2: _codecs.encode(text, "latin1")
     "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET",
 }  # fmt: skip
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _GLOBAL = ("_codecs", "encode")
 _COUNTED = {
     pickletools.TAKEN_FROM_ARGUMENT1: struct.Struct("<B"),
@@ -183,7 +184,7 @@ def _check_opcodes(data: mmap.mmap, path: Path) -> None:
     """
     offset = 0
     for number in range(MAX_OPCODES):
-        opcode = pickletools.code2op.get(chr(data[offset]))
+        opcode = _OPCODES.get(chr(data[offset]))
         where = f"{path}, byte {offset}"
         if opcode is None or opcode.name not in _ALLOWED:
             raise DataSetError(

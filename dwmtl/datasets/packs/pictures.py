@@ -1,4 +1,4 @@
-"""A photo's encoded picture by the photo's name in the manifest: the bytes of a file, or a picture in a pack.
+"""A photo's encoded picture by the photo's name in the manifest: the bytes of a file, or a picture in a pack or table.
 
 The one thing that a stage after `index` needs from `datasets`; it imports no adapter, so that a new adapter changes
 nothing but `index`.
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dwmtl.datasets.packs.bin_pack import find_bin_pack, photo_names, read_bin_pack
+from dwmtl.datasets.packs.fer2013_table import TABLE, encoded_picture, face_name, faces
 from dwmtl.datasets.packs.record_io import RecordPack
 
 
@@ -40,4 +41,10 @@ def _pictures_of_record_pack(folder: Path) -> Callable[[str], bytes]:
     return lambda photo: pack.picture_bytes(int(photo.rpartition("/")[2]))
 
 
-_PACKS = {"bin_pack": _pictures_of_bin_pack, "record_pack": _pictures_of_record_pack}
+def _pictures_of_fer2013(folder: Path) -> Callable[[str], bytes]:
+    """By names `<usage>/<row>`; the pictures are held in memory, 83 MB of the whole set."""
+    pictures = {face_name(face): encoded_picture(face) for face in faces(folder / TABLE)}
+    return pictures.__getitem__
+
+
+_PACKS = {"bin_pack": _pictures_of_bin_pack, "fer2013": _pictures_of_fer2013, "record_pack": _pictures_of_record_pack}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the set is from: `params.yaml` and the set's facts (`datasets.set_facts`)."""
+    """Where the set is from: `params.yaml` and the set's facts (`set_facts`)."""
 
     name: str
     role: str
@@ -20,11 +20,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Photos:
-    """`num_used`: those that are not of the role `unused`, and counted by everything else in the card."""
+    """`num_used`: those that are not of the use `unused`, and counted by everything else in the card."""
 
     num: int
     num_used: int
-    by_role: dict[str, int]
+    by_use: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def data_card(
     pairs: pd.DataFrame | None = None,
     facts: pd.DataFrame | None = None,
 ) -> DataCard:
-    """Describe a set. Photos of the role `unused` are counted once, by role, and nowhere else.
+    """Describe a set. Photos of the use `unused` are counted once, by use, and nowhere else.
 
     Args:
         manifest: table of `tables.MANIFEST`, and labels of further tasks.
@@ -54,10 +54,10 @@ def data_card(
         pairs: table of `tables.VERIFICATION_PAIRS`.
         facts: table of `tables.PHOTO_FACTS`; without it sizes and duplicates are None.
     """
-    used = manifest[manifest["role"] != "unused"].reset_index(drop=True)
+    used = manifest[manifest["use"] != "unused"].reset_index(drop=True)
     card = DataCard(
         source=source,
-        photos=Photos(num=len(manifest), num_used=len(used), by_role=_counts(manifest["role"])),
+        photos=Photos(num=len(manifest), num_used=len(used), by_use=_counts(manifest["use"])),
         subjects=_subjects(used),
         expressions=_expressions(used),
         labels=_labels(used),

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from dwmtl.datasets.params import SetParams
-from dwmtl.datasets.set_facts import read_set_facts
 from dwmtl.report.data_card.card import DataCard, Quantiles, Source
 from dwmtl.report.data_card.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
 from dwmtl.report.data_card.describe import data_card
 from dwmtl.report.template import render
 from dwmtl.results import write_result
+from dwmtl.set_facts import read_set_facts
 from dwmtl.tables import CROPS, FAILURES, MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_folds, read_table
 
 CONTACT_SHEET = "contact_sheet.jpg"

@@ -46,9 +46,9 @@ SOURCE = Source(
 )
 
 
-def row(photo: str, subject: str, expression: str = "", role: str = "peak", **others: object) -> dict:
-    role = role if expression else "identity"
-    return {"photo": photo, "subject": subject, "expression": expression, "role": role, **others}
+def row(photo: str, subject: str, expression: str = "", use: str = "peak", **others: object) -> dict:
+    use = use if expression else "train"
+    return {"photo": photo, "subject": subject, "expression": expression, "use": use, **others}
 
 
 def grid(subjects: int = 4, expressions: tuple[str, ...] = ("anger", "happiness")) -> pd.DataFrame:
@@ -89,11 +89,11 @@ def card_of(manifest: pd.DataFrame, crops: pd.DataFrame | None = None, **more: o
     return card
 
 
-def test_photos_are_counted_by_role_expression_and_subject():
-    frames = [row("P0.unused", "P0") | {"role": "unused"}, row("P0.normal", "P0", "neutral", "neutral")]
+def test_photos_are_counted_by_use_expression_and_subject():
+    frames = [row("P0.unused", "P0") | {"use": "unused"}, row("P0.normal", "P0", "neutral", "neutral")]
     rows = [*frames, row("P0.light", "P0"), *grid(3).to_dict("records")]
     card = card_of(make_manifest(rows))
-    assert card.photos == Photos(num=9, num_used=8, by_role={"identity": 1, "neutral": 1, "peak": 6, "unused": 1})
+    assert card.photos == Photos(num=9, num_used=8, by_use={"neutral": 1, "peak": 6, "train": 1, "unused": 1})
     shown = {
         "anger": ExpressionCount(num_photos=3, num_subjects=3),
         "happiness": ExpressionCount(num_photos=3, num_subjects=3),

@@ -107,7 +107,7 @@ def summary_of(scores: dict[str, dict[str, object]]) -> Summary:
     return Summary(
         folds=[0, 1],
         scores={key: Score(**score) for key, score in scores.items()},
-        expression_pooled=PooledExpressions(**pooled, num_photos=2, classes=[], confusion=[]),
+        expression_pooled=PooledExpressions(**pooled),
         expression_per_class={},
         best_on_validation=None,
         chance={},

@@ -12,6 +12,7 @@ from dwmtl.tracking.experiments import (
     start_pretrain_run,
 )
 from dwmtl.tracking.log_report import earlier_experiments, fold_times
+from dwmtl.weighting.params import weighting_params
 
 ROW = {"step": 0, "loss_identity": 2.0, "weight_identity": 0.4, "loss_weighting": float("nan")}
 
@@ -77,7 +78,7 @@ def test_an_evaluation_lands_in_the_run_that_trained_the_model(params, client):
 
 def made(params: Params, model: str, score: float | None = None, **weighting: object) -> str:
     """An experiment of one fold, in which the weighting differs; its parent's id."""
-    train = params.train.model_copy(update={"weighting": params.train.weighting.model_copy(update=weighting)})
+    train = params.train.model_copy(update={"weighting": weighting_params(**{"name": "dynamic", **weighting})})
     changed = params.model_copy(update={"train": train})
     with start_fold_run(changed, 0, data_sha256="d") as fold:
         fold.set_tag("dwmtl.model_sha256", model)

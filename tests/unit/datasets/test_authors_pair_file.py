@@ -7,9 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwmtl import tables
-from dwmtl.errors import ProtocolError
-from dwmtl.protocol.authors_pairs import AUTHORS_PAIRS, OULU_EXPRESSIONS, format_pairs, parse_pairs
-from dwmtl.protocol.pairs import check_blocks, interleave_pairs
+from dwmtl.datasets.authors_pair_file import (
+    AUTHORS_PAIRS,
+    OULU_EXPRESSIONS,
+    format_pairs,
+    parse_pairs,
+    read_authors_pairs,
+)
+from dwmtl.errors import DataSetError
+from dwmtl.protocol.given_pairs import interleave_pairs
+from dwmtl.protocol.pairs import check_blocks
 
 HEADER = "No.  Input_img    Ref_img    IdentityIssame     Expression_actual    Expression_require    Expression_ref    "
 HEADER += "ExpressionIsrequire"
@@ -73,6 +80,32 @@ def test_pairs_in_the_authors_order_are_cut_into_blocks_of_both_kinds():
     assert cut.groupby("fold")["is_same_identity"].mean().between(0.45, 0.55).all()
 
 
+PHOTOS = pd.DataFrame({"photo": ["P018/Happiness/a.png", "P018/Anger/000.png", "P019/Fear/b.png"]})
+
+
+def test_numbers_of_a_file_are_the_expressions_of_oulu_casia(tmp_path):
+    (tmp_path / "pairs.txt").write_text(OULU_TEXT)
+    pairs = read_authors_pairs(tmp_path / "pairs.txt", PHOTOS, remap=("/data/zming/Oulu", ""))
+    assert pairs.columns.tolist() == list(tables.GIVEN_PAIRS)
+    assert pairs["expression_actual"].tolist() == ["happiness", "fear"]
+    assert pairs["expression_reference"].tolist() == ["neutral", "neutral"]
+
+
+def test_named_expressions_get_the_common_names_of_the_set(tmp_path):
+    named = OULU_TEXT.replace("3  3  -1", "Happy  Happy  Neutral").replace("2  5  -1", "Fear  Surprise  Neutral")
+    (tmp_path / "pairs.txt").write_text(named)
+    names = {"happy": "happiness", "fear": None}
+    pairs = read_authors_pairs(tmp_path / "pairs.txt", PHOTOS, remap=("/data/zming/Oulu", ""), expressions=names)
+    assert pairs["expression_required"].tolist() == ["happiness", "surprise"]
+    assert pairs["expression_actual"].tolist() == ["happiness", "fear"]
+
+
+def test_photo_that_the_set_lacks_is_named_with_its_pair(tmp_path):
+    (tmp_path / "pairs.txt").write_text(OULU_TEXT)
+    with pytest.raises(DataSetError, match=r"pairs\.txt, pair 1: the set has no photo 'P019/Fear/b\.png'\. Complete"):
+        read_authors_pairs(tmp_path / "pairs.txt", PHOTOS[:2], remap=("/data/zming/Oulu", ""))
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -91,25 +124,25 @@ def test_pairs_in_the_authors_order_are_cut_into_blocks_of_both_kinds():
     ],
 )
 def test_wrong_line_is_named(line, message):
-    with pytest.raises(ProtocolError, match=rf"pairs\.txt, line 4: .*{message}"):
+    with pytest.raises(DataSetError, match=rf"pairs\.txt, line 4: .*{message}"):
         _parse(f"{OULU_TEXT}{line}\n", expressions=OULU_EXPRESSIONS)
 
 
 @pytest.mark.parametrize("text", ["", "0  a  b  True  3  3  -1  True", "No subject expression label image_path"])
 def test_file_without_the_header_is_told(text):
-    with pytest.raises(ProtocolError, match=r"pairs\.txt, line 1: must be the header, `No\. Input_img"):
+    with pytest.raises(DataSetError, match=r"pairs\.txt, line 1: must be the header, `No\. Input_img"):
         _parse(text)
 
 
 @pytest.mark.parametrize("old", ["/data/zming/Ou", "data", "/elsewhere", ""])
 def test_path_that_is_not_below_the_old_folder_is_named(old):
-    with pytest.raises(ProtocolError, match=r"line 2: the photo '/data/.*' is not below"):
+    with pytest.raises(DataSetError, match=r"line 2: the photo '/data/.*' is not below"):
         _parse(OULU_TEXT, remap=(old, "new"))
 
 
 @pytest.mark.parametrize("photo", ["/data/zming/Oulu/../../x", "/data/zming/Oulu/", "/data/zming/Oulu//x"])
 def test_path_that_leaves_the_old_folder_is_named(photo):
-    with pytest.raises(ProtocolError, match=r"line 3: the photo .* is not below"):
+    with pytest.raises(DataSetError, match=r"line 3: the photo .* is not below"):
         _parse(OULU_TEXT.replace("/data/zming/Oulu/P019/Fear/b.png", photo), remap=("/data/zming/Oulu/", "new"))
 
 
@@ -127,7 +160,7 @@ def test_path_that_leaves_the_old_folder_is_named(photo):
 def test_what_could_not_be_read_again_is_not_written(column, cell, message):
     pairs = _parse(OULU_TEXT, expressions=OULU_EXPRESSIONS)
     pairs[column] = [pairs[column].iloc[0], cell]
-    with pytest.raises(ProtocolError, match=f"line 3: .*{re.escape(message)}"):
+    with pytest.raises(DataSetError, match=f"line 3: .*{re.escape(message)}"):
         format_pairs(pairs, name="pairs.txt", expressions=OULU_EXPRESSIONS)
 
 
@@ -168,5 +201,5 @@ def test_pairs_of_any_expressions_are_read_as_they_were_written(pairs):
 @settings(deadline=None)
 @given(st.text(max_size=80), st.booleans())
 def test_any_text_is_read_or_refused(text, has_header):
-    with contextlib.suppress(ProtocolError):
+    with contextlib.suppress(DataSetError):
         assert tuple(_parse(f"{HEADER}\n" * has_header + text, expressions=OULU_EXPRESSIONS).columns) == AUTHORS_PAIRS

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from dwmtl.datasets.adapters import ADAPTERS
-from dwmtl.datasets.set_facts import DRAWN_FILE, SET_FILE, SetFacts, read_set_facts, set_facts, write_set_facts
 from dwmtl.errors import DataSetError
+from dwmtl.set_facts import DRAWN_FILE, SET_FILE, SetFacts, read_set_facts, set_facts, write_set_facts
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
