@@ -1,9 +1,10 @@
 """A checkpoint from an address, streamed into a file: whole, or not at all."""
 
 import re
+from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
@@ -17,7 +18,7 @@ MAX_BYTES = 4 * 2**30
 _CHUNK_BYTES = 2**20
 _TIMEOUT_S = 60
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
-_ON_THE_HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+):(?P<file>[\w.-]+(/[\w.-]+)*)")
+_ON_THE_HUB = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*):(?P<file>\w[\w.-]*(/\w[\w.-]*)*)")
 
 
 def address_of(source: str) -> str | None:
@@ -46,6 +47,8 @@ def download(address: str, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     try:
         _stream(address, path, max_bytes)
     except (URLError, HTTPException, OSError) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the server's answer
         raise ModelFileError(
             f"{address}: cannot be downloaded ({error}). Download it elsewhere and name the file."
         ) from None
@@ -54,7 +57,8 @@ def download(address: str, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
 
 class _SafeRedirects(HTTPRedirectHandler):
     def redirect_request(self, request, file, code, message, headers, new_address):
-        _require_safe(new_address)
+        with closing(file):  # the answer that sends on: nothing is read of it
+            _require_safe(new_address)
         return super().redirect_request(request, file, code, message, headers, new_address)
 
 
