@@ -4,12 +4,12 @@ The one place where a column is named. Tables are CSV with `\\n` line ends, writ
 Knows nothing of what a stage does with a table.
 """
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
 from dwmtl.errors import TableError
+from dwmtl.files import whole_file
 
 MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "role")
 """A row a photo of a data set, sorted by photo.
@@ -165,8 +165,6 @@ def with_others(columns: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...
 
 def write_table(table: pd.DataFrame, path: Path, columns: tuple[str, ...] | None = None) -> None:
     """Write a table, whole or not at all, making its folder; `columns` gives the order and must all be there."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    (table if columns is None else table[list(columns)]).to_csv(partial, index=False, lineterminator="\n")
-    os.replace(partial, path)
+    chosen = table if columns is None else table[list(columns)]
+    with whole_file(path) as file:
+        chosen.to_csv(file, mode="wb", index=False, lineterminator="\n")

@@ -34,12 +34,11 @@ def import_checkpoint(
     verbose: Annotated[bool, typer.Option("--verbose", help="print every matched and skipped name")] = False,
 ) -> None:
     """Make a model in dwmtl's own form of another project's weights, and say what was matched, skipped and left."""
+    from dwmtl.files import require_free, whole_folder
     from dwmtl.network.import_checkpoint import import_checkpoint as read
     from dwmtl.network.model_file import save_model
-    from dwmtl.stage import whole_folder
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DwmtlError(f"{out}: it is there already, and not empty. Name another folder for --out, or remove it.")
+    require_free(out)
     imported = read(
         source,
         crop_px=crop_px,
@@ -67,12 +66,16 @@ def export_checkpoint(
     out: Annotated[Path, typer.Option(help="the .pt file to write, for facenet-pytorch's InceptionResnetV1")],
 ) -> None:
     """Write a model's trunk and identity branch as a state dict of facenet-pytorch."""
+    import io
+
     import torch
 
     from dwmtl.errors import ModelFileError
+    from dwmtl.files import require_output, write_bytes
     from dwmtl.network.facenet_pytorch_checkpoint import export_state_dict
-    from dwmtl.network.model_file import load_model
+    from dwmtl.network.model_file import files_of, load_model
 
+    require_output(out, inputs=files_of(model))
     network, card = load_model(model)
     if card.network.trunk != "inception_resnet_v1" or card.network.bottleneck != 512:
         raise ModelFileError(
@@ -80,10 +83,9 @@ def export_checkpoint(
             f"{card.network.trunk} with {card.network.bottleneck}."
         )
     weights = export_state_dict(network.state_dict())
-    try:
-        torch.save(weights, out)
-    except (OSError, RuntimeError) as error:
-        raise DwmtlError(f"{out}: cannot be written ({str(error).splitlines()[0]}).") from None
+    encoded = io.BytesIO()
+    torch.save(weights, encoded)
+    write_bytes(encoded.getvalue(), out)
     num = len(card.classes("identity"))
     use = f"classify=True, num_classes={num}" if "logits.weight" in weights else "classify=False"
     print(f"{out}: {len(weights)} tensors for InceptionResnetV1({use}).load_state_dict")

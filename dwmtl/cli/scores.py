@@ -47,7 +47,9 @@ def score_pairs(
 ) -> None:
     """Score anybody's embeddings by the LFW verification protocol: accuracy, VAL and TAR at a FAR, AUC, EER."""
     from dwmtl.evaluation.score_pairs import score_pairs as score
+    from dwmtl.files import require_output
 
+    require_output(out, inputs=(embeddings, pairs))
     result = score(
         embeddings,
         pairs,
@@ -78,7 +80,10 @@ def evaluate(
     if (pack is None) == (folder is None) or (folder is None) != (pairs is None):
         raise DwmtlError("give either --pack lfw.bin, or --folder DIR and --pairs pairs.txt.")
     from dwmtl.evaluation.score_model import ModelScoring, score_folder, score_pack
+    from dwmtl.files import require_output
+    from dwmtl.network.model_file import files_of
 
+    require_output(out, inputs=[*files_of(model), *filter(None, (pack, pairs))])
     scoring = ModelScoring(
         batch_size=batch_size,
         accelerator=accelerator.name,
@@ -92,12 +97,9 @@ def evaluate(
 
 def _write_scores(result: dict[str, object], out: Path) -> None:
     """The whole result into a file, its gist in a line."""
-    from dwmtl.stage import write_json
+    from dwmtl.files import write_json
 
-    try:
-        write_json(result, out)
-    except OSError as error:
-        raise DwmtlError(f"{out}: cannot be written ({error.strerror}). Name another file for --out.") from None
+    write_json(result, out)
     print(
         f"accuracy {result['accuracy_mean']:.4f} +- {result['accuracy_std']:.4f} over {result['num_folds']} folds of "
         f"{result['num_pairs']} pairs, {result['num_wrong_pairs']} wrong; all of it in {out}"

@@ -10,12 +10,12 @@ import pandas as pd
 from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.embedding import Answers
 from dwmtl.evaluation.params import EvaluateParams
+from dwmtl.files import write_json
 from dwmtl.network.network import EXPRESSION
 from dwmtl.scores.authentication import Authentication, authenticate
 from dwmtl.scores.classification import ClassScore, score_classes
 from dwmtl.scores.intervals import accuracy_intervals, score_intervals
 from dwmtl.scores.verification import Verification, tar_at, verify
-from dwmtl.stage import write_json
 from dwmtl.tables import EVALUATED_PAIRS, write_table
 
 EXPRESSION_SET, VERIFICATION_SET = "expression", "verification"

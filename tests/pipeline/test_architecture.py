@@ -20,6 +20,7 @@ ROWS = [
     {"training", "evaluation", "alignment", "data_card", "tracking"},
     {"datasets", "network", "weighting", "protocol", "compute"},
     {"params", "tables", "stage", "device", "machine"},
+    {"files"},
     {"errors"},
 ]
 
