@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dwmtl.errors import ModelFileError, ThresholdError
-from dwmtl.network.model_file import CARD_FILE
+from dwmtl.network.model_file import CARD_FILE, model_folder
 from dwmtl.scores.threshold import THRESHOLD_FILE, Threshold, read_threshold
 
 log = logging.getLogger(__name__)
@@ -20,13 +20,14 @@ _GREATEST = 4.0  # squared Euclidean distance of two unit vectors
 
 @contextmanager
 def local_model(source: Path | str) -> Iterator[Path]:
-    """A model's folder on this machine: the one named, or a copy from MLflow, which is gone when the block ends.
+    """A model's folder on this machine: the one named, also by a file in it, or a copy from MLflow, which is gone when
+    the block ends.
 
     Raises:
         ModelFileError: MLflow has no such thing, or what it has holds no model of ours, or several.
     """
     if not str(source).startswith(_MLFLOW_SCHEMES):
-        yield Path(source)
+        yield model_folder(source)
         return
     from dwmtl.tracking.server import download  # MLflow is heavy, and not needed for a folder
 
