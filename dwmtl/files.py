@@ -91,8 +91,8 @@ def require_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
             raise DwmtlError(f"{path}: it is read ({given}), and would be written over. Name another file to write.")
     if found is not None and stat.S_ISDIR(found.st_mode):
         raise DwmtlError(f"{path}: a folder. Name a file to write.")
-    target = Path(os.path.realpath(path))
-    place = target if found is not None else next(folder for folder in target.parents if folder.exists())
+    above = Path(os.path.realpath(path)).parents
+    place = path if found is not None else next(folder for folder in above if folder.exists())
     if found is None and not place.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
     if not os.access(place, os.W_OK):

@@ -20,7 +20,7 @@ def main(mode: str, out: Path = Path("here")) -> None:
     if mode == "system":
         open(out / "x", "w")
     if mode == "encoding":
-        open("x", "w", encoding="utf-8").write("\\udcff")
+        open(out, "w", encoding="utf-8").write("\\udcff")
     print(mode, out)
 
 
@@ -52,7 +52,7 @@ def test_what_the_system_refuses_is_one_line_with_the_path_and_the_cure(tmp_path
 
 
 def test_text_in_no_encoding_is_one_line(tmp_path):
-    done = _run(tmp_path, "--mode", "encoding")
+    done = _run(tmp_path, "--mode", "encoding", "--out", str(tmp_path / "x"))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("error: '\\udcff': it cannot be read or written as utf-8.")
 
