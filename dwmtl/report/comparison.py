@@ -82,7 +82,7 @@ def comparison_markdown(rows: Sequence[ComparedExperiment], reference: str) -> s
     Args:
         reference: its name.
     """
-    columns = [headline.column for headline in COMPARED]
+    columns = [headline.column or headline.key for headline in COMPARED]
     lines = [["experiment", "weighting", "folds", *columns, f"differs from {reference} in"]]
     lines += [["---"] * len(lines[0])]
     lines += [
