@@ -11,7 +11,7 @@ import typer
 from dwmtl.cli.checkpoints import export_checkpoint, export_onnx, import_checkpoint
 from dwmtl.cli.demo import demo
 from dwmtl.cli.exchange import export_labels, export_pairs, extract
-from dwmtl.cli.faces import align, analyze, authenticate, verify
+from dwmtl.cli.faces import align, analyze, authenticate, embed, verify
 from dwmtl.cli.folds import import_folds
 from dwmtl.cli.runs import compare, resend
 from dwmtl.cli.scores import evaluate, score_pairs
@@ -26,7 +26,7 @@ def dwmtl() -> None:
 
 
 _COMMANDS = {
-    "Use a model": (analyze, verify, authenticate, align, demo, export_onnx),
+    "Use a model": (analyze, verify, authenticate, align, embed, demo, export_onnx),
     "Score": (score_pairs, evaluate),
     "Runs in MLflow": (compare, resend),
     "Exchange with other projects": (

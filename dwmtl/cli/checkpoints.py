@@ -2,51 +2,78 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dwmtl.errors import DwmtlError
 
+if TYPE_CHECKING:
+    from dwmtl.network.model_file import ModelCard
+
 
 class Standardization(StrEnum):
     per_image = "per-image"
     fixed = "fixed"
+    minus_one_to_one = "minus-one-to-one"
+
+
+class CropForm(StrEnum):
+    margin_in_crop = "margin-in-crop"
+    margin_in_photo = "margin-in-photo"
+    similarity = "similarity"
+
+
+class ChannelOrder(StrEnum):
+    rgb = "rgb"
+    bgr = "bgr"
 
 
 def import_checkpoint(
     source: Annotated[
         str,
         typer.Argument(
-            help="a TensorFlow checkpoint's prefix, a facenet-pytorch .pt file, vggface2, casia-webface, or a model's "
+            help="a file of arcface_torch, AdaFace, MobileFaceNet, facenet-pytorch or timm, its https address, or "
+            "Hugging Face's org/repo:file; vggface2, casia-webface; a TensorFlow checkpoint's prefix; or a model's "
             "folder of dwmtl"
         ),
     ],
     out: Annotated[Path, typer.Option(help="the model's folder to make; a training starts from data/models/<name>")],
-    crop_px: Annotated[int, typer.Option(help="side of the crops it was trained on, pixels")] = 160,
-    margin_px: Annotated[int, typer.Option(help="their margin, in pixels of the crop")] = 14,
-    standardization: Annotated[
-        Standardization | None, typer.Option(help="of its crops; by default what its project is known for")
+    sha256: Annotated[str | None, typer.Option(help="that the file must have; an https address needs it")] = None,
+    trunk: Annotated[
+        str | None, typer.Option(help="timm:<name>, for weights of timm; the other networks are recognised")
     ] = None,
+    crop_px: Annotated[
+        str | None, typer.Option(help="side of the crops it was trained on, pixels, or HEIGHTxWIDTH, such as 112x96")
+    ] = None,
+    crop_form: Annotated[CropForm | None, typer.Option(help="how they were cut out")] = None,
+    margin_px: Annotated[int | None, typer.Option(min=0, help="their margin, see align.margin_px")] = None,
+    channel_order: Annotated[ChannelOrder | None, typer.Option(help="of its input")] = None,
+    standardization: Annotated[Standardization | None, typer.Option(help="of its crops")] = None,
     classes: Annotated[
         Path | None, typer.Option(help="JSON: a task's name -> its class names in the order of the logits")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="print every matched and skipped name")] = False,
 ) -> None:
-    """Make a model in dwmtl's own form of another project's weights, and say what was matched, skipped and left."""
+    """Make a model in dwmtl's own form of another project's weights, and say what was matched, skipped and left.
+
+    What the network expects of a crop is what its project is known for, unless an option says otherwise.
+    """
     from dwmtl.network.import_checkpoint import import_checkpoint as read
     from dwmtl.network.model_file import save_model
+    from dwmtl.network.published import ExpectedInput
     from dwmtl.stage import whole_folder
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DwmtlError(f"{out}: it is there already, and not empty. Name another folder for --out, or remove it.")
-    imported = read(
-        source,
-        crop_px=crop_px,
+    said = ExpectedInput(
+        crop_px=_crop_px(crop_px),
         margin_px=margin_px,
-        standardization=cast(Literal["per_image", "fixed"] | None, standardization and standardization.name),
-        classes=_class_names(classes),
+        crop_form=crop_form and crop_form.name,
+        channel_order=channel_order and channel_order.name,
+        standardization=standardization and standardization.name,
     )
+    imported = read(source, said=said, classes=_class_names(classes), trunk=trunk, sha256=sha256)
     with whole_folder(out) as folder:
         card = save_model(imported.network, imported.card, folder, method=imported.method)
     print(f"matched {len(imported.matched)} of the source's tensors")
@@ -55,40 +82,29 @@ def import_checkpoint(
     _print_names("skipped, no place here", imported.skipped, most=len(imported.skipped) if verbose else 20)
     _print_names("left at initial values", imported.initial)
     tasks = ", ".join(f"{task} ({len(values.classes)} classes)" for task, values in card.tasks.items())
-    print(
-        f"{out}: network.trunk {card.network.trunk}, network.bottleneck {card.network.bottleneck}, "
-        f"network.standardization {card.network.standardization}; {tasks}; crops of {card.crop_px} px"
-    )
+    print(f"{out}: {tasks}. In params.yaml:")
+    print("\n".join(f"  {key}: {value}" for key, value in _what_must_agree(card).items()))
     print(f"sha256 {card.weights_sha256}")
 
 
 def export_checkpoint(
-    model: Annotated[Path, typer.Argument(help="a model's folder whose trunk is inception_resnet_v1")],
-    out: Annotated[Path, typer.Option(help="the .pt file to write, for facenet-pytorch's InceptionResnetV1")],
+    model: Annotated[Path, typer.Argument(help="a model's folder; facelivenet alone has no project to go back to")],
+    out: Annotated[Path, typer.Option(help="the file to write: .pt, .ckpt, or .safetensors for a backbone of timm")],
 ) -> None:
-    """Write a model's trunk and identity branch as a state dict of facenet-pytorch."""
-    import torch
+    """Write a model's trunk and identity branch in the form of the project whose network it is."""
+    from dwmtl.network.export_checkpoint import export_checkpoint as export
 
-    from dwmtl.errors import ModelFileError
-    from dwmtl.network.facenet_pytorch_checkpoint import export_state_dict
-    from dwmtl.network.model_file import load_model
-
-    network, card = load_model(model)
-    if card.network.trunk != "inception_resnet_v1" or card.network.bottleneck != 512:
-        raise ModelFileError(
-            f"{model}: facenet-pytorch's network is inception_resnet_v1 with a bottleneck of 512; this one is "
-            f"{card.network.trunk} with {card.network.bottleneck}."
-        )
-    weights = export_state_dict(network.state_dict())
-    try:
-        torch.save(weights, out)
-    except (OSError, RuntimeError) as error:
-        raise DwmtlError(f"{out}: cannot be written ({str(error).splitlines()[0]}).") from None
-    num = len(card.classes("identity"))
-    use = f"classify=True, num_classes={num}" if "logits.weight" in weights else "classify=False"
-    print(f"{out}: {len(weights)} tensors for InceptionResnetV1({use}).load_state_dict")
-    if card.network.standardization != "fixed":
-        print("its crops are standardised per image, not by facenet-pytorch's fixed_image_standardization")
+    exported = export(model, out)
+    network, project = exported.card.network, exported.project
+    where = f", below {project.wrapper}" if project.wrapper else ""
+    print(f"{out}: {len(exported.names)} tensors of {network.trunk} for {project.name}{where}")
+    if network.trunk == "inception_resnet_v1":
+        num = len(exported.card.classes("identity"))
+        use = f"classify=True, num_classes={num}" if "logits.weight" in exported.names else "classify=False"
+        print(f"for InceptionResnetV1({use}).load_state_dict")
+    known = project.expects.standardization
+    if known is not None and network.standardization != known:
+        print(f"its crops are standardised by {network.standardization}, not {known} as in {project.name}")
 
 
 def export_onnx(
@@ -99,7 +115,7 @@ def export_onnx(
     from dwmtl.inference.onnx_export import export_onnx as export
 
     written = export(model, out)
-    print(f"{out}: crops (N, S, S, 3) uint8 RGB -> {', '.join(written.outputs)}")
+    print(f"{out}: crops (N, H, W, 3) uint8 RGB -> {', '.join(written.outputs)}")
     print(f"largest difference from PyTorch on 32 crops: {written.largest_difference:.1e}")
 
 
@@ -118,6 +134,30 @@ def _class_names(path: Path | None) -> dict[str, list[str]]:
     ):
         raise DwmtlError(f"{path}: an object is expected, each task's name with a list of its class names.")
     return names
+
+
+def _crop_px(text: str | None) -> int | list[int] | None:
+    """`112`, or `112x96`, height and width."""
+    if text is None:
+        return None
+    from dwmtl.section import MIN_CROP_SIDE_PX
+
+    sides = [int(side) if side.isdecimal() else 0 for side in text.lower().split("x")]
+    if len(sides) > 2 or min(sides) < MIN_CROP_SIDE_PX:
+        raise DwmtlError(f"--crop-px must be pixels >= {MIN_CROP_SIDE_PX}, such as 112 or 112x96. Got {text} instead.")
+    return sides[0] if len(sides) == 1 else sides
+
+
+def _what_must_agree(card: "ModelCard") -> dict[str, object]:
+    """Keys of `params.yaml` whose values must be a model's for a training to start from it."""
+    keys = ("trunk", "bottleneck", "standardization", "channel_order")
+    network = {f"network.{key}": value for key, value in card.network.model_dump(include=set(keys)).items()}
+    align = {
+        "align.crop_px": card.crop_px,
+        "align.crop_form": card.detector.crop_form,
+        "align.margin_px": card.margin_px,
+    }
+    return {key: "null" if value is None else value for key, value in (network | align).items()}
 
 
 def _print_names(title: str, names: list[str], *, most: int = 20) -> None:

@@ -1,4 +1,4 @@
-"""Commands that use a model on photos: `analyze`, `verify`, `authenticate`, `align`."""
+"""Commands that use a model on photos: `analyze`, `verify`, `authenticate`, `align`, `embed`."""
 
 import json
 import sys
@@ -163,16 +163,50 @@ def align(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DwmtlError(f"{out}: it is there already, and not empty. Name another folder, or remove it.")
-    import torch
-
     from dwmtl.device import device_of
     from dwmtl.inference.align_folder import align_folder
 
-    torch.set_num_threads(1)  # as the stage: MTCNN on the CPU is thousands of tiny calls
     counts = align_folder(source, out, params=params, model=model, all_faces=all_faces, device=device_of(device))
     print(f"{out}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
     if counts["unreadable"]:
         raise DwmtlError(f"{counts['unreadable']} photos cannot be read; {out / 'failures.csv'} lists them.")
+
+
+def embed(
+    model: Annotated[Path, typer.Argument(help="a model's folder: model.json and model.safetensors")],
+    source: Annotated[Path, typer.Argument(help="a folder with photos, in folders of any depth")],
+    out: Annotated[Path, typer.Option(help="the .npz to write, for `dwmtl score-pairs`")],
+    aligned: Annotated[bool, typer.Option("--aligned", help="the photos are aligned crops; look for no face")] = False,
+    flipped: Annotated[
+        bool, typer.Option("--flipped", help="embed the mirrored crops too, for the --flip of score-pairs")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="crops the network sees at a time")] = 64,
+    device: DeviceOption = "auto",
+) -> None:
+    """Write the embedding of every photo in a folder: names, paths without their ending, and embeddings of length 1.
+
+    A photo without a face is embedded by its centre, one that cannot be read is not; both are listed, here and in a
+    table beside the output.
+
+    Exit code 0: every photo was read; 1: one was not.
+    """
+    import torch
+
+    from dwmtl.inference.embed_folder import embed_folder, failures_path
+
+    torch.set_num_threads(1)  # as `align` does
+    embedded = embed_folder(
+        model, source, out, is_aligned=aligned, flipped=flipped, batch_size=batch_size, device=device
+    )
+    for failure in embedded.failures.itertuples():
+        print(f"{failure.status}: {source / failure.photo}: {failure.reason}", file=sys.stderr)
+    table = failures_path(out)
+    listed = (
+        f"; {len(embedded.failures)} without a face or unreadable, listed in {table}" if len(embedded.failures) else ""
+    )
+    print(f"{out}: {embedded.num_photos} embeddings{listed}")
+    if (embedded.failures["status"] == "unreadable").any():
+        raise DwmtlError(f"some photos cannot be read and have no embedding; {table} lists them.")
 
 
 def loaded_model(source: str | None, device: str, threshold: str | None = None) -> "FaceModel":

@@ -29,6 +29,7 @@ from dwmtl.crops.photo_source import open_photos
 from dwmtl.crops.shards import ARCHIVE, Shard, shards_of, stamps
 from dwmtl.crops.store import CropArchive, put_archive, put_files
 from dwmtl.errors import DataSetError, UnreadablePhotoError
+from dwmtl.section import crop_size
 from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS
 
 log = logging.getLogger(__name__)
@@ -149,10 +150,15 @@ def _devices(device: torch.device, num_workers: int) -> list[torch.device]:
 def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device]) -> Iterator[Shard]:
     if not shards:
         return
-    aligner = Aligner(job, devices[0])
-    for shard in shards:
-        aligner.make(shard)
-        yield shard
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in every worker: the same bytes whatever their number, and MTCNN's calls are tiny
+    try:
+        aligner = Aligner(job, devices[0])
+        for shard in shards:
+            aligner.make(shard)
+            yield shard
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 _aligner: Callable[[], "Aligner"]
@@ -313,12 +319,13 @@ def _cropped(name: str, photo: np.ndarray, found: Detections | None, job: Job) -
     row: dict[str, object] = {"photo": name, "num_faces": 1 if found is None else len(found)}
     if found is None:
         row |= {"status": "aligned", "chosen_by": "declared"}
-        crop = geometry.cut(photo, (0, 0, size[1], size[0]), crop_px=params.crop_px)
+        crop = geometry.scale_crop(photo, crop_size(params.crop_px), form=params.crop_form)
         return [(row, geometry.encoded(crop))]
     if not len(found):
         row |= {"status": "fallback", "chosen_by": "photo_center"}
         row["reason"] = "no face found; the photo's centre is cropped"
-        crop = geometry.cut(photo, geometry.center_box(size), crop_px=params.crop_px)
+        box = geometry.center_box(size, crop_size=crop_size(params.crop_px))
+        crop = geometry.cut(photo, box, crop_size=crop_size(params.crop_px))
         return [(row, geometry.encoded(crop))]
     row |= {"status": "aligned", "chosen_by": "only_face"}
     if job.all_faces:
@@ -341,7 +348,7 @@ def _face(row: dict[str, object], photo: np.ndarray, found: Detections, face: in
         found.boxes[face],
         found.landmarks[face],
         form=params.crop_form,
-        crop_px=params.crop_px,
+        crop_size=crop_size(params.crop_px),
         margin_px=params.margin_px,
     )
     return row | places, geometry.encoded(crop)

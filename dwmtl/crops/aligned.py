@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from dwmtl.crops.store import open_crop
 from dwmtl.errors import TableError
@@ -12,7 +11,7 @@ from dwmtl.tables import CROPS, read_table, set_of
 
 
 def read_crop(path: Path | str) -> np.ndarray:
-    """A crop's file -> (S, S, 3) uint8, RGB."""
+    """A crop's file -> (H, W, 3) uint8, RGB."""
     with open_crop(path) as picture:
         return np.array(picture.convert("RGB"))
 
@@ -25,13 +24,6 @@ def read_crops(aligned_dir: Path, names: list[str]) -> pd.DataFrame:
         crop = (name + "/" + table["crop"]).where(table["crop"] != "", "")
         tables.append(table.assign(photo=name + "/" + table["photo"], crop=crop))
     return pd.concat(tables[1:] or tables, ignore_index=True)
-
-
-def scale_crop(crop: np.ndarray, crop_px: int) -> np.ndarray:
-    """A crop of any size (H, W, 3) -> (crop_px, crop_px, 3) uint8; its aspect is not kept, as when one is cut out."""
-    if crop.shape[:2] == (crop_px, crop_px):
-        return crop
-    return np.array(Image.fromarray(crop).resize((crop_px, crop_px), Image.Resampling.BILINEAR))
 
 
 def crop_paths(aligned_dir: Path, photos: pd.Series, *, status: tuple[str, ...]) -> pd.Series:

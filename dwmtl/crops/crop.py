@@ -15,13 +15,15 @@ TEMPLATE_112 = np.array(
 Box = tuple[int, int, int, int]
 """xyxy, whole pixels of the photo, inside it."""
 
+Size = tuple[int, int]
+"""Height and width, pixels."""
 
-def choose_face(detections: Detections, photo_size: tuple[int, int], *, select: str) -> int:
+
+def choose_face(detections: Detections, photo_size: Size, *, select: str) -> int:
     """Index of the face to take; the first of equal ones.
 
     Args:
         detections: at least one face.
-        photo_size: (height, width), pixels.
         select: `center_weighted_size`: the largest area - 2 * squared offset of the box's centre from the photo's;
             `largest`: area; `most_confident`.
     Source of the first rule: davidsandberg/facenet's alignment.
@@ -37,18 +39,18 @@ def choose_face(detections: Detections, photo_size: tuple[int, int], *, select: 
     return int(np.argmax(area - 2 * offset))
 
 
-def box_with_margin(box: np.ndarray, photo_size: tuple[int, int], *, crop_px: int, margin_px: int) -> Box:
+def box_with_margin(box: np.ndarray, photo_size: Size, *, crop_size: Size, margin_px: int) -> Box:
     """The box grown so that the margin is `margin_px` wide in the crop, both sides together, cut at the photo's edges.
 
     Each side of length s grows by s * margin / (crop - margin) in all: a constant fraction of the face.
     Source: facenet-pytorch's `extract_face`.
     """
-    share = margin_px / (crop_px - margin_px) / 2
+    share_y, share_x = (margin_px / (side_px - margin_px) / 2 for side_px in crop_size)
     x1, y1, x2, y2 = (float(value) for value in box)
-    return _grown(box, photo_size, (x2 - x1) * share, (y2 - y1) * share)
+    return _grown(box, photo_size, (x2 - x1) * share_x, (y2 - y1) * share_y)
 
 
-def box_with_photo_margin(box: np.ndarray, photo_size: tuple[int, int], *, margin_px: int) -> Box:
+def box_with_photo_margin(box: np.ndarray, photo_size: Size, *, margin_px: int) -> Box:
     """The box grown by `margin_px` of the photo, both sides together, cut at the photo's edges.
 
     Source: davidsandberg/facenet's alignment; 44 px for crops of 182, 32 for 160.
@@ -56,25 +58,26 @@ def box_with_photo_margin(box: np.ndarray, photo_size: tuple[int, int], *, margi
     return _grown(box, photo_size, margin_px / 2, margin_px / 2)
 
 
-def _grown(box: np.ndarray, photo_size: tuple[int, int], grow_x: float, grow_y: float) -> Box:
+def _grown(box: np.ndarray, photo_size: Size, grow_x: float, grow_y: float) -> Box:
     height, width = photo_size
     x1, y1, x2, y2 = (float(value) for value in box)
     left, top = min(int(max(x1 - grow_x, 0)), width - 1), min(int(max(y1 - grow_y, 0)), height - 1)
     return left, top, max(int(min(x2 + grow_x, width)), left + 1), max(int(min(y2 + grow_y, height)), top + 1)
 
 
-def similarity(landmarks: np.ndarray, *, crop_px: int) -> np.ndarray:
+def similarity(landmarks: np.ndarray, *, crop_size: Size) -> np.ndarray:
     """The rotation, scale and shift (2, 3) that takes crop pixels to photo pixels, template onto landmarks.
 
     Least squares over the five points, mirroring left out: with complex numbers z = a w + b, w the template's points
-    about their mean, a = sum(conj(w) z) / sum(|w|^2).
+    about their mean, a = sum(conj(w) z) / sum(|w|^2). The template is scaled to the crop's height, its square centred
+    in the crop: one of 112 x 96 is one of 112 x 112 without 8 columns on either side.
 
     Args:
         landmarks: (5, 2) xy, pixels of the photo, as in `Detections`.
-        crop_px: side of the crop.
     Source: Umeyama 1991; template: insightface's, at 112 px.
     """
-    template = (TEMPLATE_112 * (crop_px / 112)) @ np.array([1, 1j])
+    height, width = crop_size
+    template = (TEMPLATE_112 * (height / 112) + [(width - height) / 2, 0]) @ np.array([1, 1j])
     points = landmarks.astype(np.float64) @ np.array([1, 1j])
     about = template - template.mean()
     turn = np.sum(about.conj() * points) / np.sum(np.abs(about) ** 2)
@@ -82,21 +85,36 @@ def similarity(landmarks: np.ndarray, *, crop_px: int) -> np.ndarray:
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
-def center_box(photo_size: tuple[int, int], *, fraction: float = 0.6) -> Box:
-    """Where the face is most likely when none was found: the centred square, `fraction` of the shorter side."""
+def center_box(photo_size: Size, *, crop_size: Size, fraction: float = 0.6) -> Box:
+    """Where the face is most likely when none was found: centred, of the crop's aspect, `fraction` of what fits."""
     height, width = photo_size
-    side = max(1, round(min(height, width) * fraction))
-    left, top = (width - side) // 2, (height - side) // 2
-    return left, top, left + side, top + side
+    aspect = crop_size[1] / crop_size[0]
+    box_height = max(1, round(min(height, width / aspect) * fraction))
+    box_width = max(1, round(min(width, height * aspect) * fraction))
+    left, top = (width - box_width) // 2, (height - box_height) // 2
+    return left, top, left + box_width, top + box_height
 
 
-def cut(photo: np.ndarray, box: Box, *, crop_px: int) -> Image.Image:
-    """The box of a photo (H, W, 3), as a square of `crop_px` pixels; its aspect is not kept, as facenet does not."""
-    return Image.fromarray(photo).resize((crop_px, crop_px), Image.Resampling.BILINEAR, box=box)
+def scale_crop(crop: np.ndarray, crop_size: Size, *, form: str) -> Image.Image:
+    """A picture (H, W, 3) that is a crop already, in another size.
+
+    Crops by `similarity` keep a face's proportions: what is too wide or too high is cut off evenly on both sides. The
+    other forms do not keep the aspect.
+    """
+    height, width = crop.shape[:2]
+    box = (0, 0, width, height)
+    if form == "similarity":
+        box = center_box((height, width), crop_size=crop_size, fraction=1.0)
+    return cut(crop, box, crop_size=crop_size)
 
 
-def warp(photo: np.ndarray, crop_to_photo: np.ndarray, *, crop_px: int) -> Image.Image:
-    """The square of `crop_px` pixels whose pixels lie in a photo (H, W, 3) where `similarity` says; black beyond it.
+def cut(photo: np.ndarray, box: Box, *, crop_size: Size) -> Image.Image:
+    """The box of a photo (H, W, 3), scaled to the crop's size; its aspect is not kept, as facenet does not."""
+    return Image.fromarray(photo).resize(crop_size[::-1], Image.Resampling.BILINEAR, box=box)
+
+
+def warp(photo: np.ndarray, crop_to_photo: np.ndarray, *, crop_size: Size) -> Image.Image:
+    """The crop whose pixels lie in a photo (H, W, 3) where `similarity` says; black beyond it.
 
     A photo more than twice as fine as the crop is averaged first: the interpolation looks at four pixels only.
     """
@@ -106,19 +124,19 @@ def warp(photo: np.ndarray, crop_to_photo: np.ndarray, *, crop_px: int) -> Image
     turn, shift = crop_to_photo[:, :2], crop_to_photo[:, 2]
     shift = shift + 0.5 - turn @ [0.5, 0.5]  # Pillow counts from a pixel's corner, landmarks from its centre
     data = (np.column_stack([turn, shift]) / factor).ravel().tolist()
-    return picture.transform((crop_px, crop_px), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
+    return picture.transform(crop_size[::-1], Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
 
 
 def face_crop(
-    photo: np.ndarray, box: np.ndarray, landmarks: np.ndarray, *, form: str, crop_px: int, margin_px: int
+    photo: np.ndarray, box: np.ndarray, landmarks: np.ndarray, *, form: str, crop_size: Size, margin_px: int
 ) -> Image.Image:
     """The crop of a face of a photo (H, W, 3), in one of the forms of `align.crop_form`."""
     if form == "similarity":
-        return warp(photo, similarity(landmarks, crop_px=crop_px), crop_px=crop_px)
+        return warp(photo, similarity(landmarks, crop_size=crop_size), crop_size=crop_size)
     size = photo.shape[:2]
     if form == "margin_in_photo":
-        return cut(photo, box_with_photo_margin(box, size, margin_px=margin_px), crop_px=crop_px)
-    return cut(photo, box_with_margin(box, size, crop_px=crop_px, margin_px=margin_px), crop_px=crop_px)
+        return cut(photo, box_with_photo_margin(box, size, margin_px=margin_px), crop_size=crop_size)
+    return cut(photo, box_with_margin(box, size, crop_size=crop_size, margin_px=margin_px), crop_size=crop_size)
 
 
 def encoded(crop: Image.Image) -> bytes:

@@ -4,14 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from dwmtl.section import Fraction, PositiveInt, Section
+from dwmtl.section import CropPx, Fraction, PositiveInt, Section, crop_size
 
 
 class AlignParams(Section):
     """Face detection (MTCNN) and cropping."""
 
-    crop_px: Annotated[int, Field(ge=80)] = Field(
-        default=112, description="side of a crop, and of the network's input, pixels"
+    crop_px: CropPx = Field(
+        default=112,
+        description="side of a crop, and of the network's input, pixels; or [height, width], such as [112, 96]",
     )
     crop_form: Literal["margin_in_crop", "margin_in_photo", "similarity"] = Field(
         default="margin_in_crop",
@@ -44,6 +45,6 @@ class AlignParams(Section):
 
     @model_validator(mode="after")
     def _margin_leaves_a_face(self):
-        if self.crop_form == "margin_in_crop" and self.margin_px >= self.crop_px:
+        if self.crop_form == "margin_in_crop" and self.margin_px >= min(crop_size(self.crop_px)):
             raise ValueError(f"margin_px must be < crop_px ({self.crop_px}). Got {self.margin_px} instead.")
         return self

@@ -29,16 +29,18 @@ class Answers:
 
 
 class CropFiles(Dataset):
-    """Crops as the stage `align` wrote them, all of one size: (3, S, S) uint8."""
+    """Crops as the stage `align` wrote them, all of one size: (3, H, W) uint8; mirrored left to right where asked."""
 
-    def __init__(self, paths: list[Path]):
+    def __init__(self, paths: list[Path], *, is_mirrored: bool = False):
         self._paths = paths
+        self._is_mirrored = is_mirrored
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getitem__(self, index: int) -> Tensor:
-        return torch.from_numpy(read_crop(self._paths[index])).permute(2, 0, 1)
+        crop = torch.from_numpy(read_crop(self._paths[index])).permute(2, 0, 1)
+        return crop.flip(-1) if self._is_mirrored else crop
 
 
 def embed(
@@ -54,7 +56,7 @@ def embed(
     """Run a network, in inference mode and float32, over crops.
 
     Args:
-        crops: the N crops, each once: (3, S, S), 0..255, RGB.
+        crops: the N crops, each once: (3, H, W), 0..255, RGB.
         flip: what becomes of the mirrored crop's embedding: `none`; `concatenate` (facenet); `sum` (insightface).
         accelerator: `auto`, `cpu` or `cuda`.
         title: names the progress bar.

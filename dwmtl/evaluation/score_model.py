@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dwmtl.crops.aligned import scale_crop
+from dwmtl.crops.crop import scale_crop
 from dwmtl.crops.photos import decode_photo, read_photo
 from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verification_pairs
 from dwmtl.datasets.pairs_file import PairLine, read_pairs
 from dwmtl.errors import DataSetError
 from dwmtl.evaluation.embedding import embed
-from dwmtl.network.model_file import load_model
+from dwmtl.network.model_file import ModelCard, load_model
 from dwmtl.scores.pair_scores import NamedPairs, PairScores, check_far_targets, score_named
+from dwmtl.section import crop_size
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".jpg.png", ".jpeg.png", ".png.png")  # the last: as `dwmtl align` names
 
@@ -46,17 +47,19 @@ class ModelScoring:
 
 
 class _Pictures(Dataset):
-    """Pictures, each decoded when it is asked for and scaled to the model's crops: (3, S, S) uint8."""
+    """Pictures, each decoded when it is asked for and scaled to the model's crops: (3, H, W) uint8."""
 
-    def __init__(self, decode: list[Callable[[], np.ndarray]], crop_px: int):
+    def __init__(self, decode: list[Callable[[], np.ndarray]], card: ModelCard):
         self._decode = decode
-        self._crop_px = crop_px
+        self._crop_size = crop_size(card.crop_px)
+        self._form = card.detector.crop_form
 
     def __len__(self) -> int:
         return len(self._decode)
 
     def __getitem__(self, index: int) -> Tensor:
-        return torch.from_numpy(scale_crop(self._decode[index](), self._crop_px)).permute(2, 0, 1)
+        crop = scale_crop(self._decode[index](), self._crop_size, form=self._form)
+        return torch.from_numpy(np.array(crop)).permute(2, 0, 1)
 
 
 def score_pack(model: Path, pack: Path, scoring: ModelScoring) -> PairScores:
@@ -150,7 +153,7 @@ def _score(
     network, card = load_model(model)
     answers = embed(
         network,
-        _Pictures(decode, card.crop_px),
+        _Pictures(decode, card),
         flip=scoring.flip,
         batch_size=scoring.batch_size,
         accelerator=scoring.accelerator,

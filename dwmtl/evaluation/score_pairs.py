@@ -50,11 +50,14 @@ def score_pairs(
 
 
 def _read_rows(pairs_path: Path, embeddings: NamedEmbeddings, embeddings_path: Path) -> tuple[np.ndarray, ...]:
-    """rows_a, rows_b, is_same, folds of `verify`; 16 bytes per pair while the file is read."""
+    """rows_a, rows_b, is_same, folds of `verify`; 16 bytes per pair while the file is read.
+
+    An image of the pairs may have its person's folder before its name, as `dwmtl embed` names those of LFW's layout.
+    """
     rows_a, rows_b, is_same, folds = array("q"), array("q"), array("b"), array("q")
     for pair in read_pairs(pairs_path):
         for name, rows in ((pair.image_a, rows_a), (pair.image_b, rows_b)):
-            row = embeddings.rows.get(name)
+            row = embeddings.rows.get(name, embeddings.rows.get(f"{name.rpartition('_')[0]}/{name}"))
             if row is None:
                 raise DataSetError(
                     f"{pairs_path}, line {pair.line}: {name} has no embedding in {embeddings_path}. Every pair is "

@@ -3,16 +3,20 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from dwmtl.crops.align import Source, align
 from dwmtl.crops.params import AlignParams
 from dwmtl.datasets.data_set import folders_of, manifest, pictures_of
 from dwmtl.errors import DataSetError
-from dwmtl.network.model_file import load_card
+from dwmtl.network.model_file import ModelCard, load_card
 from dwmtl.params import load_params
 from dwmtl.stage import whole_folder
 from dwmtl.tables import CROPS, FAILURES, STATUSES, write_table
+
+_BATCH_SIZE = 32
+"""Photos detected together."""
 
 
 def align_folder(
@@ -31,13 +35,8 @@ def align_folder(
         DataSetError: no such folder, or no picture in it.
         ParamsError: the params are missing or wrong. ModelFileError: no model.
     """
-    photos = _pictures_below(source)
-    if not photos:
-        raise DataSetError(f"{source}: no pictures in this folder or below it.")
-    values = load_params(params).align
-    if model is not None:
-        values = _as_trained(values, model)
-    table = manifest({"photo": photos, "subject": [""] * len(photos)})
+    table = pictures_below(source)
+    values = as_trained(load_card(model)) if model is not None else load_params(params).align
     work_dir = out.with_name(f".{out.name}.unfinished")  # a killed run goes on from there
     with whole_folder(out) as folder:
         aligned = align(
@@ -56,13 +55,30 @@ def align_folder(
     return {status: int(counts.get(status, 0)) for status in STATUSES}
 
 
-def _as_trained(values: AlignParams, model: Path) -> AlignParams:
-    card = load_card(model)
-    cropped = {"crop_px": card.crop_px, "margin_px": card.margin_px}
-    return values.model_copy(update=cropped | card.detector.model_dump())
+def as_trained(card: ModelCard) -> AlignParams:
+    """How a model's training crops were found and cut out; a file each."""
+    return AlignParams(
+        crop_px=card.crop_px,
+        margin_px=card.margin_px,
+        **card.detector.model_dump(),
+        batch_size=_BATCH_SIZE,
+        crops_a_shard=None,
+    )
 
 
-def _pictures_below(folder: Path) -> list[str]:
+def pictures_below(folder: Path) -> pd.DataFrame:
+    """The pictures in a folder and below it, as a manifest whose subjects are unknown.
+
+    Raises:
+        DataSetError: no such folder, or no picture in it.
+    """
+    photos = _names_below(folder)
+    if not photos:
+        raise DataSetError(f"{folder}: no pictures in this folder or below it.")
+    return manifest({"photo": photos, "subject": [""] * len(photos)})
+
+
+def _names_below(folder: Path) -> list[str]:
     """Paths of the pictures below a folder, with forward slashes."""
-    below = [f"{name}/{picture}" for name in folders_of(folder) for picture in _pictures_below(folder / name)]
+    below = [f"{name}/{picture}" for name in folders_of(folder) for picture in _names_below(folder / name)]
     return [*pictures_of(folder), *below]

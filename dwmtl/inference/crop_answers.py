@@ -19,7 +19,7 @@ class CropAnswers(nn.Module):
         self.tasks = tuple(task for task in network.tasks if task != IDENTITY)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """(B, S, S, 3) uint8 RGB -> embeddings (B, D) of unit length, then each task's probabilities (B, its classes),
+        """(B, H, W, 3) uint8 RGB -> embeddings (B, D) of unit length, then each task's probabilities (B, its classes),
         in the order of `tasks`."""
         output = self.network(self.network.standardize(crops.permute(0, 3, 1, 2)))
         return output.embedding, *(torch.softmax(output.logits[task], dim=1) for task in self.tasks)

@@ -10,6 +10,7 @@ import torch
 from dwmtl.crops.crop import choose_face, face_crop
 from dwmtl.crops.detector import Detections, Detector
 from dwmtl.network.model_file import ModelCard
+from dwmtl.section import crop_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class FoundFace:
         landmarks: (5, 2) float32, xy, pixels, in the order of `Detections`.
         confidence: in [0, 1], higher is surer.
         is_chosen: whether it is the one that the model's rule takes.
-        crop: (S, S, 3) uint8, RGB, as the model expects it.
+        crop: (H, W, 3) uint8, RGB, as the model expects it.
     """
 
     box: np.ndarray
@@ -66,7 +67,7 @@ class FaceFinder:
                 faces.boxes[i],
                 faces.landmarks[i],
                 form=self._card.detector.crop_form,
-                crop_px=self._card.crop_px,
+                crop_size=crop_size(self._card.crop_px),
                 margin_px=self._card.margin_px,
             )
             confidence = float(faces.confidences[i])

@@ -14,6 +14,7 @@ import torch
 from dwmtl.errors import DwmtlError
 from dwmtl.inference.crop_answers import CropAnswers
 from dwmtl.network.model_file import ModelCard, load_model
+from dwmtl.section import crop_size
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -38,8 +39,8 @@ class OnnxModel:
 def export_onnx(model: Path, out: Path) -> OnnxModel:
     """Write a model's folder as an ONNX file.
 
-    Input `crops` (N, S, S, 3) uint8, RGB, any N >= 1. Outputs `embedding` (N, D) float32 of unit length, and by the
-    name of each task but identity its probabilities (N, its classes) float32.
+    Input `crops` (N, H, W, 3) uint8, RGB whatever order the network takes, any N >= 1. Outputs `embedding` (N, D)
+    float32 of unit length, and by the name of each task but identity its probabilities (N, its classes) float32.
 
     Raises:
         DwmtlError: the extra is not installed, the file cannot be written, or onnxruntime's answers on 32 crops differ
@@ -79,7 +80,7 @@ def _packages():
 
 def _graph(answers: CropAnswers, card: ModelCard, outputs: tuple[str, ...], onnx):
     """The ONNX model, with the card in its metadata and no name of a file of ours in it."""
-    crops = torch.zeros(2, card.crop_px, card.crop_px, 3, dtype=torch.uint8)  # 2: a batch of 1 would be taken as fixed
+    crops = torch.zeros(2, *crop_size(card.crop_px), 3, dtype=torch.uint8)  # 2: a batch of 1 would be taken as fixed
     program = torch.onnx.export(
         answers,
         (crops,),
@@ -101,7 +102,7 @@ def _graph(answers: CropAnswers, card: ModelCard, outputs: tuple[str, ...], onnx
 
 def _largest_difference(answers: CropAnswers, card: ModelCard, path: Path, runtime) -> float:
     """Between the two on crops of noise, smooth and rough, and one of a single colour."""
-    crops = _test_crops(card.crop_px)
+    crops = _test_crops(*crop_size(card.crop_px))
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     theirs = session.run(None, {"crops": crops})
     with torch.inference_mode():
@@ -109,11 +110,10 @@ def _largest_difference(answers: CropAnswers, card: ModelCard, path: Path, runti
     return max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
 
 
-def _test_crops(crop_px: int) -> np.ndarray:
+def _test_crops(height: int, width: int) -> np.ndarray:
     generator = np.random.default_rng(0)
-    crops = generator.integers(0, 256, (_NUM_CHECKED, crop_px, crop_px, 3), dtype=np.uint8)
-    side = -(-crop_px // 16)
-    coarse = generator.integers(0, 256, (_NUM_CHECKED // 2, side, side, 3), dtype=np.uint8)
-    crops[::2] = coarse.repeat(16, axis=1).repeat(16, axis=2)[:, :crop_px, :crop_px]
+    crops = generator.integers(0, 256, (_NUM_CHECKED, height, width, 3), dtype=np.uint8)
+    coarse = generator.integers(0, 256, (_NUM_CHECKED // 2, -(-height // 16), -(-width // 16), 3), dtype=np.uint8)
+    crops[::2] = coarse.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width]
     crops[0] = 128
     return crops

@@ -1,226 +1,160 @@
 """Weights of other projects in our own form: what was matched, what was skipped, what stays at its initial values."""
 
-import hashlib
-import math
-import re
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
 
-import torch
 from torch import Tensor
 
-from dwmtl.errors import ModelFileError
-from dwmtl.network.facenet_pytorch_checkpoint import PUBLISHED, published_file, read_state_dict
-from dwmtl.network.facenet_pytorch_names import facenet_pytorch_name
-from dwmtl.network.model_file import (
-    CARD_FILE,
-    METHOD_FILE,
-    ModelCard,
-    TaskCard,
-    build_network,
-    checked_weights,
-    load_model,
-)
-from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
-from dwmtl.network.params import HeadParams, HiddenHeadParams, LinearHeadParams, NetworkParams
-from dwmtl.network.tensorflow_checkpoint import convert, read_variables
-
-Standardization = Literal["per_image", "fixed"]
-_TRUNKS = {1: "facelivenet", 5: "inception_resnet_v1"}
-_COUNTERS = ("num_batches_tracked",)
-_UNSCALED = (*_COUNTERS, "norm.weight", "bottleneck.1.weight")  # constants that TensorFlow does not store
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A model made of another project's weights.
-
-    Attributes:
-        method: state of the method beside the network (`unit.weight`, `unit.bias`, `centers`), where the source had it.
-        matched: a name of the source -> the name in our network (or in `method`).
-        skipped: names of the source that have no place here.
-        initial: names of our network that the source does not have: heads, which belong to a set's classes.
-    """
-
-    network: FaceNetwork
-    card: ModelCard
-    method: dict[str, Tensor] = field(default_factory=dict)
-    matched: dict[str, str] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    initial: list[str] = field(default_factory=list)
+from dwmtl.errors import ModelFileError, ParamsError
+from dwmtl.network.download import address_of, download
+from dwmtl.network.facenet_pytorch_file import PUBLISHED, published_file
+from dwmtl.network.import_tensorflow import checkpoint_prefix, import_tensorflow
+from dwmtl.network.imported import COUNTERS, Imported, filled, new_card, provenance_of, task_cards
+from dwmtl.network.model_file import CARD_FILE, METHOD_FILE, build_network, checked_weights, file_sha256, load_model
+from dwmtl.network.network import IDENTITY
+from dwmtl.network.published import ExpectedInput, Project, project_of, published_names, recognised
+from dwmtl.network.timm_trunk import TIMM, TimmTrunk
+from dwmtl.network.torch_file import ENDINGS, read_state_dict
 
 
 def import_checkpoint(
-    source: str, *, crop_px: int, margin_px: int, standardization: Standardization | None, classes: dict[str, list[str]]
+    source: str,
+    *,
+    said: ExpectedInput | None = None,
+    classes: dict[str, list[str]] | None = None,
+    trunk: str | None = None,
+    sha256: str | None = None,
 ) -> Imported:
     """Read a checkpoint, whatever of the known forms it has.
 
     Args:
-        source: the prefix of a TensorFlow V2 checkpoint (the authors' FaceLiveNet, or a FaceNet); a `.pt` file of
-            facenet-pytorch, or one of PUBLISHED; or a model's folder of ours.
-        crop_px, margin_px: how its crops were aligned, which no foreign file says.
-        standardization: `per_image` or `fixed`; None: what the project is known for (the authors per image,
-            facenet-pytorch and facenet since 2018 fixed).
+        source: a file of arcface_torch, AdaFace, MobileFaceNet or facenet-pytorch, by torch.save or safetensors; one of
+            PUBLISHED; weights of timm; an `https:` address of such a file, or Hugging Face's `org/repo:file`; the
+            prefix of a TensorFlow V2 checkpoint (the authors' FaceLiveNet, or a FaceNet); or a model's folder of ours.
+        said: what its network expects of a crop, where that is not what its project is known for.
         classes: class names by task, in the order of the logits; a task that is not named gets numbered ones.
+        trunk: `timm:<name>`, for weights of timm; those of the others are recognised.
+        sha256: that the file must have, hexadecimal. An address needs it.
     Raises:
-        ModelFileError: the source is none of these or damaged, a weight of a trunk or branch is missing, a shape
-            differs, or the names of the classes are not as many as its logits. Nothing is imported in part.
+        ModelFileError: the source is none of these, damaged, or another file than was asked for; a weight of a trunk
+            or branch is missing, surplus, of another shape or no number; or the names of the classes are not as many
+            as its logits. Nothing is imported in part.
     """
-    path = Path(source)
+    path, said, classes = Path(source), said or ExpectedInput(), classes or {}
     if (path / CARD_FILE).is_file():
-        if classes:
-            raise ModelFileError(f"{source}: a model of dwmtl has class names of its own. Leave --classes out.")
-        network, card = load_model(path)
-        method = checked_weights(path, card, METHOD_FILE) if (path / METHOD_FILE).exists() else {}
-        return Imported(network, card, method, {name: name for name in network.state_dict()})
-    if (prefix := _tensorflow_prefix(path)) is not None:
-        return _from_tensorflow(prefix, standardization, classes, crop_px=crop_px, margin_px=margin_px)
-    if source in PUBLISHED or path.suffix in (".pt", ".pth"):
-        return _from_facenet_pytorch(source, standardization or "fixed", classes, crop_px=crop_px, margin_px=margin_px)
+        return _from_ours(path, said, classes)
+    if (prefix := checkpoint_prefix(path)) is not None:
+        return import_tensorflow(prefix, said, classes)
+    if source in PUBLISHED:
+        imported = _from_file(published_file(source), said, classes, trunk, sha256)
+        return _with_provenance(imported, name=source)
+    address = None if path.is_file() else address_of(source)
+    if address is not None:
+        return _from_address(source, address, said, classes, trunk, sha256)
+    if path.is_file() or path.suffix in ENDINGS:
+        return _from_file(path, said, classes, trunk, sha256)
     raise ModelFileError(
-        f"{source}: no checkpoint that dwmtl reads: a TensorFlow V2 checkpoint's prefix (`model.ckpt` beside "
-        f"`model.ckpt.index`), a facenet-pytorch .pt file or its name ({', '.join(PUBLISHED)}), or a folder with "
-        f"{CARD_FILE}."
+        f"{source}: no checkpoint that dwmtl reads: a file ({', '.join(ENDINGS)}), an https address, Hugging Face's "
+        f"org/repo:file, {', '.join(PUBLISHED)}, a TensorFlow V2 checkpoint's prefix (`model.ckpt` beside "
+        f"`model.ckpt.index`), or a folder with {CARD_FILE}."
     )
 
 
-def _tensorflow_prefix(path: Path) -> Path | None:
-    if path.suffix == ".index" and path.is_file():
-        return path.with_suffix("")
-    return path if path.name and path.with_name(path.name + ".index").is_file() else None
-
-
-def _from_tensorflow(
-    prefix: Path,
-    standardization: Standardization | None,
-    classes: dict[str, list[str]],
-    *,
-    crop_px: int,
-    margin_px: int,
-) -> Imported:
-    variables = read_variables(prefix)
-    num_blocks = len({m[1] for m in map(re.compile(r"InceptionResnetV1/.*block35_(\d+)/").match, variables) if m})
-    if num_blocks not in _TRUNKS:
-        raise ModelFileError(
-            f"{prefix}: {num_blocks} block35 in InceptionResnetV1; FaceLiveNet has 1 and FaceNet 5. It is neither."
-        )
-    is_live = any(name.startswith("InceptionResnetV1_expression/") for name in variables)
-    unit = variables.get("Logits_lossweights/weights")
-    side = 1 if unit is None else math.isqrt(len(unit) // 1792)
-    read = convert(variables, feature_shape=(1792, side, side))
-    bottleneck = read.network.get("branches.identity.bottleneck.0.weight")
-    body = NetworkParams(
-        trunk=_TRUNKS[num_blocks],
-        bottleneck=None if bottleneck is None else len(bottleneck),
-        standardization=standardization or ("per_image" if is_live else "fixed"),
-        dropout=0.5,
-        batch_norm_momentum=0.005,
-        linear_sigma=0.1,
-    )
-    heads = {IDENTITY: "heads.identity.bias"}
-    if is_live:
-        heads[EXPRESSION] = "heads.expression.2.bias"
-    card = ModelCard(
-        network=body,
-        crop_px=crop_px,
-        margin_px=margin_px,
-        tasks=_task_cards(prefix.name, heads, read.network, classes),
-        provenance=_provenance("tensorflow", sorted(prefix.parent.glob(prefix.name + ".*"))),
-    )
-    method = dict(read.unit) | ({} if read.centers is None else {"centers": read.centers})
-    matched = {source: name for name, source in read.sources.items()}
-    return _filled(prefix.name, card, read.network, method, matched, read.skipped, constants=_UNSCALED)
-
-
-def _from_facenet_pytorch(
-    source: str, standardization: Standardization, classes: dict[str, list[str]], *, crop_px: int, margin_px: int
-) -> Imported:
-    file = published_file(source) if source in PUBLISHED else Path(source)
-    theirs = read_state_dict(file)
-    bottleneck = theirs.get("last_linear.weight")
-    if bottleneck is None:
-        raise ModelFileError(f"{source}: no last_linear.weight: not facenet-pytorch's InceptionResnetV1.")
-    body = NetworkParams(
-        trunk="inception_resnet_v1",
-        bottleneck=len(bottleneck),
-        standardization=standardization,
-        dropout=0.6,
-        batch_norm_momentum=0.1,
-        linear_sigma=0.1,
-    )
-    tasks = _task_cards(source, {IDENTITY: "logits.bias"}, theirs, classes)
-    provenance = _provenance("facenet-pytorch", [file]) | ({"name": source} if source in PUBLISHED else {})
-    card = ModelCard(network=body, crop_px=crop_px, margin_px=margin_px, tasks=tasks, provenance=provenance)
-    ours = set(build_network(card).state_dict())
-    matched = {
-        their_name: name
-        for name in sorted(ours)
-        if (their_name := facenet_pytorch_name(name, names=ours)) is not None and their_name in theirs
-    }
-    weights = {name: theirs[their_name] for their_name, name in matched.items()}
-    skipped = sorted(set(theirs) - set(matched))
-    return _filled(source, card, weights, {}, matched, skipped, constants=_COUNTERS)
-
-
-def _task_cards(
-    source: str, heads: dict[str, str], weights: dict[str, Tensor], classes: dict[str, list[str]]
-) -> dict[str, TaskCard]:
-    """A task's card: as many classes as its head's bias has values, one where there is no head."""
-    if surplus := sorted(set(classes) - set(heads)):
-        raise ModelFileError(f"{source}: it has no task {', '.join(surplus)}; it has {', '.join(heads)}.")
-    cards = {}
-    for task, bias in heads.items():
-        num = len(weights[bias]) if bias in weights else 1
-        names = classes.get(task) or [f"{task}_{number:05d}" for number in range(num)]
-        if len(names) != num:
-            raise ModelFileError(f"{source}: {num} {task} logits and {len(names)} class names. Name every class.")
-        head: HeadParams = LinearHeadParams(name="linear", relu_on_logits=False)
-        if task == EXPRESSION:
-            head = HiddenHeadParams(name="hidden", relu_on_logits=True)  # as the authors have it
-        cards[task] = TaskCard(head=head, classes=names)
-    return cards
-
-
-def _filled(
+def _from_address(
     source: str,
-    card: ModelCard,
-    weights: dict[str, Tensor],
-    method: dict[str, Tensor],
-    matched: dict[str, str],
-    skipped: list[str],
-    *,
-    constants: tuple[str, ...],
+    address: str,
+    said: ExpectedInput,
+    classes: dict[str, list[str]],
+    trunk: str | None,
+    sha256: str | None,
 ) -> Imported:
-    """A network filled with weights under our names: all of it, but for heads and constants (by their endings).
-
-    Raises:
-        ModelFileError: see `import_checkpoint`.
-    """
-    torch.manual_seed(0)
-    network = build_network(card)
-    own = network.state_dict()
-    missing = [name for name in own if name not in weights and not name.endswith(constants)]
-    initial = [name for name in missing if name.startswith("heads.")]
-    problems = [f"it has no {name}" for name in missing if name not in initial]
-    problems += [f"its {name} has no place" for name in weights if name not in own]
-    problems += [
-        f"its {name} is {tuple(value.shape)}, the network's {tuple(own[name].shape)}"
-        for name, value in weights.items()
-        if name in own and own[name].shape != value.shape
-    ]
-    if problems:
-        listed = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise ModelFileError(f"{source}: it does not fit {card.network.trunk}: {listed}.")
-    network.load_state_dict(own | weights)
-    return Imported(network.eval(), card, method, matched, skipped, initial)
+    if sha256 is None and address == source:
+        raise ModelFileError(f"{source}: give the file's SHA-256 as its publisher names it, by --sha256.")
+    with TemporaryDirectory(prefix="dwmtl-checkpoint-") as folder:
+        imported = _from_file(download(address, Path(folder)), said, classes, trunk, sha256)
+    return _with_provenance(imported, address=address.partition("?")[0])
 
 
-def _provenance(kind: str, files: list[Path]) -> dict[str, object]:
-    """What a model was imported from: names and SHA-256 of the files, no folder of a machine."""
-    return {"made_by": "import", "format": kind, "files": {file.name: _sha256(file) for file in files}}
+def _with_provenance(imported: Imported, **more: str) -> Imported:
+    card = imported.card
+    return replace(imported, card=card.model_copy(update={"provenance": card.provenance | more}))
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def _from_ours(folder: Path, said: ExpectedInput, classes: dict[str, list[str]]) -> Imported:
+    if classes or said != ExpectedInput():
+        raise ModelFileError(
+            f"{folder}: a model of dwmtl has class names and what it expects of a crop in its {CARD_FILE}. Leave "
+            "--classes and the options of crops out."
+        )
+    network, card = load_model(folder)
+    method = checked_weights(folder, card, METHOD_FILE) if (folder / METHOD_FILE).exists() else {}
+    return Imported(network, card, method, {name: name for name in network.state_dict()})
+
+
+def _from_file(
+    file: Path, said: ExpectedInput, classes: dict[str, list[str]], trunk: str | None, sha256: str | None
+) -> Imported:
+    if trunk is not None and not trunk.startswith(TIMM):
+        raise ModelFileError(f"{trunk}: only trunks of timm are named; those of other projects are recognised.")
+    if sha256 is not None and file.is_file() and (digest := file_sha256(file)) != sha256.lower():
+        raise ModelFileError(f"{file.name}: its SHA-256 is {digest}, and {sha256} was asked for. Do not use the file.")
+    entries = read_state_dict(file)
+    try:
+        trunk, prefix = (trunk, "") if trunk else recognised(entries)
+    except ModelFileError as error:
+        raise ModelFileError(f"{file}: {error}") from None
+    theirs = {name.removeprefix(prefix): value for name, value in entries.items() if name.startswith(prefix)}
+    others = [name for name in entries if not name.startswith(prefix)]
+    return _from_published(file, trunk, theirs, others, said, classes)
+
+
+def _from_published(
+    file: Path,
+    trunk: str,
+    theirs: dict[str, Tensor],
+    others: list[str],
+    said: ExpectedInput,
+    classes: dict[str, list[str]],
+) -> Imported:
+    """Of a state dict under the names that a trunk's project gives them; `others` are names of what is not its."""
+    project = project_of(trunk)
+    bottleneck = theirs.get("last_linear.weight")
+    if trunk == "inception_resnet_v1" and bottleneck is None:
+        raise ModelFileError(f"{file}: no last_linear.weight: not facenet-pytorch's InceptionResnetV1.")
+    card = new_card(
+        _expected(project, trunk).overridden(said),
+        trunk=trunk,
+        bottleneck=None if bottleneck is None else len(bottleneck),
+        dropout=project.dropout,
+        batch_norm_momentum=0.1,
+        tasks=task_cards(file.name, {IDENTITY: "logits.bias"}, theirs, classes),
+        provenance=provenance_of(project.name, [file]),
+    )
+    names = published_names(build_network(card), trunk)
+    matched = {name: ours for ours, name in names.items() if name in theirs}
+    surplus = sorted(set(theirs) - set(matched))
+    if surplus and project.is_whole:
+        raise ModelFileError(
+            f"{file}: it does not fit {trunk}: its {surplus[0]} has no place ({len(surplus)} have none)."
+        )
+    return filled(
+        str(file),
+        card,
+        {ours: theirs[name] for name, ours in matched.items()},
+        {},
+        matched,
+        sorted([*surplus, *others]),
+        constants=COUNTERS,
+        fresh=("heads.", "branches.") if trunk.startswith(TIMM) else ("heads.",),
+    )
+
+
+def _expected(project: Project, trunk: str) -> ExpectedInput:
+    if not trunk.startswith(TIMM):
+        return project.expects
+    try:
+        known = TimmTrunk(trunk.removeprefix(TIMM))
+    except ParamsError as error:
+        raise ModelFileError(str(error)) from None
+    return replace(project.expects, crop_px=known.expected_crop_px(), standardization=known.expected_standardization())

@@ -9,6 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dwmtl.network.backbone import Backbone
+
+NUM_BLOCKS = {"facelivenet": (1, 1, 1), "inception_resnet_v1": (5, 10, 5)}
+"""Of block35, block17 and block8."""
+
 NUM_TRUNK_CHANNELS = 1792
 
 
@@ -154,3 +159,12 @@ class Branch(nn.Sequential):
             norm = nn.BatchNorm1d(bottleneck, eps=1e-3)
             norm.weight.requires_grad_(False)  # as in `ConvNorm`
             self.bottleneck = nn.Sequential(nn.Linear(num_channels, bottleneck, bias=False), norm)
+
+
+def backbone(name: str, *, dropout: float) -> Backbone:
+    """An Inception-ResNet-v1 by its name, one of `NUM_BLOCKS`."""
+    num_block35, num_block17, num_block8 = NUM_BLOCKS[name]
+    return Backbone(
+        InceptionResnetTrunk(num_block35=num_block35, num_block17=num_block17),
+        lambda bottleneck: Branch(NUM_TRUNK_CHANNELS, num_block8=num_block8, dropout=dropout, bottleneck=bottleneck),
+    )

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from dwmtl.errors import ModelFileError
 from dwmtl.network.network import IDENTITY, FaceNetwork
 from dwmtl.network.params import HeadParams, NetworkParams
-from dwmtl.section import Fraction
+from dwmtl.section import CropPx, Fraction
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class ModelCard(BaseModel):
     """What a file of weights is: enough to build its network and to prepare a photo as in its training.
 
     Attributes:
-        crop_px, margin_px: how its crops were aligned.
+        crop_px, margin_px: how its crops were aligned; a side, or height and width.
         detector: how their faces were found and cut out.
         tasks: by name, in their order.
         provenance: what made it (`made_by`) and from what; no time and no path of a machine.
@@ -75,7 +75,7 @@ class ModelCard(BaseModel):
 
     format: Literal["dwmtl-2"] = "dwmtl-2"
     network: NetworkParams
-    crop_px: int
+    crop_px: CropPx
     margin_px: int
     detector: DetectorCard = DetectorCard()
     tasks: dict[str, TaskCard]
@@ -134,7 +134,9 @@ def save_model(
             _save_weights(other.state_dict(), folder / name)
     if method:
         _save_weights(method, folder / METHOD_FILE)
-    further = {name: _sha256(folder / name) for name in (EMA_FILE, BEST_FILE, METHOD_FILE) if (folder / name).exists()}
+    further = {
+        name: file_sha256(folder / name) for name in (EMA_FILE, BEST_FILE, METHOD_FILE) if (folder / name).exists()
+    }
     card = card.model_copy(update={"weights_sha256": model_sha256(folder), "further_sha256": further})
     (folder / CARD_FILE).write_text(json.dumps(card.model_dump(), indent=2) + "\n")
     return card
@@ -190,7 +192,7 @@ def model_sha256(folder: Path) -> str:
     path = Path(folder) / WEIGHTS_FILE
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file. Run its stage, or fetch it by `dvc checkout`.")
-    return _sha256(path)
+    return file_sha256(path)
 
 
 def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str, str]:
@@ -204,8 +206,8 @@ def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str,
     Returns:
         A part of the network -> the part of the model it was filled from.
     Raises:
-        ModelFileError: the files are missing or damaged, the model has another trunk, bottleneck or standardisation,
-            or a part does not fit. Nothing is filled in part.
+        ModelFileError: the files are missing or damaged, the model has another trunk, bottleneck, standardisation
+            or channel order, or a part does not fit. Nothing is filled in part.
     """
     source = load_card(folder)
     _refuse_another_kind(card, source, folder)
@@ -250,7 +252,7 @@ def checked_weights(folder: Path, card: ModelCard, name: str = WEIGHTS_FILE) -> 
         ModelFileError: they are missing, damaged, or others.
     """
     weights = load_weights(folder, name)
-    if _sha256(Path(folder) / name) != {**card.further_sha256, WEIGHTS_FILE: card.weights_sha256}.get(name):
+    if file_sha256(Path(folder) / name) != {**card.further_sha256, WEIGHTS_FILE: card.weights_sha256}.get(name):
         raise ModelFileError(
             f"{folder}: {name} is not the file that {CARD_FILE} speaks of (its SHA-256 differs). Copy the "
             "folder again, whole."
@@ -258,7 +260,8 @@ def checked_weights(folder: Path, card: ModelCard, name: str = WEIGHTS_FILE) -> 
     return weights
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -269,14 +272,18 @@ def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
 
 
 def _refuse_another_kind(card: ModelCard, source: ModelCard, folder: Path) -> None:
-    for key in ("trunk", "bottleneck", "standardization"):
+    for key in ("trunk", "bottleneck", "standardization", "channel_order"):
         ours, theirs = getattr(card.network, key), getattr(source.network, key)
         if ours != theirs:
             raise ModelFileError(
                 f"{folder}: its network.{key} is {theirs}, and params.yaml has {ours}. Set network.{key} to {theirs}, "
                 "or start from another model."
             )
-    for key in ("crop_px", "margin_px"):
-        ours, theirs = getattr(card, key), getattr(source, key)
+    aligned = {
+        "crop_px": (card.crop_px, source.crop_px),
+        "margin_px": (card.margin_px, source.margin_px),
+        "crop_form": (card.detector.crop_form, source.detector.crop_form),
+    }
+    for key, (ours, theirs) in aligned.items():
         if ours != theirs:
-            log.warning("%s was trained on crops with %s %d; yours have %d.", folder, key, theirs, ours)
+            log.warning("%s was trained on crops with %s %s; yours have %s.", folder, key, theirs, ours)

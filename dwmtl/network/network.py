@@ -1,5 +1,6 @@
 """The multi-task network: a shared trunk, a branch and a head a task. Knows nothing of losses and weights of tasks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,9 +9,10 @@ from torch.nn import functional
 
 from dwmtl.errors import ParamsError
 from dwmtl.network.heads import make_head
-from dwmtl.network.inception_resnet import Branch
-from dwmtl.network.params import HeadParams, NetworkParams
-from dwmtl.network.trunks import TimmTrunk, last_layer, make_trunk
+from dwmtl.network.params import HeadParams, MeanStd, NetworkParams
+from dwmtl.network.timm_trunk import TimmTrunk
+from dwmtl.network.trunks import last_layer, make_backbone
+from dwmtl.section import crop_size
 
 IDENTITY = "identity"
 EXPRESSION = "expression"
@@ -49,19 +51,12 @@ class FaceNetwork(nn.Module):
     def __init__(self, params: NetworkParams, heads: dict[str, HeadParams], num_classes: dict[str, int]):
         super().__init__()
         self.standardization = params.standardization
+        self.channel_order = params.channel_order
         self.num_classes = {task: num_classes[task] for task in heads}
-        shape = make_trunk(params.trunk)
-        self.trunk = shape.trunk
+        backbone = make_backbone(params.trunk, dropout=params.dropout)
+        self.trunk = backbone.trunk
         self.branches = nn.ModuleDict(
-            {
-                task: Branch(
-                    shape.num_channels,
-                    num_block8=shape.num_block8,
-                    dropout=params.dropout,
-                    bottleneck=params.bottleneck if task == IDENTITY else None,
-                )
-                for task in heads
-            }
+            {task: backbone.make_branch(params.bottleneck if task == IDENTITY else None) for task in heads}
         )
         self.heads = nn.ModuleDict(
             {task: make_head(head, self.branches[task].num_features, num_classes[task]) for task, head in heads.items()}
@@ -79,7 +74,7 @@ class FaceNetwork(nn.Module):
         return tuple(self.num_classes)
 
     def forward(self, crops: Tensor) -> NetworkOutput:
-        """crops: (B, 3, S, S), RGB, standardised (see `standardize`)."""
+        """crops: (B, 3, H, W), as `standardize` gives them."""
         shared_features = self.trunk(crops)
         vectors = {task: branch(shared_features) for task, branch in self.branches.items()}
         logits = {task: head(vectors[task]) for task, head in self.heads.items()}
@@ -91,23 +86,31 @@ class FaceNetwork(nn.Module):
         )
 
     def standardize(self, crops: Tensor) -> Tensor:
-        """Crops of any type (B, 3, S, S), 0..255 -> float32 as this network expects them."""
-        return standardize_per_image(crops) if self.standardization == "per_image" else standardize_fixed(crops)
+        """RGB crops of any type (B, 3, H, W), 0..255 -> float32, in the form and order that this network expects."""
+        if self.channel_order == "bgr":
+            crops = crops.flip(1)
+        if isinstance(self.standardization, MeanStd):
+            return standardize_by_channel(crops, self.standardization)
+        if self.standardization == "per_image":
+            return standardize_per_image(crops)
+        return standardize_fixed(crops, half_range=128.0 if self.standardization == "fixed" else 127.5)
 
-    def num_shared_features(self, crop_px: int) -> int:
+    def num_shared_features(self, crop_px: int | Sequence[int]) -> int:
         """Length of a crop's flattened shared features.
 
+        Args:
+            crop_px: side of the crops, or height and width.
         Raises:
-            ParamsError: the trunk cannot take crops of this size.
+            ParamsError: the network cannot take crops of this size.
         """
         was_training = self.training
         try:
             with torch.no_grad():
-                features = self.eval().trunk(next(self.parameters()).new_zeros(1, 3, crop_px, crop_px))
+                output = self.eval()(next(self.parameters()).new_zeros(1, 3, *crop_size(crop_px)))
         except (RuntimeError, AssertionError) as error:
             raise ParamsError(f"network.trunk cannot take crops of align.crop_px {crop_px}: {error}") from None
         self.train(was_training)
-        return features.numel()
+        return output.shared_features.numel()
 
     def last_shared_layer(self) -> list[nn.Parameter]:
         """Parameters of the trunk's last part."""
@@ -122,7 +125,7 @@ class FaceNetwork(nn.Module):
 
 
 def standardize_per_image(crops: Tensor) -> Tensor:
-    """Crops of any type (B, 3, S, S) -> float32 with mean 0 and deviation 1 a crop.
+    """Crops of any type (B, 3, H, W) -> float32 with mean 0 and deviation 1 a crop.
 
     (x - mean) / max(std, 1 / sqrt(number of values)): a crop of one colour becomes zeros, not NaN.
     Source: the authors' code (TensorFlow's per_image_standardization).
@@ -133,12 +136,21 @@ def standardize_per_image(crops: Tensor) -> Tensor:
     return (crops.float() - mean) / std
 
 
-def standardize_fixed(crops: Tensor) -> Tensor:
-    """Crops of any type (B, 3, S, S), 0..255 -> float32 in about -1..1: (x - 127.5) / 128.
+def standardize_fixed(crops: Tensor, *, half_range: float = 128.0) -> Tensor:
+    """Crops of any type (B, 3, H, W), 0..255 -> float32 in about -1..1: (x - 127.5) / half_range.
 
-    Source: facenet-pytorch, and facenet's models since 2018.
+    Source: facenet-pytorch, and facenet's models since 2018 (128); arcface_torch and AdaFace (127.5).
     """
-    return (crops.float() - 127.5) / 128.0
+    return (crops.float() - 127.5) / half_range
+
+
+def standardize_by_channel(crops: Tensor, values: MeanStd) -> Tensor:
+    """Crops of any type (B, 3, H, W), 0..255 -> float32: (x / 255 - mean) / std, each channel by its own.
+
+    Source: torchvision and timm.
+    """
+    mean, std = (torch.tensor(each, device=crops.device)[:, None, None] for each in (values.mean, values.std))
+    return (crops.float() / 255 - mean) / std
 
 
 def _initialize(module: nn.Conv2d | nn.Linear, linear_sigma: float) -> None:

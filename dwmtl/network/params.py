@@ -1,34 +1,72 @@
 """The section `network` of `params.yaml`, and the heads of its tasks."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from dwmtl.section import PositiveFloat, PositiveInt, Section
+from dwmtl.section import Fraction, PositiveFloat, PositiveInt, Section
+
+OWN_EMBEDDINGS = r"iresnet(18|34|50|100|200)|mbf|mobilefacenet|adaface_ir_(18|34|50|101)"
+"""Trunks whose branches end in layers that give an embedding."""
+
+
+class MeanStd(Section):
+    """Standardisation by a mean and a deviation a channel, of values in 0..1, as timm gives them."""
+
+    mean: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = Field(description="a channel's, RGB or BGR")
+    std: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)] = Field(description="a channel's")
+
+
+Standardization = Annotated[
+    Annotated[Literal["per_image", "fixed", "minus_one_to_one"], Tag("by_name")]
+    | Annotated[MeanStd, Tag("by_channel")],
+    Discriminator(lambda value: "by_channel" if isinstance(value, dict | MeanStd) else "by_name"),
+]
 
 
 class NetworkParams(Section):
     """The network's body. Defaults of the authors in brackets where ours differ."""
 
-    trunk: Annotated[str, Field(pattern=r"^(facelivenet|inception_resnet_v1|timm:[\w.]+)$")] = Field(
+    trunk: Annotated[str, Field(pattern=rf"^(facelivenet|inception_resnet_v1|{OWN_EMBEDDINGS}|timm:[\w.]+)$")] = Field(
         default="facelivenet",
-        description="facelivenet (1/1/1 blocks), inception_resnet_v1 (5/10/5, facenet's), or timm:<a model of timm>",
+        description="facelivenet (1/1/1 blocks), inception_resnet_v1 (5/10/5, facenet's), iresnet18 to iresnet200 and "
+        "mbf (arcface_torch's), adaface_ir_18 to adaface_ir_101, mobilefacenet (112 x 96), or timm:<a model of timm>",
+    )
+    pretrained: bool = Field(
+        False, description="timm's trunks: `pretrain` starts from the weights that timm publishes, and downloads them"
     )
     bottleneck: PositiveInt | None = Field(
         default=None,
-        description="length of the embedding, by a linear layer with batch norm [facenet: 512]; null: trunk's width",
+        description="length of the embedding, by a linear layer with batch norm [facenet: 512]; null: the trunk's "
+        "width, or the embedding of a network that ends in one",
     )
-    standardization: Literal["per_image", "fixed"] = Field(
+    standardization: Standardization = Field(
         default="per_image",
-        description="of a crop: mean 0 and deviation 1 a crop, or (x - 127.5) / 128 [facenet-pytorch]",
+        description="per_image: mean 0 and deviation 1 a crop · fixed: (x - 127.5) / 128 [facenet-pytorch] · "
+        "minus_one_to_one: (x - 127.5) / 127.5 [arcface_torch] · {mean: [...], std: [...]}: (x / 255 - mean) / std "
+        "[timm]",
     )
+    channel_order: Literal["rgb", "bgr"] = Field("rgb", description="in which the network expects a crop's channels")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.5, description="probability to drop, before the heads"
+        default=0.5, description="probability to drop a value before a branch's last linear layer, or before the heads"
     )
     batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.1, description="share of the batch in the running statistics [0.005: needs thousands of steps]"
     )
     linear_sigma: PositiveFloat = Field(default=0.02, description="deviation of a linear layer's initial weights [0.1]")
+
+    @model_validator(mode="after")
+    def _one_embedding(self):
+        if self.bottleneck is not None and re.fullmatch(OWN_EMBEDDINGS, self.trunk):
+            raise ValueError(f"bottleneck must be null for {self.trunk}, which ends in an embedding of its own.")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_published(self):
+        if self.pretrained and not self.trunk.startswith("timm:"):
+            raise ValueError(f"pretrained must be false for {self.trunk}: only timm's trunks are published so.")
+        return self
 
 
 class LinearHeadParams(Section):

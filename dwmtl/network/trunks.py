@@ -1,74 +1,39 @@
-"""The trunks by the names that `params.yaml` uses: standardised crops in, shared features out."""
+"""The networks by the names that `params.yaml` uses."""
 
-from dataclasses import dataclass
+from torch import nn
 
-from torch import Tensor, nn
+from dwmtl.network import adaface, inception_resnet, iresnet, mbf, mobilefacenet, timm_trunk
+from dwmtl.network.backbone import Backbone
 
-from dwmtl.errors import ParamsError
-from dwmtl.network.inception_resnet import NUM_TRUNK_CHANNELS, InceptionResnetTrunk
-
-TIMM = "timm:"
-_INCEPTION_RESNETS = {
-    "facelivenet": {"num_block35": 1, "num_block17": 1, "num_block8": 1},
-    "inception_resnet_v1": {"num_block35": 5, "num_block17": 10, "num_block8": 5},
+_FAMILIES = {
+    **dict.fromkeys(inception_resnet.NUM_BLOCKS, inception_resnet.backbone),
+    **dict.fromkeys(iresnet.NUM_BLOCKS, iresnet.backbone),
+    **dict.fromkeys(adaface.NUM_BLOCKS, adaface.backbone),
+    mbf.TRUNK: mbf.backbone,
+    mobilefacenet.TRUNK: mobilefacenet.backbone,
 }
 
 
-@dataclass(frozen=True)
-class TrunkShape:
-    """A trunk and what its branches must know of it.
+def make_backbone(name: str, *, dropout: float) -> Backbone:
+    """A network by its name, `network.trunk` of the params.
 
-    Attributes:
-        trunk: (B, 3, S, S) -> (B, num_channels, s, s).
-        num_block8: blocks that a branch on it has before its last one.
+    Args:
+        dropout: probability to drop a value before a branch's last linear layer, in training.
     """
-
-    trunk: nn.Module
-    num_channels: int
-    num_block8: int
-
-
-class TimmTrunk(nn.Module):
-    """The last feature map of a backbone of timm, with its own initial weights (nothing is downloaded).
-
-    Raises:
-        ParamsError: timm has no such model, or it gives no feature maps.
-    """
-
-    def __init__(self, name: str):
-        import timm  # seconds, and the other trunks do without
-
-        super().__init__()
-        try:
-            self.backbone = timm.create_model(name, pretrained=False, features_only=True)
-        except (RuntimeError, AttributeError, ValueError, TypeError, AssertionError) as error:
-            raise ParamsError(
-                f"network.trunk is {TIMM}{name}: timm makes no feature maps of it ({error}). Choose one of "
-                "`timm.list_models()`."
-            ) from None
-        self.num_channels = self.backbone.feature_info.channels()[-1]
-
-    def forward(self, crops: Tensor) -> Tensor:
-        features = self.backbone(crops)[-1]
-        if features.shape[1] != self.num_channels and features.shape[-1] == self.num_channels:
-            features = features.permute(0, 3, 1, 2)  # some of timm's have their channels last
-        return features
-
-
-def make_trunk(name: str) -> TrunkShape:
-    """A trunk by its name: `facelivenet`, `inception_resnet_v1` or `timm:<model>`."""
-    if name.startswith(TIMM):
-        trunk = TimmTrunk(name.removeprefix(TIMM))
-        return TrunkShape(trunk, trunk.num_channels, num_block8=0)
-    blocks = _INCEPTION_RESNETS[name]
-    trunk = InceptionResnetTrunk(num_block35=blocks["num_block35"], num_block17=blocks["num_block17"])
-    return TrunkShape(trunk, NUM_TRUNK_CHANNELS, blocks["num_block8"])
+    return _FAMILIES.get(name, timm_trunk.backbone)(name, dropout=dropout)
 
 
 def last_layer(trunk: nn.Module) -> nn.Module:
-    """The last part of a trunk that has parameters: the tasks' last shared layer."""
+    """The last block of a trunk that has parameters: the tasks' last shared layer."""
     parts = [trunk]
     while len(parts) == 1:  # a whole network wrapped in another is no part
         trunk = parts[0]
-        parts = [part for part in trunk.children() if any(True for _ in part.parameters())]
-    return parts[-1] if parts else trunk
+        parts = _with_parameters(trunk)
+    last = parts[-1] if parts else trunk
+    while type(last) is nn.Sequential:  # a stage: its last block
+        last = _with_parameters(last)[-1]
+    return last
+
+
+def _with_parameters(module: nn.Module) -> list[nn.Module]:
+    return [part for part in module.children() if any(True for _ in part.parameters())]

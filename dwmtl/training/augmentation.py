@@ -29,7 +29,7 @@ class Augmentation:
     def __call__(
         self, crops: Tensor, generator: torch.Generator, *, of: int | None = None, part: slice = slice(None)
     ) -> Tensor:
-        """Crops (B, 3, S, S), uint8 -> float32 of the same shape, in about 0..255.
+        """Crops (B, 3, H, W), uint8 -> float32 of the same shape, in about 0..255.
 
         Args:
             generator: on the CPU, so that CPU and GPU draw the same changes.
@@ -42,9 +42,10 @@ class Augmentation:
         angle = math.radians(self.max_rotation_deg) * draw.symmetric()
         shift = 2 * self.max_shift_fraction * torch.stack([draw.symmetric(), draw.symmetric()], dim=1)  # grid units
         gain = 1 + self.max_brightness_fraction * draw.symmetric()
+        aspect = crops.shape[2] / crops.shape[3]  # the grid is -1..1 along both sides, and a rotation is of pixels
         rows = [
-            torch.stack([flip * zoom * angle.cos(), -zoom * angle.sin(), shift[:, 0]], dim=1),
-            torch.stack([flip * zoom * angle.sin(), zoom * angle.cos(), shift[:, 1]], dim=1),
+            torch.stack([flip * zoom * angle.cos(), -zoom * angle.sin() * aspect, shift[:, 0]], dim=1),
+            torch.stack([flip * zoom * angle.sin() / aspect, zoom * angle.cos(), shift[:, 1]], dim=1),
         ]
         grid = functional.affine_grid(torch.stack(rows, dim=1), list(crops.shape), align_corners=False)
         changed = functional.grid_sample(crops.float(), grid, padding_mode="border", align_corners=False)
@@ -53,13 +54,13 @@ class Augmentation:
     def _erase(self, crops: Tensor, draw: "_Draw") -> Tensor:
         """Set a rectangle, a fifth to two fifths of the side, of some crops to middle grey."""
         chosen = draw.chance(self.erase_probability)
-        position = torch.linspace(0, 1, crops.shape[-1], device=crops.device)
         inside = []
-        for _ in "yx":
+        for length in crops.shape[2:]:
+            position = torch.linspace(0, 1, length, device=crops.device)
             size = 0.3 + 0.1 * draw.symmetric()
             start = (0.5 + 0.5 * draw.symmetric()) * (1 - size)
-            inside.append((position >= start[:, None]) & (position < (start + size)[:, None]))  # (B, S)
-        erased = chosen[:, None, None] & inside[0][:, :, None] & inside[1][:, None, :]  # (B, S, S)
+            inside.append((position >= start[:, None]) & (position < (start + size)[:, None]))  # (B, H), (B, W)
+        erased = chosen[:, None, None] & inside[0][:, :, None] & inside[1][:, None, :]  # (B, H, W)
         return torch.where(erased[:, None], 127.5, crops)
 
 

@@ -34,7 +34,9 @@ class SynchronizedBatchNorm(nn.modules.batchnorm._BatchNorm):
         variance = sum_both_ways(centered.square().sum(dim=others)) / count  # (C,)
         self._follow(mean.detach(), variance.detach(), count)
         normed = centered * (variance + self.eps).rsqrt().view(shape)
-        return (normed * self.weight.view(shape) + self.bias.view(shape)).to(x.dtype)
+        if self.affine:
+            normed = normed * self.weight.view(shape) + self.bias.view(shape)
+        return normed.to(x.dtype)
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
@@ -54,7 +56,7 @@ def synchronize_batch_norm(module: nn.Module) -> None:
 
 
 def _synchronized(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> SynchronizedBatchNorm:
-    synchronized = SynchronizedBatchNorm(norm.num_features, eps=norm.eps, momentum=norm.momentum)
+    synchronized = SynchronizedBatchNorm(norm.num_features, norm.eps, norm.momentum, affine=norm.affine)
     synchronized.weight, synchronized.bias = norm.weight, norm.bias
     for name in ("running_mean", "running_var", "num_batches_tracked"):
         setattr(synchronized, name, getattr(norm, name))

@@ -21,9 +21,9 @@ class CropDataset(Dataset):
     """Crops with the labels of T tasks.
 
     Args:
-        paths: N files of S x S RGB pictures.
+        paths: N files of RGB pictures, all of one size.
         labels: a task's name -> (N,) class indices.
-    An item is (crop (3, S, S) uint8, labels (T,) int64, the item's index).
+    An item is (crop (3, H, W) uint8, labels (T,) int64, the item's index).
     """
 
     def __init__(self, paths: list[Path], labels: dict[str, np.ndarray]):
@@ -56,7 +56,7 @@ class CropDataset(Dataset):
         return True
 
     def _crop(self, index: int) -> Tensor:
-        """(S, S, 3) uint8."""
+        """(H, W, 3) uint8."""
         if self._kept is None:
             return torch.from_numpy(read_crop(self.paths[index]))
         if not self._is_kept[index]:
@@ -111,7 +111,7 @@ class ShuffledBatches:
         return slice(process_number() * size, (process_number() + 1) * size)
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Batches from the `start`th on: crops (B, 3, S, S) uint8, labels (B, T), indices (B,)."""
+        """Batches from the `start`th on: crops (B, 3, H, W) uint8, labels (B, T), indices (B,)."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
         samples = torch.randperm(self._num_samples, generator=generator)[: len(self) * self.batch_size]
         batches = samples.view(len(self), self.batch_size)[start:, self.part]

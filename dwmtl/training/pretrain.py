@@ -7,8 +7,9 @@ import pandas as pd
 from dwmtl.crops.aligned import crop_paths
 from dwmtl.errors import ProtocolError
 from dwmtl.network.network import IDENTITY
+from dwmtl.network.timm_trunk import fill_pretrained
 from dwmtl.params import Params
-from dwmtl.training.compute import Execution, precision_of
+from dwmtl.training.compute import Execution, precision_facts
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import fit
 from dwmtl.training.trained import Trained, initial_network, model_card
@@ -24,6 +25,7 @@ def pretrain(labels: pd.DataFrame, aligned_dir: Path, params: Params, *, executi
         aligned_dir: the identity set's folder of the stage `align`; only crops with a face found are used.
     Raises:
         ProtocolError: fewer than two identities are left.
+        ModelFileError: `network.pretrained`, and timm's weights cannot be had.
     """
     paths = crop_paths(aligned_dir, labels["photo"], status=("aligned",))
     used = labels[paths != ""]
@@ -36,6 +38,8 @@ def pretrain(labels: pd.DataFrame, aligned_dir: Path, params: Params, *, executi
     subjects = labels.drop_duplicates("identity").sort_values("identity")["subject"].tolist()
     card = model_card(params, {IDENTITY: subjects}, provenance={"made_by": "pretrain"})
     network = initial_network(card, seed=params.pretrain.seed)
+    if params.network.pretrained:
+        fill_pretrained(network.trunk, params.network.standardization)
     network.num_shared_features(params.align.crop_px)  # an error now where the trunk cannot take such crops
     training = Training(
         network,
@@ -49,6 +53,6 @@ def pretrain(labels: pd.DataFrame, aligned_dir: Path, params: Params, *, executi
     facts = {
         "num_photos": len(used),
         "num_subjects": used["identity"].nunique(),
-        "precision": precision_of(execution.fabric),
+        **precision_facts(execution.fabric, asked=params.pretrain.precision),
     }
     return Trained(network, card, fitted, facts)

@@ -94,7 +94,7 @@ class MultiTaskStep:
         """One step.
 
         Args:
-            crops: (B, 3, S, S), standardised.
+            crops: (B, 3, H, W), standardised.
             labels: a task's name -> (B,) class indices or NO_LABEL.
             generator: for a weighting that draws, see `WeightingInput`.
         """

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dwmtl.crops.aligned import crop_paths, read_crop, scale_crop
+from dwmtl.crops.aligned import crop_paths, read_crop
 from dwmtl.errors import TableError
 from dwmtl.tables import CROPS, write_table
 
@@ -41,12 +41,3 @@ def test_a_grey_crop_is_read_as_rgb(tmp_path):
     crop = read_crop(tmp_path / "grey.png")
     assert crop.shape == (4, 4, 3)
     assert (crop == 9).all()
-
-
-def test_a_crop_is_scaled_to_the_size_asked_for_and_one_of_that_size_is_left_alone():
-    crop = np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)
-    scaled = scale_crop(crop, 50)
-    assert scaled.shape == (50, 50, 3)
-    assert scaled.dtype == np.uint8
-    assert np.abs(scaled.mean() - crop.mean()) < 2
-    assert np.array_equal(scale_crop(scaled, 50), scaled)

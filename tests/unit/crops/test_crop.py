@@ -10,10 +10,14 @@ from dwmtl.crops.crop import (
     center_box,
     choose_face,
     cut,
+    face_crop,
+    scale_crop,
     similarity,
     warp,
 )
 from dwmtl.crops.detector import Detections
+
+SQUARE = (112, 112)
 
 
 def faces(*boxes, confidences=None) -> Detections:
@@ -53,8 +57,18 @@ def test_centre_weighted_size_equals_its_longhand_twin():
 
 def test_the_margin_is_a_constant_share_of_the_face():
     # a face of 84 px becomes 84 of 112 px of the crop: 14 px of the photo a side
-    assert box_with_margin(np.array([50, 60, 134, 144.0]), (300, 300), crop_px=112, margin_px=28) == (36, 46, 148, 158)
-    assert box_with_margin(np.array([50, 60, 134, 144.0]), (300, 300), crop_px=112, margin_px=0) == (50, 60, 134, 144)
+    assert box_with_margin(np.array([50, 60, 134, 144.0]), (300, 300), crop_size=SQUARE, margin_px=28) == (
+        36,
+        46,
+        148,
+        158,
+    )
+    assert box_with_margin(np.array([50, 60, 134, 144.0]), (300, 300), crop_size=SQUARE, margin_px=0) == (
+        50,
+        60,
+        134,
+        144,
+    )
 
 
 @given(
@@ -64,27 +78,35 @@ def test_the_margin_is_a_constant_share_of_the_face():
 )
 def test_a_box_lies_in_the_photo_and_is_not_empty(corner, size, margin):
     box = np.array([*corner, corner[0] + size[0], corner[1] + size[1]])
-    x1, y1, x2, y2 = box_with_margin(box, (80, 100), crop_px=112, margin_px=margin)
+    x1, y1, x2, y2 = box_with_margin(box, (80, 100), crop_size=SQUARE, margin_px=margin)
     assert 0 <= x1 < x2 <= 100
     assert 0 <= y1 < y2 <= 80
 
 
-def test_the_fallback_is_the_centred_square():
-    assert center_box((100, 200)) == (70, 20, 130, 80)
+def test_the_fallback_is_centred_and_has_the_crops_aspect():
+    assert center_box((100, 200), crop_size=SQUARE) == (70, 20, 130, 80)
+    assert center_box((200, 70), crop_size=(112, 96)) == (14, 75, 56, 124)
 
 
 def test_a_crop_shows_what_is_in_its_box():
     photo = np.zeros((40, 60, 3), np.uint8)
     photo[10:30, 20:40] = (10, 200, 30)
-    crop = np.array(cut(photo, (20, 10, 40, 30), crop_px=80))
+    crop = np.array(cut(photo, (20, 10, 40, 30), crop_size=(80, 80)))
     assert (crop[4:-4, 4:-4] == [10, 200, 30]).all()  # the rim is smoothed with what lies beyond
     assert crop.mean() > 0.9 * np.mean([10, 200, 30])
 
 
 @pytest.mark.parametrize("size", [(30, 90), (90, 30)])
-def test_a_crop_is_square_whatever_the_box(size):
+@pytest.mark.parametrize("crop_size", [(112, 112), (112, 96)])
+def test_a_crop_has_its_size_whatever_the_box(size, crop_size):
     photo = np.zeros((*size, 3), np.uint8)
-    assert cut(photo, (0, 0, size[1], size[0]), crop_px=112).size == (112, 112)
+    assert np.array(cut(photo, (0, 0, size[1], size[0]), crop_size=crop_size)).shape[:2] == crop_size
+
+
+def test_the_margin_is_as_wide_along_both_sides_of_a_crop_that_is_not_square():
+    x1, y1, x2, y2 = box_with_margin(np.array([50, 60, 132, 158.0]), (300, 300), crop_size=(112, 96), margin_px=14)
+    assert (x2 - x1) == 96  # 82 * 96 / (96 - 14)
+    assert (y2 - y1) == 112
 
 
 def test_facenets_margin_is_in_pixels_of_the_photo():
@@ -97,7 +119,7 @@ def test_the_similarity_takes_the_template_onto_the_landmarks(turn_deg, scale):
     angle = np.deg2rad(turn_deg)
     matrix = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     landmarks = TEMPLATE_112 @ matrix.T + [70, 90]
-    np.testing.assert_allclose(similarity(landmarks, crop_px=112), np.column_stack([matrix, [70, 90]]), atol=1e-9)
+    np.testing.assert_allclose(similarity(landmarks, crop_size=SQUARE), np.column_stack([matrix, [70, 90]]), atol=1e-9)
 
 
 def test_the_similarity_is_the_least_squares_one():
@@ -108,7 +130,7 @@ def test_the_similarity_is_the_least_squares_one():
         rows += [[x, -y, 1, 0], [y, x, 0, 1]]
         values += [u, v]
     a, b, c, d = np.linalg.lstsq(np.array(rows), np.array(values))[0]
-    np.testing.assert_allclose(similarity(landmarks, crop_px=160), [[a, -b, c], [b, a, d]], atol=1e-9)
+    np.testing.assert_allclose(similarity(landmarks, crop_size=(160, 160)), [[a, -b, c], [b, a, d]], atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1, 3])
@@ -117,7 +139,7 @@ def test_a_warped_photo_has_the_landmarks_where_the_template_does(scale):
     landmarks = (TEMPLATE_112 @ np.array([[0, 1], [-1, 0]]) + [150, 20]) * scale  # a quarter turn
     for x, y in landmarks.round().astype(int):
         photo[y - 2 * scale : y + 2 * scale + 1, x - 2 * scale : x + 2 * scale + 1] = 255
-    crop = np.array(warp(photo, similarity(landmarks, crop_px=112), crop_px=112))[..., 0] / 255
+    crop = np.array(warp(photo, similarity(landmarks, crop_size=SQUARE), crop_size=SQUARE))[..., 0] / 255
     for x, y in TEMPLATE_112:
         rows, columns = np.mgrid[round(y) - 5 : round(y) + 6, round(x) - 5 : round(x) + 6]
         weights = crop[rows, columns]
@@ -129,4 +151,31 @@ def test_a_warped_photo_has_the_landmarks_where_the_template_does(scale):
 
 def test_a_warp_that_moves_nothing_is_the_photo():
     photo = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
-    assert (np.array(warp(photo, np.eye(2, 3), crop_px=80)) == photo).all()
+    assert (np.array(warp(photo, np.eye(2, 3), crop_size=(80, 80))) == photo).all()
+
+
+def test_a_narrower_crop_is_the_square_one_without_its_outer_columns():
+    photo = np.random.default_rng(0).integers(0, 256, (150, 150, 3), dtype=np.uint8)
+    landmarks = TEMPLATE_112 * 1.1 + [9, 14]
+    square, narrow = (
+        np.array(face_crop(photo, np.zeros(4), landmarks, form="similarity", crop_size=size, margin_px=0)).astype(int)
+        for size in ((112, 112), (112, 96))
+    )
+    assert narrow.shape == (112, 96, 3)
+    assert abs(narrow - square[:, 8:104]).max() <= 1  # Pillow rounds
+
+
+def test_a_crop_by_similarity_keeps_its_proportions_in_another_size():
+    crop = np.random.default_rng(0).integers(0, 256, (112, 112, 3), dtype=np.uint8)
+    assert (np.array(scale_crop(crop, (112, 96), form="similarity")) == crop[:, 8:104]).all()
+    assert (np.array(scale_crop(crop, (112, 112), form="similarity")) == crop).all()
+
+
+def test_a_crop_of_a_box_is_scaled_whole():
+    crop = np.full((30, 60, 3), 7, np.uint8)
+    crop[:, :30] = 200
+    scaled = np.array(scale_crop(crop, (50, 40), form="margin_in_crop"))
+    assert scaled.shape == (50, 40, 3)
+    assert (scaled[:, :15] == 200).all()
+    assert (scaled[:, 25:] == 7).all()
+    assert (np.array(scale_crop(scaled, (50, 40), form="margin_in_crop")) == scaled).all()

@@ -7,12 +7,11 @@ import torch
 from facenet_pytorch import InceptionResnetV1
 
 from dwmtl.errors import ModelFileError
-from dwmtl.network.facenet_pytorch_checkpoint import export_state_dict
+from dwmtl.network.export_checkpoint import export_checkpoint
 from dwmtl.network.import_checkpoint import import_checkpoint
 from dwmtl.network.model_file import ModelCard, TaskCard, build_network, save_model, start_from
+from dwmtl.network.published import ExpectedInput
 from dwmtl.params import load_params
-
-SETTINGS = {"crop_px": 160, "margin_px": 14, "standardization": None, "classes": {}}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def file(theirs, tmp_path_factory):
 
 
 def test_facenet_pytorchs_weights_give_facenet_pytorchs_embeddings_and_logits(theirs, file):
-    imported = import_checkpoint(str(file), **SETTINGS)
+    imported = import_checkpoint(str(file))
     crops = torch.randint(0, 256, (2, 3, 112, 112), dtype=torch.uint8)
     with torch.no_grad():
         output = imported.network(imported.network.standardize(crops))
@@ -50,27 +49,38 @@ def test_facenet_pytorchs_weights_give_facenet_pytorchs_embeddings_and_logits(th
 
 
 def test_every_weight_of_facenet_pytorch_is_matched_once(theirs, file):
-    imported = import_checkpoint(str(file), **SETTINGS)
+    imported = import_checkpoint(str(file))
     assert set(imported.matched) == set(theirs.state_dict())
     assert len(set(imported.matched.values())) == len(imported.matched)
     assert (imported.skipped, imported.initial) == ([], [])
 
 
-def test_our_weights_load_into_facenet_pytorch(file):
-    ours = import_checkpoint(str(file), **SETTINGS).network
-    for parameter in ours.parameters():
+def test_our_weights_load_into_facenet_pytorch(file, tmp_path):
+    imported = import_checkpoint(str(file))
+    for parameter in imported.network.parameters():
         parameter.data.mul_(1.01)
+    save_model(imported.network, imported.card, tmp_path / "model")
+    export_checkpoint(tmp_path / "model", tmp_path / "back.pt")
     fresh = InceptionResnetV1(classify=True, num_classes=3).eval()
-    fresh.load_state_dict(export_state_dict(ours.state_dict()))
+    fresh.load_state_dict(torch.load(tmp_path / "back.pt", weights_only=True))
     inputs = torch.randn(1, 3, 112, 112)
     with torch.no_grad():
-        torch.testing.assert_close(fresh(inputs), ours(inputs).logits["identity"], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(fresh(inputs), imported.network(inputs).logits["identity"], rtol=1e-4, atol=1e-4)
+
+
+def test_facenet_pytorchs_file_comes_back_to_the_byte(theirs, file, tmp_path):
+    imported = import_checkpoint(str(file))
+    save_model(imported.network, imported.card, tmp_path / "model")
+    export_checkpoint(tmp_path / "model", tmp_path / "back.pt")
+    back = torch.load(tmp_path / "back.pt", weights_only=True)
+    assert set(back) == set(theirs.state_dict())
+    assert all(torch.equal(back[name], value) for name, value in theirs.state_dict().items())
 
 
 def test_a_file_without_logits_leaves_the_head_initial_and_says_so(theirs, tmp_path):
     weights = {name: value for name, value in theirs.state_dict().items() if not name.startswith("logits")}
     torch.save({"state_dict": weights | {"extra.weight": torch.zeros(1)}}, tmp_path / "w.pt")
-    imported = import_checkpoint(str(tmp_path / "w.pt"), **SETTINGS)
+    imported = import_checkpoint(str(tmp_path / "w.pt"))
     assert imported.initial == ["heads.identity.weight", "heads.identity.bias"]
     assert imported.skipped == ["extra.weight"]
 
@@ -91,7 +101,7 @@ def test_a_file_that_does_not_fit_is_an_error(theirs, tmp_path, name, change, me
         weights[name] = change(value)
     torch.save(weights, tmp_path / "w.pt")
     with pytest.raises(ModelFileError, match=message):
-        import_checkpoint(str(tmp_path / "w.pt"), **SETTINGS)
+        import_checkpoint(str(tmp_path / "w.pt"))
 
 
 def test_nothing_but_tensors_is_unpickled(tmp_path):
@@ -101,10 +111,10 @@ def test_nothing_but_tensors_is_unpickled(tmp_path):
 
     (tmp_path / "w.pt").write_bytes(pickle.dumps({"a": Evil()}))
     with pytest.raises(ModelFileError, match=r"w\.pt: not a file of tensors"):
-        import_checkpoint(str(tmp_path / "w.pt"), **SETTINGS)
+        import_checkpoint(str(tmp_path / "w.pt"))
     torch.save({"a": Evil()}, tmp_path / "v.pt")
     with pytest.raises(ModelFileError, match=r"v\.pt: not a file of tensors"):
-        import_checkpoint(str(tmp_path / "v.pt"), **SETTINGS)
+        import_checkpoint(str(tmp_path / "v.pt"))
     assert not (tmp_path / "written").exists()
 
 
@@ -112,12 +122,12 @@ def test_nothing_but_tensors_is_unpickled(tmp_path):
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "w.pt").write_bytes(content)
     with pytest.raises(ModelFileError, match=r"w\.pt: "):
-        import_checkpoint(str(tmp_path / "w.pt"), **SETTINGS)
+        import_checkpoint(str(tmp_path / "w.pt"))
 
 
 def test_what_is_no_checkpoint_is_told_with_the_known_forms(tmp_path):
     with pytest.raises(ModelFileError, match=r"no checkpoint that dwmtl reads: .*vggface2"):
-        import_checkpoint(str(tmp_path / "weights.h5"), **SETTINGS)
+        import_checkpoint(str(tmp_path / "weights.h5"))
 
 
 @pytest.mark.slow
@@ -128,7 +138,7 @@ def test_a_published_name_is_read_from_torchs_cache(tmp_path, monkeypatch):
         InceptionResnetV1(classify=True, num_classes=8631).state_dict(),
         tmp_path / "checkpoints" / "20180402-114759-vggface2.pt",
     )
-    imported = import_checkpoint("vggface2", **SETTINGS)
+    imported = import_checkpoint("vggface2")
     assert len(imported.card.classes("identity")) == 8631
     assert imported.card.network.standardization == "fixed"
     assert imported.card.provenance["name"] == "vggface2"
@@ -142,7 +152,7 @@ def test_a_published_name_that_cannot_be_downloaded_is_told(tmp_path, monkeypatc
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("facenet_pytorch.models.inception_resnet_v1.download_url_to_file", unreachable)
     with pytest.raises(ModelFileError, match="casia-webface: facenet-pytorch could not download it"):
-        import_checkpoint("casia-webface", **SETTINGS)
+        import_checkpoint("casia-webface")
 
 
 def test_a_model_of_ours_is_taken_as_it_is(tmp_path):
@@ -156,18 +166,20 @@ def test_a_model_of_ours_is_taken_as_it_is(tmp_path):
     )
     network = build_network(card)
     saved = save_model(network, card, tmp_path)
-    imported = import_checkpoint(str(tmp_path), **SETTINGS)
+    imported = import_checkpoint(str(tmp_path))
     assert imported.card == saved
+    with pytest.raises(ModelFileError, match=r"class names and what it expects of a crop in its model\.json"):
+        import_checkpoint(str(tmp_path), said=ExpectedInput(crop_px=112))
     torch.testing.assert_close(imported.network.state_dict(), network.state_dict(), rtol=0, atol=0)
 
 
 def test_class_names_are_kept_and_must_be_as_many_as_the_logits(file):
-    named = import_checkpoint(str(file), **{**SETTINGS, "classes": {"identity": ["x", "y", "z"]}})
+    named = import_checkpoint(str(file), classes={"identity": ["x", "y", "z"]})
     assert named.card.classes("identity") == ["x", "y", "z"]
     with pytest.raises(ModelFileError, match="3 identity logits and 2 class names"):
-        import_checkpoint(str(file), **{**SETTINGS, "classes": {"identity": ["x", "y"]}})
+        import_checkpoint(str(file), classes={"identity": ["x", "y"]})
     with pytest.raises(ModelFileError, match="it has no task hat"):
-        import_checkpoint(str(file), **{**SETTINGS, "classes": {"hat": ["on"]}})
+        import_checkpoint(str(file), classes={"hat": ["on"]})
 
 
 def facenet_variables() -> dict[str, tuple[int, ...]]:
@@ -230,7 +242,7 @@ def test_a_plain_facenet_fills_trunk_identity_branch_and_through_it_the_expressi
         shape_and_slices=[""] * len(values),
         tensors=[tensorflow.constant(value) for value in values.values()],
     )
-    imported = import_checkpoint(str(tmp_path / "model.ckpt-7"), **SETTINGS)
+    imported = import_checkpoint(str(tmp_path / "model.ckpt-7"))
     assert imported.card.network.trunk == "inception_resnet_v1"
     assert imported.card.network.bottleneck == 128
     assert imported.card.network.standardization == "fixed"

@@ -1,0 +1,114 @@
+"""Embeddings of a folder of photos by a model, in the file that `score-pairs` reads: for people who have pairs of their
+own."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+
+from dwmtl.crops.align import Source, align
+from dwmtl.datasets.data_set import PICTURE_ENDINGS
+from dwmtl.device import device_of
+from dwmtl.errors import DataSetError, DwmtlError
+from dwmtl.evaluation.embedding import CropFiles, embed
+from dwmtl.inference.align_folder import as_trained, pictures_below
+from dwmtl.network.model_file import load_model
+from dwmtl.tables import FAILURES, write_table
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What was embedded.
+
+    Attributes:
+        num_photos: that have an embedding.
+        failures: columns `tables.FAILURES`: photos without a face, whose centre was embedded, and unreadable ones,
+            which have no embedding.
+    """
+
+    num_photos: int
+    failures: pd.DataFrame
+
+
+def embed_folder(
+    model: Path, source: Path, out: Path, *, is_aligned: bool, flipped: bool, batch_size: int, device: str
+) -> Embedded:
+    """Write the embeddings of every picture below a folder, and a table of what failed beside them.
+
+    Args:
+        model: a model's folder.
+        out: an .npz: `names` (N,), paths below `source` without ending, sorted; `embeddings` (N, D) float32, unit
+            length; `embeddings_flipped`, those of the mirrored crops, where `flipped`. Beside it, `failures_path(out)`.
+        is_aligned: the pictures are crops already; they are scaled, and no face is looked for.
+        batch_size: crops that the network sees at a time.
+    Raises:
+        DataSetError: no such folder, no picture in it that can be read, or two of one name.
+        ModelFileError: no model of ours.
+        DwmtlError: a file cannot be written.
+    """
+    network, card = load_model(model)
+    photos = pictures_below(source)
+    names = _names_by_photo(source, photos["photo"])
+    with TemporaryDirectory(prefix="dwmtl-crops-") as folder:
+        crops_dir, work_dir = Path(folder, "crops"), Path(folder, "work")
+        crops_dir.mkdir()
+        aligned = align(
+            photos,
+            Source("folders", source, is_aligned=is_aligned),
+            crops_dir,
+            as_trained(card),
+            work_dir=work_dir,
+            device=device_of(device),
+        )
+        crops = aligned.crops[aligned.crops["crop"] != ""]
+        if crops.empty:
+            raise DataSetError(f"{source}: none of its {len(photos)} pictures can be read.")
+        crops = crops.assign(name=crops["photo"].map(names)).sort_values("name")
+        paths = [crops_dir / crop for crop in crops["crop"]]
+        asked = {"embeddings": CropFiles(paths)}
+        if flipped:
+            asked["embeddings_flipped"] = CropFiles(paths, is_mirrored=True)
+        arrays = {
+            name: embed(
+                network, files, flip="none", batch_size=batch_size, accelerator=device, num_workers=0, title=name
+            ).embeddings
+            for name, files in asked.items()
+        }
+    _write({"names": np.array(crops["name"].tolist())} | arrays, aligned.failures, out)
+    return Embedded(len(crops), aligned.failures)
+
+
+def failures_path(out: Path) -> Path:
+    """The table of what failed, beside a file of embeddings."""
+    return out.with_name(f"{out.stem}_failures.csv")
+
+
+def _names_by_photo(source: Path, photos: pd.Series) -> dict[str, str]:
+    """A photo's name is its path without its ending; without both where `dwmtl align` wrote it, as `a.jpg.png`."""
+    photo_of: dict[str, str] = {}
+    for photo in photos:
+        name = photo
+        while name.lower().endswith(PICTURE_ENDINGS):
+            name = name.rpartition(".")[0]
+        if name in photo_of:
+            raise DataSetError(
+                f"{source}: {photo_of[name]} and {photo} would both be named {name}, as names have no ending. Rename "
+                "one."
+            )
+        photo_of[name] = photo
+    return {photo: name for name, photo in photo_of.items()}
+
+
+def _write(arrays: dict[str, np.ndarray], failures: pd.DataFrame, out: Path) -> None:
+    partial = out.with_name(f"{out.name}.partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(partial, out)
+        write_table(failures, failures_path(out), FAILURES)
+    except OSError as error:
+        raise DwmtlError(f"{out}: cannot be written ({error.strerror}). Name another file for --out.") from None

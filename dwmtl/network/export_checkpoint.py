@@ -1,0 +1,62 @@
+"""A model's trunk and identity branch in the form of the project whose network it is, so that it can be taken back."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from dwmtl.errors import DwmtlError, ModelFileError
+from dwmtl.network.model_file import ModelCard, load_model
+from dwmtl.network.published import Project, project_of, published_names
+from dwmtl.network.timm_trunk import TIMM
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        project: whose form the file has.
+        names: of the tensors, as the project names them, without its prefix.
+    """
+
+    project: Project
+    card: ModelCard
+    names: list[str]
+
+
+def export_checkpoint(model: Path, out: Path) -> Exported:
+    """Write a model's folder as a file of its network's project; other tasks' branches and heads are left out.
+
+    Raises:
+        ModelFileError: no model of ours, or a network that no project has.
+        DwmtlError: the file cannot be written.
+    """
+    network, card = load_model(model)
+    trunk = card.network.trunk
+    project = project_of(trunk)
+    if project is None:
+        raise ModelFileError(
+            f"{model}: its trunk is {trunk}, whose authors keep it in TensorFlow's form, which dwmtl does not write. "
+            "Use model.safetensors as it is."
+        )
+    if trunk == "inception_resnet_v1" and card.network.bottleneck != 512:
+        raise ModelFileError(
+            f"{model}: facenet-pytorch's network has a bottleneck of 512; this one has {card.network.bottleneck}."
+        )
+    weights = network.state_dict()
+    entries = {theirs: weights[ours].contiguous() for ours, theirs in published_names(network, trunk).items()}
+    file = {project.prefix + name: value for name, value in entries.items()}
+    partial = out.with_name(out.name + ".partial")
+    try:
+        if trunk.startswith(TIMM):
+            save_file(file, partial)
+        else:
+            torch.save(file if project.wrapper is None else {project.wrapper: file}, partial)
+        os.replace(partial, out)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise DwmtlError(f"{out}: cannot be written ({str(error).splitlines()[0]}).") from None
+    return Exported(project, card, sorted(entries))

@@ -1,0 +1,27 @@
+"""The files that facenet-pytorch publishes, by their names. An owner of facenet_pytorch."""
+
+from pathlib import Path
+
+from dwmtl.errors import ModelFileError
+
+PUBLISHED = ("vggface2", "casia-webface")
+
+
+def published_file(name: str) -> Path:
+    """The file of weights of a published name: downloaded by facenet-pytorch into torch's cache, unless it is there.
+
+    Raises:
+        ModelFileError: it could not be downloaded.
+    """
+    from facenet_pytorch.models import inception_resnet_v1  # a heavy import, and not needed for files
+
+    folder = Path(inception_resnet_v1.get_torch_home()) / "checkpoints"
+    if not any(folder.glob(f"*-{name}.pt")):
+        try:
+            inception_resnet_v1.InceptionResnetV1(pretrained=name)
+        except OSError as error:
+            raise ModelFileError(
+                f"{name}: facenet-pytorch could not download it ({error}). Download its .pt file elsewhere and name "
+                "the file."
+            ) from None
+    return sorted(folder.glob(f"*-{name}.pt"))[-1]

@@ -1,0 +1,104 @@
+"""Backbones of timm as trunks, and their published weights. The sole owner of timm."""
+
+from torch import Tensor, nn
+
+from dwmtl.errors import ModelFileError, ParamsError
+from dwmtl.network.backbone import Backbone
+from dwmtl.network.inception_resnet import Branch
+from dwmtl.network.params import MeanStd
+
+TIMM = "timm:"
+_CANNOT_BUILD = (RuntimeError, AttributeError, ValueError, TypeError, AssertionError)
+
+
+class TimmTrunk(nn.Module):
+    """The last feature map of a backbone of timm, with its own initial weights (nothing is downloaded).
+
+    Args:
+        name: of timm, without `timm:`.
+    Raises:
+        ParamsError: timm has no such model, or it gives no feature maps.
+    """
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.name = name
+        self.backbone = _feature_maps(name, pretrained=False)
+        self.num_channels = self.backbone.feature_info.channels()[-1]
+
+    def forward(self, crops: Tensor) -> Tensor:
+        features = self.backbone(crops)[-1]
+        if features.shape[1] != self.num_channels and features.shape[-1] == self.num_channels:
+            features = features.permute(0, 3, 1, 2)  # some of timm's have their channels last
+        return features
+
+    def expected_standardization(self) -> MeanStd:
+        """By which timm's published weights were trained."""
+        known = self.backbone.pretrained_cfg
+        return MeanStd(mean=[float(value) for value in known["mean"]], std=[float(value) for value in known["std"]])
+
+    def expected_crop_px(self) -> int | list[int]:
+        """Side, or height and width, that timm's published weights were trained on."""
+        height, width = self.backbone.pretrained_cfg["input_size"][1:]
+        return height if height == width else [height, width]
+
+    def names_in_timm(self) -> dict[str, str]:
+        """A name in the trunk's state dict -> the name of that entry in timm's whole model.
+
+        Feature maps are taken from a model whose sequences were flattened (`stages_0` is `stages.0`) or wrapped.
+        """
+        import timm
+
+        whole = timm.create_model(self.name, pretrained=False).state_dict()
+        by_flat_name = {name.replace(".", "_"): name for name in whole}
+        names = {}
+        for name in self.state_dict():
+            flat = name.removeprefix("backbone.").replace(".", "_")
+            names[name] = by_flat_name.get(flat) or by_flat_name[flat.removeprefix("model_")]
+        return names
+
+
+def backbone(name: str, *, dropout: float) -> Backbone:
+    """A backbone of timm by its name with `timm:`; a branch is pooled features after one residual block."""
+    trunk = TimmTrunk(name.removeprefix(TIMM))
+    return Backbone(
+        trunk, lambda bottleneck: Branch(trunk.num_channels, num_block8=0, dropout=dropout, bottleneck=bottleneck)
+    )
+
+
+def fill_pretrained(trunk: nn.Module, standardization: object) -> None:
+    """Fill a trunk with timm's published weights, downloaded into Hugging Face's cache unless they are there.
+
+    Args:
+        standardization: of `params.yaml`, which must be what the weights were trained with.
+    Raises:
+        ParamsError: they were trained with another standardisation.
+        ModelFileError: they could not be downloaded, or timm has none.
+    """
+    expected = trunk.expected_standardization()
+    if standardization != expected:
+        raise ParamsError(
+            f"network.pretrained: the weights of {TIMM}{trunk.name} expect another standardisation. Set "
+            f"network.standardization to {{mean: {expected.mean}, std: {expected.std}}}."
+        )
+    try:
+        weights = _feature_maps(trunk.name, pretrained=True).state_dict()
+    except (OSError, ParamsError) as error:  # huggingface_hub's are OSErrors
+        reason = str(error).splitlines()[0]
+        raise ModelFileError(
+            f"{TIMM}{trunk.name}: timm could not get its weights ({reason}). Download its model.safetensors elsewhere "
+            "and import the file: dwmtl import-checkpoint."
+        ) from None
+    trunk.backbone.load_state_dict(weights)
+
+
+def _feature_maps(name: str, *, pretrained: bool) -> nn.Module:
+    import timm  # seconds, and the other trunks do without
+
+    try:
+        return timm.create_model(name, pretrained=pretrained, features_only=True)
+    except _CANNOT_BUILD as error:
+        raise ParamsError(
+            f"network.trunk is {TIMM}{name}: timm makes no feature maps of it ({error}). Choose one of "
+            "`timm.list_models()`."
+        ) from None

@@ -1,0 +1,96 @@
+"""Files of tensors that other projects write: by torch.save, or safetensors. Runs no code that a file holds."""
+
+import struct
+import warnings
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from dwmtl.errors import ModelFileError
+
+ENDINGS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+_WRAPPERS = ("net_state_dict", "state_dict")
+_SETTINGS = ("pytorch_lightning.", "lightning.", "lightning_fabric.", "omegaconf.", "numpy.", "argparse.", "pathlib.")
+"""Packages whose objects lie beside the weights in checkpoints of trainings: settings, callbacks, paths."""
+
+_DAMAGED = (
+    UnpicklingError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    AssertionError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+)
+"""What torch raises on a file that is no whole checkpoint, or not one of tensors."""
+
+
+class _Nothing:
+    """Stands for an object of another package's: takes what the file gives it and keeps none of it."""
+
+    def __init__(self, *_args, **_more):
+        pass
+
+    def __setstate__(self, _state):
+        pass
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by name, whatever lies beside them in a training's checkpoint.
+
+    Only tensors and plain values are made of what the file holds (torch's `weights_only`). Objects of packages that
+    trainings keep their settings with become nothing; a file that names any other class or function is refused.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or holds something else.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such file.")
+    values = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickled(path)
+    if isinstance(values, dict):
+        values = next((values[key] for key in _WRAPPERS if isinstance(values.get(key), dict)), values)
+    if not isinstance(values, dict) or not values:
+        raise ModelFileError(f"{path}: not a state dict: tensors by name are expected.")
+    for name, value in values.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor) or value.layout != torch.strided:
+            kind = type(value).__name__
+            raise ModelFileError(f"{path}: not a state dict: {name} is of the type {kind}, no tensor with a name.")
+    return values
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, MemoryError) as error:
+        raise ModelFileError(f"{path}: not a whole safetensors file ({error}). Copy it again.") from None
+
+
+def _read_pickled(path: Path) -> object:
+    try:
+        # warnings are about foreign pickles, which are refused
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_stand_ins(path)):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except _DAMAGED as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelFileError(f"{path}: not a file of tensors by torch.save ({reason}).") from None
+
+
+def _stand_ins(path: Path) -> list[tuple[type, str]]:
+    """What stands for each class of `_SETTINGS` that a file names. Files from before torch 1.6 get none."""
+    with suppress(ValueError):
+        unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        settings = [name for name in unknown if name.startswith(_SETTINGS)]
+        # Lightning's AttributeDict is filled item by item, as a dict is
+        return [(OrderedDict if name.endswith(".AttributeDict") else _Nothing, name) for name in settings]
+    return []
