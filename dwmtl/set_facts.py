@@ -1,7 +1,7 @@
 """What is known of a data set as a whole: `set.json`, which the stage `index` writes and the cards read."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dwmtl.errors import DataSetError
@@ -14,6 +14,18 @@ DRAWN_FILE = "drawn.json"
 
 
 @dataclass(frozen=True)
+class PassedOver:
+    """Pictures in a set's folder that its adapter has no place for; `examples`: paths below the folder."""
+
+    num_pictures: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        more = ", ..." if self.num_pictures > len(self.examples) else ""
+        return f"{self.num_pictures} ({', '.join(self.examples)}{more})"
+
+
+@dataclass(frozen=True)
 class SetFacts:
     """A data set as a whole.
 
@@ -21,11 +33,13 @@ class SetFacts:
         adapter: what read its folder.
         is_drawn: whether its faces were drawn by this project.
         terms: what the set is and on which terms it may be used, a sentence.
+        passed_over: pictures that are not taken.
     """
 
     adapter: str
     is_drawn: bool
     terms: str
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 def set_facts(folder: Path, *, adapter: str, terms: str) -> SetFacts:
@@ -61,8 +75,9 @@ def read_set_facts(index_dir: Path) -> SetFacts:
     """
     path = index_dir / SET_FILE
     try:
-        return SetFacts(**json.loads(path.read_text()))
+        values = json.loads(path.read_text())
+        return SetFacts(**values | {"passed_over": PassedOver(**values["passed_over"])})
     except FileNotFoundError:
         raise DataSetError(f"{path}: no such file. Run `dvc repro` to make it.") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise DataSetError(f"{path}: damaged ({error}). Run `dvc repro` to make it again.") from None

@@ -25,8 +25,11 @@ USES = ("train", "neutral", "peak", "unused")
 """What a photo is used as. train: it trains identity alone · neutral: a neutral reference · peak: it shows its
 expression · unused: left out by the frame rule or by `expressions`, it is not aligned."""
 
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
-"""Of the files that an adapter takes for photos, in lower case."""
+PICTURE_ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif",
+    ".jp2", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm",
+)  # fmt: skip
+"""Of pictures, in lower case; one with another ending, or with none, is known by its content."""
 
 # A manifest may have further columns after these: labels of further tasks (`glasses`), text, empty where unknown.
 

@@ -1,12 +1,14 @@
 """What every adapter returns, and listing a folder. An adapter lists files; it never decodes one."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from dwmtl.datasets.packs.picture_kind import is_picture
 from dwmtl.errors import DataSetError
 from dwmtl.tables import MANIFEST, PICTURE_ENDINGS, VERIFICATION_PAIRS
 
@@ -49,14 +51,84 @@ def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:
 
 
 def folders_of(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones and what archivers leave (`__MACOSX`) are left out."""
+    """Names of the folders in a folder, sorted; hidden ones and what macOS leaves in archives are left out."""
     with _entries(folder) as entries:
-        return _sorted_names(folder, (e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__"))))
+        names = (e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        return _sorted_names(folder, (name for name in names if name != "__MACOSX"))
 
 
 def pictures_of(folder: Path) -> list[str]:
-    """Names of the pictures in a folder by their endings, sorted; hidden files are left out."""
-    return [name for name in files_of(folder) if name.lower().endswith(PICTURE_ENDINGS)]
+    """Names of the pictures in a folder, see `is_picture`, sorted; hidden files are left out."""
+    return [name for name in files_of(folder) if is_picture(folder / name)]
+
+
+def pictures_below(folder: Path) -> list[str]:
+    """Paths of the pictures in a folder and below it, with forward slashes, however deep.
+
+    A link back to a folder that it is in is not followed.
+    """
+    return list(_pictures_below(folder, frozenset()))
+
+
+def _pictures_below(folder: Path, above: frozenset[str]) -> Iterator[str]:
+    place = os.path.realpath(folder)
+    if place in above:
+        return
+    yield from pictures_of(folder)
+    for name in folders_of(folder):
+        yield from (f"{name}/{picture}" for picture in _pictures_below(folder / name, above | {place}))
+
+
+class NamedPictures:
+    """Pictures that a file names without their ending: `Ann_0001` is `Ann_0001.jpg`, or `.PNG`, or `.jpg.png` as
+    `dwmtl align` names a crop, or spelt in another form of Unicode."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._by_name: dict[str, dict[str, list[str]]] = {}
+
+    def find(self, where: str, folder: str, name: str) -> str:
+        """The picture's path below the set's folder, with forward slashes.
+
+        Args:
+            where: file and line that name it, for an error.
+            folder: that it is in.
+            name: its own, without an ending.
+        Raises:
+            DataSetError: it is not there, or two are called so.
+        """
+        if folder not in self._by_name:
+            self._by_name[folder] = self._listed(folder)
+        found = self._by_name[folder].get(unicodedata.normalize("NFC", name), [])
+        if len(found) > 1:
+            raise DataSetError(f"{where}: names {name}, and there are {' and '.join(found)}. Remove the wrong ones.")
+        if not found:
+            raise DataSetError(
+                f"{where}: names {self._folder / folder / name} (.jpg, or with another ending), which is not there. "
+                "Every picture that is named is needed: complete the set."
+            )
+        return found[0]
+
+    def _listed(self, folder: str) -> dict[str, list[str]]:
+        """Paths by name, of the folder as it is spelt on the disk."""
+        spelt = next((form for form in _spellings(folder) if (self._folder / form).is_dir()), None)
+        by_name: dict[str, list[str]] = {}
+        for picture in pictures_of(self._folder / spelt) if spelt is not None else []:
+            name = unicodedata.normalize("NFC", without_picture_endings(picture))
+            by_name.setdefault(name, []).append(f"{spelt}/{picture}" if spelt else picture)
+        return by_name
+
+
+def without_picture_endings(name: str) -> str:
+    """`a` of `a.jpg`, and of `a.jpg.png`."""
+    while name.lower().endswith(PICTURE_ENDINGS):
+        name = name.rpartition(".")[0]
+    return name
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    """A path in the forms of Unicode that file systems keep: as it is, composed, decomposed (macOS)."""
+    return (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path))
 
 
 def files_of(folder: Path) -> list[str]:

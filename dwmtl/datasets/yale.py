@@ -1,10 +1,12 @@
-"""The Yale Face Database: `subject01.happy`, GIFs without an ending, one photo a subject and condition."""
+"""The Yale Face Database: `subject01.happy`, GIFs without an ending, or pictures with one; a photo a condition."""
 
 import re
 from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, files_of, manifest
+from dwmtl.datasets.packs.picture_kind import is_picture
 from dwmtl.errors import DataSetError
+from dwmtl.tables import PICTURE_ENDINGS
 
 TERMS = "The Yale Face Database: people who posed, free for research."
 
@@ -19,7 +21,7 @@ EXPRESSIONS = {
 GLASSES = {"glasses": "on", "noglasses": "off"}
 OTHER_CONDITIONS = ("centerlight", "leftlight", "rightlight", "glasses", "noglasses")
 
-_NAME = re.compile(r"(subject\d+)\.(\w+)(?:\.gif)?")
+_NAME = re.compile(rf"(subject\d+)\.(\w+?)(?:{'|'.join(map(re.escape, PICTURE_ENDINGS))})?", re.IGNORECASE)
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
@@ -30,14 +32,16 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     asks for it; of the other photos the set does not say. `num_peak_frames` has no meaning here.
 
     Raises:
-        DataSetError: a condition that the database does not have.
+        DataSetError: a picture with another name, or of a condition that the database does not have.
     """
     rows = []
     for name in files_of(folder):
         match = _NAME.fullmatch(name)
         if match is None:
+            if is_picture(folder / name):
+                raise DataSetError(f"{folder / name}: must be called like subject01.happy. Rename or remove it.")
             continue  # readme files lie among the photos
-        subject, condition = match.groups()
+        subject, condition = match[1].lower(), match[2].lower()
         if condition not in EXPRESSIONS and condition not in OTHER_CONDITIONS:
             known = ", ".join([*EXPRESSIONS, *OTHER_CONDITIONS])
             raise DataSetError(f"{folder / name}: no condition of the Yale Face Database ({known}).")

@@ -1,6 +1,5 @@
 """A folder of photos, cropped as the stage `align` crops a set's: for people who have photos and no data set."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import torch
 
 from dwmtl.crops.align import Source, align
 from dwmtl.crops.params import AlignParams
-from dwmtl.datasets.data_set import folders_of, manifest, pictures_of
+from dwmtl.datasets.data_set import manifest, pictures_below
 from dwmtl.errors import DataSetError
 from dwmtl.files import UNFINISHED, whole_folder, work_beside
 from dwmtl.network.model_file import ModelCard, load_card
@@ -36,7 +35,7 @@ def align_folder(
         DataSetError: no such folder, or no picture in it.
         ParamsError: the params are missing or wrong. ModelFileError: no model.
     """
-    table = pictures_below(source)
+    table = photos_below(source)
     values = as_trained(load_card(model)) if model is not None else load_params(params).align
     work_dir = work_beside(out, UNFINISHED)  # a killed run goes on from there
     with whole_folder(out) as folder:
@@ -67,23 +66,13 @@ def as_trained(card: ModelCard) -> AlignParams:
     )
 
 
-def pictures_below(folder: Path) -> pd.DataFrame:
+def photos_below(folder: Path) -> pd.DataFrame:
     """The pictures in a folder and below it, as a manifest whose subjects are unknown.
 
     Raises:
         DataSetError: no such folder, or no picture in it.
     """
-    photos = _names_below(folder)
+    photos = pictures_below(folder)
     if not photos:
         raise DataSetError(f"{folder}: no pictures in this folder or below it.")
     return manifest({"photo": photos, "subject": [""] * len(photos)})
-
-
-def _names_below(folder: Path, above: frozenset[str] = frozenset()) -> list[str]:
-    """Paths of the pictures below a folder, with forward slashes. A link back to a folder `above` is not followed."""
-    place = os.path.realpath(folder)
-    if place in above:
-        return []
-    names = folders_of(folder)
-    below = [f"{name}/{picture}" for name in names for picture in _names_below(folder / name, above | {place})]
-    return [*pictures_of(folder), *below]

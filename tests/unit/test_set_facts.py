@@ -4,7 +4,7 @@ import pytest
 
 from dwmtl.datasets.adapters import ADAPTERS
 from dwmtl.errors import DataSetError
-from dwmtl.set_facts import DRAWN_FILE, SET_FILE, SetFacts, read_set_facts, set_facts, write_set_facts
+from dwmtl.set_facts import DRAWN_FILE, SET_FILE, PassedOver, SetFacts, read_set_facts, set_facts, write_set_facts
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -34,7 +34,7 @@ def test_a_damaged_marker_is_named(tmp_path, text):
 
 
 def test_facts_are_read_as_they_were_written(tmp_path):
-    facts = SetFacts("yale", is_drawn=True, terms="Nobody.")
+    facts = SetFacts("yale", is_drawn=True, terms="Nobody.", passed_over=PassedOver(2, ["a.heic", "b.jp2"]))
     write_set_facts(facts, tmp_path)
     assert read_set_facts(tmp_path) == facts
 

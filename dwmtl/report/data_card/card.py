@@ -3,7 +3,9 @@
 What cannot be known is None. Lists that may grow with the set are cut, and the counts beside them are not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from dwmtl.set_facts import PassedOver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +22,13 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Photos:
-    """`num_used`: those that are not of the use `unused`, and counted by everything else in the card."""
+    """`num_used`: those that are not of the use `unused`, and counted by everything else in the card; `passed_over`:
+    pictures in the set's folder that are none of its photos."""
 
     num: int
     num_used: int
     by_use: dict[str, int]
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 @dataclass(frozen=True)

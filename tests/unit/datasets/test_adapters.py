@@ -109,7 +109,7 @@ def test_lfw_lists_only_photos_that_a_pair_names(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("Ann_A\t1\t9", r"line 2: names .*Ann_A_0009\.jpg, which is not there"),
+        ("Ann_A\t1\t9", r"line 2: names .*Ann_A_0009 .*, which is not there"),
         ("Ann_A\t1", "line 2: must be `name i j`"),
         ("Ann_A\tone\t2", "line 2: must be `name i j`"),
         ("Ann_A\t1\tAnn_A\t2", "line 2: must be `name i j` or, of two people"),
@@ -234,3 +234,65 @@ def test_a_person_spread_over_folders_is_read_whole(make_tree):
     photos = read_data_set("people", source, num_peak_frames=1).photos
     assert photos["photo"].tolist() == ["ann/001/2.jpg", "ann/1.jpg", "bob/1.jpg"]
     assert photos["subject"].tolist() == ["ann", "ann", "bob"]
+
+
+def test_a_person_s_folder_is_read_however_deep_and_whatever_it_is_called(make_tree):
+    folder = make_tree("ann/2020/may/3/1.jpg", "__bob__/1.jpg", "__MACOSX/ann/1.jpg")
+    (folder / "ann" / "again").symlink_to(folder / "ann")
+    photos = read("folders", folder).photos
+    assert photos["photo"].tolist() == ["__bob__/1.jpg", "ann/2020/may/3/1.jpg"]
+    assert photos["subject"].tolist() == ["__bob__", "ann"]
+
+
+JPEG = b"\xff\xd8\xff\xe0"
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+
+
+def test_a_picture_is_one_by_its_name_or_by_its_content(tmp_path):
+    """A HEIC picture is listed, for alignment to say that it cannot be read."""
+    make_tree(tmp_path, "ann/a.jfif", "ann/b.JPE", "ann/c.HEIC", "ann/notes", "ann/list.dat")
+    (tmp_path / "ann/d").write_bytes(JPEG)
+    (tmp_path / "ann/e.dat").write_bytes(HEIC)
+    names = [photo.removeprefix("ann/") for photo in read("folders", tmp_path).photos["photo"]]
+    assert names == ["a.jfif", "b.JPE", "c.HEIC", "d", "e.dat"]
+
+
+@pytest.mark.parametrize("ending", ["", ".png", ".GIF", ".jpg", ".pgm", ".jfif", ".Tiff"])
+def test_yale_is_read_whatever_its_photos_end_in(tmp_path, ending):
+    make_tree(tmp_path, f"subject01.happy{ending}", "subject02.normal", "Readme.txt")
+    photos = read("yale", tmp_path, "expression").photos
+    assert photos["photo"].tolist() == [f"subject01.happy{ending}", "subject02.normal"]
+    assert photos["expression"].tolist() == ["happiness", "neutral"]
+
+
+def test_a_picture_of_another_name_is_told_in_yale_too(tmp_path):
+    make_tree(tmp_path, "subject01.happy", "me.png")
+    with pytest.raises(DataSetError, match=r"me\.png: must be called like subject01\.happy"):
+        read("yale", tmp_path, "expression")
+
+
+@pytest.mark.parametrize("ending", [".JPG", ".png", ".jpeg", ".jpg.png", ".jfif"])
+def test_lfw_is_read_whatever_its_photos_end_in(tmp_path, ending):
+    write_lfw(tmp_path, GOOD)
+    (tmp_path / "Ann_A/Ann_A_0002.jpg").rename(tmp_path / f"Ann_A/Ann_A_0002{ending}")
+    data_set = read("lfw", tmp_path, "verification")
+    assert f"Ann_A/Ann_A_0002{ending}" in data_set.photos["photo"].tolist()
+    assert data_set.pairs.loc[0, "photo_b"] == f"Ann_A/Ann_A_0002{ending}"
+
+
+def test_two_photos_of_one_name_in_lfw_are_told(tmp_path):
+    write_lfw(tmp_path, GOOD)
+    make_tree(tmp_path, "Ann_A/Ann_A_0001.png")
+    with pytest.raises(DataSetError, match=r"line 2: names Ann_A_0001, and there are .*jpg and .*png"):
+        read("lfw", tmp_path, "verification")
+
+
+def test_lfw_reads_a_name_in_another_form_of_unicode(tmp_path):
+    """macOS decomposes names: `é` of pairs.txt is `e` and an accent on the disk."""
+    composed, decomposed = "Jos\u00e9_A", "Jose\u0301_A"
+    make_tree(tmp_path, *[f"{decomposed}/{decomposed}_{number:04d}.jpg" for number in (1, 2)], "Bob_B/Bob_B_0001.jpg")
+    (tmp_path / "pairs.txt").write_text("2 1\n" + 2 * f"{composed}\t1\t2\n{composed}\t1\tBob_B\t1\n", encoding="utf-8")
+    data_set = read("lfw", tmp_path, "verification")
+    assert set(data_set.photos["photo"]) == {
+        f"{decomposed}/{decomposed}_0001.jpg", f"{decomposed}/{decomposed}_0002.jpg", "Bob_B/Bob_B_0001.jpg",
+    }  # fmt: skip
