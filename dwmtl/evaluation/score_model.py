@@ -24,15 +24,7 @@ from dwmtl.network.model_file import ModelCard, load_model
 from dwmtl.scores.pair_scores import NamedPairs, PairScores, check_far_targets, score_named
 from dwmtl.section import crop_size
 
-_ENDINGS = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".bmp",
-    ".jpg.png",
-    ".jpeg.png",
-    ".png.png",
-)  # the last three: of `align`
+_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".jpg.png", ".jpeg.png", ".png.png")  # the last three: of `align`
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ def score_folder(model: Path, folder: Path, pairs_path: Path, scoring: ModelScor
     """Score a model on a folder of crops, `Aaron_Eckhart/Aaron_Eckhart_0001.jpg`, over the pairs of a file.
 
     Args:
-        folder: jpg, jpeg, png or bmp files, or crops that `dwmtl align` wrote; only pictures that a pair names are read.
+        folder: jpg, jpeg, png or bmp files, or crops of `dwmtl align`; pictures that no pair names are not read.
         pairs_path: see `pairs_file`; its blocks are the folds.
     Raises:
         As `score_pack`.
