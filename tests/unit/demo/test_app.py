@@ -226,7 +226,7 @@ def test_a_model_without_the_expressions_starts_no_challenge(serve, ask, in_base
         status, answer = ask(f"{address}/api/challenges", {"reference": photo, "by": "camera"})
     assert (status, answer["error"]) == (
         422,
-        "a challenge needs neutral and happiness or surprise; the model knows anger, fear, sadness.",
+        "a challenge needs neutral and happiness or surprise; the model predicts anger, fear, sadness.",
     )
 
 
