@@ -134,8 +134,7 @@ def score_named(
 
     Args:
         embeddings: (M, D), in the order of `pairs.names`.
-        distance, subtract_mean, far_targets: see `verify`.
-        settings: what was scored and how it was embedded; those of the comparison are added.
+        settings: what was scored and how it was embedded; those of the comparison are added. For the rest see `verify`.
     Raises:
         ProtocolError: embeddings that cannot be compared.
     """
@@ -149,7 +148,7 @@ def score_named(
         subtract_mean=subtract_mean,
         far_targets=far_targets,
     )
-    is_wrong = outcome.accepted != pairs.is_same
+    wrong = np.flatnonzero(outcome.accepted != pairs.is_same)
     return PairScores(
         num_pairs=len(pairs.folds),
         num_folds=len(outcome.accuracy_per_fold),
@@ -163,13 +162,13 @@ def score_named(
         auc=outcome.auc,
         eer=outcome.eer,
         intervals=_intervals(outcome, pairs, distance, far_targets),
-        num_wrong_pairs=int(is_wrong.sum()),
-        wrong_pairs=_wrong_pairs(outcome, pairs, np.flatnonzero(is_wrong)),
+        num_wrong_pairs=len(wrong),
+        wrong_pairs=_wrong_pairs(outcome, pairs, wrong),
         settings={
             **settings,
+            **_distance_settings(distance),
             "subtract_mean": subtract_mean,
             "far_targets": list(far_targets),
-            **_distance_settings(distance),
         },
     )
 

@@ -78,16 +78,14 @@ def verify(
         is_same: (N,) bool, whether the pair is genuine.
         folds: (N,) int, each pair's fold.
         distance: see `distances.pair_distances`.
-        subtract_mean: subtract the mean embedding of both sides of the other folds' pairs first; changes the cosine
-            distance only.
+        subtract_mean: subtract the mean embedding of the other folds' pairs first; changes the cosine only.
         far_targets: false accept rates at which VAL is computed.
     Raises:
         ProtocolError: fewer than two folds, a fold with genuine or impostor pairs only, or an embedding that is not
             finite or has length 0.
     """
     numbers = _checked_folds(is_same, folds)
-    distances, accepted = np.empty(len(folds)), np.empty(len(folds), dtype=bool)
-    scores = []
+    distances, accepted, scores = np.empty(len(folds)), np.empty(len(folds), dtype=bool), []
     for number, values in _fold_distances(embeddings, rows_a, rows_b, folds, numbers, distance, subtract_mean):
         inside = folds == number
         test, rest = (_Counts(values[part], is_same[part]) for part in (inside, ~inside))
@@ -100,8 +98,8 @@ def verify(
     return Verification(
         accuracy_per_fold=accuracies,
         threshold_per_fold=np.array([score.threshold for score in scores]),
-        accuracy_mean=float(np.mean(accuracies)),
-        accuracy_std=float(np.std(accuracies)),
+        accuracy_mean=float(accuracies.mean()),
+        accuracy_std=float(accuracies.std()),
         val_at_far=_summaries(far_targets, np.array([score.rates for score in scores])),
         auc=float(area_under_roc(far, tar)),
         eer=float(equal_error_rate(far, tar)),
