@@ -1,4 +1,4 @@
-"""Weights of other projects in our own form: what was matched, what was skipped, what stays at its initial values."""
+"""Imports weights of other projects; reports which were matched, which skipped, and which keep their initial values."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +26,14 @@ def import_checkpoint(
     trunk: str | None = None,
     sha256: str | None = None,
 ) -> Imported:
-    """Read a checkpoint, whatever of the known forms it has.
+    """Read a checkpoint in any of the known forms.
 
     Args:
         source: a file of arcface_torch, AdaFace, MobileFaceNet or facenet-pytorch, by torch.save or safetensors; one of
             PUBLISHED; weights of timm; an `https:` address of such a file, or Hugging Face's `org/repo:file`; the
             prefix of a TensorFlow V2 checkpoint (the authors' FaceLiveNet, or a FaceNet); or a model's folder of ours.
-        said: what its network expects of a crop, where that is not what its project is known for.
-        classes: class names by task, in the order of the logits; a task that is not named gets numbered ones.
+        said: what its network expects of a crop, where that differs from its project's networks.
+        classes: class names by task, in the order of the logits; classes of other tasks are numbered.
         trunk: `timm:<name>`, for weights of timm; those of the others are recognised.
         sha256: that the file must have, hexadecimal. An address needs it.
     Raises:
