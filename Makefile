@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint ui status deps compare bench figure-2 clean
+.PHONY: help repro test lint ui status compare bench figure-2 clean
 
 help: ## list these verbs
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -28,22 +28,24 @@ repro: .venv/installed ## install what is missing, then run the whole pipeline (
 test: .venv/installed-test ## install what is missing, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: .venv/installed-test ## check style and formatting
+lint: .venv/installed-test ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.0.1:5000
-	@echo "the runs with their scores: http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=dwmtl"
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 status: .venv/installed ## what `make repro` would run
-	$(BIN)/dvc status dvc.yaml
+	$(BIN)/dvc status
 
-deps: .venv/installed ## rewrite the stages' lists of dwmtl files in dvc.yaml after an import changed
-	$(BIN)/python .ci/stage_deps.py --write
-
-compare: .venv/installed-test ## train and evaluate every weighting (hours on two cores; resumable), see benchmarks/weightings
-	$(BIN)/dvc repro benchmarks/weightings/dvc.yaml
+compare: .venv/installed-test ## train and evaluate every weighting (hours on two cores; resumable); SMALL=1: see that it runs
+ifdef SMALL
+	rm -rf build/weightings
+	$(BIN)/python benchmarks/weightings/small.py --out build/weightings
+else
+	cd benchmarks/weightings && $(CURDIR)/$(BIN)/dvc repro --keep-going
+endif
 
 bench: .venv/installed-test ## every benchmark at a small size, one table of ratios (under 10 minutes on two cores)
 	$(BIN)/python benchmarks/bench.py

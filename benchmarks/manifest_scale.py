@@ -18,10 +18,9 @@ import typer
 from outcome import Outcome, report
 
 from dwmtl.datasets.data_set import manifest
-from dwmtl.datasets.joined import read_manifests
 from dwmtl.protocol.folds import assign_folds, split
 from dwmtl.protocol.identities import label_identities
-from dwmtl.tables import IDENTITY_LABELS, MANIFEST, write_table
+from dwmtl.tables import IDENTITY_LABELS, MANIFEST, read_manifests, write_table
 
 
 def main(

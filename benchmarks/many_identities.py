@@ -19,7 +19,7 @@ from outcome import Outcome, report
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import load_params
 from dwmtl.training.compute import make_fabric
-from dwmtl.training.loop import task_losses_of
+from dwmtl.training.losses import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.by_name import make_weighting
@@ -62,9 +62,7 @@ def measure(num_identities: int, batch_size: int, crop_px: int, steps: int, fabr
     network = FaceNetwork(body, heads, {"identity": num_identities, "expression": 7})
     network.to(device, memory_format=torch.channels_last)
     num_features = network.num_shared_features(crop_px)
-    weighting = make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks, seed=0).to(
-        device
-    )
+    weighting = make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks).to(device)
     network.set_training(frozen=set())
     step = MultiTaskStep(
         network=network,
@@ -80,11 +78,12 @@ def measure(num_identities: int, batch_size: int, crop_px: int, steps: int, fabr
         "identity": torch.randint(0, num_identities, (batch_size,), device=device),
         "expression": torch.randint(0, 7, (batch_size,), device=device),
     }
-    step(crops, labels)
+    generator = torch.Generator()
+    step(crops, labels, generator)
     seconds = []
     for _ in range(steps):
         start = time.perf_counter()
-        result = step(crops, labels)
+        result = step(crops, labels, generator)
         float(result.total_loss)  # waits for a GPU
         seconds.append(time.perf_counter() - start)
     assert torch.isfinite(result.total_loss)

@@ -8,7 +8,7 @@ Prints the median time of a step, and that of fixed weights over it (median over
 import platform
 import time
 from statistics import median
-from typing import Annotated, get_args
+from typing import Annotated
 
 import torch
 import typer
@@ -17,18 +17,14 @@ from outcome import Outcome, report
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import load_params
 from dwmtl.training.compute import make_fabric
-from dwmtl.training.loop import task_losses_of
+from dwmtl.training.losses import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.by_name import make_weighting
-from dwmtl.weighting.params import UnitParams, WeightingParams
+from dwmtl.weighting.params import WEIGHTINGS, UnitParams, weighting_params
 
 BASELINE = "equal"
-NAMES = [
-    name
-    for name in get_args(WeightingParams.model_fields["name"].annotation)
-    if name not in (BASELINE, "fixed", "single_task")  # constants, as the baseline
-]
+NAMES = [name for name in WEIGHTINGS if name not in (BASELINE, "fixed", "single_task")]  # those are constants too
 
 
 def main(
@@ -54,7 +50,7 @@ def main(
     }
     for step in steps.values():
         for _ in range(3):
-            step(crops, labels)
+            step(crops, labels, generator)
     times: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
         order = names[number % len(names) :] + names[: number % len(names)]  # nobody is always first
@@ -89,11 +85,11 @@ def make_step(name: str, crop_px: int, num_identities: int, fabric) -> MultiTask
         {"identity": num_identities, "expression": 7},
     )
     network.to(fabric.device, memory_format=torch.channels_last)
-    section = params.train.weighting.model_copy(update={"name": name})
+    section = weighting_params(name)
     num_features = network.num_shared_features(crop_px)
-    weighting = make_weighting(section, num_features=num_features, tasks=network.tasks, seed=0).to(fabric.device)
+    weighting = make_weighting(section, num_features=num_features, tasks=network.tasks).to(fabric.device)
     network.set_training(frozen=set())
-    has_own = isinstance(section.settings, UnitParams)
+    has_loss = isinstance(section, UnitParams)
     return MultiTaskStep(
         network=network,
         weighting=weighting,
@@ -104,7 +100,7 @@ def make_step(name: str, crop_px: int, num_identities: int, fabric) -> MultiTask
             learning_rate=1e-5,
             undecayed=weighting.parameters() if weighting.trains_with_network else (),
         ),
-        weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=0.01) if has_own else None,
+        weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=0.01) if has_loss else None,
         clip_grad_norm=5.0,
         autocast=fabric.autocast,
     )
@@ -115,7 +111,7 @@ def timed(step: MultiTaskStep, crops: torch.Tensor, labels: dict[str, torch.Tens
     synchronize = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     synchronize()
     start = time.perf_counter()
-    step(crops, labels)
+    step(crops, labels, torch.Generator())
     synchronize()
     return time.perf_counter() - start
 

@@ -20,8 +20,9 @@ from training import dataset, two_tasks, write_crops
 
 from dwmtl.params import load_params
 from dwmtl.tracking.experiments import start_fold_run
-from dwmtl.training.compute import make_fabric
-from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.training.compute import Execution, make_fabric
+from dwmtl.training.loop import fit
+from dwmtl.training.training import Training
 from dwmtl.weighting.by_name import make_weighting
 
 MOST = 0.02
@@ -73,18 +74,15 @@ def logged_and_all(crops: list[Path], batch_size: int) -> tuple[float, float]:
         seconds += time.perf_counter() - start
 
     start = time.perf_counter()
-    fit(
+    training = Training(
         network,
-        make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks, seed=0),
+        make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks),
         dataset(crops, both=True),
         params.train.model_copy(update={"num_epochs": 1, "batch_size": batch_size}),
         losses={task: params.tasks[task].loss for task in network.tasks},
-        frozen=set(),
-        weighting_optimizer=WeightingOptimizer("sgd", 0.1),
-        compute=params.compute,
-        fabric=make_fabric("cpu", precision="auto"),
-        on_step=timed,
+        weighting_optimizer=params.train.weighting,
     )
+    fit(training, Execution(make_fabric("cpu", precision="auto"), params.compute, on_step=timed))
     before = time.perf_counter()
     run.finish()
     end = time.perf_counter()

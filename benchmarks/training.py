@@ -31,10 +31,11 @@ from torchvision import datasets, transforms
 from dwmtl.network.network import FaceNetwork
 from dwmtl.network.params import LinearHeadParams
 from dwmtl.params import Params, load_params
-from dwmtl.training.compute import make_fabric, precision_of
+from dwmtl.training.compute import Execution, make_fabric, precision_of
 from dwmtl.training.crops import CropDataset
-from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.training.loop import fit
 from dwmtl.training.params import LossParams
+from dwmtl.training.training import Training
 from dwmtl.weighting.by_name import make_weighting
 from dwmtl.weighting.fixed import FixedWeighting
 
@@ -163,20 +164,16 @@ def our_rate(
     weighting = FixedWeighting([1.0])
     if is_both:
         num_features = network.num_shared_features(crops[0][0].shape[-1])
-        weighting = make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks, seed=0)
-    no_center = LossParams(label_smoothing=0.0, center_factor=0.0, center_alpha=0.5)
-    fit(
+        weighting = make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks)
+    training = Training(
         network,
         weighting,
         crops,
         params.train.model_copy(update={"num_epochs": 1, "batch_size": batch_size, "precision": "auto"}),
-        losses={task: params.tasks[task].loss if is_both else no_center for task in network.tasks},
-        frozen=set(),
-        weighting_optimizer=WeightingOptimizer("sgd", 0.1) if is_both else None,
-        compute=params.compute,
-        fabric=fabric,
-        on_step=lambda row: times.append(time.perf_counter()),
+        losses={task: params.tasks[task].loss if is_both else LossParams() for task in network.tasks},
+        weighting_optimizer=params.train.weighting if is_both else None,
     )
+    fit(training, Execution(fabric, params.compute, on_step=lambda row: times.append(time.perf_counter())))
     return rate(times[untimed - 1 :], batch_size)
 
 

@@ -23,6 +23,7 @@ from dwmtl.rendered.params import RenderParams
 from dwmtl.section import Section
 from dwmtl.tracking.params import TrackingParams
 from dwmtl.training.params import ComputeParams, PretrainParams, TaskParams, TrainParams
+from dwmtl.weighting.params import rules_with
 
 
 class Params(Section):
@@ -30,24 +31,31 @@ class Params(Section):
 
     sets: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], SetParams] = Field(description="by name")
     folds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(description="folds to run, from 0")
-    render: RenderParams
-    index: IndexParams
-    align: AlignParams
-    labels: LabelsParams
-    pairs: PairsParams
-    network: NetworkParams
+    render: RenderParams = RenderParams()
+    index: IndexParams = IndexParams()
+    align: AlignParams = AlignParams()
+    labels: LabelsParams = LabelsParams()
+    pairs: PairsParams = PairsParams()
+    network: NetworkParams = NetworkParams()
     tasks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], TaskParams] = Field(
         description="by name, in the order of their losses and weights; identity and expression are among them"
     )
-    pretrain: PretrainParams
-    train: TrainParams
-    evaluate: EvaluateParams
-    compute: ComputeParams
-    tracking: TrackingParams
+    pretrain: PretrainParams = PretrainParams()
+    train: TrainParams = TrainParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    compute: ComputeParams = ComputeParams()
+    tracking: TrackingParams = TrackingParams()
 
     def sets_of(self, role: str) -> list[str]:
         """Names of the sets with a role, sorted."""
         return sorted(name for name, values in self.sets.items() if values.role == role)
+
+    def pairs_file_of(self, name: str) -> Path | None:
+        """`pairs.file`, where it lies in the folder of this set of the role expression."""
+        if self.pairs.file is None or self.sets[name].role != "expression":
+            return None
+        folder, file = (os.path.realpath(path) for path in (self.sets[name].folder, self.pairs.file))
+        return Path(self.pairs.file) if PurePath(file).is_relative_to(folder) else None
 
     @model_validator(mode="after")
     def _every_role_is_filled(self):
@@ -67,6 +75,25 @@ class Params(Section):
                     f"sets.{a}.folder and sets.{b}.folder are the same or one lies in the other ({folders[a]}, "
                     f"{folders[b]}): people would be tested whom the network was trained on. Choose folders of "
                     "different people."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_file_lies_in_a_set(self):
+        if self.pairs.file is not None and not any(map(self.pairs_file_of, self.sets)):
+            raise ValueError(
+                "pairs.file must lie in the folder of a set of the role expression: its photos are that set's, and DVC "
+                f"tracks that folder. Got {self.pairs.file} instead. Copy the file there."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _remap_has_a_file(self):
+        for name, values in self.sets.items():
+            if values.remap is not None and values.adapter != "authors_labels" and self.pairs_file_of(name) is None:
+                raise ValueError(
+                    f"sets.{name}.remap moves the paths of an authors' label file or of pairs.file, and the set has "
+                    "neither. Remove it."
                 )
         return self
 
@@ -93,23 +120,19 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _tasks_are_named_alike_everywhere(self):
-        tasks = list(self.tasks)
+        tasks, weighting = list(self.tasks), self.train.weighting
         if not {"identity", "expression"} <= set(tasks):
             raise ValueError(f"tasks must hold identity (it gives the embedding) and expression. Got {tasks} instead.")
-        weighting = self.train.weighting
-        named = {
-            "train.batch_norm.branches": self.train.batch_norm.branches,
-            "train.weighting.fixed.weights": weighting.fixed.weights if weighting.name == "fixed" else tasks,
-            "train.weighting.dynamic.floors": weighting.dynamic.floors or tasks,
-        }
-        for key, names in named.items():
-            if set(names) != set(tasks):
-                raise ValueError(f"{key} must name every task ({', '.join(tasks)}). Got {list(names)} instead.")
-        if weighting.single_task.task not in tasks:
-            raise ValueError(
-                f"train.weighting.single_task.task must be one of {', '.join(tasks)}. "
-                f"Got {weighting.single_task.task} instead."
-            )
+        if wrong := sorted(set(self.train.batch_norm.branches) - set(tasks)):
+            raise ValueError(f"train.batch_norm.branches must name tasks ({', '.join(tasks)}). Got {wrong} instead.")
+        for key in ("weights", "floors"):
+            by_task = getattr(weighting, key, None)
+            if by_task is not None and set(by_task) != set(tasks):
+                raise ValueError(
+                    f"train.weighting.{key} must name every task ({', '.join(tasks)}). Got {list(by_task)} instead."
+                )
+        if weighting.name == "single_task" and weighting.task not in tasks:
+            raise ValueError(f"train.weighting.task must be one of {', '.join(tasks)}. Got {weighting.task} instead.")
         return self
 
     @model_validator(mode="after")
@@ -150,20 +173,25 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 
 
 def _explain(error: ValidationError, values: object) -> list[str]:
-    """One sentence a wrong key, with the key's dotted path as it stands in the file."""
-    lines = []
-    for detail in error.errors():
-        path = _path_in_file(detail["loc"], values)
-        key = ".".join(path) or "(top level)"
-        if detail["type"] == "extra_forbidden":
-            lines.append(f"{key}: unknown key.{_suggestion(path)}")
-        elif detail["type"] == "missing":
-            lines.append(f"{key}: the key is missing.")
-        else:
-            message = detail["msg"].removeprefix("Value error, ")
-            got = "" if "Got" in message or isinstance(detail["input"], dict) else f". Got {detail['input']!r} instead."
-            lines.append(f"{key}: {message}{got}")
-    return lines
+    """A sentence for every wrong key, with the key's dotted path as it stands in the file."""
+    return [_sentence(detail, _path_in_file(detail["loc"], values)) for detail in error.errors()]
+
+
+def _sentence(detail: dict, path: list[str]) -> str:
+    """What is wrong with a key, and what was given."""
+    key, context = ".".join(path) or "(top level)", detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{key}: {_unknown(path)}"
+        case "missing":
+            return f"{key}: the key is missing."
+        case "union_tag_not_found":
+            return f"{key}.name: the key is missing."
+        case "union_tag_invalid":
+            return f"{key}.name: must be one of {context['expected_tags']}. Got {context['tag']!r} instead."
+    message = detail["msg"].removeprefix("Value error, ")
+    got = "" if "Got" in message or isinstance(detail["input"], dict) else f". Got {detail['input']!r} instead."
+    return f"{key}: {message}{got}"
 
 
 def _path_in_file(location: tuple, values: object) -> list[str]:
@@ -180,11 +208,13 @@ def _path_in_file(location: tuple, values: object) -> list[str]:
     return path
 
 
-def _suggestion(path: list[str]) -> str:
-    """The nearest known key, anywhere in the file's sections."""
-    known = sorted({name for section in _sections(Section) for name in section.model_fields})
-    near = difflib.get_close_matches(path[-1], known, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+def _unknown(path: list[str]) -> str:
+    """The weightings that have the key as a setting, or the nearest key, anywhere in the sections."""
+    if path[:-1] == ["train", "weighting"] and (rules := rules_with(path[-1])):
+        return f"not a setting of this weighting but of {', '.join(rules)}. Delete the line, or choose that weighting."
+    keys = sorted({name for section in _sections(Section) for name in section.model_fields})
+    near = difflib.get_close_matches(path[-1], keys, n=1)
+    return f"unknown key.{f' Did you mean {near[0]}?' if near else ''}"
 
 
 def _sections(section: type[Section]) -> list[type[Section]]:

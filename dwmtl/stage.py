@@ -1,15 +1,17 @@
-"""What every stage script does alike: a typed command line, errors a user can read, outputs whole or not at all.
+"""What every stage script does alike: a typed command line, errors a user can read, outputs whole or not at all; and
+the digest of the code by which an interrupted stage knows whether what it left behind is still right.
 
 Knows nothing of what the stages compute.
 """
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, get_origin
 
@@ -62,3 +64,19 @@ def write_json(value: object, path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
     os.replace(partial, path)
+
+
+def code_sha256(parts: Iterable[str]) -> str:
+    """Digest of the Python files of parts of `dwmtl`, hexadecimal: names and contents.
+
+    Args:
+        parts: packages and files below `dwmtl`: `crops`, `datasets/packs`, `tables.py`.
+    """
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for part in sorted(parts):
+        path = root / part
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            digest.update(f"{file.relative_to(root).as_posix()}\n".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

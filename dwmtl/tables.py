@@ -1,7 +1,9 @@
-"""The tables that pass from stage to stage: their columns, and reading and writing them.
+"""The tables that pass from stage to stage: their columns, and reading, joining and writing them.
 
 The one place where a column is named. Tables are CSV with `\\n` line ends, written whole or not at all.
-Knows nothing of what a stage does with a table.
+The sets of one role are joined into one table, in which photos, subjects and sequences begin with their set's name:
+the photo `VL/Strong/P001/Anger/000.jpeg` of the set `oulu` is `oulu/VL/Strong/P001/Anger/000.jpeg` in every table after
+the stage `index`. Knows nothing of what a stage does with a table.
 """
 
 import os
@@ -11,17 +13,20 @@ import pandas as pd
 
 from dwmtl.errors import TableError
 
-MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "role")
+MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "use")
 """A row a photo of a data set, sorted by photo.
 
 photo: path below the set's folder, with forward slashes · subject: a person, as the set spells it ·
 sequence: the clip a frame was taken from, empty for a single photo · frame: its place in the sequence, from 0 ·
-expression: lower-case name, empty where the set gives none · role: one of ROLES.
+expression: lower-case name, empty where the set gives none · use: one of USES.
 """
 
-ROLES = ("neutral", "peak", "identity", "unused")
-"""What the protocol uses a photo as: a neutral reference frame, a frame showing its sequence's expression, a photo
-that only tells who it is, or a frame that the frame rule leaves out (it is not aligned)."""
+USES = ("train", "neutral", "peak", "unused")
+"""What a photo is used as. train: it trains identity alone · neutral: a neutral reference · peak: it shows its
+expression · unused: left out by the frame rule or by `expressions`, it is not aligned."""
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+"""Of the files that an adapter takes for photos, in lower case."""
 
 # A manifest may have further columns after these: labels of further tasks (`glasses`), text, empty where unknown.
 
@@ -81,7 +86,7 @@ none is, as the labels contradict."""
 VERIFICATION_PAIRS = ("photo_a", "photo_b", "is_same_identity", "fold")
 """Official verification pairs; fold: the block of the pair in the set's own protocol, from 0."""
 
-EXPRESSION_PAIRS = (
+GIVEN_PAIRS = (
     "input",
     "reference",
     "is_same_identity",
@@ -89,10 +94,11 @@ EXPRESSION_PAIRS = (
     "expression_required",
     "expression_reference",
     "is_required_expression",
-    "fold",
 )
-"""Pairs of one fold's test subjects; input and reference are photos of the expression set, fold is the block of the
-10-fold verification cut."""
+"""Pairs of somebody's file, as `pairs.file` names one; input and reference are photos of an expression set."""
+
+EXPRESSION_PAIRS = (*GIVEN_PAIRS, "fold")
+"""Pairs of one fold's test subjects; fold: the block of the 10-fold verification cut."""
 
 EVALUATED_PAIRS = (
     "set",
@@ -121,7 +127,7 @@ LEFT_OUT_PAIRS = ("fold", "subject", "reference", "expression_required", "reason
 empty where the subject has none."""
 
 _TEXT = {
-    "photo", "subject", "sequence", "expression", "role", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
+    "photo", "subject", "sequence", "expression", "use", "crop", "status", "chosen_by", "reason", "photo_a", "photo_b",
     "input", "reference", "expression_actual", "expression_required", "expression_reference", "predicted",
     "input_subject", "reference_subject", "bytes_sha256", "pixels_sha256", "kept",
 }  # fmt: skip
@@ -170,3 +176,68 @@ def write_table(table: pd.DataFrame, path: Path, columns: tuple[str, ...] | None
     partial = path.with_name(path.name + ".partial")
     (table if columns is None else table[list(columns)]).to_csv(partial, index=False, lineterminator="\n")
     os.replace(partial, path)
+
+
+def read_manifests(index_dir: Path, sets: list[str]) -> pd.DataFrame:
+    """The manifests of sets, joined and sorted by photo.
+
+    Args:
+        index_dir: the folder with the sets' folders of the stage `index`.
+        sets: names. A folder of another name is not read: it may be of an earlier run.
+    Returns:
+        Columns `MANIFEST` and the sets' further ones, empty where a set does not have one.
+    """
+    manifests = []
+    for name in sorted(sets):
+        table = read_table(index_dir / name / "manifest.csv", MANIFEST, others_are_text=True)
+        manifests.append(_with_set_name(name, table, ("photo", "subject", "sequence")))
+    joined = pd.concat(manifests, ignore_index=True)
+    others = [column for column in joined if column not in MANIFEST]
+    joined[others] = joined[others].fillna("")
+    return joined.sort_values("photo", ignore_index=True)
+
+
+def read_photo_facts(facts_dir: Path, sets: list[str]) -> pd.DataFrame:
+    """The photo facts of sets, joined: columns `PHOTO_FACTS`."""
+    facts = {name: read_table(facts_dir / name / "facts.csv", PHOTO_FACTS) for name in sorted(sets)}
+    return pd.concat([_with_set_name(name, table, ("photo",)) for name, table in facts.items()], ignore_index=True)
+
+
+def read_official_pairs(index_dir: Path, name: str) -> pd.DataFrame:
+    """The verification pairs of a set as joined tables name its photos: columns `VERIFICATION_PAIRS`."""
+    table = read_table(index_dir / name / "pairs.csv", VERIFICATION_PAIRS)
+    return _with_set_name(name, table, ("photo_a", "photo_b"))
+
+
+def read_given_pairs(index_dir: Path, sets: list[str]) -> pd.DataFrame:
+    """The pairs that somebody's file gives for a set, as joined tables name its photos: columns `GIVEN_PAIRS`.
+
+    Args:
+        index_dir: the folder with the sets' folders of the stage `index`.
+        sets: names; one of them at most has such pairs.
+    Returns:
+        No rows where no set has such pairs.
+    """
+    for name in sets:
+        path = index_dir / name / "given_pairs.csv"
+        if path.exists():
+            return _with_set_name(name, read_table(path, GIVEN_PAIRS), ("input", "reference"))
+    return pd.DataFrame(columns=list(GIVEN_PAIRS))
+
+
+def read_folds(labels_dir: Path, name: str) -> pd.DataFrame:
+    """The folds of a set's subjects, by the names that the set itself gives them: columns `FOLDS`."""
+    folds = read_table(labels_dir / "folds.csv", FOLDS)
+    of_set = folds[folds["subject"].map(set_of) == name]
+    return of_set.assign(subject=of_set["subject"].str.removeprefix(f"{name}/")).reset_index(drop=True)
+
+
+def set_of(photo: str) -> str:
+    """The set that a photo (or a subject) of a joined table is from."""
+    return photo.partition("/")[0]
+
+
+def _with_set_name(name: str, table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The table with the set's name before the values of these columns; an empty value stays empty."""
+    prefixed = {column: (name + "/" + table[column]).where(table[column] != "", "") for column in columns}
+    return table.assign(**prefixed)

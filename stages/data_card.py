@@ -3,16 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from dwmtl.datasets.joined import set_of
 from dwmtl.params import load_params, set_params
-from dwmtl.report.data_card.card import data_card
-from dwmtl.report.data_card.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
-from dwmtl.report.data_card.markdown import CONTACT_SHEET, data_card_markdown
-from dwmtl.stage import run, whole_folder, write_json
-from dwmtl.tables import CROPS, FAILURES, FOLDS, MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_table
+from dwmtl.report.data_card.page import read_data_card, write_data_card
+from dwmtl.stage import run, whole_folder
 
 
 def main(
@@ -24,31 +19,17 @@ def main(
     out: Path,
     params: Path = Path("params.yaml"),
 ) -> None:
-    """Describe a data set; the folds of `labels` are told of a set of the role expression."""
-    source = set_params(load_params(params), set_)
-    manifest = read_table(index / "manifest.csv", MANIFEST, others_are_text=True)
-    crops = read_table(aligned / "crops.csv", CROPS)
-    has_folds, has_pairs = source.role == "expression", (index / "pairs.csv").exists()
-    card = data_card(
-        manifest,
-        crops,
-        source={"name": set_, "role": source.role, "adapter": source.adapter, "folder": source.folder},
-        failures=read_table(aligned / "failures.csv", FAILURES),
-        folds=read_folds_of(labels, set_) if has_folds else None,
-        pairs=read_table(index / "pairs.csv", VERIFICATION_PAIRS) if has_pairs else None,
-        facts=read_table(facts / "facts.csv", PHOTO_FACTS),
+    """Describe a data set."""
+    card = read_data_card(
+        set_,
+        set_params(load_params(params), set_),
+        index_dir=index,
+        facts_dir=facts,
+        aligned_dir=aligned,
+        labels_dir=labels,
     )
     with whole_folder(out) as folder:
-        write_json(card, folder / "card.json")
-        (folder / "card.md").write_text(data_card_markdown(card), encoding="utf-8")
-        write_contact_sheet(contact_sheet(aligned, choose_cells(manifest, crops)), folder / CONTACT_SHEET)
-
-
-def read_folds_of(labels: Path, name: str) -> pd.DataFrame:
-    """The folds of a set's subjects, by the names that the set itself gives them."""
-    folds = read_table(labels / "folds.csv", FOLDS)
-    own = folds[folds["subject"].map(set_of) == name]
-    return own.assign(subject=own["subject"].str.removeprefix(f"{name}/")).reset_index(drop=True)
+        write_data_card(card, folder, index_dir=index, aligned_dir=aligned)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dwmtl.crops.photo_facts import photo_facts
-from dwmtl.crops.photo_source import open_pictures
+from dwmtl.datasets.packs.pictures import open_pictures
 from dwmtl.params import load_params, set_params
 from dwmtl.stage import run, whole_folder
 from dwmtl.tables import MANIFEST, PHOTO_FACTS, read_table, write_table
@@ -20,7 +20,7 @@ def main(
     manifest = read_table(index / "manifest.csv", MANIFEST)
     read = open_pictures(source.adapter, Path(source.folder))
     with whole_folder(out) as folder:
-        facts = photo_facts(read, manifest.loc[manifest["role"] != "unused", "photo"])
+        facts = photo_facts(read, manifest.loc[manifest["use"] != "unused", "photo"])
         write_table(facts, folder / "facts.csv", PHOTO_FACTS)
 
 

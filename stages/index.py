@@ -1,14 +1,16 @@
-"""Stage `index`, a set: the set's folder, through its adapter -> a row a photo, and its official pairs."""
+"""Stage `index`, a set: the set's folder, through its adapter -> a row per photo, its pairs, and its terms."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dwmtl.datasets.adapters import read_data_set
+from dwmtl.datasets.adapters import ADAPTERS, read_data_set
+from dwmtl.datasets.authors_pair_file import read_authors_pairs
 from dwmtl.params import load_params, set_params
+from dwmtl.set_facts import set_facts, write_set_facts
 from dwmtl.stage import run, whole_folder
-from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS, with_others, write_table
+from dwmtl.tables import GIVEN_PAIRS, MANIFEST, VERIFICATION_PAIRS, with_others, write_table
 
 
 def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = Path("params.yaml")) -> None:
@@ -16,10 +18,18 @@ def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = 
     values = load_params(params)
     source = set_params(values, set_)
     data_set = read_data_set(set_, source, num_peak_frames=values.index.num_peak_frames)
+    facts = set_facts(Path(source.folder), adapter=source.adapter, terms=ADAPTERS[source.adapter].TERMS)
+    pairs_file = values.pairs_file_of(set_)
     with whole_folder(out) as folder:
         write_table(data_set.photos, folder / "manifest.csv", with_others(MANIFEST, data_set.photos))
         if data_set.pairs is not None:
             write_table(data_set.pairs, folder / "pairs.csv", VERIFICATION_PAIRS)
+        if pairs_file is not None:
+            given_pairs = read_authors_pairs(
+                pairs_file, data_set.photos, remap=source.moved_from_to, expressions=source.expressions
+            )
+            write_table(given_pairs, folder / "given_pairs.csv", GIVEN_PAIRS)
+        write_set_facts(facts, folder)
 
 
 if __name__ == "__main__":

@@ -6,27 +6,28 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl import tables
-from dwmtl.datasets.joined import read_official_pairs
 from dwmtl.params import load_params
-from dwmtl.protocol.pairs import check_blocks, make_pairs
+from dwmtl.protocol.pairs import check_blocks, pairs_by_fold
 from dwmtl.stage import run, whole_folder
 
 log = logging.getLogger(__name__)
 
 
-def main(labels: Path, verification: Path, out: Path, params: Path = Path("params.yaml")) -> None:
-    """Pair the test subjects of every fold, whether it is run or not, so that adding one changes no pair."""
+def main(labels: Path, expression: Path, verification: Path, out: Path, params: Path = Path("params.yaml")) -> None:
+    """Pair the test subjects of every fold, whether it is run or not, so that adding one changes no pair.
+
+    The fold whose test subjects `pairs.file` names has the pairs of that file.
+    """
     values = load_params(params)
-    table = tables.read_table(labels / "expression.csv", tables.EXPRESSION_LABELS)
-    official = read_official_pairs(verification, values.sets_of("verification")[0])
+    official = tables.read_official_pairs(verification, values.sets_of("verification")[0])
     check_blocks(official)
+    table = tables.read_table(labels / "expression.csv", tables.EXPRESSION_LABELS)
+    given = tables.read_given_pairs(expression, values.sets_of("expression"))
+    by_fold = pairs_by_fold(table, given, values.pairs, num_folds=values.labels.num_folds)
+    left_out = pd.concat([left_out for _, left_out in by_fold], ignore_index=True)
     with whole_folder(out) as folder:
-        all_left_out = []
-        for fold in range(values.labels.num_folds):
-            pairs, left_out = make_pairs(table, fold, **values.pairs.model_dump())
+        for fold, (pairs, _) in enumerate(by_fold):
             tables.write_table(pairs, folder / f"fold_{fold}.csv", tables.EXPRESSION_PAIRS)
-            all_left_out.append(left_out)
-        left_out = pd.concat(all_left_out, ignore_index=True)
         tables.write_table(left_out, folder / "left_out.csv", tables.LEFT_OUT_PAIRS)
         tables.write_table(official, folder / "verification.csv", tables.VERIFICATION_PAIRS)
     if len(left_out):

@@ -9,7 +9,7 @@ from dwmtl.tracking.experiments import start_pretrain_run
 from dwmtl.tracking.log_training import log_training, pretrain_data_sha256
 from dwmtl.tracking.run import Run
 from dwmtl.training.checkpoint import forget
-from dwmtl.training.compute import launch
+from dwmtl.training.compute import Execution, launch
 from dwmtl.training.pretrain import pretrain
 from dwmtl.training.trained import write_trained
 
@@ -17,24 +17,19 @@ from dwmtl.training.trained import write_trained
 def main(
     labels: Path, aligned: Path, model: Path, metrics: Path, checkpoints: Path, params: Path = Path("params.yaml")
 ) -> None:
-    """Train the trunk on identities alone; go on with a training that was interrupted."""
+    """Train the trunk on identities alone; resume an interrupted training."""
     values = load_params(params)
     fabric = launch(values.compute, precision=values.pretrain.precision)
-    table = labels / "identity.csv"
+    table = read_table(labels / "identity.csv", IDENTITY_LABELS)
     data_sha256 = pretrain_data_sha256(values, labels=labels, aligned=aligned)
     with start_pretrain_run(values, data_sha256=data_sha256) if fabric.is_global_zero else Run() as tracked:
-        trained = pretrain(
-            read_table(table, IDENTITY_LABELS),
-            aligned,
-            values,
-            fabric=fabric,
-            checkpoint_dir=checkpoints,
-            on_step=tracked.log_row,
-        )
-        if fabric.is_global_zero:
-            write_trained(trained, model_dir=model, metrics_dir=metrics)
-            forget(checkpoints)
-            log_training(tracked, values, ["identity"], data_sha256=data_sha256, model=model, metrics=metrics)
+        execution = Execution(fabric, values.compute, checkpoints, tracked.log_row, title="pretrain")
+        trained = pretrain(table, aligned, values, execution=execution)
+        if not fabric.is_global_zero:
+            return
+        write_trained(trained, model_dir=model, metrics_dir=metrics)
+        forget(checkpoints)
+        log_training(tracked, values, ["identity"], data_sha256=data_sha256, model=model, metrics=metrics)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from dwmtl.params import load_params
-from dwmtl.rendered.sets import render_identities, render_lfw, render_oulu_casia
-from dwmtl.stage import run, whole_folder
+from dwmtl.rendered.sets import TERMS, render_identities, render_lfw, render_oulu_casia
+from dwmtl.set_facts import DRAWN_FILE
+from dwmtl.stage import run, whole_folder, write_json
 
 SETS = {"oulu_casia": render_oulu_casia, "lfw": render_lfw, "identities": render_identities}
 
@@ -15,6 +16,7 @@ def main(out: Path, params: Path = Path("params.yaml")) -> None:
     for name, render in SETS.items():
         with whole_folder(out / name) as folder:
             render(folder, values.render)
+            write_json({"terms": TERMS}, folder / DRAWN_FILE)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import dwmtl  # noqa: F401 - OpenMP's threads wait passively, once torch is loaded
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -49,7 +51,7 @@ def write_params(tmp_path: Path) -> Callable[..., Path]:
             *sections, key = dotted.split(".")
             section = values
             for name in sections:
-                section = section[name]
+                section = section.setdefault(name, {})
             section[key] = str(value) if isinstance(value, Path) else value
         path = tmp_path / "params.yaml"
         path.write_text(yaml.safe_dump(values, sort_keys=False))

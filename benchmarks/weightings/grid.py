@@ -1,42 +1,38 @@
-"""The grid of the comparison, read from `grid.yaml`: which params a cell of it is run with."""
+"""The grid of the comparison, `grid.yaml` of the DVC project that runs it: which params a row of it is trained with."""
 
+import os
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
-HERE = Path(__file__).resolve().parent
+from dwmtl.params import Params
+from dwmtl.weighting.params import weighting_params
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def read_grid() -> dict:
-    """`grid.yaml` as it stands."""
-    return YAML(typ="safe", pure=True).load((HERE / "grid.yaml").read_text())
+def read_yaml(path: Path) -> dict:
+    """As DVC reads it."""
+    return YAML(typ="safe", pure=True).load(path.read_text())
 
 
-def changed(values: dict, changes: dict[str, object], *, below: tuple[str, ...] = ()) -> dict:
-    """Nested values with some replaced, in place.
-
-    Args:
-        changes: dotted key -> value.
-        below: sections that the keys stand in.
-    """
+def params_of(grid: dict, data_set: str) -> dict:
+    """The repository's params.yaml with a data set's changes; folders outside the repository are absolute."""
+    values = read_yaml(REPOSITORY / "params.yaml")
+    changes = {**grid["common"], **grid["data_sets"][data_set], "folds": grid["folds"]}
     for dotted, value in changes.items():
-        *sections, key = (*below, *dotted.split("."))
+        *sections, key = dotted.split(".")
         section = values
         for name in sections:
-            section = section[name]
-        if key not in section:
-            raise KeyError(f"grid.yaml: params.yaml has no {'.'.join((*below, dotted))}")
+            section = section.setdefault(name, {})
         section[key] = value
+    for source in values["sets"].values():
+        if source["folder"].startswith(".."):
+            source["folder"] = os.path.normpath(REPOSITORY / source["folder"])
     return values
 
 
-def params_of(data_set: str, values: dict) -> dict:
-    """The repository's params with a data set's changes."""
-    grid = read_grid()
-    return changed(values, {**grid["common"], **grid["data_sets"][data_set], "folds": grid["folds"]})
-
-
-def with_weighting(values: dict, weighting: str, seed: int) -> dict:
-    """Those, with a weighting of the grid and a seed of the training."""
-    changes = {"name": weighting} | read_grid()["weightings"][weighting]
-    return changed(changed(values, changes, below=("train", "weighting")), {"train.seed": seed})
+def with_weighting(params: Params, settings: dict[str, object], *, seed: int) -> Params:
+    """Params with a weighting and a seed of the training."""
+    train = params.train.model_copy(update={"weighting": weighting_params(**settings), "seed": seed})
+    return params.model_copy(update={"train": train})

@@ -1,47 +1,51 @@
-"""A data set of the comparison, once for all its cells: index to pretrain, by the stages' scripts."""
+"""A data set of the comparison, once for all its rows: the stages of the repository's dvc.yaml, up to `pretrain`.
 
+They run in a copy of the project whose params.yaml has the changes of the grid, so that a stage is called here as it is
+called there.
+"""
+
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from grid import params_of
+from grid import REPOSITORY, params_of, read_yaml
 from ruamel.yaml import YAML
 
 from dwmtl.stage import run, whole_folder
 
-ROLES = ("expression", "verification", "identity")
+CODE = ("dwmtl", "stages")
+STAGES = ("align", "pairs", "pretrain")
+"""What a training and its evaluation read, and all that comes before."""
 
 
 def main(data_set: str, out: Path) -> None:
-    """Everything that a training and its evaluation read, below one folder, with the params as they were."""
-    yaml = YAML()
-    values = params_of(data_set, yaml.load(Path("params.yaml").read_text()))
+    """Write params.yaml and the project's folder `data`, but for the photos."""
     with whole_folder(out) as folder:
-        params = folder / "params.yaml"
-        yaml.dump(values, params)
-        index, aligned, labels = folder / "index", folder / "aligned", folder / "labels"
-        for role in ROLES:
-            listed, crops = index / role / role, aligned / role / role
-            stage("index", params, set=role, out=listed)
-            stage("facts", params, set=role, index=listed, out=folder / "facts" / role / role)
-            stage("align", params, set=role, index=listed, out=crops)
-        stage(
-            "labels",
-            params,
-            expression=index / "expression",
-            identity=index / "identity",
-            facts=folder / "facts",
-            out=labels,
-        )
-        stage("pairs", params, labels=labels, verification=index / "verification", out=folder / "pairs")
-        model, metrics = folder / "pretrain", folder / "pretrain_metrics"
-        stage("pretrain", params, labels=labels, aligned=aligned / "identity", model=model, metrics=metrics)
+        YAML().dump(params_of(read_yaml(Path("grid.yaml")), data_set), folder / "params.yaml")
+        open_project(folder)
+        subprocess.run([sys.executable, "-m", "dvc", "repro", *STAGES], cwd=folder, check=True)
+        close_project(folder)
 
 
-def stage(name: str, params: Path, **options: object) -> None:
-    """Run a stage's script."""
-    given = [text for option, value in options.items() for text in (f"--{option}", str(value))]
-    subprocess.run([sys.executable, f"stages/{name}.py", *given, "--params", str(params)], check=True)
+def open_project(folder: Path) -> None:
+    """Make a folder with a params.yaml a DVC project with the repository's map and code."""
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
+    for name in (".dvcignore", "dvc.yaml"):
+        shutil.copy(REPOSITORY / name, folder)
+    for name in CODE:
+        (folder / name).symlink_to(REPOSITORY / name)
+
+
+def close_project(folder: Path) -> None:
+    """Leave the params and the results."""
+    for name in CODE:
+        (folder / name).unlink()
+    for name in (".dvc", ".dwmtl", "data/raw"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (".dvcignore", "dvc.yaml", "dvc.lock"):
+        (folder / name).unlink()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def main(results: Path, out: Path, figure: Path) -> None:
 
 
 def read(results: Path) -> pd.DataFrame:
-    """A row a training: data_set, weighting, seed, fold, and the measures."""
+    """A row per training: data_set, weighting, seed, fold, and the measures."""
     tables = []
     for file in sorted(results.glob("*/*.json")):
         table = pd.DataFrame(json.loads(file.read_text()))
@@ -42,7 +42,7 @@ def section(name: str, runs: pd.DataFrame) -> str:
     lines = [
         f"### {name}",
         "",
-        f"{runs.groupby('weighting').size().iloc[0]} trainings a weighting ({runs['seed'].nunique()} seeds × "
+        f"{runs.groupby('weighting').size().iloc[0]} trainings per weighting ({runs['seed'].nunique()} seeds × "
         f"{runs['fold'].nunique()} folds). Guessing: expression {100 * chance['expression_accuracy']:.1f}, "
         f"verification 50.0, authentication {100 * chance['authentication_accuracy']:.1f}.",
         "",
@@ -62,7 +62,7 @@ def cell(runs: pd.DataFrame, weighting: str, measure: str) -> str:
 
 
 def paired(runs: pd.DataFrame, weighting: str, measure: str) -> np.ndarray:
-    """A difference a seed and fold, in points, against the reference."""
+    """A difference per seed and fold, in points, against the reference."""
     wide = runs.pivot(index=["seed", "fold"], columns="weighting", values=measure)
     return 100 * (wide[weighting] - wide[REFERENCE]).to_numpy()
 
@@ -71,11 +71,17 @@ def difference(runs: pd.DataFrame, weighting: str, measure: str) -> str:
     if weighting == REFERENCE:
         return ""
     values = paired(runs, weighting, measure)
-    return f"{values.mean():+.1f} ± {values.std(ddof=1) / np.sqrt(len(values)):.1f}"
+    error = f" ± {standard_error(values):.1f}" if len(values) > 1 else ""
+    return f"{values.mean():+.1f}{error}"
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Of the mean; 0 of a single value."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def draw(runs: pd.DataFrame) -> str:
-    """Differences against the reference, a dot a training, their mean and standard error beside."""
+    """Differences against the reference, a dot per training, and their mean and standard error."""
     data_sets = sorted(runs["data_set"].unique())
     weightings = sorted(set(runs["weighting"]) - {REFERENCE}, reverse=True)
     ink = "#7d838c"
@@ -88,15 +94,16 @@ def draw(runs: pd.DataFrame) -> str:
         page = Figure(figsize=(9, 0.22 * len(weightings) * len(data_sets) + 1.2), layout="constrained")
         panels = page.subplots(len(data_sets), len(MEASURES), sharey=True, squeeze=False)
         for row, data_set in enumerate(data_sets):
-            there = runs[runs["data_set"] == data_set]
+            of_set = runs[runs["data_set"] == data_set]
             for axes, (measure, short) in zip(panels[row], MEASURES.items(), strict=True):
                 for place, weighting in enumerate(weightings):
-                    if weighting not in set(there["weighting"]):
+                    if weighting not in set(of_set["weighting"]):
                         continue  # not run on this set
-                    values = paired(there, weighting, measure)
+                    values = paired(of_set, weighting, measure)
                     axes.plot(values, np.full(len(values), place), ".", color="#3b8fd4", alpha=0.45)
-                    error = values.std(ddof=1) / np.sqrt(len(values))
-                    axes.errorbar(values.mean(), place, xerr=error, fmt="o", color="#e0861a", markersize=4)
+                    axes.errorbar(
+                        values.mean(), place, xerr=standard_error(values), fmt="o", color="#e0861a", markersize=4
+                    )
                 axes.axvline(0, color=ink, linewidth=0.8)
                 axes.set_title(f"{data_set}: {short}")
                 if row == len(data_sets) - 1:

@@ -10,6 +10,7 @@ import typer
 
 from dwmtl.cli.checkpoints import export_checkpoint, export_onnx, import_checkpoint
 from dwmtl.cli.demo import demo
+from dwmtl.cli.exchange import export_labels, export_pairs, extract
 from dwmtl.cli.faces import align, analyze, authenticate, embed, verify
 from dwmtl.cli.folds import import_folds
 from dwmtl.cli.runs import compare, resend
@@ -28,7 +29,14 @@ _COMMANDS = {
     "Use a model": (analyze, verify, authenticate, align, embed, demo, export_onnx),
     "Score": (score_pairs, evaluate),
     "Runs in MLflow": (compare, resend),
-    "Bring in what others made": (import_checkpoint, export_checkpoint, import_folds),
+    "Exchange with other projects": (
+        import_checkpoint,
+        export_checkpoint,
+        import_folds,
+        export_labels,
+        export_pairs,
+        extract,
+    ),
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:

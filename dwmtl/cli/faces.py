@@ -11,7 +11,7 @@ import typer
 from dwmtl.errors import DwmtlError, ModelFileError, UnreadablePhotoError
 
 if TYPE_CHECKING:
-    from dwmtl.inference.answers import Analysis
+    from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, VerificationAnswer
     from dwmtl.inference.model import FaceModel
 
 DEFAULT_MODEL = Path("data/models/fold_0")
@@ -60,10 +60,11 @@ def analyze(
     Exit code 0: every photo was read; 1: one was not, or there is no model.
     """
     asked = loaded_model(model, device)
-    answers, unreadable = [], 0
+    answers: list[dict[str, object]] = []
+    unreadable = 0
     for photo in photos:
         try:
-            analysis = asked.analyze(photo, faces=faces.name)
+            analysis = asked.analyze(photo, faces="chosen" if faces is Faces.chosen else "all")
         except UnreadablePhotoError as error:
             unreadable += 1
             print(f"error: {error}", file=sys.stderr)
@@ -124,6 +125,7 @@ def authenticate(
     from dwmtl.inference.clip_file import clip_frames, is_clip
 
     asked = loaded_model(model, device, threshold)
+    answer: AuthenticationAnswer | ClipAnswer
     if is_clip(photo_or_clip):
         frames = clip_frames(photo_or_clip, every=every)
         answer = asked.authenticate_clip(frames, reference, expression, min_frames=min_frames)
@@ -161,12 +163,9 @@ def align(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DwmtlError(f"{out}: it is there already, and not empty. Name another folder, or remove it.")
-    import torch
-
     from dwmtl.device import device_of
     from dwmtl.inference.align_folder import align_folder
 
-    torch.set_num_threads(1)  # as the stage: MTCNN on the CPU is thousands of tiny calls
     counts = align_folder(source, out, params=params, model=model, all_faces=all_faces, device=device_of(device))
     print(f"{out}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
     if counts["unreadable"]:
@@ -229,13 +228,13 @@ def _described(analysis: "Analysis") -> str:
     lines = [f"{analysis.photo}: {analysis.num_faces} face{'s' if analysis.num_faces > 1 else ''}"]
     for face in analysis.faces:
         box = " ".join(f"{value:.0f}" for value in face.box)
-        tasks = [f"{max(c, key=c.get)} {max(c.values()):.1%}" for c in face.probabilities.values()]
+        tasks = [f"{max(c, key=c.__getitem__)} {max(c.values()):.1%}" for c in face.probabilities.values()]
         mark = "*" if face.is_chosen and analysis.num_faces > 1 else " "
         lines.append(f"{mark} {', '.join([*tasks, f'confidence {face.confidence:.3f}', f'box {box}'])}")
     return "\n".join(lines)
 
 
-def _comparison(answer) -> str:
+def _comparison(answer: "VerificationAnswer") -> str:
     sign = "<" if answer.is_same else ">="
     limit = answer.threshold
     return f"distance {answer.distance:.3f} {sign} {limit.value:.3f} ({limit.source})"

@@ -21,13 +21,24 @@ def resend(
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="experiments: a run's id or name, as DVC's or in MLflow's list")],
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="experiments: names or ids of their runs; none: all, the newest first")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON in place of a table")] = False,
 ) -> None:
-    """Put experiments of MLflow side by side: weighting, folds, and accuracies with their 95 % intervals."""
+    """Compare experiments of MLflow: weighting, folds, accuracies with their 95 % intervals, and what differs.
+
+    The first one is the reference. Nothing is written.
+    """
     import json
+    from dataclasses import asdict
 
-    from dwmtl.tracking.comparison import as_markdown, compared
+    from dwmtl.report.comparison import compare, comparison_markdown
+    from dwmtl.tracking.experiments import find_experiments
 
-    rows = compared(runs)
-    print(json.dumps(rows, indent=2) if as_json else as_markdown(rows))
+    experiments = find_experiments(runs or [])
+    rows = compare(experiments, experiments[0])
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        print(comparison_markdown(rows, experiments[0].name), end="")

@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dwmtl.errors import DwmtlError
+
+if TYPE_CHECKING:
+    from dwmtl.scores.pair_scores import PairScores
 
 
 class Accelerator(StrEnum):
@@ -26,6 +29,7 @@ class Flip(StrEnum):
     sum = "sum"
 
 
+DEFAULT_FAR_TARGETS = [1e-3]
 DistanceOption = Annotated[Distance, typer.Option(help="between embeddings of length 1")]
 FlipOption = Annotated[Flip, typer.Option(help="what becomes of the mirrored image's embedding")]
 SubtractMeanOption = Annotated[
@@ -43,7 +47,7 @@ def score_pairs(
     distance: DistanceOption = Distance.squared_euclidean,
     flip: FlipOption = Flip.none,
     subtract_mean: SubtractMeanOption = False,
-    far_target: FarTargetOption = (1e-3,),  # a tuple, as a default must not change
+    far_target: FarTargetOption = DEFAULT_FAR_TARGETS,
 ) -> None:
     """Score anybody's embeddings by the LFW verification protocol: accuracy, VAL and TAR at a FAR, AUC, EER."""
     from dwmtl.evaluation.score_pairs import score_pairs as score
@@ -70,7 +74,7 @@ def evaluate(
     distance: DistanceOption = Distance.squared_euclidean,
     flip: FlipOption = Flip.none,
     subtract_mean: SubtractMeanOption = False,
-    far_target: FarTargetOption = (1e-3,),
+    far_target: FarTargetOption = DEFAULT_FAR_TARGETS,
     batch_size: Annotated[int, typer.Option(min=1, help="crops the network sees at a time")] = 64,
     accelerator: Annotated[Accelerator, typer.Option(help="auto: a GPU if there is one")] = Accelerator.auto,
 ) -> None:
@@ -87,18 +91,21 @@ def evaluate(
         subtract_mean=subtract_mean,
         far_targets=list(far_target),
     )
-    _write_scores(score_pack(model, pack, scoring) if pack else score_folder(model, folder, pairs, scoring), out)
+    if folder is not None and pairs is not None:
+        _write_scores(score_folder(model, folder, pairs, scoring), out)
+    elif pack is not None:
+        _write_scores(score_pack(model, pack, scoring), out)
 
 
-def _write_scores(result: dict[str, object], out: Path) -> None:
-    """The whole result into a file, its gist in a line."""
-    from dwmtl.stage import write_json
+def _write_scores(scores: "PairScores", out: Path) -> None:
+    """All scores into a file, the gist in a line."""
+    from dwmtl.results import write_result
 
     try:
-        write_json(result, out)
+        write_result(scores, out)
     except OSError as error:
         raise DwmtlError(f"{out}: cannot be written ({error.strerror}). Name another file for --out.") from None
     print(
-        f"accuracy {result['accuracy_mean']:.4f} +- {result['accuracy_std']:.4f} over {result['num_folds']} folds of "
-        f"{result['num_pairs']} pairs, {result['num_wrong_pairs']} wrong; all of it in {out}"
+        f"accuracy {scores.accuracy_mean:.4f} +- {scores.accuracy_std:.4f} over {scores.num_folds} folds of "
+        f"{scores.num_pairs} pairs, {scores.num_wrong_pairs} wrong; all of it in {out}"
     )

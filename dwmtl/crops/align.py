@@ -84,7 +84,7 @@ def align(
     `params.crops_a_shard`. Finished shards stay in `work_dir` until the caller has put the outcome away.
 
     Args:
-        manifest: columns `tables.MANIFEST`; rows of the role `unused` are passed over.
+        manifest: columns `tables.MANIFEST`; rows of the use `unused` are passed over.
         source: where the photos are.
         crops_dir: where the crops go; empty.
         work_dir: of this output alone: an interrupted run leaves there what the next one need not repeat.
@@ -94,7 +94,7 @@ def align(
     Raises:
         DataSetError: a path of the manifest that leaves the set's folder.
     """
-    photos = manifest.loc[manifest["role"] != "unused", "photo"].tolist()
+    photos = manifest.loc[manifest["use"] != "unused", "photo"].tolist()
     for photo in photos:
         _require_inside(source.photos_dir, photo)
     shards = shards_of(
@@ -150,10 +150,15 @@ def _devices(device: torch.device, num_workers: int) -> list[torch.device]:
 def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device]) -> Iterator[Shard]:
     if not shards:
         return
-    aligner = Aligner(job, devices[0])
-    for shard in shards:
-        aligner.make(shard)
-        yield shard
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in every worker: the same bytes whatever their number, and MTCNN's calls are tiny
+    try:
+        aligner = Aligner(job, devices[0])
+        for shard in shards:
+            aligner.make(shard)
+            yield shard
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 _aligner: Callable[[], "Aligner"]
@@ -167,7 +172,8 @@ def _in_processes(shards: list[Shard], job: Job, devices: list[torch.device]) ->
     for device in devices:
         handed_out.put(device)
     with ProcessPoolExecutor(len(devices), mp_context=context, initializer=_start, initargs=(job, handed_out)) as pool:
-        left, running = iter(shards), set()
+        left = iter(shards)
+        running: set[Future[Shard]] = set()
         while True:
             running |= {pool.submit(_make, shard) for shard in itertools.islice(left, 2 * len(devices) - len(running))}
             if not running:
@@ -187,7 +193,9 @@ def _start(job: Job, devices: multiprocessing.Queue) -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a process that the pool started
+    parent.join()
     os._exit(1)
 
 
@@ -352,7 +360,7 @@ def _put(shard: Shard, crops_dir: Path, *, is_archive: bool) -> pd.DataFrame:
     rows = shard.read_rows()
     if any(row["crop"] for row in rows):
         start = put_archive(archive, crops_dir, shard.number) if is_archive else put_files(archive, crops_dir)
-        rows = [row | {"crop": row["crop"] and start + row["crop"]} for row in rows]
+        rows = [row | {"crop": row["crop"] and f"{start}{row['crop']}"} for row in rows]
     return _table(rows)
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from dwmtl.crops.store import open_crop
-from dwmtl.datasets.joined import set_of
 from dwmtl.errors import TableError
-from dwmtl.tables import CROPS, read_table
+from dwmtl.tables import CROPS, read_table, set_of
 
 
 def read_crop(path: Path | str) -> np.ndarray:

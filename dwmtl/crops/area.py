@@ -35,7 +35,8 @@ class IntegralImages:
         for image, photo in zip(self._images, photos, strict=True):
             image[0] = 0
             image[:, 0] = 0
-            image[1:, 1:] = torch.from_numpy(np.ascontiguousarray(photo)).to(device)
+            pixels = np.require(photo, requirements=["C", "W"])  # torch warns of memory that it must not write to
+            image[1:, 1:] = torch.from_numpy(pixels).to(device)
             image.cumsum_(0).cumsum_(1)
 
     def scaled(self, photo: int, size: tuple[int, int], rows: slice, *, out: Tensor) -> None:

@@ -1,6 +1,6 @@
 """MTCNN with facenet-pytorch's networks and a typed answer. The sole owner of facenet_pytorch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +84,7 @@ class Detector:
         ]
 
 
-def _parts(photos: Sequence[np.ndarray], most_pixels: int) -> Iterator[list[np.ndarray]]:
+def _parts(photos: Iterable[np.ndarray], most_pixels: int) -> Iterator[list[np.ndarray]]:
     """Consecutive photos of at most so many pixels together; a larger one alone."""
     part: list[np.ndarray] = []
     num_pixels = 0

@@ -17,7 +17,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -113,7 +113,7 @@ class Mtcnn:
         budget: Budget | None = None,
     ):
         self._p_net, self._r_net, self._o_net = (
-            net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+            net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
             for net in (p_net, r_net, o_net)
         )
         self._min_face_px, self._thresholds, self._factor = min_face_px, tuple(thresholds), pyramid_factor
@@ -182,7 +182,7 @@ class Mtcnn:
         A tile's last row of pairs may be a single one, which the pooling takes alone at the canvas' edge; before the
         padding it is doubled, to the same maximum.
         """
-        net = self._p_net
+        net: Any = self._p_net  # its layers by their names
         with self._precision():
             x = net.prelu1(net.conv1(_standardized(canvas.permute(0, 3, 1, 2))))
             for tile, (height, width) in zip(x, shapes, strict=True):

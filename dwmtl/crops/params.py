@@ -11,28 +11,36 @@ class AlignParams(Section):
     """Face detection (MTCNN) and cropping."""
 
     crop_px: CropPx = Field(
-        description="side of a crop, and of the network's input, pixels; or [height, width], such as [112, 96]"
+        default=112,
+        description="side of a crop, and of the network's input, pixels; or [height, width], such as [112, 96]",
     )
     crop_form: Literal["margin_in_crop", "margin_in_photo", "similarity"] = Field(
+        default="margin_in_crop",
         description="margin_in_crop: the box, grown by a share of the face, the margin as wide in every crop "
         "[facenet-pytorch] · margin_in_photo: the box, grown by pixels of the photo [facenet] · similarity: five "
-        "landmarks laid on a template, the face upright [insightface]"
+        "landmarks laid on a template, the face upright [insightface]",
     )
     margin_px: Annotated[int, Field(ge=0)] = Field(
-        description="width the box gains, in pixels of the crop or of the photo; of no meaning to `similarity`"
+        default=14,
+        description="width the box gains, in pixels of the crop or of the photo; of no meaning to `similarity`",
     )
-    min_face_px: Annotated[int, Field(ge=12)] = Field(description="smallest face searched for, pixels of the photo")
+    min_face_px: Annotated[int, Field(ge=12)] = Field(
+        default=40, description="smallest face searched for, pixels of the photo"
+    )
     thresholds: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = Field(
-        description="confidence kept by the P-, R- and O-Net"
+        default=[0.6, 0.7, 0.7], description="confidence kept by the P-, R- and O-Net"
     )
-    pyramid_factor: Annotated[float, Field(gt=0, lt=1)] = Field(description="scale from one pyramid level to the next")
+    pyramid_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.709, description="scale from one pyramid level to the next"
+    )
     select: Literal["center_weighted_size", "largest", "most_confident"] = Field(
-        description="which of several faces is taken"
+        default="center_weighted_size", description="which of several faces is taken"
     )
-    batch_size: PositiveInt = Field(description="photos detected together")
+    batch_size: PositiveInt = Field(default=32, description="photos detected together")
     crops_a_shard: PositiveInt | None = Field(
+        default=None,
         description="photos whose crops go into one archive; null: a file each, which DVC bears up to some hundred "
-        "thousand [10000]"
+        "thousand [10000]",
     )
 
     @model_validator(mode="after")

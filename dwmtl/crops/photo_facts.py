@@ -19,7 +19,7 @@ def photo_facts(read: Callable[[str], bytes], photos: Iterable[str]) -> pd.DataF
     """Read and decode every photo once.
 
     Args:
-        read: gives a photo's encoded picture, see `photo_source.open_pictures`.
+        read: gives a photo's encoded picture, see `packs.pictures.open_pictures`.
         photos: as in the manifest.
     Returns:
         Columns PHOTO_FACTS; digests in hexadecimal.
@@ -46,5 +46,5 @@ def _facts(read: Callable[[str], bytes], photo: str) -> tuple[str, str, str, int
 def _pixels_sha256(pixels: np.ndarray) -> str:
     """Of (H, W, 3) uint8; the shape is hashed first, as the same bytes can be pictures of different shapes."""
     digest = hashlib.sha256("x".join(map(str, pixels.shape)).encode())
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()

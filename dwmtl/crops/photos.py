@@ -1,48 +1,105 @@
-"""Reading any photo as RGB. Knows nothing of data sets."""
+"""Reading any photo as RGB, and the frames of an animated picture. Knows nothing of data sets.
+
+What a file is, is decided by its first bytes, never by its name. The limits on files stand in `picture_file`.
+"""
 
 import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, features
 
+from dwmtl.crops import picture_file
+from dwmtl.crops.picture_file import MAX_PIXELS, START_BYTES, BarePicture, Levels, RefusedPictureError, bare_picture
 from dwmtl.errors import UnreadablePhotoError
 
-MAX_PIXELS = 64_000_000
-"""Largest photo that is decoded, in pixels: about 200 MB as RGB."""
+FORMS = tuple(sorted(form for form in picture_file.FORMS if form != "AVIF" or features.check("avif")))
+"""The forms of pictures that are read; AVIF if Pillow decodes it. None that runs another program, as EPS does."""
 
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no format that runs another program, as EPS does
+_ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
+_CURES = {
+    "HEIC": "Save it as JPEG or PNG (an iPhone: Settings, Camera, Formats, Most Compatible)",
+    "AVIF": "Install a Pillow that decodes it (11.3 or later), or save it as JPEG or PNG",
+}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def picture_kind(path: Path) -> str | None:
+    """The form of a picture by the first bytes of its file, whatever its name; None for anything else.
+
+    Forms that are not read count, too: the form is in FORMS or it is not.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        return picture_file.picture_kind(file.read(START_BYTES))
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a file is a picture with several frames that are shown one after the other: GIF, PNG, WebP or AVIF.
+
+    Raises:
+        UnreadablePhotoError: a picture that cannot be read.
+    """
+    if picture_kind(path) not in _ANIMATED:
+        return False
+    picture, _ = _open(_file_bytes(path), str(path), most_frames=2)
+    return _num_frames(picture, str(path)) > 1
 
 
 def read_photo(path: Path) -> np.ndarray:
-    """Decode a photo of any kind that Pillow knows, whatever its file is called.
+    """Decode a photo of any form of FORMS, whatever its file is called; a pipe is read, too.
 
-    The EXIF orientation is applied; transparency is dropped onto white; the first frame of several is taken; 16-bit
-    grey keeps its whole range, scaled to 8 bit.
+    The EXIF orientation is applied, and other metadata is passed over, damaged or not; transparency is dropped onto
+    white; the first frame of several is taken; grey of more than 8 bit keeps its whole range, scaled to 8 bit.
 
     Returns:
         (H, W, 3) uint8, RGB.
     Raises:
-        UnreadablePhotoError: the file is missing, empty, truncated, no picture, or larger than MAX_PIXELS.
+        UnreadablePhotoError: the file is missing, empty, truncated, no picture, beyond the limits of `picture_file`, or
+            its values have no known range.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            return _decoded(file, str(path), "the file is empty. Copy it again." if path.stat().st_size == 0 else "")
-    except FileNotFoundError:
-        raise UnreadablePhotoError(f"{path}: no such file.") from None
-    except OSError as error:
-        raise UnreadablePhotoError(f"{path}: not a whole picture ({error}). Copy it again.") from None
+    return _decoded(_file_bytes(path) or _refuse(str(path), "the file is empty. Copy it again."), str(path))
 
 
 def decode_photo(picture: bytes, name: str, *, max_pixels: int | None = None) -> np.ndarray:
     """The same of an encoded picture in memory; `name` stands for it in an error. `max_pixels` may be below the limit
     of a file."""
-    return _decoded(io.BytesIO(picture), name, "" if picture else "it is empty.", max_pixels)
+    return _decoded(picture or _refuse(name, "it is empty."), name, max_pixels)
+
+
+def read_frames(path: Path) -> Iterator[np.ndarray]:
+    """The frames of an animated picture in their order, each as `read_photo` gives a photo; one is in memory at a time.
+
+    Raises:
+        UnreadablePhotoError: as `read_photo`; a damaged frame, too, and more frames than the limits allow.
+    """
+    name = str(path)
+    picture, bare = _open(_file_bytes(path), name, most_frames=picture_file.MAX_FRAMES + 1)
+    num_frames = _num_frames(picture, name)
+    most = min(picture_file.MAX_FRAMES, picture_file.MAX_MOVING_PIXELS // (picture.width * picture.height))
+    if num_frames > most:
+        _refuse(name, f"more than {most} frames of {picture.width}x{picture.height}. Cut it, or scale it down.")
+    for frame in range(num_frames):
+        with _named_errors(name):
+            picture.seek(frame)
+            pixels = _pixels(picture, bare.levels, bare.orientation)
+        yield pixels
 
 
 def photo_pixels(photo: Path | str | Image.Image | np.ndarray, name: str) -> np.ndarray:
@@ -60,61 +117,154 @@ def photo_pixels(photo: Path | str | Image.Image | np.ndarray, name: str) -> np.
         return read_photo(Path(photo))
     if isinstance(photo, Image.Image):
         with _named_errors(name):  # Pillow may decode its file only now
-            return _picture_pixels(photo, name)
+            _require_size(name, photo.width, photo.height)
+            photo.load()
+            return _pixels(photo, _levels_of(photo), _orientation_of(photo))
     pixels = np.asarray(photo)
     is_picture = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if pixels.dtype != np.uint8 or not is_picture or not pixels.size:
-        raise UnreadablePhotoError(
-            f"{name}: pixels must be (H, W, 3) uint8, RGB. Got {pixels.shape} {pixels.dtype} instead."
-        )
-    if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.shape[0] * pixels.shape[1] <= MAX_PIXELS:
+        _refuse(name, f"pixels must be (H, W, 3) uint8, RGB. Got {pixels.shape} {pixels.dtype} instead.")
+    _require_size(name, pixels.shape[1], pixels.shape[0])
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
         return np.ascontiguousarray(pixels)
-    return _picture_pixels(Image.fromarray(pixels), name)
+    return _pixels(Image.fromarray(pixels), Levels(), 1)
 
 
-def _decoded(file: BinaryIO, name: str, complaint: str, max_pixels: int | None = None) -> np.ndarray:
-    if complaint:
-        raise UnreadablePhotoError(f"{name}: {complaint}")
+def _file_bytes(path: Path) -> bytes:
+    """A file's bytes, of a pipe too; only the first of a file that is no picture."""
+    try:
+        with open(path, "rb") as file:
+            parts = [file.read(START_BYTES)]
+            num_bytes = 0
+            while picture_file.picture_kind(parts[0]) and (part := file.read(2**20)):
+                parts.append(part)
+                num_bytes += len(part)
+                if num_bytes > picture_file.MAX_FILE_BYTES:
+                    _refuse(str(path), f"more than {picture_file.MAX_FILE_BYTES // 2**20} MiB. Scale it down.")
+    except FileNotFoundError:
+        _refuse(str(path), "no such file.")
+    except IsADirectoryError:
+        _refuse(str(path), "a folder, and not a photo.")
+    except OSError as error:
+        _refuse(str(path), f"cannot be read ({os.strerror(error.errno)}).")
+    except ValueError as error:  # a NUL in its name
+        _refuse(repr(str(path)), f"no name of a file ({error}).")
+    return b"".join(parts)
+
+
+def _decoded(data: bytes, name: str, max_pixels: int | None = None) -> np.ndarray:
+    picture, bare = _open(data, name, max_pixels=max_pixels)
     with _named_errors(name):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower, and an error
-            opened = Image.open(file, formats=_FORMATS)
-        with opened as picture:
-            return _picture_pixels(picture, name, max_pixels)
+        return _pixels(picture, bare.levels, bare.orientation)
+
+
+def _open(
+    data: bytes, name: str, *, max_pixels: int | None = None, most_frames: int = 1
+) -> tuple[Image.Image, BarePicture]:
+    """A picture without its metadata, its header read by Pillow."""
+    kind = picture_file.picture_kind(data[:START_BYTES])
+    if kind is None:
+        _refuse(name, f"not a whole picture (nothing in it says {', '.join(FORMS)}). Copy it again, or take another.")
+    if kind not in FORMS:
+        _refuse(name, f"a {kind} picture, which cannot be read. {_CURES.get(kind, 'Save it as JPEG or PNG')}.")
+    with _named_errors(name):
+        bare = bare_picture(data, kind, most_frames=most_frames)
+        _require_size(name, bare.width_px, bare.height_px, max_pixels)
+        picture = Image.open(io.BytesIO(bare.data), formats=[kind])
+        _require_size(name, picture.width, picture.height, max_pixels)
+        if kind == "AVIF":  # which is turned by its own means, of which Pillow makes EXIF
+            bare = replace(bare, orientation=_orientation_of(picture))
+        return picture, bare
+
+
+def _num_frames(picture: Image.Image, name: str) -> int:
+    with _named_errors(name):
+        return getattr(picture, "n_frames", 1)
 
 
 @contextmanager
 def _named_errors(name: str) -> Iterator[None]:
-    """Whatever Pillow raises on a damaged picture, as our error."""
+    """Whatever a decoder raises, and whatever its class, as our error; its warnings are about what is passed over."""
     try:
-        yield
-    except UnidentifiedImageError:
-        raise UnreadablePhotoError(
-            f"{name}: not a whole picture (nothing in it says {', '.join(_FORMATS)}). Copy it again, or take another."
-        ) from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise UnreadablePhotoError(f"{name}: not a whole picture ({error}). Copy it again.") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except UnreadablePhotoError:
+        raise
+    except RefusedPictureError as error:
+        _refuse(name, str(error))
+    except Image.DecompressionBombError:
+        _refuse(name, f"more than {MAX_PIXELS} pixels. Scale it down.")
+    except MemoryError:
+        _refuse(name, "it does not fit in memory. Scale it down.")
+    except Exception as error:
+        _refuse(name, f"not a whole picture ({str(error) or type(error).__name__}). Copy it again.")
 
 
-def _picture_pixels(picture: Image.Image, name: str, max_pixels: int | None = None) -> np.ndarray:
-    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
-    if picture.width * picture.height > max_pixels:
-        raise UnreadablePhotoError(
-            f"{name}: {picture.width}x{picture.height} is more than {max_pixels} pixels. Scale it down."
+def _refuse(name: str, complaint: str) -> bytes:
+    raise UnreadablePhotoError(f"{name}: {complaint}") from None
+
+
+def _require_size(name: str, width: int, height: int, max_pixels: int | None = None) -> None:
+    most = MAX_PIXELS if max_pixels is None else max_pixels
+    if width * height > most:
+        _refuse(name, f"{width}x{height} is more than {most} pixels. Scale it down.")
+
+
+def _levels_of(picture: Image.Image) -> Levels:
+    """Of a picture that Pillow has opened: 16 bit where its mode says so, unknown for wider numbers."""
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
+        return Levels(16, white=65535, is_sure=picture.format == "PPM")
+    return Levels(32, white=None) if picture.mode in ("I", "F") else Levels()
+
+
+def _orientation_of(picture: Image.Image) -> int:
+    """Of a picture that Pillow has opened and decoded; it has turned a TIFF already."""
+    exif, xmp = (picture.info.get(key, b"") for key in ("exif", "xmp"))
+    xmp = picture.info.get("XML:com.adobe.xmp", xmp)
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    return 1 if picture.format == "TIFF" else picture_file.exif_orientation(exif, xmp)
+
+
+def _pixels(picture: Image.Image, levels: Levels, orientation: int) -> np.ndarray:
+    """(H, W, 3) uint8, RGB, upright."""
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        rgb = Image.fromarray(_grey_as_8_bit(np.asarray(picture), levels)).convert("RGB")
+    else:
+        rgb = _on_white(picture)
+        is_full_range = levels.is_sure and levels.white == 65535
+        if levels.bits == 16 and not is_full_range and max(high for _, high in rgb.getextrema()) < 64:
+            raise _unknown_range(16)  # Pillow keeps the higher byte of each sample
+    return np.array(rgb.transpose(_TURNS[orientation]) if orientation in _TURNS else rgb)
+
+
+def _grey_as_8_bit(values: np.ndarray, levels: Levels) -> np.ndarray:
+    """Grey values of any range, (H, W), scaled to 0 (black) to 255 (white)."""
+    black, white = levels.black, levels.white
+    if white is None:
+        raise RefusedPictureError(
+            f"its pixels are {values.dtype.name} numbers, and nothing in the file says which is white; save it as 8 or "
+            "16 bit."
         )
-    return np.array(_as_rgb(ImageOps.exif_transpose(picture)))
+    values = np.nan_to_num(values.astype(np.float64))
+    if not levels.is_sure:
+        brightest, form_white = values.max(), 2**levels.bits - 1
+        white = form_white if brightest > white > black else white
+        if white == form_white and 0 < brightest < form_white / 4:
+            raise _unknown_range(levels.bits)
+    return ((values - black) / (white - black) * 255).round().clip(0, 255).astype(np.uint8)
 
 
-def _as_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, of no known range; save it as 8 or 16 bit")
-    if picture.mode.startswith("I"):
-        values = np.asarray(picture, dtype=np.float64)
-        if values.max() > 65535:
-            raise ValueError("its pixels have more than 16 bit; save it as 8 or 16 bit")
-        return Image.fromarray((values / 65535 * 255).round().clip(0, 255).astype(np.uint8)).convert("RGB")
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+def _unknown_range(bits: int) -> RefusedPictureError:
+    return RefusedPictureError(
+        f"it has {bits} bit a sample and uses the darkest quarter of them alone, as a camera of fewer bits does, and "
+        "nothing in the file says which value is white; save it as 8 bit."
+    )
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """A picture of 8 bit a sample as RGB, without transparency."""
+    if picture.mode not in ("RGBA", "RGBa", "LA", "PA") and "transparency" not in picture.info:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")

@@ -14,8 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dwmtl.stage import code_sha256
+
 ARCHIVE, ROWS = "crops.zip", "rows.json"
-_SOURCES = (Path(__file__).parent, Path(__file__).parents[1] / "datasets")
+CODE = ("crops", "datasets/packs", "stage.py", "tables.py")
+"""Parts of `dwmtl` that can change a crop: those that the stage `align` depends on (a test compares)."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,11 @@ def shards_of(
         settings: whatever a shard depends on beside its photos and the code; JSON.
         stamp: of a photo, changed when its file is.
     """
-    base = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + _code_digest()).hexdigest()
+    base = [code_sha256(CODE), settings]
     shards = []
     for number, first in enumerate(range(0, len(photos), photos_a_shard)):
         names = tuple(photos[first : first + photos_a_shard])
-        content = json.dumps([base, names, [stamp(name) for name in names]])
+        content = json.dumps([base, names, [stamp(name) for name in names]], sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:24]
         shards.append(Shard(number, names, work_dir / f"{number:05d}-{digest}"))
     work_dir.mkdir(parents=True, exist_ok=True)
@@ -88,11 +91,3 @@ def _stamp(path: Path) -> str:
     except OSError:
         return ""
     return f"{fact.st_size} {fact.st_mtime_ns}"
-
-
-def _code_digest() -> bytes:
-    """Of the code that makes a crop of a photo."""
-    digest = hashlib.sha256()
-    for file in sorted(file for folder in _SOURCES for file in folder.rglob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.digest()

@@ -1,12 +1,17 @@
-"""The adapters by the names that `params.yaml` uses. A new one is one file, and one line here."""
+"""The adapters by the names that `params.yaml` uses. A new one is one file, and one line here.
 
-from collections.abc import Callable
+An adapter is a module of this package with `TERMS`, what the set is and on which terms it may be used, and
+`read(folder, *, num_peak_frames)`, which returns a `DataSet`; `SetParams.adapter_options` names further arguments.
+"""
+
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 
 from dwmtl.datasets import (
     affect_net,
+    authors_labels,
     bin_pack,
     ck_plus,
     ck_plus_48,
@@ -24,25 +29,26 @@ from dwmtl.datasets.data_set import DataSet
 from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
 
-ADAPTERS: dict[str, Callable[..., DataSet]] = {
-    "affect_net": affect_net.read,
-    "bin_pack": bin_pack.read,
-    "ck_plus": ck_plus.read,
-    "ck_plus_48": ck_plus_48.read,
-    "csv_table": csv_table.read,
-    "fer2013": fer2013.read,
-    "folders": folders.read,
-    "jaffe": jaffe.read,
-    "lfw": lfw.read,
-    "oulu_casia": oulu_casia.read,
-    "raf_db": raf_db.read,
-    "record_pack": record_pack.read,
-    "yale": yale.read,
+ADAPTERS: dict[str, ModuleType] = {
+    "affect_net": affect_net,
+    "authors_labels": authors_labels,
+    "bin_pack": bin_pack,
+    "ck_plus": ck_plus,
+    "ck_plus_48": ck_plus_48,
+    "csv_table": csv_table,
+    "fer2013": fer2013,
+    "folders": folders,
+    "jaffe": jaffe,
+    "lfw": lfw,
+    "oulu_casia": oulu_casia,
+    "raf_db": raf_db,
+    "record_pack": record_pack,
+    "yale": yale,
 }
 
 
 def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> DataSet:
-    """Read a data set's folder through its adapter, give its expressions their common names, and check its role.
+    """Read a data set's folder through its adapter, rename its expressions, and check that it serves its role.
 
     Args:
         name: the set's key under `sets` in params.yaml.
@@ -58,7 +64,7 @@ def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> Data
         )
     if not folder.is_dir():
         raise DataSetError(f"{folder}: no such folder. Set sets.{name}.folder in params.yaml to where the set lies.")
-    data_set = ADAPTERS[adapter](folder, num_peak_frames=num_peak_frames)
+    data_set = ADAPTERS[adapter].read(folder, num_peak_frames=num_peak_frames, **params.adapter_options)
     if data_set.photos.empty:
         raise DataSetError(
             f"{folder}: no photo in the layout of `{adapter}` (docs/your_data.md shows it). Set sets.{name}.folder in "
@@ -88,9 +94,9 @@ def _renamed(name: str, photos: pd.DataFrame, expressions: dict[str, str | None]
         )
     is_left_out = photos["expression"].map(lambda expression: expression != "" and expressions[expression] is None)
     renamed = photos["expression"].map(lambda expression: expressions.get(expression) or "")
-    role = photos["role"].mask(is_left_out, "unused")
+    use = photos["use"].mask(is_left_out, "unused")
     is_neutral = renamed == "neutral"
-    role = role.mask(is_neutral & (role == "peak"), "neutral").mask(
-        ~is_neutral & (renamed != "") & (role == "neutral"), "peak"
+    use = use.mask(is_neutral & (use == "peak"), "neutral").mask(
+        ~is_neutral & (renamed != "") & (use == "neutral"), "peak"
     )
-    return photos.assign(expression=renamed, role=role)
+    return photos.assign(expression=renamed, use=use)

@@ -8,6 +8,8 @@ import numpy as np
 from dwmtl.datasets.data_set import DataSet, files_of, folders_of, manifest, pictures_of
 from dwmtl.errors import DataSetError
 
+TERMS = "AffectNet: photographs found on the web, from its authors on a signed agreement, for research."
+
 EXPRESSIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 """By the number in an annotation."""
 
@@ -41,8 +43,8 @@ def _rows(folder: Path, part: str) -> list[dict]:
             raise DataSetError(f"{folder / part / 'images' / name}: has no annotation {annotation}. Complete the set.")
         annotations.remove(annotation)
         expression = _expression(folder / part / "annotations" / annotation)
-        role = "neutral" if expression == "neutral" else "peak"
-        rows.append({"photo": f"{part}/images/{name}", "subject": "", "expression": expression, "role": role})
+        use = "neutral" if expression == "neutral" else "peak"
+        rows.append({"photo": f"{part}/images/{name}", "subject": "", "expression": expression, "use": use})
     if annotations:
         raise DataSetError(f"{folder / part / 'annotations' / min(annotations)}: has no picture. Complete the set.")
     return rows

@@ -1,147 +1,85 @@
-"""The label files of Ming et al.: a line a photo, of Oulu-CASIA or of CK+. Files to tables and back; opens no photo.
+"""A label file of Ming et al. beside the photos of Oulu-CASIA or CK+: it alone says which photos are used, and as what.
 
-The authors' scripts pass over the first line and split the others at white space, so no cell is empty or holds any.
+Oulu-CASIA's names each photo by a path; CK+'s by subject, session and frame, in the layout of `ck_plus`.
 """
 
-import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-import pandas as pd
-
-from dwmtl.datasets.ck_plus import EXPRESSIONS
-from dwmtl.datasets.text_lines import numbered_lines
+from dwmtl.datasets import ck_plus
+from dwmtl.datasets.authors_label_file import is_ck_plus, read_ck_plus, read_oulu_casia
+from dwmtl.datasets.data_set import DataSet, files_of, manifest
+from dwmtl.datasets.photo_path import check_photo
 from dwmtl.errors import DataSetError
 
-OULU_CASIA = ("number", "subject", "expression", "label", "image_path")
-CK_PLUS = ("number", "subject", "session", "frame", "label")
-"""session and frame are text, `001` and `00000011`, as they stand in the photo's name; label: as in `ck_plus`."""
-
-_HEADERS = {OULU_CASIA: "No subject expression label image_path", CK_PLUS: "count subject session frame label"}
-_NUMBER = re.compile(r"([0-9]{1,9})(\.0*)?(e[+-]?0{1,9})?")  # CK+ writes its labels as 3.0000000e+00
+TERMS = "A label file of Ming et al.: the terms are those of the set whose photos it names, Oulu-CASIA or CK+."
 
 
-def read_oulu_casia(path: Path, *, remap: tuple[str, str] | None = None) -> pd.DataFrame:
-    """Read a label file of Oulu-CASIA.
+def read(
+    folder: Path, *, num_peak_frames: int, labels_file: str | None = None, remap: tuple[str, str] | None = None
+) -> DataSet:
+    """Every photo that the file names; `num_peak_frames` has no meaning here, as the file has chosen the frames.
+
+    A photo labelled neutral is a neutral reference, any other a peak. A sequence is the folder that a photo lies in;
+    the frame is the number in the photo's name.
 
     Args:
-        remap: old and new folder above the photos: the paths must be below the first and are returned below the second.
-    Returns:
-        Table of `OULU_CASIA`, in the file's order.
+        labels_file: path below the folder; None: the only `.txt` file in the folder.
+        remap: folder above the file's paths, and folder below the set's folder that takes its place.
     Raises:
-        DataSetError: a line that is no row, an expression with two labels or a label with two expressions, or a path
-            that is not below the old folder; it is named with its line.
+        DataSetError: no such file, several to choose from, a line that is wrong, or a photo that is not there or is
+            named twice.
     """
-    return _table(path, numbered_lines(path), OULU_CASIA, remap)
-
-
-def write_oulu_casia(table: pd.DataFrame, path: Path, *, remap: tuple[str, str] | None = None) -> None:
-    """Write a table of `OULU_CASIA` so that `read_oulu_casia` gives it back; `remap` as there.
-
-    Raises:
-        DataSetError: what `read_oulu_casia` would refuse; the line is that of the file that is not written.
-    """
-    _write(table, path, OULU_CASIA, remap)
-
-
-def read_ck_plus(path: Path) -> pd.DataFrame:
-    """Read a label file of CK+, which holds no paths.
-
-    Returns:
-        Table of `CK_PLUS`, in the file's order.
-    Raises:
-        DataSetError: a line that is no row or a label outside 0..7; it is named with its line.
-    """
-    return _table(path, numbered_lines(path), CK_PLUS)
-
-
-def write_ck_plus(table: pd.DataFrame, path: Path) -> None:
-    """Write a table of `CK_PLUS` so that `read_ck_plus` gives it back.
-
-    Raises:
-        DataSetError: what `read_ck_plus` would refuse; the line is that of the file that is not written.
-    """
-    _write(table, path, CK_PLUS)
-
-
-def _table(
-    path: Path, lines: Iterable[tuple[int, str]], columns: tuple[str, ...], remap: tuple[str, str] | None = None
-) -> pd.DataFrame:
-    lines = iter(lines)
-    _check_header(path, next(lines, (1, "")), columns)
+    path = folder / (_only_text_file(folder) if labels_file is None else labels_file)
+    if is_ck_plus(path) and remap is not None:
+        raise DataSetError(f"{path}: a label file of CK+ holds no paths. Take remap out of the set's options.")
     rows = []
-    meanings: dict[object, object] = {}
-    for number, line in lines:
-        where = f"{path}, line {number}"
-        row = _row(where, line, columns)
-        _check_label(where, row, meanings)
-        if remap is not None:
-            row["image_path"] = _moved(where, row["image_path"], *remap)
+    number_of: dict[str, int] = {}
+    for number, row in _ck_plus_rows(path) if is_ck_plus(path) else _oulu_casia_rows(path, remap):
+        where = f"{path}, row {number}"
+        if row["photo"].startswith("/"):
+            raise DataSetError(
+                f"{where}: {row['photo']!r} is no path below {folder}. Give the set's option remap the folder that the "
+                "file's paths are below."
+            )
+        check_photo(where, folder, row["photo"])
+        if number_of.setdefault(row["photo"], number) != number:
+            raise DataSetError(f"{where}: {row['photo']} is in row {number_of[row['photo']]} too. Remove one of them.")
         rows.append(row)
-    kinds = {column: int if column in ("number", "label") else str for column in columns}
-    return pd.DataFrame(rows, columns=list(columns)).astype(kinds)
+    return DataSet(manifest(rows))
 
 
-def _check_header(path: Path, first: tuple[int, str], columns: tuple[str, ...]) -> None:
-    number, line = first
-    fields = line.split()
-    if len(fields) < 2 or _NUMBER.fullmatch(fields[0]):
-        raise DataSetError(f"{path}, line {number}: must be the header, `{_HEADERS[columns]}`. Got {line[:80]!r}.")
-
-
-def _row(where: str, line: str, columns: tuple[str, ...]) -> dict[str, str | int]:
-    fields = line.split()
-    if len(fields) != len(columns):
-        raise DataSetError(f"{where}: {len(fields)} fields; must be `{_HEADERS[columns]}`. Got {line.strip()[:80]!r}.")
-    row: dict[str, str | int] = dict(zip(columns, fields, strict=True))
-    for column in ("number", "label"):
-        match = _NUMBER.fullmatch(str(row[column]))
-        if match is None:
-            raise DataSetError(f"{where}: {column} must be a whole number from 0. Got {row[column][:40]!r} instead.")
-        row[column] = int(match[1])
-    return row
-
-
-def _check_label(where: str, row: dict, meanings: dict) -> None:
-    """A label of CK+ is one of eight; one of Oulu-CASIA means what it meant in the lines before."""
-    label = row["label"]
-    if "expression" not in row:
-        if label >= len(EXPRESSIONS):
-            raise DataSetError(f"{where}: label must be one of 0..{len(EXPRESSIONS) - 1}. Got {label} instead.")
-        return
-    expression = row["expression"]
-    if meanings.setdefault(label, expression) != expression or meanings.setdefault(expression, label) != label:
+def _only_text_file(folder: Path) -> str:
+    names = [name for name in files_of(folder) if name.lower().endswith(".txt")]
+    if len(names) != 1:
         raise DataSetError(
-            f"{where}: label {label} and expression {expression} stand together; above, the one stands with "
-            f"{meanings.get(label)} or the other with {meanings.get(expression)}. Correct one of the lines."
+            f"{folder}: {len(names)} files end in .txt; name the label file in the set's option labels_file."
         )
+    return names[0]
 
 
-def _moved(where: str, image_path: str, old: str, new: str) -> str:
-    below = PurePosixPath(image_path)
-    if ".." in below.parts or not below.is_relative_to(old):
-        raise DataSetError(f"{where}: the photo {image_path!r} is not below {old!r}. Give the folder that it is below.")
-    return str(PurePosixPath(new) / below.relative_to(old))
+def _oulu_casia_rows(path: Path, remap: tuple[str, str] | None) -> Iterator[tuple[int, dict]]:
+    """Number in the file and manifest row of each photo."""
+    for line in read_oulu_casia(path, remap=remap).itertuples():
+        yield line.number, _row(line.image_path, line.subject, line.expression.lower())
 
 
-def _write(table: pd.DataFrame, path: Path, columns: tuple[str, ...], remap: tuple[str, str] | None = None) -> None:
-    """Write the table, whole or not at all, after reading over what would be written."""
-    path = Path(path)
-    lines = [_HEADERS[columns]]
-    for number, cells in enumerate(table[list(columns)].itertuples(index=False), start=2):
-        lines.append(_line(f"{path}, line {number}", cells._asdict(), remap))
-    _table(path, enumerate(lines, start=1), columns)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
-    os.replace(partial, path)
+def _ck_plus_rows(path: Path) -> Iterator[tuple[int, dict]]:
+    """Number in the file and manifest row of each photo."""
+    for line in read_ck_plus(path).itertuples():
+        photo = f"{ck_plus.IMAGES}/{line.subject}/{line.session}/{line.subject}_{line.session}_{line.frame}.png"
+        yield line.number, _row(photo, line.subject, ck_plus.EXPRESSIONS[line.label])
 
 
-def _line(where: str, cells: dict, remap: tuple[str, str] | None) -> str:
-    if remap is not None:
-        cells["image_path"] = _moved(where, cells["image_path"], *remap)
-    words = [str(cell) for cell in cells.values()]
-    for word in words:
-        if len(word.split()) != 1 or not word.isprintable():
-            raise DataSetError(f"{where}: {word[:80]!r} is not one word. Rename it.")
-    return " ".join(words)
+def _row(photo: str, subject: str, expression: str) -> dict:
+    place = PurePosixPath(photo)
+    digits = re.findall(r"\d+", place.stem)
+    return {
+        "photo": photo,
+        "subject": subject,
+        "sequence": str(place.parent),
+        "frame": int(digits[-1][-9:]) if digits else 0,
+        "expression": expression,
+        "use": "neutral" if expression == "neutral" else "peak",
+    }

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, files_of, folders_of, manifest
-from dwmtl.datasets.sequences import frame_roles, frame_rows, frames_of
+from dwmtl.datasets.sequences import frame_rows, frame_uses, frames_of
 from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
+
+TERMS = "CK+: people who posed, from the set's authors on a signed agreement, for research."
 
 EXPRESSIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 """By the number in a label file."""
@@ -37,8 +39,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
             names = _frames(folder / sequence, f"{subject}_{session}_")
             label_file = label_files.pop((subject, session), None)
             expression = "" if label_file is None else _expression(label_file, sequence, names)
-            roles = _roles(folder / sequence, expression, len(names), num_peak_frames)
-            rows += frame_rows(sequence, subject, expression, names, roles)
+            uses = _uses(folder / sequence, expression, len(names), num_peak_frames)
+            rows += frame_rows(sequence, subject, expression, names, uses)
     if label_files:
         (subject, session), label_file = min(label_files.items())
         raise DataSetError(f"{label_file}: labels a sequence without pictures, {IMAGES}/{subject}/{session}. Copy it.")
@@ -54,12 +56,12 @@ def _frames(sequence: Path, start: str) -> list[str]:
     return names
 
 
-def _roles(sequence: Path, expression: str, num_frames: int, num_peak_frames: int) -> list[str]:
+def _uses(sequence: Path, expression: str, num_frames: int, num_peak_frames: int) -> list[str]:
     if expression == "":
         return ["unused"] * num_frames
     if expression == "neutral":
         return ["neutral"] + ["unused"] * (num_frames - 1)
-    return frame_roles(sequence, num_frames, num_peak_frames=num_peak_frames)
+    return frame_uses(sequence, num_frames, num_peak_frames=num_peak_frames)
 
 
 def _label_files(folder: Path) -> dict[tuple[str, str], Path]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from dwmtl.datasets.data_set import DataSet, folders_of, manifest, pictures_of
 from dwmtl.errors import DataSetError
 
+TERMS = "A repack of CK+: CK+'s signed agreement, for research, holds for it too."
+
 EXPRESSIONS = {
     "anger": "anger",
     "contempt": "contempt",
@@ -48,7 +50,7 @@ def _row(folder: Path, photo: str, expression: str) -> dict:
         "sequence": f"{subject}/{session}",
         "frame": int(frame) - 1,
         "expression": expression,
-        "role": "peak",
+        "use": "peak",
     }
 
 

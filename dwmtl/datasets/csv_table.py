@@ -2,11 +2,14 @@
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, manifest
+from dwmtl.datasets.photo_path import check_photo
 from dwmtl.errors import DataSetError
-from dwmtl.tables import CROPS, EXPRESSION_LABELS, IDENTITY_LABELS, MANIFEST, PHOTO_FACTS, ROLES
+from dwmtl.tables import CROPS, EXPRESSION_LABELS, IDENTITY_LABELS, MANIFEST, PHOTO_FACTS, USES
+
+TERMS = "A table of somebody's own: who is on it, and what they agreed to, only its owner knows."
 
 TABLE = "faces.csv"
 _TAKEN = {*CROPS, *PHOTO_FACTS, *EXPRESSION_LABELS, *IDENTITY_LABELS, "path", "person"} - {*MANIFEST}
@@ -16,7 +19,7 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """Every row of `faces.csv`. `num_peak_frames` has no meaning here: the table says what each photo is.
 
     Columns: photo (or path, below the folder), subject (empty where nobody knows it); if there: expression, sequence,
-    frame, role. Without a role a photo is neutral or a peak by its expression, and identity without one. Any further
+    frame, use. Without a use a photo is neutral or a peak by its expression, and train without one. Any further
     column (`glasses`) is kept as text.
 
     Raises:
@@ -58,6 +61,10 @@ def _columns(table: Path, header: list[str]) -> list[str]:
             raise DataSetError(
                 f"{table}, line 1: no column {needed}; there are {', '.join(map(repr, header)) or 'none'}. Name one so."
             )
+    if "role" in columns:
+        raise DataSetError(
+            f"{table}, line 1: the column role is called use now, and its value identity is train. Rename both."
+        )
     for name in columns:
         if not name or not name.isprintable() or columns.count(name) > 1:
             raise DataSetError(f"{table}, line 1: column {name!r} has no name of its own. Rename it.")
@@ -76,25 +83,17 @@ def _cells(where: str, columns: list[str], cells: list[str]) -> dict[str, str]:
 
 
 def _row(where: str, folder: Path, cells: dict[str, str]) -> dict:
+    check_photo(where, folder, cells["photo"])
     expression = cells.get("expression", "").lower()
     row = {
-        "photo": _photo(where, folder, cells["photo"]),
+        "photo": cells["photo"],
         "subject": cells["subject"],
         "sequence": cells.get("sequence", ""),
         "frame": _frame(where, cells.get("frame", "")),
         "expression": expression,
-        "role": _role(where, cells.get("role", ""), expression),
+        "use": _use(where, cells.get("use", ""), expression),
     }
     return row | {column: cell for column, cell in cells.items() if column not in MANIFEST}
-
-
-def _photo(where: str, folder: Path, photo: str) -> str:
-    path = PurePosixPath(photo)
-    if path.is_absolute() or ".." in path.parts or "\\" in photo or str(path) != photo:
-        raise DataSetError(f"{where}: {photo!r} is no path below {folder} with forward slashes. Move the photo there.")
-    if not (folder / photo).is_file():
-        raise DataSetError(f"{where}: names {folder / photo}, which is not there. Complete the set or remove the row.")
-    return photo
 
 
 def _frame(where: str, frame: str) -> int:
@@ -103,12 +102,12 @@ def _frame(where: str, frame: str) -> int:
     return int(frame or 0)
 
 
-def _role(where: str, role: str, expression: str) -> str:
-    """The role as given, or what the expression says, and whether the two agree."""
-    role = role or ("identity" if not expression else "neutral" if expression == "neutral" else "peak")
-    if role not in ROLES:
-        raise DataSetError(f"{where}: role must be one of {', '.join(ROLES)}. Got {role[:40]!r} instead.")
+def _use(where: str, use: str, expression: str) -> str:
+    """The use as given, or what the expression says, and whether the two agree."""
+    use = use or ("train" if not expression else "neutral" if expression == "neutral" else "peak")
+    if use not in USES:
+        raise DataSetError(f"{where}: use must be one of {', '.join(USES)}. Got {use[:40]!r} instead.")
     is_peak = expression not in ("", "neutral")
-    if role in ("peak", "neutral") and is_peak != (role == "peak"):
-        raise DataSetError(f"{where}: role {role} and expression {expression!r} do not agree. Correct one of them.")
-    return role
+    if use in ("peak", "neutral") and is_peak != (use == "peak"):
+        raise DataSetError(f"{where}: use {use} and expression {expression!r} do not agree. Correct one of them.")
+    return use

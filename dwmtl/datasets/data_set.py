@@ -1,16 +1,14 @@
 """What every adapter returns, and listing a folder. An adapter lists files; it never decodes one."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from dwmtl.errors import DataSetError
-from dwmtl.tables import MANIFEST, VERIFICATION_PAIRS
-
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+from dwmtl.tables import MANIFEST, PICTURE_ENDINGS, VERIFICATION_PAIRS
 
 
 @dataclass(frozen=True)
@@ -26,10 +24,10 @@ class DataSet:
     pairs: pd.DataFrame | None = None
 
 
-_LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "role": "identity"}
+_LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "use": "train"}
 
 
-def manifest(rows: Sequence[dict[str, object]] | dict[str, Sequence]) -> pd.DataFrame:
+def manifest(rows: Sequence[Mapping[str, object]] | dict[str, Sequence]) -> pd.DataFrame:
     """The manifest, sorted by photo; a column that is left out gets its value of `_LEFT_OUT`, and a further column
     stands after the others, empty where a row has none.
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, folders_of, manifest, pictures_of
 
+TERMS = "A folder a person: the terms are those of the set that it was unpacked from, or its owner's."
+
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """Every picture one folder down, or two, where a person has so many that they are spread over folders; the first

@@ -6,6 +6,8 @@ from pathlib import Path
 from dwmtl.datasets.data_set import DataSet, manifest, pictures_of
 from dwmtl.errors import DataSetError
 
+TERMS = "JAFFE: women who posed, from the set's authors on request, for research that is not commercial."
+
 EXPRESSIONS = {
     "AN": "anger",
     "DI": "disgust",
@@ -37,5 +39,5 @@ def _row(folder: Path, name: str) -> dict:
         known = ", ".join(EXPRESSIONS)
         raise DataSetError(f"{folder / name}: must be called like KA.AN1.39.tiff, AN one of {known}. Rename it.")
     expression = EXPRESSIONS[match[2]]
-    role = "neutral" if expression == "neutral" else "peak"
-    return {"photo": name, "subject": match[1], "expression": expression, "role": role}
+    use = "neutral" if expression == "neutral" else "peak"
+    return {"photo": name, "subject": match[1], "expression": expression, "use": use}

@@ -4,34 +4,48 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
+
 from dwmtl.datasets.data_set import DataSet, manifest, pair_table
 from dwmtl.datasets.pairs_file import PairLine, read_pairs
 from dwmtl.errors import DataSetError
 
-VIEW_1 = {"train": "pairsDevTrain.txt", "test": "pairsDevTest.txt"}
+TERMS = "LFW: press photographs of public people, free for research; nobody on them was asked."
+
+VIEW_1 = {"1-train": "pairsDevTrain.txt", "1-test": "pairsDevTest.txt"}
+NUM_BLOCKS = 10
 
 
-def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """The official pairs and the photos that they name. `num_peak_frames` has no meaning here.
+def read(folder: Path, *, num_peak_frames: int, view: Literal["1-train", "1-test"] | None = None) -> DataSet:
+    """The pairs of a view and the photos that they name. `num_peak_frames` has no meaning here.
 
+    The files of View 1, pairs to develop on that are in no block of View 2, hold one block, and a threshold is never
+    chosen on the pairs that it is applied to: they are cut into ten, each with its share of genuine and impostor pairs.
+    Unlike View 2's, these blocks share people.
+
+    Args:
+        view: part of View 1; None: View 2, `pairs.txt`.
     Raises:
-        DataSetError: a line that is no pair, blocks that do not add up, or a pair naming a photo that is not there.
+        DataSetError: a line that is no pair, blocks that do not add up, a pair naming a photo that is not there, or too
+            few pairs of View 1 for ten blocks.
     """
-    pairs_file = folder / "pairs.txt"
-    return _data_set(folder, pairs_file, read_pairs(pairs_file))
+    if view is None:
+        pairs_file = folder / "pairs.txt"
+        return _data_set(folder, pairs_file, read_pairs(pairs_file))
+    pairs_file = folder / VIEW_1[view]
+    data_set = _data_set(folder, pairs_file, read_pairs(pairs_file, is_view_1=True))
+    return DataSet(data_set.photos, _cut(pairs_file, data_set.pairs))
 
 
-def read_view_1(folder: Path, part: Literal["train", "test"]) -> DataSet:
-    """The pairs to develop on, which are in no block of the official ones, and the photos that they name.
-
-    `pairsDevTrain.txt` and `pairsDevTest.txt` are like `pairs.txt` but one block: their first line is the number of
-    pairs of a kind alone. Every pair's fold is 0.
-
-    Raises:
-        DataSetError: as `read`.
-    """
-    pairs_file = folder / VIEW_1[part]
-    return _data_set(folder, pairs_file, read_pairs(pairs_file, is_view_1=True))
+def _cut(pairs_file: Path, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pairs, which stand by kind, with the block of each: consecutive pairs of a kind are in one block."""
+    num_a_kind = len(pairs) // 2
+    if num_a_kind < NUM_BLOCKS:
+        raise DataSetError(
+            f"{pairs_file}: {num_a_kind} pairs of a kind do not make {NUM_BLOCKS} blocks. Copy it again."
+        )
+    place = pairs.groupby("is_same_identity").cumcount()
+    return pairs.assign(fold=place * NUM_BLOCKS // num_a_kind).sort_values("fold", kind="stable", ignore_index=True)
 
 
 def _data_set(folder: Path, pairs_file: Path, pairs: Iterator[PairLine]) -> DataSet:

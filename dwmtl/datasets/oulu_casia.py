@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, folders_of, manifest
-from dwmtl.datasets.sequences import frame_roles, frame_rows, frames_of
+from dwmtl.datasets.sequences import frame_rows, frame_uses, frames_of
 from dwmtl.errors import DataSetError
+
+TERMS = "Oulu-CASIA: people who posed, from its universities on a signed licence, for research."
 
 EXPRESSIONS = ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")
 CAMERAS = ("VL", "NI")  # visible light, near infrared
@@ -29,8 +31,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
             if name.capitalize() not in EXPRESSIONS:
                 raise DataSetError(f"{folder / sequence}: no expression of Oulu-CASIA ({', '.join(EXPRESSIONS)}).")
             frames = frames_of(folder / sequence)
-            roles = frame_roles(folder / sequence, len(frames), num_peak_frames=num_peak_frames)
-            rows += frame_rows(sequence, subject, name.lower(), frames, roles)
+            uses = frame_uses(folder / sequence, len(frames), num_peak_frames=num_peak_frames)
+            rows += frame_rows(sequence, subject, name.lower(), frames, uses)
     return DataSet(manifest(rows))
 
 

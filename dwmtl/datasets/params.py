@@ -1,10 +1,14 @@
 """The sections `sets` and `index` of `params.yaml`."""
 
-from typing import Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from dwmtl.section import PositiveInt, Section
+
+_OPTIONS = {"lfw": ("view",), "authors_labels": ("labels_file", "remap")}
+"""Adapter -> what its `read` takes beside the folder and the frame rule."""
 
 
 class SetParams(Section):
@@ -16,13 +20,58 @@ class SetParams(Section):
     )
     adapter: str = Field(description="how the folder is read: a name in dwmtl/datasets/adapters.py")
     folder: str = Field(description="the set's folder, relative to the repository's root or absolute")
-    is_aligned: bool = Field(description="its pictures are crops already: they are scaled, nothing is detected")
-    expressions: dict[str, str | None] | None = Field(
-        description="the set's names of expressions -> the common ones, null for one left out; null: as they are"
+    is_aligned: bool = Field(
+        default=False, description="its pictures are crops already: they are scaled, nothing is detected"
     )
+    expressions: dict[str, str | None] | None = Field(
+        default=None,
+        description="the set's names of expressions -> the common ones, null for one left out; null: as they are",
+    )
+    view: Literal["1-train", "1-test"] | None = Field(
+        default=None,
+        description="of lfw: View 1, the pairs to develop on (pairsDevTrain.txt, pairsDevTest.txt); null: View 2, "
+        "pairs.txt",
+    )
+    labels_file: str | None = Field(
+        default=None,
+        description="of authors_labels: the label file, relative to the set's folder; null: the only .txt file there",
+    )
+    remap: Annotated[dict[str, str], Field(min_length=1, max_length=1)] | None = Field(
+        default=None,
+        description="where the paths of an authors' label or pair file begin elsewhere: the folder above them -> the "
+        "folder below the set's folder in its place, '' for the set's folder itself",
+    )
+
+    @property
+    def moved_from_to(self) -> tuple[str, str] | None:
+        """`remap` as old and new folder."""
+        return None if self.remap is None else next(iter(self.remap.items()))
+
+    @property
+    def adapter_options(self) -> dict[str, object]:
+        """What the set's adapter takes beside the folder and the frame rule."""
+        values = {"view": self.view, "labels_file": self.labels_file, "remap": self.moved_from_to}
+        return {name: values[name] for name in _OPTIONS.get(self.adapter, ())}
+
+    @field_validator("labels_file")
+    @classmethod
+    def _labels_file_is_in_the_folder(cls, labels_file: str | None) -> str | None:
+        path = PurePosixPath(labels_file or "labels.txt")
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(
+                "labels_file must be a path below the set's folder, so that DVC tracks it. Copy the file there."
+            )
+        return labels_file
+
+    @model_validator(mode="after")
+    def _options_are_of_the_adapter(self):
+        for adapter, name in (("lfw", "view"), ("authors_labels", "labels_file")):
+            if getattr(self, name) is not None and self.adapter != adapter:
+                raise ValueError(f"{name} is an option of the adapter {adapter}. Got adapter {self.adapter} instead.")
+        return self
 
 
 class IndexParams(Section):
     """The frame rule: which frames of an expression sequence are used."""
 
-    num_peak_frames: PositiveInt = Field(description="last frames of a sequence that show its expression")
+    num_peak_frames: PositiveInt = Field(default=3, description="last frames of a sequence that show its expression")

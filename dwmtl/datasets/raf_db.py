@@ -7,6 +7,8 @@ from dwmtl.datasets.data_set import DataSet, manifest, pictures_of
 from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
 
+TERMS = "RAF-DB: photographs found on the web, from its authors on request, for research that is not commercial."
+
 EXPRESSIONS = {
     "1": "surprise",
     "2": "fear",
@@ -44,8 +46,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         if name not in unlabelled:
             raise DataSetError(f"{where}: labels {folder / IMAGES / name}, which is not there. Complete the set.")
         unlabelled.remove(name)
-        role = "neutral" if expression == "neutral" else "peak"
-        rows.append({"photo": f"{IMAGES}/{name}", "subject": "", "expression": expression, "role": role})
+        use = "neutral" if expression == "neutral" else "peak"
+        rows.append({"photo": f"{IMAGES}/{name}", "subject": "", "expression": expression, "use": use})
     if unlabelled:
         raise DataSetError(f"{folder / IMAGES / min(unlabelled)}: has no label in {LABELS}. Copy the list again.")
     return DataSet(manifest(rows))

@@ -1,10 +1,11 @@
 """A RecordIO pack of insightface (`train.rec`, `train.idx`): a row a picture; the pictures stay in the pack."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, manifest
 from dwmtl.datasets.packs.record_io import RecordPack
+
+TERMS = "A training pack: photographs of public people, from the web; the terms are those of its set."
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
@@ -18,9 +19,3 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     subjects = [f"{pack.identity_of(key):07d}" for key in keys]
     photos = [f"{subject}/{key:09d}" for subject, key in zip(subjects, keys, strict=True)]
     return DataSet(manifest({"photo": photos, "subject": subjects}))
-
-
-def open_pictures(folder: Path) -> Callable[[str], bytes]:
-    """Reads the encoded picture of a photo of `read`, from the mapped pack."""
-    pack = RecordPack(folder)
-    return lambda photo: pack.picture_bytes(int(photo.rpartition("/")[2]))

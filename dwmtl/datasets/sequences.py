@@ -12,7 +12,7 @@ def frames_of(sequence: Path) -> list[str]:
     return sorted(pictures_of(sequence), key=_frame_number)
 
 
-def frame_roles(sequence: Path, num_frames: int, *, num_peak_frames: int) -> list[str]:
+def frame_uses(sequence: Path, num_frames: int, *, num_peak_frames: int) -> list[str]:
     """The first frame is neutral, the last `num_peak_frames` show the expression, the others are unused.
 
     Raises:
@@ -26,13 +26,13 @@ def frame_roles(sequence: Path, num_frames: int, *, num_peak_frames: int) -> lis
     return ["neutral"] + ["unused"] * (num_frames - 1 - num_peak_frames) + ["peak"] * num_peak_frames
 
 
-def frame_rows(sequence: str, subject: str, expression: str, names: list[str], roles: list[str]) -> list[dict]:
+def frame_rows(sequence: str, subject: str, expression: str, names: list[str], uses: list[str]) -> list[dict]:
     """A row a frame of one sequence.
 
     Args:
         sequence: path below the set's folder, with forward slashes.
-        expression: what the frames of the role `peak` show.
-        names, roles: of the frames, in order.
+        expression: what the frames of the use `peak` show.
+        names, uses: of the frames, in order.
     """
     shown = {"neutral": "neutral", "peak": expression}
     return [
@@ -41,10 +41,10 @@ def frame_rows(sequence: str, subject: str, expression: str, names: list[str], r
             "subject": subject,
             "sequence": sequence,
             "frame": frame,
-            "expression": shown.get(role, ""),
-            "role": role,
+            "expression": shown.get(use, ""),
+            "use": use,
         }
-        for frame, (name, role) in enumerate(zip(names, roles, strict=True))
+        for frame, (name, use) in enumerate(zip(names, uses, strict=True))
     ]
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from dwmtl.datasets.data_set import DataSet, files_of, manifest
 from dwmtl.errors import DataSetError
 
+TERMS = "The Yale Face Database: people who posed, free for research."
+
 EXPRESSIONS = {
     "normal": "neutral",
     "happy": "happiness",
@@ -40,7 +42,7 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
             known = ", ".join([*EXPRESSIONS, *OTHER_CONDITIONS])
             raise DataSetError(f"{folder / name}: no condition of the Yale Face Database ({known}).")
         expression = EXPRESSIONS.get(condition, "")
-        role = "identity" if not expression else "neutral" if expression == "neutral" else "peak"
+        use = "train" if not expression else "neutral" if expression == "neutral" else "peak"
         rows.append(
             {
                 "photo": name,
@@ -48,7 +50,7 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
                 "sequence": subject,
                 "frame": 0,
                 "expression": expression,
-                "role": role,
+                "use": use,
                 "glasses": GLASSES.get(condition, ""),
             }
         )

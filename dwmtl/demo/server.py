@@ -22,9 +22,8 @@ def open_port(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
-        raise DwmtlError(
-            f"port {port}: {os.strerror(error.errno)}. Name another with --port, or 0 for a free one."
-        ) from None
+        reason = os.strerror(error.errno) if error.errno else error
+        raise DwmtlError(f"port {port}: {reason}. Name another with --port, or 0 for a free one.") from None
 
 
 def make_server(app: Starlette) -> uvicorn.Server:

@@ -1,5 +1,6 @@
-"""A fold's model, asked about every photo that its labels and pairs name, and scored."""
+"""A fold's model: asked about every photo that its labels and pairs name, scored, and the outcome written."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -7,12 +8,60 @@ import pandas as pd
 from dwmtl.crops.aligned import crop_paths
 from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.embedding import CropFiles, embed
-from dwmtl.evaluation.fold import Answered, FoldEvaluation, evaluate_fold
-from dwmtl.network.model_file import ModelCard
+from dwmtl.evaluation.fold import (
+    Answered,
+    FoldData,
+    FoldEvaluation,
+    comparison_settings,
+    evaluate_fold,
+    write_evaluation,
+)
+from dwmtl.network.model_file import THRESHOLD_FILE, ModelCard, has_best, load_model
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split
-from dwmtl.tables import EXPRESSION_LABELS, EXPRESSION_PAIRS, VERIFICATION_PAIRS, read_table
+from dwmtl.results import write_result
+from dwmtl.scores.threshold import FoldThresholds, fold_thresholds
+from dwmtl.tables import BEST_DIR, EXPRESSION_LABELS, EXPRESSION_PAIRS, VERIFICATION_PAIRS, read_table
+
+
+@dataclass(frozen=True)
+class ModelEvaluation:
+    """The outcome for a fold's model.
+
+    Attributes:
+        last: of the weights after the last epoch, `evaluate.weights`.
+        best: of those of the epoch that was best on the validation subjects; None where there were none.
+        thresholds: that `last` was scored with, for using the model.
+    """
+
+    last: FoldEvaluation
+    best: FoldEvaluation | None
+    thresholds: FoldThresholds
+
+
+def evaluate_model_folder(
+    model: Path, params: Params, *, fold: int, labels_dir: Path, pairs_dir: Path, aligned_dir: Path
+) -> ModelEvaluation:
+    """Score the weights in a model's folder, see `evaluate_model`."""
+    folders = {"labels_dir": labels_dir, "pairs_dir": pairs_dir, "aligned_dir": aligned_dir}
+    weights = params.evaluate.weights
+    network, card = load_model(model, weights=weights)
+    last = evaluate_model(network, card, params, fold=fold, **folders)
+    best = None
+    if has_best(card):
+        best = evaluate_model(*load_model(model, weights="best"), params, fold=fold, **folders)
+    thresholds = fold_thresholds(last.pairs, comparison_settings(params.evaluate), model_sha256=card.sha256_of(weights))
+    return ModelEvaluation(last, best, thresholds)
+
+
+def write_model_evaluation(evaluation: ModelEvaluation, folder: Path) -> None:
+    """The metrics and tables, `threshold.json`, and a folder with the best epoch's; it is empty where there is none."""
+    write_evaluation(evaluation.last, folder)
+    write_result(evaluation.thresholds, folder / THRESHOLD_FILE)
+    (folder / BEST_DIR).mkdir()
+    if evaluation.best is not None:
+        write_evaluation(evaluation.best, folder / BEST_DIR)
 
 
 def evaluate_model(
@@ -36,26 +85,29 @@ def evaluate_model(
     labels = read_table(labels_dir / "expression.csv", EXPRESSION_LABELS, others_are_text=True)
     _, labels = split(labels, fold)
     _refuse_trained_subjects(fold, card.people_seen(), labels["subject"])
-    own = read_table(pairs_dir / f"fold_{fold}.csv", EXPRESSION_PAIRS)
-    other = read_table(pairs_dir / "verification.csv", VERIFICATION_PAIRS)
-    named = {
-        "expression": pd.concat([labels["photo"], own["input"], own["reference"]]),
-        "verification": pd.concat([other["photo_a"], other["photo_b"]]),
+    expression_pairs = read_table(pairs_dir / f"fold_{fold}.csv", EXPRESSION_PAIRS)
+    verification_pairs = read_table(pairs_dir / "verification.csv", VERIFICATION_PAIRS)
+    photos = {
+        "expression": pd.concat([labels["photo"], expression_pairs["input"], expression_pairs["reference"]]),
+        "verification": pd.concat([verification_pairs["photo_a"], verification_pairs["photo_b"]]),
     }
-    answered = {role: _ask(network, photos, aligned_dir / role, params) for role, photos in named.items()}
-    return evaluate_fold(
-        labels,
-        own,
-        other,
-        expression_set=answered["expression"],
-        verification_set=answered["verification"],
-        verification_subjects=_people_by_folder(other),
-        classes=card.classes(EXPRESSION),
+    answered = {role: _ask(network, names, aligned_dir / role, params) for role, names in photos.items()}
+    data = FoldData(
+        labels=labels,
+        expression_pairs=expression_pairs,
+        verification_pairs=verification_pairs,
+        verification_subjects=_people_by_folder(verification_pairs),
+        expressions=card.classes(EXPRESSION),
         further_tasks={
             name: (task.labels, card.classes(name))
             for name, task in params.tasks.items()
             if name not in (IDENTITY, EXPRESSION)
         },
+    )
+    return evaluate_fold(
+        data,
+        expression_set=answered["expression"],
+        verification_set=answered["verification"],
         params=params.evaluate,
     )
 

@@ -10,13 +10,19 @@ from dwmtl.section import PositiveInt, Section
 class EvaluateParams(Section):
     """How a trained network is scored."""
 
-    weights: Literal["raw", "ema"] = Field(description="the trained weights, or their moving average")
-    batch_size: PositiveInt
-    distance: Literal["squared_euclidean", "cosine"]
-    flip: Literal["none", "concatenate", "sum"] = Field(description="what becomes of the mirrored crop's embedding")
-    subtract_mean: bool = Field(description="take the mean embedding of the other blocks away before comparing")
+    weights: Literal["raw", "ema"] = Field(default="raw", description="the trained weights, or their moving average")
+    batch_size: PositiveInt = Field(default=64, description="crops embedded together")
+    distance: Literal["squared_euclidean", "cosine"] = Field(
+        default="squared_euclidean", description="between two embeddings, as thresholds are given in"
+    )
+    flip: Literal["none", "concatenate", "sum"] = Field(
+        default="none", description="what becomes of the mirrored crop's embedding"
+    )
+    subtract_mean: bool = Field(
+        default=False, description="take the mean embedding of the other blocks away before comparing"
+    )
     far_targets: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = Field(
-        description="false accept rates at which VAL is given"
+        default=[0.01, 0.1], description="false accept rates at which VAL is given"
     )
 
     @model_validator(mode="after")

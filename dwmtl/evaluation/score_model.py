@@ -20,8 +20,8 @@ from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verificati
 from dwmtl.datasets.pairs_file import PairLine, read_pairs
 from dwmtl.errors import DataSetError
 from dwmtl.evaluation.embedding import embed
-from dwmtl.evaluation.score_pairs import NamedPairs, check_far_targets, score_named
 from dwmtl.network.model_file import ModelCard, load_model
+from dwmtl.scores.pair_scores import NamedPairs, PairScores, check_far_targets, score_named
 from dwmtl.section import crop_size
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".jpg.png", ".jpeg.png", ".png.png")  # the last: as `dwmtl align` names
@@ -62,7 +62,7 @@ class _Pictures(Dataset):
         return torch.from_numpy(np.array(crop)).permute(2, 0, 1)
 
 
-def score_pack(model: Path, pack: Path, scoring: ModelScoring) -> dict[str, object]:
+def score_pack(model: Path, pack: Path, scoring: ModelScoring) -> PairScores:
     """Score a model on an insightface pack, in its ten folds.
 
     A picture that is in the pack several times has the name of its first place, such as `lfw/000012_a`.
@@ -70,8 +70,6 @@ def score_pack(model: Path, pack: Path, scoring: ModelScoring) -> dict[str, obje
     Args:
         model: a model's folder.
         pack: a `.bin` file, see `bin_pack`.
-    Returns:
-        See `score_pairs.score_named`.
     Raises:
         ModelFileError: no model of ours.
         DataSetError: a pack that cannot be read, fewer than ten pairs, or a picture that cannot be decoded.
@@ -95,13 +93,13 @@ def score_pack(model: Path, pack: Path, scoring: ModelScoring) -> dict[str, obje
     return _score(model, decode, pairs, scoring, {"pack": pack.name})
 
 
-def score_folder(model: Path, folder: Path, pairs_path: Path, scoring: ModelScoring) -> dict[str, object]:
+def score_folder(model: Path, folder: Path, pairs_path: Path, scoring: ModelScoring) -> PairScores:
     """Score a model on a folder of crops, `Aaron_Eckhart/Aaron_Eckhart_0001.jpg`, over the pairs of a file.
 
     Args:
         folder: jpg, jpeg, png or bmp, or as `dwmtl align` names crops; pictures that no pair names are not looked at.
         pairs_path: see `pairs_file`; its blocks are the folds.
-    Returns, Raises:
+    Raises:
         As `score_pack`.
     """
     check_far_targets(scoring.far_targets)
@@ -151,7 +149,7 @@ def _score(
     pairs: NamedPairs,
     scoring: ModelScoring,
     sources: dict[str, object],
-) -> dict[str, object]:
+) -> PairScores:
     network, card = load_model(model)
     answers = embed(
         network,

@@ -32,7 +32,7 @@ class Face:
     def most_likely(self, task: str) -> str | None:
         """The most probable class of a task; None where the model does not have the task."""
         classes = self.probabilities.get(task)
-        return max(classes, key=classes.get) if classes else None
+        return max(classes, key=classes.__getitem__) if classes else None
 
     @property
     def expression(self) -> str | None:

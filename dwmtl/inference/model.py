@@ -78,7 +78,7 @@ class FaceModel:
     def __init__(self, network: FaceNetwork, card: ModelCard, *, device: torch.device, threshold: Threshold | None):
         self.card, self.device, self.threshold = card, device, threshold
         self._finder = FaceFinder(card, device=device)
-        self._answers = CropAnswers(network).to(device, memory_format=torch.channels_last)
+        self._answers = CropAnswers(network).to(device).to(memory_format=torch.channels_last)
 
     @property
     def expressions(self) -> list[str]:
@@ -123,7 +123,8 @@ class FaceModel:
             UnreadablePhotoError: see `analyze`.
         """
         limit = self._limit(threshold)
-        return verified(*self._faces_of(photo, reference), limit)
+        face, known = self._faces_of(photo, reference)
+        return verified(face, known, limit)
 
     def authenticate(
         self,
@@ -145,7 +146,8 @@ class FaceModel:
         """
         limit = self._limit(threshold)
         self._require_expressions(expression)
-        return authenticated(*self._faces_of(photo, reference), expression, limit)
+        face, known = self._faces_of(photo, reference)
+        return authenticated(face, known, expression, limit)
 
     def authenticate_clip(
         self,
@@ -245,7 +247,7 @@ class FaceModel:
 
 def _face(found: FoundFace, embedding: np.ndarray, probabilities: dict[str, dict[str, float]]) -> Face:
     return Face(
-        box=tuple(float(value) for value in found.box),
+        box=tuple(found.box.tolist()),
         landmarks=found.landmarks,
         confidence=found.confidence,
         is_chosen=found.is_chosen,

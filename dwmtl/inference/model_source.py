@@ -8,8 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dwmtl.errors import ModelFileError, ThresholdError
-from dwmtl.network.model_file import CARD_FILE
-from dwmtl.scores.threshold import THRESHOLD_FILE, Threshold, read_threshold
+from dwmtl.inference.threshold_file import read_threshold
+from dwmtl.network.model_file import CARD_FILE, THRESHOLD_FILE
+from dwmtl.scores.threshold import Threshold
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +41,12 @@ def given_threshold(given: float | Path | str, *, model_sha256: str) -> Threshol
     Raises:
         ThresholdError: a number outside (0, 4], or a file that holds none for the model.
     """
+    if isinstance(given, Path):
+        return read_threshold(given, model_sha256=model_sha256)
     try:
         value = float(given)
-    except (TypeError, ValueError):
-        return read_threshold(Path(given), model_sha256=model_sha256)
+    except ValueError:
+        return read_threshold(Path(str(given)), model_sha256=model_sha256)
     if math.isnan(value) or not 0 < value <= _GREATEST:
         raise ThresholdError(
             f"threshold must be a squared Euclidean distance in (0, {_GREATEST:g}]. Got {value:g} instead."

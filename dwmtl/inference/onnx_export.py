@@ -91,6 +91,7 @@ def _graph(answers: CropAnswers, card: ModelCard, outputs: tuple[str, ...], onnx
         dynamo=True,
         verbose=False,
     )
+    assert program is not None  # it is with dynamo=True
     model = program.model_proto
     for node in model.graph.node:
         del node.metadata_props[:]  # the exporter's stack traces, with paths of this machine

@@ -31,7 +31,7 @@ def facenet_pytorch_name(name: str, *, names: set[str]) -> str | None:
     match = _BLOCK.fullmatch(block)
     if match is None:
         return None
-    place = _place(match[1], match[2])
+    place = _place(match[1], match[2] or "")
     if match[3] is None:
         return f"{place}.conv2d.{leaf}"
     tower = block.rpartition(".")[0]
@@ -43,8 +43,8 @@ def _part(kind: str) -> str:
     return {"conv": "conv", "norm": "bn"}[kind]
 
 
-def _place(part: str, number: str | None) -> str:
-    """Their name of a block."""
+def _place(part: str, number: str) -> str:
+    """Their name of a block; `number` is empty for a part that is one block."""
     if part == "branches.identity.blocks":
         return f"repeat_3.{number}" if int(number) < NUM_BLOCK8 else "block8"
     whole = {"trunk.reduction_a": "mixed_6a", "trunk.reduction_b": "mixed_7a"}

@@ -27,10 +27,11 @@ class MarginHead(nn.Module):
             from pytorch_metric_learning import losses, reducers
         except ImportError:
             raise ParamsError(f"a head is {params.name}, which needs an extra: pip install 'dwmtl[margin]'.") from None
-        kind, margin = {
-            "arcface": lambda: (losses.ArcFaceLoss, params.margin_deg),
-            "cosface": lambda: (losses.CosFaceLoss, params.margin),
-        }[params.name]()
+        kind, margin = (
+            (losses.ArcFaceLoss, params.margin_deg)
+            if isinstance(params, ArcFaceHeadParams)
+            else (losses.CosFaceLoss, params.margin)
+        )
         self.margin_loss = kind(
             num_classes, num_features, margin=margin, scale=params.scale, reducer=reducers.DoNothingReducer()
         )
@@ -50,9 +51,10 @@ def make_head(
     num_classes: int,
 ) -> nn.Module:
     """(B, num_features) -> (B, num_classes)."""
-    if params.name in ("arcface", "cosface"):
+    if isinstance(params, ArcFaceHeadParams | CosFaceHeadParams):
         return MarginHead(num_features, num_classes, params)
-    if params.name == "hidden":
+    layers: list[nn.Module]
+    if isinstance(params, HiddenHeadParams):
         layers = [nn.Linear(num_features, HIDDEN_LENGTH), nn.ReLU(), nn.Linear(HIDDEN_LENGTH, num_classes)]
     else:
         layers = [nn.Linear(num_features, num_classes)]

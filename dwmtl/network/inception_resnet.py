@@ -3,6 +3,8 @@
 Source: the authors' code (hengxyz/Dynamic_multi-task-learning), which takes them from davidsandberg/facenet.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,7 +31,9 @@ class ConvNorm(nn.Sequential):
 class Residual(nn.Module):
     """A residual block: parallel towers, a 1x1 convolution with bias, scaled and added to the input."""
 
-    def __init__(self, towers: list[nn.Module], num_inside: int, num_channels: int, *, scale: float, relu: bool = True):
+    def __init__(
+        self, towers: Sequence[nn.Module], num_inside: int, num_channels: int, *, scale: float, relu: bool = True
+    ):
         super().__init__()
         self.towers = nn.ModuleList(towers)
         self.project = nn.Conv2d(num_inside, num_channels, 1)
@@ -45,7 +49,7 @@ class Residual(nn.Module):
 class Reduction(nn.Module):
     """Parallel towers of stride 2 beside a max-pool, concatenated; halves height and width."""
 
-    def __init__(self, towers: list[nn.Module]):
+    def __init__(self, towers: Sequence[nn.Module]):
         super().__init__()
         self.towers = nn.ModuleList(towers)
         self.pool = nn.MaxPool2d(3, stride=2)

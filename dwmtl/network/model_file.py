@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,6 +28,9 @@ EMA_FILE = "model_ema.safetensors"
 BEST_FILE = "model_best.safetensors"
 METHOD_FILE = "method.safetensors"
 CARD_FILE = "model.json"
+THRESHOLD_FILE = "threshold.json"
+"""Beside the others where a model is passed on; the pipeline keeps it with the fold's scores."""
+
 FILES = {"raw": WEIGHTS_FILE, "ema": EMA_FILE, "best": BEST_FILE}
 """By the name of the weights in them."""
 
@@ -76,7 +79,7 @@ class ModelCard(BaseModel):
     margin_px: int
     detector: DetectorCard = DetectorCard()
     tasks: dict[str, TaskCard]
-    provenance: dict[str, object]
+    provenance: dict[str, Any]
     weights_sha256: str | None = None
     further_sha256: dict[str, str] = {}
 
@@ -85,8 +88,11 @@ class ModelCard(BaseModel):
         return self.tasks[task].classes if task in self.tasks else []
 
     def sha256_of(self, weights: Literal["raw", "ema", "best"]) -> str:
-        """Of a file of weights that the model has, hexadecimal."""
-        return self.weights_sha256 if weights == "raw" else self.further_sha256[FILES[weights]]
+        """Of a file of weights that the saved model has, hexadecimal."""
+        if weights != "raw":
+            return self.further_sha256[FILES[weights]]
+        assert self.weights_sha256 is not None  # saving wrote it
+        return self.weights_sha256
 
     def people_seen(self) -> list[str]:
         """Who must not be tested on, sorted: the subjects trained on, by what it started from too, or validated on."""

@@ -33,29 +33,32 @@ class NetworkParams(Section):
     """The network's body. Defaults of the authors in brackets where ours differ."""
 
     trunk: Annotated[str, Field(pattern=rf"^(facelivenet|inception_resnet_v1|{OWN_EMBEDDINGS}|timm:[\w.]+)$")] = Field(
+        default="facelivenet",
         description="facelivenet (1/1/1 blocks), inception_resnet_v1 (5/10/5, facenet's), iresnet18 to iresnet200 and "
-        "mbf (arcface_torch's), adaface_ir_18 to adaface_ir_101, mobilefacenet (112 x 96), or timm:<a model of timm>"
+        "mbf (arcface_torch's), adaface_ir_18 to adaface_ir_101, mobilefacenet (112 x 96), or timm:<a model of timm>",
     )
     pretrained: bool = Field(
         False, description="timm's trunks: `pretrain` starts from the weights that timm publishes, and downloads them"
     )
     bottleneck: PositiveInt | None = Field(
+        default=None,
         description="length of the embedding, by a linear layer with batch norm [facenet: 512]; null: the trunk's "
-        "width, or the embedding of a network that ends in one"
+        "width, or the embedding of a network that ends in one",
     )
     standardization: Standardization = Field(
+        default="per_image",
         description="per_image: mean 0 and deviation 1 a crop · fixed: (x - 127.5) / 128 [facenet-pytorch] · "
         "minus_one_to_one: (x - 127.5) / 127.5 [arcface_torch] · {mean: [...], std: [...]}: (x / 255 - mean) / std "
-        "[timm]"
+        "[timm]",
     )
     channel_order: Literal["rgb", "bgr"] = Field("rgb", description="in which the network expects a crop's channels")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        description="probability to drop a value before a branch's last linear layer, or before the heads"
+        default=0.5, description="probability to drop a value before a branch's last linear layer, or before the heads"
     )
     batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = Field(
-        description="share of the batch in the running statistics [0.005: needs thousands of steps]"
+        default=0.1, description="share of the batch in the running statistics [0.005: needs thousands of steps]"
     )
-    linear_sigma: PositiveFloat = Field(description="deviation of a linear layer's initial weights [0.1]")
+    linear_sigma: PositiveFloat = Field(default=0.02, description="deviation of a linear layer's initial weights [0.1]")
 
     @model_validator(mode="after")
     def _one_embedding(self):
@@ -73,21 +76,23 @@ class NetworkParams(Section):
 class LinearHeadParams(Section):
     """One linear layer."""
 
-    name: Literal["linear"]
-    relu_on_logits: bool = Field(description="a ReLU after the logits: a fresh head can die under it")
+    name: Literal["linear"] = "linear"
+    relu_on_logits: bool = Field(default=False, description="a ReLU after the logits: a fresh head can die under it")
 
 
 class HiddenHeadParams(Section):
     """Linear to 128, ReLU, linear."""
 
-    name: Literal["hidden"]
-    relu_on_logits: bool = Field(description="the authors' last ReLU [true]: a fresh head can die under it")
+    name: Literal["hidden"] = "hidden"
+    relu_on_logits: bool = Field(
+        default=False, description="the authors' last ReLU [true]: a fresh head can die under it"
+    )
 
 
 class ArcFaceHeadParams(Section):
     """Cosines of the vector and a class's weights, with an additive angular margin (Deng et al. 2019)."""
 
-    name: Literal["arcface"]
+    name: Literal["arcface"] = "arcface"
     margin_deg: Annotated[float, Field(ge=0, lt=90)] = Field(description="added to the angle of the true class")
     scale: PositiveFloat = Field(description="factor of the cosines")
 
@@ -95,7 +100,7 @@ class ArcFaceHeadParams(Section):
 class CosFaceHeadParams(Section):
     """Cosines of the vector and a class's weights, with an additive cosine margin (Wang et al. 2018)."""
 
-    name: Literal["cosface"]
+    name: Literal["cosface"] = "cosface"
     margin: Annotated[float, Field(ge=0, lt=1)] = Field(description="taken off the cosine of the true class")
     scale: PositiveFloat = Field(description="factor of the cosines")
 

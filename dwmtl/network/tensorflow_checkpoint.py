@@ -58,7 +58,10 @@ def convert(variables: dict[str, np.ndarray], *, feature_shape: tuple[int, int, 
         feature_shape: (channels, height, width) of the shared features: (1792, 3, 3) at 160 px.
     """
     names = set(variables)
-    network, unit, sources, skipped = {}, {}, {}, []
+    network: dict[str, Tensor] = {}
+    unit: dict[str, Tensor] = {}
+    sources: dict[str, str] = {}
+    skipped: list[str] = []
     for variable, value in variables.items():
         name = torch_name(variable, variables=names)
         if name is None:

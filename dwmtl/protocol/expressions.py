@@ -1,9 +1,9 @@
 """Expressions: which photos of the expression set are used, as what, and the list of classes.
 
-A photo is used by its role. A peak shows its sequence's expression. A neutral frame is labelled `neutral`: it is the
-reference of pairs, and it is of class `neutral` where neutral is a class; where it is not, its label is no class, and
-the photo trains and tests identity alone. The same holds of the neutral photos that `limit_neutral` takes out of the
-class. A photo of role identity has no expression and trains identity alone.
+The column `use` tells what a photo is for. A peak shows its sequence's expression. A neutral frame is labelled
+`neutral`: it is the reference of pairs, and it is of class `neutral` where neutral is a class; where it is not, its
+label is no class, and the photo trains and tests identity alone. The same holds of the neutral photos that
+`limit_neutral` takes out of the class. A photo of use train has no expression and trains identity alone.
 
 A set may name no subjects at all (FER2013): its photos train the expression in every fold and are never tested on,
 since nobody knows who is on them.
@@ -28,17 +28,17 @@ def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
         manifest: table of `tables.MANIFEST`, and labels of further tasks.
     Returns:
         The same columns without the unused photos, in the manifest's order; expression is `neutral` where
-        the role is neutral and empty where the role is identity.
+        the use is neutral and empty where it is train.
     Raises:
         ProtocolError: a photo of a set that names its subjects has none, no set names any, a peak has no expression or
             the one named `neutral`, or a subject has neither a neutral photo nor a peak.
     """
-    used = manifest[manifest["role"] != "unused"].reset_index(drop=True)
-    is_peak = used["role"] == "peak"
+    used = manifest[manifest["use"] != "unused"].reset_index(drop=True)
+    is_peak = used["use"] == "peak"
     _refuse_subjects_of_some(used)
-    _refuse(used[is_peak & (used["expression"] == "")], "have the role peak and no expression")
-    _refuse(used[is_peak & (used["expression"] == NEUTRAL)], f"have the role peak and the expression {NEUTRAL}")
-    expression = used["expression"].where(is_peak, "").mask(used["role"] == "neutral", NEUTRAL)
+    _refuse(used[is_peak & (used["expression"] == "")], "have the use peak and no expression")
+    _refuse(used[is_peak & (used["expression"] == NEUTRAL)], f"have the use peak and the expression {NEUTRAL}")
+    expression = used["expression"].where(is_peak, "").mask(used["use"] == "neutral", NEUTRAL)
     labels = used.assign(expression=expression)
     check_every_subject_is_labelled(labels)
     return labels
@@ -47,7 +47,7 @@ def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
 def limit_neutral(labels: pd.DataFrame, *, max_per_subject: int, seed: int) -> pd.DataFrame:
     """Keep at most so many photos of a subject in the class neutral, drawn with equal chances.
 
-    The others stay, of role neutral and without an expression: they are of no class and in no expression score, they
+    The others stay, of use neutral and without an expression: they are of no class and in no expression score, they
     train identity, and they remain references of pairs, as where neutral is no class. So the limit evens out the
     classes and changes no pair.
 

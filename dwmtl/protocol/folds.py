@@ -64,7 +64,8 @@ def assign_folds(
 
 def _given_folds(given: Mapping[int, Sequence[str]], names: list[str], num_folds: int) -> dict[str, int]:
     """Subject -> fold, of the subjects that are given one."""
-    known, fold_of = set(names), {}
+    known = set(names)
+    fold_of: dict[str, int] = {}
     for fold, subjects in sorted(given.items()):
         if not 0 <= fold < num_folds:
             raise ProtocolError(f"labels.folds must list folds from 0 to {num_folds - 1}. Got fold {fold} instead.")

@@ -14,7 +14,7 @@ def identity_classes(subjects: Iterable[str]) -> dict[str, int]:
 
 
 def label_identities(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Identity of every photo that is used, whatever its role.
+    """Identity of every photo that is used, whatever its use.
 
     Args:
         manifest: table of `tables.MANIFEST`, of the identity set.
@@ -23,7 +23,7 @@ def label_identities(manifest: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ProtocolError: a used photo has no subject, or there are fewer than two subjects.
     """
-    used = manifest.loc[manifest["role"] != "unused", ["photo", "subject"]].reset_index(drop=True)
+    used = manifest.loc[manifest["use"] != "unused", ["photo", "subject"]].reset_index(drop=True)
     nameless = used.loc[used["subject"] == "", "photo"]
     if len(nameless):
         raise ProtocolError(

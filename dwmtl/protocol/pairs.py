@@ -29,6 +29,33 @@ from dwmtl import tables
 from dwmtl.errors import ProtocolError
 from dwmtl.protocol.expressions import NEUTRAL
 from dwmtl.protocol.folds import NO_FOLD, split
+from dwmtl.protocol.given_pairs import check_given_pairs, interleave_pairs
+from dwmtl.protocol.params import PairsParams
+
+_LEFT_OUT_NOTHING = pd.DataFrame(columns=list(tables.LEFT_OUT_PAIRS))
+
+
+def pairs_by_fold(
+    labels: pd.DataFrame, given_pairs: pd.DataFrame, params: PairsParams, *, num_folds: int
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Pairs of every fold's test subjects: those given for one fold, if any, and generated ones for the others.
+
+    Args:
+        labels: table of `tables.EXPRESSION_LABELS`, every fold of it.
+        given_pairs: table of `tables.GIVEN_PAIRS`, empty where nobody's pairs are taken.
+    Returns:
+        (pairs, left out) of each fold from 0, as `make_pairs` returns them.
+    Raises:
+        ProtocolError: as `make_pairs` and `check_given_pairs`.
+    """
+    given_fold = None if given_pairs.empty else check_given_pairs(given_pairs, labels)
+    how = params.model_dump(exclude={"file"})
+    return [
+        (interleave_pairs(given_pairs, num_blocks=params.num_blocks), _LEFT_OUT_NOTHING)
+        if fold == given_fold
+        else make_pairs(labels, fold, **how)
+        for fold in range(num_folds)
+    ]
 
 
 def make_pairs(
@@ -59,7 +86,7 @@ def make_pairs(
     """
     labels = labels[labels["fold"] != NO_FOLD]
     _check_required(labels, required_expressions)
-    if references == "neutral" and not (labels["role"] == "neutral").any():
+    if references == "neutral" and not (labels["use"] == "neutral").any():
         raise ProtocolError(
             "no photo of the expression set is neutral, and a pair's reference is a neutral photo. "
             "Take a set of the role expression that has neutral frames, or set pairs.references to all."
@@ -71,7 +98,8 @@ def make_pairs(
             "Lower labels.num_folds, or add subjects to the expression set."
         )
     inputs = _Inputs.of(test, np.random.default_rng([seed, fold]))
-    pairs, left_out = [], []
+    pairs: list[tuple] = []
+    left_out: list[tuple] = []
     for reference in _references(test) if references == "neutral" else _all_references(test):
         reasons = {required: _reason_to_leave_out(inputs, reference, required) for required in required_expressions}
         left_out.extend(
@@ -84,36 +112,6 @@ def make_pairs(
     _check_enough(len(pairs), num_blocks, fold, left_out)
     table = pd.DataFrame(pairs, columns=list(tables.EXPRESSION_PAIRS[:-1])).assign(fold=_blocks(len(pairs), num_blocks))
     return table, pd.DataFrame(left_out, columns=list(tables.LEFT_OUT_PAIRS))
-
-
-def interleave_pairs(pairs: pd.DataFrame, *, num_blocks: int) -> pd.DataFrame:
-    """Cut pairs that stand by kind, as in the authors' file, into blocks with the whole's share of genuine pairs.
-
-    Genuine and impostor pairs are spread evenly over the table, each in the order they have.
-
-    Args:
-        pairs: columns `tables.EXPRESSION_PAIRS` but for the fold, and any others.
-        num_blocks: >= 2.
-    Returns:
-        The pairs in their new order, with the block as fold; blocks' sizes differ by at most one.
-    Raises:
-        ProtocolError: there are too few pairs of a kind for the blocks.
-    """
-    is_genuine = pairs["is_same_identity"].to_numpy(bool)
-    num_genuine, num_impostor = int(is_genuine.sum()), int((~is_genuine).sum())
-    if min(num_genuine, num_impostor) < num_blocks:
-        raise ProtocolError(
-            f"{num_genuine} genuine and {num_impostor} impostor pairs cannot be cut into {num_blocks} blocks "
-            "that each hold both. Take fewer blocks, or add pairs."
-        )
-    kinds = pairs.groupby("is_same_identity")["is_same_identity"]
-    place = (kinds.cumcount() + 0.5) / kinds.transform("size")
-    fold = np.empty(len(pairs), dtype=int)
-    fold[is_genuine] = _blocks_from(0, num_genuine, num_blocks)
-    fold[~is_genuine] = _blocks_from(num_genuine % num_blocks, num_impostor, num_blocks)  # they even out the sizes
-    order = np.lexsort((~is_genuine, place, fold))
-    cut = pairs.assign(fold=fold).iloc[order].reset_index(drop=True)
-    return cut
 
 
 def check_blocks(pairs: pd.DataFrame) -> None:
@@ -170,7 +168,7 @@ class _Inputs:
     @classmethod
     def of(cls, test: pd.DataFrame, rng: np.random.Generator) -> "_Inputs":
         photos: dict[str, dict[str, list[str]]] = {subject: {} for subject in sorted(set(test["subject"]))}
-        for row in test[test["role"] == "peak"].sort_values("photo").itertuples():
+        for row in test[test["use"] == "peak"].sort_values("photo").itertuples():
             photos[row.subject].setdefault(row.expression, []).append(row.photo)
         return cls(photos, rng, set())
 
@@ -204,7 +202,7 @@ def _references(test: pd.DataFrame) -> list[_Reference]:
 
     The first neutral frame of each sequence, and every neutral photo that belongs to no sequence.
     """
-    neutral = test[test["role"] == "neutral"].sort_values(["subject", "sequence", "frame", "photo"])
+    neutral = test[test["use"] == "neutral"].sort_values(["subject", "sequence", "frame", "photo"])
     is_later_frame = neutral.duplicated(["subject", "sequence"]) & (neutral["sequence"] != "")
     first = neutral[~is_later_frame]
     found = [_Reference(row.subject, row.photo, NEUTRAL) for row in first.itertuples()]
@@ -214,9 +212,9 @@ def _references(test: pd.DataFrame) -> list[_Reference]:
 
 def _all_references(test: pd.DataFrame) -> list[_Reference]:
     """Every neutral photo and every peak, by subject, sequence and frame."""
-    shown = test[test["role"].isin(["neutral", "peak"])].sort_values(["subject", "sequence", "frame", "photo"])
+    shown = test[test["use"].isin(["neutral", "peak"])].sort_values(["subject", "sequence", "frame", "photo"])
     return [
-        _Reference(row.subject, row.photo, row.expression if row.role == "peak" else NEUTRAL)
+        _Reference(row.subject, row.photo, row.expression if row.use == "peak" else NEUTRAL)
         for row in shown.itertuples()
     ]
 
@@ -254,14 +252,8 @@ def _blocks(num_pairs: int, num_blocks: int) -> np.ndarray:
     return np.arange(num_pairs) * num_blocks // max(num_pairs, 1)
 
 
-def _blocks_from(first: int, num_pairs: int, num_blocks: int) -> np.ndarray:
-    """Block of each pair, in rising order; those that get a pair more than others begin at `first`, and go round."""
-    places = (np.arange(num_blocks) - first) % num_blocks
-    return np.repeat(np.arange(num_blocks), num_pairs // num_blocks + (places < num_pairs % num_blocks))
-
-
 def _check_required(labels: pd.DataFrame, required_expressions: list[str]) -> None:
-    there = sorted(set(labels.loc[labels["role"] == "peak", "expression"]))
+    there = sorted(set(labels.loc[labels["use"] == "peak", "expression"]))
     unknown = [required for required in required_expressions if required not in there]
     if unknown or len(set(required_expressions)) < len(required_expressions):
         raise ProtocolError(

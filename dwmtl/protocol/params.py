@@ -10,26 +10,35 @@ from dwmtl.section import PositiveInt, Section, Seed
 class LabelsParams(Section):
     """Which photos of the expression set are used as what, and its subject-independent folds."""
 
-    num_folds: Annotated[int, Field(ge=2)] = Field(description="k of the k-fold cross-validation over subjects")
+    num_folds: Annotated[int, Field(ge=2)] = Field(
+        default=5, description="k of the k-fold cross-validation over subjects"
+    )
     seed: Seed | None = Field(
+        default=None,
         description="shuffles the sorted subjects before they are cut; null: cut as sorted. Also draws the neutral "
-        "photos that max_neutral_per_subject keeps; null: as 0"
+        "photos that max_neutral_per_subject keeps; null: as 0",
     )
     stratify_by_expression: bool = Field(
-        description="whether subjects are dealt so that the folds have about as many photos of each expression"
+        default=False,
+        description="whether subjects are dealt so that the folds have about as many photos of each expression",
     )
     folds: dict[int, Annotated[list[str], Field(min_length=1)]] | None = Field(
+        default=None,
         description="somebody's split, fold -> its subjects, as `dwmtl import-folds` prints it: subjects of folds not "
-        "listed are cut into these; null: all are cut"
+        "listed are cut into these; null: all are cut",
     )
-    has_neutral: bool = Field(description="whether neutral is a class of its own (7 classes on Oulu-CASIA, else 6)")
+    has_neutral: bool = Field(
+        default=True, description="whether neutral is a class of its own (7 classes on Oulu-CASIA, else 6)"
+    )
     max_neutral_per_subject: PositiveInt | None = Field(
+        default=None,
         description="photos of a subject that are of class neutral; further neutral photos are drawn to have no "
-        "expression: they train identity and stay references of pairs; null: all are"
+        "expression: they train identity and stay references of pairs; null: all are",
     )
     drop_duplicates: bool = Field(
+        default=False,
         description="whether of photos with the same bytes or pixels one is kept, and none where subject or expression "
-        "contradict"
+        "contradict",
     )
 
     @field_validator("folds")
@@ -56,9 +65,19 @@ class LabelsParams(Section):
 class PairsParams(Section):
     """Pairs with expressions of a fold's test subjects."""
 
-    required_expressions: Annotated[list[str], Field(min_length=1)] = Field(description="what authentication asks for")
-    references: Literal["neutral", "all"] = Field(
-        description="neutral: the first neutral photo of each sequence; all: every neutral photo and every peak"
+    file: str | None = Field(
+        default=None,
+        description="a pair file of Ming et al. in the folder of an expression set: its pairs are taken in place "
+        "of generated ones for the fold whose test subjects it names; null: pairs of every fold are generated",
     )
-    num_blocks: Annotated[int, Field(ge=2)] = Field(description="blocks of the verification cross-validation")
-    seed: Seed
+    required_expressions: Annotated[list[str], Field(min_length=1)] = Field(
+        default=["happiness", "surprise"], description="what authentication asks for"
+    )
+    references: Literal["neutral", "all"] = Field(
+        default="neutral",
+        description="neutral: the first neutral photo of each sequence; all: every neutral photo and every peak",
+    )
+    num_blocks: Annotated[int, Field(ge=2)] = Field(
+        default=10, description="blocks of the verification cross-validation"
+    )
+    seed: Seed = Field(default=0, description="of the pairs that are drawn")

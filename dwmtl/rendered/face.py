@@ -146,10 +146,10 @@ class _Features:
         opening = np.concatenate([top, bottom])
         canvas.fill(self._turn(ellipse(x, -0.02, half_width * 1.25, 0.13)), self.shadow, alpha=0.25, softness=0.03)
         canvas.fill(opening, (236, 232, 228))
-        pupil = self._turn(np.array([[x, -0.005]]))[0]
-        canvas.fill_inside(ellipse(*pupil, 0.082, 0.082), opening, _scaled(person.iris, 0.9))
-        canvas.fill_inside(ellipse(*pupil, 0.038, 0.038), opening, (12, 10, 10))
-        canvas.fill_inside(ellipse(pupil[0] - 0.025, pupil[1] - 0.025, 0.014, 0.014), opening, (250, 250, 250))
+        pupil_x, pupil_y = self._turn(np.array([[x, -0.005]]))[0]
+        canvas.fill_inside(ellipse(pupil_x, pupil_y, 0.082, 0.082), opening, _scaled(person.iris, 0.9))
+        canvas.fill_inside(ellipse(pupil_x, pupil_y, 0.038, 0.038), opening, (12, 10, 10))
+        canvas.fill_inside(ellipse(pupil_x - 0.025, pupil_y - 0.025, 0.014, 0.014), opening, (250, 250, 250))
         canvas.stroke(top, (42, 30, 28), width=0.026, alpha=0.9)
         canvas.stroke(bottom, self.shadow, width=0.014, alpha=0.7)
         crease = top + np.array([0, -0.035 - 0.02 * move.lid_raise])
@@ -275,13 +275,15 @@ def _shade(canvas: Canvas, person: Person, scene: Scene, head: np.ndarray) -> No
 def _camera(photo: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """White balance, blur and sensor noise; to 8 bit."""
     seen = cv2.GaussianBlur(photo * np.array(scene.tint, np.float32), (0, 0), scene.blur_px)
-    seen += scene.noise * rng.standard_normal(photo.shape, dtype=np.float32)
+    seen = seen + scene.noise * rng.standard_normal(photo.shape, dtype=np.float32)
     return np.clip(np.round(seen), 0, 255).astype(np.uint8)
 
 
 def _scaled(color: Color, gain: float) -> Color:
-    return tuple(min(255.0, value * gain) for value in color)
+    red, green, blue = color
+    return min(255.0, red * gain), min(255.0, green * gain), min(255.0, blue * gain)
 
 
 def _blend(first: Color, second: Color, share: float) -> Color:
-    return tuple(a * (1 - share) + b * share for a, b in zip(first, second, strict=True))
+    red, green, blue = (a * (1 - share) + b * share for a, b in zip(first, second, strict=True))
+    return red, green, blue

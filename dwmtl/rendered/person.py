@@ -94,4 +94,5 @@ def draw_person(rng: np.random.Generator, num_gains: int) -> Person:
 def _between(colors: np.ndarray, position: float) -> Color:
     """The colour at a position in 0..1 along a row of colours."""
     place = position * (len(colors) - 1)
-    return tuple(float(np.interp(place, np.arange(len(colors)), colors[:, channel])) for channel in range(3))
+    red, green, blue = (float(np.interp(place, np.arange(len(colors)), channel)) for channel in colors.T)
+    return red, green, blue

@@ -42,9 +42,9 @@ def draw_scene(rng: np.random.Generator, *, height: int, width: int, difficulty:
         roll_deg=float(7 * spread * np.clip(rng.normal(), -2, 2)),
         yaw=float(0.085 * spread * np.clip(rng.normal(), -2, 2)),
         pitch=float(0.05 * spread * np.clip(rng.normal(), -2, 2)),
-        light=tuple(float(value) for value in light),
+        light=tuple(light.tolist()),
         light_strength=float(rng.uniform(0.3, 0.45 + 0.35 * spread)),
-        tint=tuple(float(value) for value in np.exp(0.07 * spread * rng.normal(size=3))),
+        tint=tuple(np.exp(0.07 * spread * rng.normal(size=3)).tolist()),
         background=(_color(rng, 40, 215), _color(rng, 40, 215)),
         clothes=_color(rng, 20, 235),
         blur_px=float(rng.uniform(0.2, 0.45 + 0.7 * spread)),
@@ -56,4 +56,4 @@ def draw_scene(rng: np.random.Generator, *, height: int, width: int, difficulty:
 def _color(rng: np.random.Generator, low: float, high: float) -> tuple[float, float, float]:
     """A muted colour."""
     grey = rng.uniform(low, high)
-    return tuple(float(value) for value in np.clip(grey + 25 * rng.normal(size=3), 0, 255))
+    return tuple(np.clip(grey + 25 * rng.normal(size=3), 0, 255).tolist())

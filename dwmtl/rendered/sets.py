@@ -21,6 +21,8 @@ from dwmtl.rendered.params import RenderParams
 from dwmtl.rendered.person import Person, draw_person
 from dwmtl.rendered.scene import draw_scene
 
+TERMS = "Drawn by this project: nobody is on it, and its licence is the project's."
+
 _OULU_CASIA, _LFW, _IDENTITIES = range(3)
 _OULU_SIZE, _LFW_SIZE = (240, 320), (250, 250)  # height, width
 _NUM_BLOCKS = 10

@@ -3,10 +3,15 @@
 What is wrong with a set in itself, its data card says; here is what concerns the results.
 """
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from dwmtl.params import Params
-from dwmtl.report.summary import FoldResult
+from dwmtl.report.data_card.card import DataCard
+from dwmtl.report.fold_results import FoldResult
+from dwmtl.report.summary import Summary
+from dwmtl.scores.headlines import COMPARED
 
 _NUM_SMALL = {"expression": 200, "verification": 600}
 """Fewer test photos, or pairs, than this deserve a word of caution."""
@@ -14,29 +19,25 @@ _NUM_SMALL = {"expression": 200, "verification": 600}
 _WIDE = 0.1
 """An interval wider than this deserves one."""
 
-_HEADLINES = {
-    "expression_accuracy": "expression accuracy",
-    "verification_accuracy": "verification accuracy",
-    "authentication_accuracy": "authentication",
-}
-
 
 def cautions(
-    folds: list[FoldResult],
-    summary: dict[str, object],
+    folds: Sequence[FoldResult],
+    summary: Summary,
     params: Params,
     *,
+    drawn: list[str],
     subjects: pd.DataFrame,
     duplicates: pd.DataFrame,
 ) -> list[str]:
     """Sentences, the gravest first.
 
     Args:
+        drawn: the names of the sets that this project drew.
         subjects: columns `tables.FOLDS`.
         duplicates: columns `tables.DUPLICATES`.
     """
     return [
-        *_drawn(params),
+        *_drawn(drawn),
         *_folds(folds, params),
         *_widths(summary),
         *_small(folds),
@@ -46,7 +47,7 @@ def cautions(
     ]
 
 
-def card_cautions(cards: dict[str, dict]) -> list[tuple[str, str]]:
+def card_cautions(cards: Mapping[str, DataCard]) -> list[tuple[str, str]]:
     """What the data cards caution about: the sets that a sentence is of, and the sentence; each sentence once.
 
     Args:
@@ -54,13 +55,12 @@ def card_cautions(cards: dict[str, dict]) -> list[tuple[str, str]]:
     """
     sets: dict[str, list[str]] = {}
     for name, card in cards.items():
-        for sentence in card["cautions"]:
+        for sentence in card.cautions:
             sets.setdefault(sentence, []).append(name)
     return [(", ".join(names), sentence) for sentence, names in sets.items()]
 
 
-def _drawn(params: Params) -> list[str]:
-    drawn = [name for name, values in params.sets.items() if values.folder.startswith("data/raw/rendered")]
+def _drawn(drawn: list[str]) -> list[str]:
     if not drawn:
         return []
     return [
@@ -69,20 +69,16 @@ def _drawn(params: Params) -> list[str]:
     ]
 
 
-def _folds(folds: list[FoldResult], params: Params) -> list[str]:
+def _folds(folds: Sequence[FoldResult], params: Params) -> list[str]:
     if len(folds) == params.labels.num_folds:
         return []
     return [f"{len(folds)} of {params.labels.num_folds} folds were run: the others' subjects were never tested."]
 
 
-def _widths(summary: dict[str, object]) -> list[str]:
-    widths = {
-        text: high - low
-        for name, text in _HEADLINES.items()
-        if summary[name].get("interval")
-        for low, high in [summary[name]["interval"]]
-    }
-    wide = [f"{text} {100 * width:.0f}" for text, width in widths.items() if width > _WIDE]
+def _widths(summary: Summary) -> list[str]:
+    intervals = {headline.column: summary.scores[headline.key].interval for headline in COMPARED}
+    widths = {column: ends[1] - ends[0] for column, ends in intervals.items() if ends}
+    wide = [f"{column} accuracy {100 * width:.0f}" for column, width in widths.items() if width > _WIDE]
     if not wide:
         return []
     return [
@@ -91,14 +87,14 @@ def _widths(summary: dict[str, object]) -> list[str]:
     ]
 
 
-def _small(folds: list[FoldResult]) -> list[str]:
+def _small(folds: Sequence[FoldResult]) -> list[str]:
     sentences = []
-    num_photos = sum(fold.metrics["expression"]["num_photos"] for fold in folds)
+    num_photos = sum(fold.metrics.expression.num_photos for fold in folds)
     if num_photos < _NUM_SMALL["expression"]:
         sentences.append(
             f"Only {num_photos} test photos with an expression: one photo is {100 / num_photos:.1f} points."
         )
-    num_pairs = folds[0].metrics["verification"]["num_pairs"]
+    num_pairs = folds[0].metrics.verification.num_pairs
     if num_pairs < _NUM_SMALL["verification"]:
         sentences.append(
             f"The verification set has {num_pairs} pairs (LFW has 6,000): VAL at a small FAR means little."
@@ -123,9 +119,11 @@ def _duplicates(duplicates: pd.DataFrame, params: Params) -> list[str]:
     return [f"{len(groups)} {verb} in the expression set more than once{': ' + found if found else ''}.{cure}"]
 
 
-def _fallbacks(folds: list[FoldResult]) -> list[str]:
+def _fallbacks(folds: Sequence[FoldResult]) -> list[str]:
+    counts = [fold.metrics.num_fallback_crops for fold in folds]
     most = {
-        name: max(fold.metrics["num_fallback_crops"][name] for fold in folds) for name in ("expression", "verification")
+        "expression": max(count.expression for count in counts),
+        "verification": max(count.verification for count in counts),
     }
     return [
         f"In the {name} set no face was found in {num} of the evaluated photos: the centre was used."

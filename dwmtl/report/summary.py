@@ -1,151 +1,198 @@
-"""All folds in one summary, `metrics/summary.json`. docs/evaluation.md says what each key is; a test keeps it so.
+"""All folds summed up: `metrics/details.json`, and of it `metrics/summary.json`, the numbers that people compare.
 
-Fractions, rounded to six decimals; no time, host, commit or run id: the same outcome gives the same bytes.
+docs/evaluation.md says what each key is; a test keeps it so. Fractions, rounded to six decimals; no time, host, commit
+or run id: the same outcome gives the same bytes.
 """
 
-import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
-from dwmtl.errors import TableError
+from dwmtl.report.fold_results import FoldResult
+from dwmtl.scores.bootstrap import Ends
 from dwmtl.scores.classification import ClassScore, score_classes
-from dwmtl.scores.intervals import accuracy_intervals, score_intervals
-from dwmtl.tables import BEST_DIR, EVALUATED_PAIRS, read_table
-
-HEADLINES = {
-    "expression_accuracy": ("expression", "accuracy"),
-    "expression_balanced_accuracy": ("expression", "balanced_accuracy"),
-    "expression_macro_f1": ("expression", "macro_f1"),
-    "verification_accuracy": ("verification", "accuracy_mean"),
-    "verification_auc": ("verification", "auc"),
-    "verification_eer": ("verification", "eer"),
-    "expression_pairs_accuracy": ("expression_pairs", "accuracy_mean"),
-    "expression_pairs_auc": ("expression_pairs", "auc"),
-    "authentication_accuracy": ("authentication", "accuracy"),
-    "authentication_far": ("authentication", "far"),
-    "authentication_frr": ("authentication", "frr"),
-    "authentication_product": ("authentication", "product"),
-}
-"""Name in the summary -> where it stands in a fold's metrics."""
-
-BEST_HEADLINES = ("expression_accuracy", "verification_accuracy", "authentication_accuracy")
-"""Of the headlines, those that are also given of the epochs best on the validation subjects."""
+from dwmtl.scores.headlines import COMPARED, HEADLINES
+from dwmtl.scores.intervals import score_intervals
+from dwmtl.scores.metrics import DECIMALS
 
 VAL_AT_FAR = "verification_val_at_far_"
 """Followed by the target, one of `evaluate.far_targets`."""
 
-_DECIMALS = 6
 
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A score over the folds.
 
-@dataclass(frozen=True)
-class FoldResult:
-    """What the stages `train` and `evaluate` left of a fold."""
-
-    number: int
-    trajectory: pd.DataFrame
-    training: dict
-    metrics: dict
-    predictions: pd.DataFrame
-    pairs: pd.DataFrame
-    roc: pd.DataFrame
-    best: "FoldResult | None"
-    """The same of the epoch that was best on the validation subjects; None without any."""
-
-
-def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResult:
-    """Read a fold's outcome.
-
-    Raises:
-        TableError: a file is missing.
+    Attributes:
+        mean, std: over the folds that have it; population deviation.
+        per_fold: in the order of the folds; None for one without the score.
+        interval: of all folds' decisions together, 95 %; None where there is none.
     """
-    training, evaluation = training_dir / f"fold_{number}", evaluation_dir / f"fold_{number}"
-    best = evaluation / BEST_DIR
-    last = _read_outcome(number, training, evaluation)
-    return replace(last, best=_read_outcome(number, training, best)) if (best / "metrics.json").exists() else last
+
+    mean: float
+    std: float
+    per_fold: list[float | None]
+    interval: Ends | None = None
 
 
-def _read_outcome(number: int, training: Path, evaluation: Path) -> FoldResult:
-    return FoldResult(
-        number=number,
-        trajectory=read_table(training / "trajectory.csv", ("step",)),
-        training=read_json(training / "training.json"),
-        metrics=read_json(evaluation / "metrics.json"),
-        predictions=read_table(evaluation / "predictions.csv", ("photo", "subject", "expression", "predicted")),
-        pairs=read_table(evaluation / "pairs.csv", EVALUATED_PAIRS),
-        roc=read_table(evaluation / "roc.csv", ("set", "far", "tar")),
-        best=None,
+@dataclass(frozen=True, kw_only=True)
+class ClassOverFolds:
+    """The share of an expression's photos that is classified correctly; `pooled`: of all folds' photos together."""
+
+    mean: float
+    std: float
+    per_fold: list[float | None]
+    pooled: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledExpressions:
+    """All folds' test photos as one test set; `confusion`: counts, rows actual, columns predicted."""
+
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    num_photos: int
+    classes: list[str]
+    confusion: list[list[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestOnValidation:
+    """Of the epochs that were best on the validation subjects: their numbers, from 0, and the compared scores."""
+
+    epoch_per_fold: list[int | None]
+    scores: dict[str, Score]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """All folds.
+
+    Attributes:
+        folds: their numbers.
+        scores: by key, the headline scores and VAL at each target.
+        chance: a key of `scores` -> what no network at all would score.
+    """
+
+    folds: list[int]
+    scores: dict[str, Score]
+    expression_pooled: PooledExpressions
+    expression_per_class: dict[str, ClassOverFolds]
+    best_on_validation: BestOnValidation | None
+    chance: dict[str, float]
+
+
+def summarize(folds: Sequence[FoldResult]) -> Summary:
+    """Sum up folds, in their order."""
+    predictions = pd.concat([fold.predictions for fold in folds])
+    return Summary(
+        folds=[fold.number for fold in folds],
+        scores=_scores(folds, predictions),
+        expression_pooled=_pooled(predictions),
+        expression_per_class=_per_class(predictions, [fold.predictions for fold in folds]),
+        best_on_validation=_best_on_validation(folds),
+        chance={
+            "expression_accuracy": _mean([fold.metrics.expression.majority for fold in folds]),
+            "verification_accuracy": _mean([_constant_accuracy(fold) for fold in folds]),
+            "authentication_accuracy": _mean([fold.metrics.authentication.always_reject for fold in folds]),
+        },
     )
 
 
-def summarize(folds: list[FoldResult]) -> dict[str, object]:
-    """The content of `summary.json`."""
-    predictions, pairs = (pd.concat([getattr(fold, name) for fold in folds]) for name in ("predictions", "pairs"))
-    summary: dict[str, object] = {"folds": [fold.number for fold in folds]}
-    for name, (section, key) in HEADLINES.items():
-        summary[name] = _over_folds([fold.metrics[section][key] for fold in folds])
-    for section, interval in accuracy_intervals(predictions, pairs).items():
-        summary[f"{section}_accuracy"]["interval"] = interval
-    for target in folds[0].metrics["verification"]["val_at_far"]:
-        values = [fold.metrics["verification"]["val_at_far"][target]["val_mean"] for fold in folds]
-        summary[f"{VAL_AT_FAR}{target}"] = _over_folds(values)
-    for name, interval in _intervals(folds, predictions).items():
-        summary[name]["interval"] = interval
-    summary |= _expressions(predictions, [fold.predictions for fold in folds])
-    summary["best_on_validation"] = _best_on_validation(folds)
-    summary["chance"] = {
-        "expression_accuracy": np.mean([fold.metrics["expression"]["majority"] for fold in folds]),
-        "verification_accuracy": np.mean([_constant_accuracy(fold) for fold in folds]),
-        "authentication_accuracy": np.mean([fold.metrics["authentication"]["always_reject"] for fold in folds]),
-    }
-    return _rounded(summary)
+def compared_numbers(summary: Summary) -> dict[str, float]:
+    """The content of `summary.json`: the scores by which experiments are compared, flat.
+
+    `<score>`, its interval's ends `<score>_low` and `<score>_high`, and `best_<score>` of the epochs that were best on
+    the validation subjects; what there is not is left out.
+    """
+    numbers = flat_scores({headline.key: summary.scores[headline.key] for headline in COMPARED})
+    best = summary.best_on_validation
+    return numbers | ({f"best_{key}": score.mean for key, score in best.scores.items()} if best else {})
 
 
-def _best_on_validation(folds: list[FoldResult]) -> dict[str, object] | None:
-    """The accuracies of the epochs that were best on the validation subjects; None where a fold had none."""
-    best = [fold.best for fold in folds]
-    if not all(best):
-        return None
-    accuracies = {name: summarize(best)[name] for name in BEST_HEADLINES}
-    return {"epoch_per_fold": [fold.training["best_epoch"] for fold in folds], **accuracies}
+def flat_scores(scores: Mapping[str, Score]) -> dict[str, float]:
+    """`<score>` -> its mean over the folds; `<score>_low`, `<score>_high` -> the ends of its interval, if any."""
+    flat: dict[str, float] = {}
+    for key, score in scores.items():
+        flat[key] = score.mean
+        if score.interval:
+            flat[f"{key}_low"], flat[f"{key}_high"] = score.interval
+    return flat
 
 
-def _intervals(folds: list[FoldResult], predictions: pd.DataFrame) -> dict[str, list[float] | None]:
-    """Of the headline scores that are no accuracy, by their names in the summary."""
+def _scores(folds: Sequence[FoldResult], predictions: pd.DataFrame) -> dict[str, Score]:
     intervals = score_intervals(predictions, [fold.pairs for fold in folds], [fold.metrics for fold in folds])
-    found = {
-        name: intervals[section][key] for name, (section, key) in HEADLINES.items() if key in intervals.get(section, {})
+    metrics, ends_of = [asdict(fold.metrics) for fold in folds], asdict(intervals)
+    scores = {
+        headline.key: _over_folds(
+            [headline.of(of_fold) for of_fold in metrics],
+            ends_of[headline.section].get(headline.field.removesuffix("_mean")),
+        )
+        for headline in HEADLINES
     }
-    vals = intervals["verification"]["val_at_far"]
-    return found | {f"{VAL_AT_FAR}{target}": interval for target, interval in vals.items()}
+    for target in folds[0].metrics.verification.val_at_far:
+        vals = [fold.metrics.verification.val_at_far[target].val_mean for fold in folds]
+        scores[f"{VAL_AT_FAR}{target}"] = _over_folds(vals, intervals.verification.val_at_far[float(target)])
+    return scores
 
 
-def _over_folds(values: list[float | None]) -> dict[str, object]:
-    """None stands for a fold that has no such value, and counts in neither mean nor deviation."""
-    there = [value for value in values if value is not None]
-    return {"mean": np.mean(there), "std": np.std(there), "per_fold": values}
+def _best_on_validation(folds: Sequence[FoldResult]) -> BestOnValidation | None:
+    """None where a fold had no validation subjects."""
+    best = [fold.best for fold in folds if fold.best]
+    if len(best) < len(folds):
+        return None
+    scores = _scores(best, pd.concat([fold.predictions for fold in best]))
+    return BestOnValidation(
+        epoch_per_fold=[fold.training.best_epoch for fold in folds],
+        scores={headline.key: scores[headline.key] for headline in COMPARED},
+    )
 
 
-def _expressions(pooled: pd.DataFrame, per_fold: list[pd.DataFrame]) -> dict[str, object]:
-    """The expressions of all folds' test photos as one test set, and class by class."""
-    classes = sorted({*pooled["expression"], *pooled["predicted"]})
-    whole, scores = _score(pooled, classes), [_score(predictions, classes) for predictions in per_fold]
+def _over_folds(values: list[float | None], interval: Ends | None) -> Score:
+    return Score(mean=_mean(values), std=_std(values), per_fold=values, interval=interval)
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    return round(float(np.mean([value for value in values if value is not None])), DECIMALS)
+
+
+def _std(values: Sequence[float | None]) -> float:
+    return round(float(np.std([value for value in values if value is not None])), DECIMALS)
+
+
+def _pooled(predictions: pd.DataFrame) -> PooledExpressions:
+    classes = _classes(predictions)
+    score = _score(predictions, classes)
+    return PooledExpressions(
+        accuracy=round(score.accuracy, DECIMALS),
+        balanced_accuracy=round(score.balanced_accuracy, DECIMALS),
+        macro_f1=round(score.macro_f1, DECIMALS),
+        num_photos=len(predictions),
+        classes=classes,
+        confusion=score.confusion.tolist(),
+    )
+
+
+def _per_class(pooled: pd.DataFrame, per_fold: list[pd.DataFrame]) -> dict[str, ClassOverFolds]:
+    classes = _classes(pooled)
+    folds = [_score(predictions, classes).per_class for predictions in per_fold]
+    shares = {name: [fold.get(name) for fold in folds] for name in classes}
     return {
-        "expression_pooled": {
-            "accuracy": whole.accuracy,
-            "balanced_accuracy": whole.balanced_accuracy,
-            "macro_f1": whole.macro_f1,
-            "num_photos": len(pooled),
-            "classes": classes,
-            "confusion": whole.confusion.tolist(),
-        },
-        "expression_per_class": {
-            name: {**_over_folds([score.per_class.get(name) for score in scores]), "pooled": accuracy}
-            for name, accuracy in whole.per_class.items()
-        },
+        name: ClassOverFolds(
+            mean=_mean(shares[name]),
+            std=_std(shares[name]),
+            per_fold=[None if share is None else round(share, DECIMALS) for share in shares[name]],
+            pooled=round(share_of_all, DECIMALS),
+        )
+        for name, share_of_all in _score(pooled, classes).per_class.items()
     }
+
+
+def _classes(predictions: pd.DataFrame) -> list[str]:
+    return sorted({*predictions["expression"], *predictions["predicted"]})
 
 
 def _score(predictions: pd.DataFrame, classes: list[str]) -> ClassScore:
@@ -156,28 +203,6 @@ def _score(predictions: pd.DataFrame, classes: list[str]) -> ClassScore:
 
 
 def _constant_accuracy(fold: FoldResult) -> float:
-    """What always saying the more frequent of `same` and `other` scores on the verification set."""
+    """What always predicting the more frequent kind of pair scores on the verification set."""
     share = fold.pairs.loc[fold.pairs["set"] == "verification", "is_same_identity"].astype(bool).mean()
     return max(share, 1 - share)
-
-
-def _rounded(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_rounded(part) for part in value]
-    return round(float(value), _DECIMALS) if isinstance(value, float) else value
-
-
-def read_json(path: Path) -> dict:
-    """An object that a stage wrote.
-
-    Raises:
-        TableError: the file is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file. Run `dvc repro` to make it.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: not JSON ({error}). Run `dvc repro` to make it again.") from None

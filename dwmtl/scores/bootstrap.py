@@ -20,6 +20,9 @@ from dwmtl.errors import ProtocolError
 NUM_RESAMPLES = 1000
 LEVEL = 0.95
 
+Ends = tuple[float, float]
+"""The lower and the upper end of an interval."""
+
 _CELLS = 2**19
 """Weights held at a time, (pairs of) subjects x resamples: 2 MiB, which stays in the cache."""
 

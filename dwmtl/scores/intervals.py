@@ -5,60 +5,110 @@ ends, fractions rounded to six decimals; None where it is not known who is on a 
 draw. Of several folds' networks that were asked about the same people, each draw of people is every network's.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 
 from dwmtl.errors import ProtocolError
-from dwmtl.scores.bootstrap import NUM_RESAMPLES, Resamples, percentile_interval, subject_bootstrap
+from dwmtl.scores.bootstrap import NUM_RESAMPLES, Ends, Resamples, percentile_interval, subject_bootstrap
 from dwmtl.scores.classification import confusion_scores
+from dwmtl.scores.metrics import DECIMALS, FoldMetrics, ValMetrics, VerificationMetrics
 from dwmtl.scores.verification import threshold_grid
-from dwmtl.scores.verification_intervals import JudgedPairs, verification_intervals
+from dwmtl.scores.verification_intervals import (
+    JudgedPairs,
+    VerificationIntervals,
+    no_intervals,
+    verification_intervals,
+)
 
 _SEED = 0
-_SETS = {"verification": "verification", "expression_pairs": "expression"}
-"""A section of the metrics -> the set of its pairs."""
 
 
-def accuracy_intervals(predictions: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, list[float] | None]:
-    """The interval of every headline accuracy, from the decisions of one fold or of several together.
+@dataclass(frozen=True)
+class ExpressionIntervals:
+    """Of the expression task's scores."""
 
-    Args:
-        predictions: columns subject, expression, predicted; a row a photo.
-        pairs: columns `tables.EVALUATED_PAIRS`.
-    Returns:
-        `expression`, `verification`, `expression_pairs`, `authentication` -> the interval.
-    """
-    own, other = (pairs[pairs["set"] == name] for name in ("expression", "verification"))
-    accepted_rightly = own["is_accepted"] == (own["is_same_identity"] & own["is_required_expression"])
-    return {
-        "expression": _interval_of(predictions["expression"] == predictions["predicted"], predictions["subject"]),
-        "verification": _pairs_interval(other["is_verified"] == other["is_same_identity"], other),
-        "expression_pairs": _pairs_interval(own["is_verified"] == own["is_same_identity"], own),
-        "authentication": _pairs_interval(accepted_rightly, own),
-    }
+    accuracy: Ends | None
+    balanced_accuracy: Ends | None
+    macro_f1: Ends | None
+
+
+@dataclass(frozen=True)
+class AuthenticationIntervals:
+    """Of the challenges' scores."""
+
+    accuracy: Ends | None
+    far: Ends | None
+    frr: Ends | None
+
+
+@dataclass(frozen=True)
+class ScoreIntervals:
+    """Of a fold, or of several together; named as in `FoldMetrics`."""
+
+    expression: ExpressionIntervals
+    verification: VerificationIntervals
+    expression_pairs: VerificationIntervals
+    authentication: AuthenticationIntervals
 
 
 def score_intervals(
-    predictions: pd.DataFrame, pairs: list[pd.DataFrame], metrics: list[dict]
-) -> dict[str, dict[str, object]]:
-    """The intervals of the other headline scores, of one fold or of several together.
+    predictions: pd.DataFrame, pairs: Sequence[pd.DataFrame], metrics: Sequence[FoldMetrics]
+) -> ScoreIntervals:
+    """The intervals of the scores of one fold, or of several together.
 
     Args:
-        predictions: see `accuracy_intervals`.
-        pairs: columns `tables.EVALUATED_PAIRS`; a table a fold's network.
-        metrics: a fold's `metrics.json` each, for the settings and the thresholds of VAL.
-    Returns:
-        `expression`: `balanced_accuracy`, `macro_f1`; `verification`, `expression_pairs`: `auc`, `eer` and, by target,
-        `val_at_far` and `tar_at_far`; `authentication`: `far`, `frr`.
+        predictions: columns subject, expression, predicted; a row per photo.
+        pairs: columns `tables.EVALUATED_PAIRS`; a table per fold's network.
+        metrics: of each fold, for the distance and the thresholds of VAL.
     """
-    return {
-        "expression": _class_intervals(predictions),
-        **{section: _verification_intervals(section, pairs, metrics) for section in _SETS},
-        "authentication": _authentication_intervals(pd.concat(pairs)),
-    }
+    distance = metrics[0].settings.distance
+    by_set = {name: [table[table["set"] == name] for table in pairs] for name in ("verification", "expression")}
+    return ScoreIntervals(
+        expression=_expression_intervals(predictions),
+        verification=_pairs_intervals(by_set["verification"], [fold.verification for fold in metrics], distance),
+        expression_pairs=_pairs_intervals(by_set["expression"], [fold.expression_pairs for fold in metrics], distance),
+        authentication=_authentication_intervals(pd.concat(by_set["expression"])),
+    )
 
 
-def _class_intervals(predictions: pd.DataFrame) -> dict[str, list[float] | None]:
+def with_intervals(metrics: FoldMetrics, intervals: ScoreIntervals) -> FoldMetrics:
+    """A fold's metrics, each interval beside its score."""
+    expression, authentication = intervals.expression, intervals.authentication
+    return replace(
+        metrics,
+        expression=replace(
+            metrics.expression,
+            accuracy_interval=expression.accuracy,
+            balanced_accuracy_interval=expression.balanced_accuracy,
+            macro_f1_interval=expression.macro_f1,
+        ),
+        verification=_with_pairs_intervals(metrics.verification, intervals.verification),
+        expression_pairs=_with_pairs_intervals(metrics.expression_pairs, intervals.expression_pairs),
+        authentication=replace(
+            metrics.authentication,
+            accuracy_interval=authentication.accuracy,
+            far_interval=authentication.far,
+            frr_interval=authentication.frr,
+        ),
+    )
+
+
+def _with_pairs_intervals(metrics: VerificationMetrics, intervals: VerificationIntervals) -> VerificationMetrics:
+    vals, tars = intervals.val_at_far, intervals.tar_at_far
+    return replace(
+        metrics,
+        accuracy_interval=intervals.accuracy,
+        auc_interval=intervals.auc,
+        eer_interval=intervals.eer,
+        val_at_far={name: replace(val, interval=vals[float(name)]) for name, val in metrics.val_at_far.items()},
+        tar_at_far={name: replace(tar, interval=tars[float(name)]) for name, tar in metrics.tar_at_far.items()},
+    )
+
+
+def _expression_intervals(predictions: pd.DataFrame) -> ExpressionIntervals:
     """Of balanced accuracy and macro F1, over the confusion matrix of each resample."""
     classes = sorted({*predictions["expression"], *predictions["predicted"]})
     actual, predicted = (pd.Categorical(predictions[name], classes).codes for name in ("expression", "predicted"))
@@ -66,79 +116,93 @@ def _class_intervals(predictions: pd.DataFrame) -> dict[str, list[float] | None]
     try:
         resamples = Resamples(predictions["subject"].to_numpy(str), seed=_SEED)
     except ProtocolError:
-        return {"balanced_accuracy": None, "macro_f1": None}
+        return ExpressionIntervals(None, None, None)
     counts = np.zeros((len(classes) ** 2, NUM_RESAMPLES))
     counts[kinds] = resamples.counts(kind)
-    scores = confusion_scores(counts.reshape(len(classes), len(classes), -1))
-    ends = (percentile_interval(score, num_subjects=resamples.num_subjects) for score in scores)
-    return dict(zip(("balanced_accuracy", "macro_f1"), (_rounded([end.low, end.high]) for end in ends), strict=True))
-
-
-def _verification_intervals(
-    section: str, pairs: list[pd.DataFrame], metrics: list[dict]
-) -> dict[str, list[float] | dict | None]:
-    targets = sorted(metrics[0][section]["val_at_far"], key=float)
-    tables = [table[table["set"] == _SETS[section]] for table in pairs]
-    own = pd.concat(tables)
-    sides = [own[side].to_numpy(str) for side in ("input_subject", "reference_subject")]
-    if any((side == "").any() for side in sides):
-        return {"auc": None, "eer": None} | dict.fromkeys(("val_at_far", "tar_at_far"), dict.fromkeys(targets))
-    val_accepted = [
-        np.concatenate(
-            [_val_accepted(t, m[section]["val_at_far"][target]) for t, m in zip(tables, metrics, strict=True)]
-        )
-        for target in targets
-    ]
-    judged = JudgedPairs(
-        distances=own["distance"].to_numpy(),
-        is_same=own["is_same_identity"].to_numpy(bool),
-        accepted=own["is_verified"].to_numpy(bool),
-        val_accepted=np.array(val_accepted).reshape(len(targets), len(own)),
-        subjects=sides[0],
-        partners=sides[1],
-        networks=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
+    balanced_accuracy, macro_f1 = (
+        percentile_interval(score, num_subjects=resamples.num_subjects)
+        for score in confusion_scores(counts.reshape(len(classes), len(classes), -1))
     )
+    return ExpressionIntervals(
+        accuracy=_share_interval(predictions["expression"] == predictions["predicted"], predictions["subject"]),
+        balanced_accuracy=_rounded((balanced_accuracy.low, balanced_accuracy.high)),
+        macro_f1=_rounded((macro_f1.low, macro_f1.high)),
+    )
+
+
+def _pairs_intervals(
+    pairs: Sequence[pd.DataFrame], metrics: Sequence[VerificationMetrics], distance: str
+) -> VerificationIntervals:
+    """Of the pairs of a set, as each fold's network decided them."""
+    vals = {float(target): [fold.val_at_far[target] for fold in metrics] for target in metrics[0].val_at_far}
+    targets = sorted(vals)
+    pooled = pd.concat(pairs)
+    if ((pooled["input_subject"] == "") | (pooled["reference_subject"] == "")).any():
+        return no_intervals(targets)
     intervals = verification_intervals(
-        judged,
-        thresholds=threshold_grid(metrics[0]["settings"]["distance"]),
-        far_targets=[float(target) for target in targets],
+        _judged(pairs, [vals[target] for target in targets]),
+        thresholds=threshold_grid(distance),
+        far_targets=targets,
         seed=_SEED,
     )
-    by_target = {
-        name: dict(zip(targets, map(_rounded, intervals[name]), strict=True)) for name in ("val_at_far", "tar_at_far")
-    }
-    return {name: _rounded(intervals[name]) for name in ("auc", "eer")} | by_target
+    return VerificationIntervals(
+        accuracy=_rounded(intervals.accuracy),
+        auc=_rounded(intervals.auc),
+        eer=_rounded(intervals.eer),
+        val_at_far={target: _rounded(ends) for target, ends in intervals.val_at_far.items()},
+        tar_at_far={target: _rounded(ends) for target, ends in intervals.tar_at_far.items()},
+    )
 
 
-def _val_accepted(pairs: pd.DataFrame, rate: dict) -> np.ndarray:
+def _judged(pairs: Sequence[pd.DataFrame], vals: Sequence[Sequence[ValMetrics]]) -> JudgedPairs:
+    """The folds' pairs together; `vals`: for each target, growing, a value per fold."""
+    pooled = pd.concat(pairs)
+    val_accepted = [
+        np.concatenate([_val_accepted(table, val) for table, val in zip(pairs, of_target, strict=True)])
+        for of_target in vals
+    ]
+    return JudgedPairs(
+        distances=pooled["distance"].to_numpy(),
+        is_same=pooled["is_same_identity"].to_numpy(bool),
+        accepted=pooled["is_verified"].to_numpy(bool),
+        val_accepted=np.array(val_accepted).reshape(len(vals), len(pooled)),
+        subjects=pooled["input_subject"].to_numpy(str),
+        partners=pooled["reference_subject"].to_numpy(str),
+        networks=np.repeat(np.arange(len(pairs)), [len(table) for table in pairs]),
+    )
+
+
+def _val_accepted(pairs: pd.DataFrame, val: ValMetrics) -> np.ndarray:
     """(N,) bool: whether a network's pairs are accepted at the thresholds of VAL at a FAR."""
     _, place = np.unique(pairs["fold"], return_inverse=True)
-    return pairs["distance"].to_numpy() < np.array(rate["threshold_per_fold"])[place]
+    return pairs["distance"].to_numpy() < np.array(val.threshold_per_fold)[place]
 
 
-def _authentication_intervals(pairs: pd.DataFrame) -> dict[str, list[float] | None]:
-    own = pairs[pairs["set"] == "expression"]
-    is_accepted = own["is_accepted"].astype(bool)
-    is_genuine = (own["is_same_identity"] & own["is_required_expression"]).astype(bool)
-    return {
-        "far": _pairs_interval(is_accepted[~is_genuine], own[~is_genuine]),
-        "frr": _pairs_interval(~is_accepted[is_genuine], own[is_genuine]),
-    }
+def _authentication_intervals(pairs: pd.DataFrame) -> AuthenticationIntervals:
+    """FAR and FRR are drawn among the pairs that they are rates of."""
+    is_accepted = pairs["is_accepted"].astype(bool)
+    is_genuine = (pairs["is_same_identity"] & pairs["is_required_expression"]).astype(bool)
+    return AuthenticationIntervals(
+        accuracy=_pairs_share_interval(is_accepted == is_genuine, pairs),
+        far=_pairs_share_interval(is_accepted[~is_genuine], pairs[~is_genuine]),
+        frr=_pairs_share_interval(~is_accepted[is_genuine], pairs[is_genuine]),
+    )
 
 
-def _pairs_interval(is_counted: pd.Series, pairs: pd.DataFrame) -> list[float] | None:
-    return _interval_of(is_counted, pairs["input_subject"], pairs["reference_subject"])
+def _pairs_share_interval(is_counted: pd.Series, pairs: pd.DataFrame) -> Ends | None:
+    return _share_interval(is_counted, pairs["input_subject"], pairs["reference_subject"])
 
 
-def _interval_of(is_counted: pd.Series, *sides: pd.Series) -> list[float] | None:
+def _share_interval(is_counted: pd.Series, *sides: pd.Series) -> Ends | None:
+    """Of a share of photos or pairs; None where somebody is not known or there are too few people."""
     if any((side == "").any() for side in sides):
         return None
     try:
         interval = subject_bootstrap(is_counted.to_numpy(bool), *(side.to_numpy(str) for side in sides), seed=_SEED)
     except ProtocolError:
         return None
-    return _rounded([interval.low, interval.high])
+    return _rounded((interval.low, interval.high))
 
 
-def _rounded(ends: list[float] | None) -> list[float] | None:
-    return None if ends is None else [round(end, 6) for end in ends]
+def _rounded(ends: Ends | None) -> Ends | None:
+    return None if ends is None else (round(ends[0], DECIMALS), round(ends[1], DECIMALS))

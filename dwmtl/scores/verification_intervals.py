@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dwmtl.errors import ProtocolError
-from dwmtl.scores.bootstrap import NUM_RESAMPLES, Resamples, percentile_interval, ratio
+from dwmtl.scores.bootstrap import NUM_RESAMPLES, Ends, Resamples, percentile_interval, ratio
 from dwmtl.scores.verification import area_under_roc, equal_error_rate, tar_within
 
 
@@ -32,6 +32,22 @@ class JudgedPairs:
     networks: np.ndarray
 
 
+@dataclass(frozen=True)
+class VerificationIntervals:
+    """95 % intervals; None where there are too few people or pairs. `val_at_far` and `tar_at_far`: by target."""
+
+    accuracy: Ends | None
+    auc: Ends | None
+    eer: Ends | None
+    val_at_far: dict[float, Ends | None]
+    tar_at_far: dict[float, Ends | None]
+
+
+def no_intervals(far_targets: Sequence[float]) -> VerificationIntervals:
+    """Of pairs of people who are not known, or too few."""
+    return VerificationIntervals(None, None, None, dict.fromkeys(far_targets), dict.fromkeys(far_targets))
+
+
 def verification_intervals(
     pairs: JudgedPairs,
     *,
@@ -39,7 +55,7 @@ def verification_intervals(
     far_targets: Sequence[float],
     seed: int,
     num_resamples: int = NUM_RESAMPLES,
-) -> dict[str, object]:
+) -> VerificationIntervals:
     """An interval for each score; all pairs weigh alike, whatever fold they are in.
 
     The accuracy and VAL keep their decisions; the ROC is drawn again over each resample's pairs, at the same
@@ -50,16 +66,11 @@ def verification_intervals(
         thresholds: (P,), growing, at which the ROC is drawn: `verification.threshold_grid`.
         far_targets: (T,), growing, as `pairs.val_accepted`.
         seed, num_resamples: see `Resamples`.
-    Returns:
-        `accuracy`, `auc`, `eer`: [low, high], and `val_at_far`, `tar_at_far`: one a target; 95 %, not rounded. None
-        where there are too few people or pairs.
     """
     try:
         resamples = Resamples(pairs.subjects, pairs.partners, seed=seed, num_resamples=num_resamples)
     except ProtocolError:
-        return {"accuracy": None, "auc": None, "eer": None} | dict.fromkeys(
-            ("val_at_far", "tar_at_far"), [None] * len(far_targets)
-        )
+        return no_intervals(far_targets)
     kinds, levels, first = _kinds(pairs, thresholds)
     weights = resamples.counts(kinds)  # (K, R)
     is_same, right = pairs.is_same[first], (pairs.accepted == pairs.is_same)[first]
@@ -67,7 +78,8 @@ def verification_intervals(
     scores += list(_roc_scores(weights, levels[first], is_same, pairs.networks[first], len(thresholds), far_targets))
     ends = [_ends(row, resamples.num_subjects) for row in scores]
     accuracy, vals, (auc, eer, *tars) = ends[0], ends[1 : 1 + len(far_targets)], ends[1 + len(far_targets) :]
-    return {"accuracy": accuracy, "auc": auc, "eer": eer, "val_at_far": vals, "tar_at_far": tars}
+    by_target = (dict(zip(far_targets, intervals, strict=True)) for intervals in (vals, tars))
+    return VerificationIntervals(accuracy, auc, eer, *by_target)
 
 
 def _kinds(pairs: JudgedPairs, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -119,9 +131,9 @@ def _curve(weights: np.ndarray, levels: np.ndarray, num_thresholds: int) -> np.n
     return np.concatenate([ends[0], ratio(accepted, summed[-1]), ends[1]])
 
 
-def _ends(scores: np.ndarray, num_subjects: int) -> list[float] | None:
+def _ends(scores: np.ndarray, num_subjects: int) -> Ends | None:
     try:
         interval = percentile_interval(scores, num_subjects=num_subjects)
     except ProtocolError:
         return None
-    return [interval.low, interval.high]
+    return interval.low, interval.high

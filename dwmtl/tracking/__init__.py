@@ -1,5 +1,5 @@
-"""MLflow: an experiment's run, a child run a fold. The sole owner of mlflow, but for what is a model of it.
+"""Everything MLflow: runs, what is logged to them, the model that is served, what is sent again.
 
-A tracking server that is down, locked or full costs a warning, never a training: the first failure turns the rest of
-the run's logging off. Nothing here is read by a stage's outputs.
+Reads the files that stages wrote; nothing that a stage writes depends on it. A tracking server that is down, locked or
+full costs a warning, never a training: the first failure turns off the rest of the run's logging.
 """

@@ -1,7 +1,7 @@
-"""The runs of an experiment, made and found again: its own, a fold's, the pretraining's.
+"""The runs of an experiment, created and found again: its own, a fold's, the pretraining's.
 
-A run is found by what it holds, not by an id kept in a file: an experiment by the hash of its params and data, a fold
-by the SHA-256 of the model it trained.
+A run is found by its content, not by an id kept in a file: an experiment by the digest of its params and data, a fold
+by the SHA-256 of the model that it trained. Does not know what is logged to a run.
 """
 
 import hashlib
@@ -9,204 +9,208 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
 
 from dwmtl.errors import TrackingError
-from dwmtl.machine import commit
 from dwmtl.params import Params
-from dwmtl.tracking.run import EarlierRun, Run, earlier_run, search
-from dwmtl.tracking.run_list import view_tag
-from dwmtl.tracking.server import client_of_server, first_line, patiently, server_name
+from dwmtl.report.comparison import Experiment
+from dwmtl.tracking.machine import commit
+from dwmtl.tracking.run import Run
+from dwmtl.tracking.server import connect, first_line, has_store, server_name
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
+MODEL = "dwmtl.model_sha256"
+"""The tag of a run that logged a whole training; its value: the digest of the model."""
+
 _NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "compute", "tracking"}  # no training depends on them
-_VIEW_TAG, _VIEW = view_tag()
-_EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",  # the UI then opens on training runs
-    _VIEW_TAG: _VIEW,
-}
 
 
 def start_fold_run(params: Params, fold: int, *, data_sha256: str, stage: str = "train") -> Run:
-    """A new child run for a fold's training, under the run of its experiment (made if it is the first fold).
+    """A new run for a fold's training, below the run of its experiment, which the first fold creates.
 
     Args:
         stage: whose time is logged; empty: none is. As in all of these functions.
     """
+    note = (
+        f"Fold {fold} of {params.labels.num_folds}: trained on the subjects of the other folds, scored on its own.  \n"
+        "`weight/...` and `loss/...`: the weights and losses of the tasks, step by step."
+    )
 
-    def start(client, experiment_id: str) -> Run:
-        parent = _experiment_run(client, experiment_id, params, data_sha256)
-        tags = {
-            "mlflow.parentRunId": parent,
-            "dwmtl.kind": "fold",
-            "dwmtl.fold": str(fold),
-            "dwmtl.folds": str(fold),
-            "dwmtl.weighting": params.train.weighting.name,
-            "dwmtl.data_sha256": data_sha256,
-            "mlflow.note.content": _fold_note(params, fold),
-            **_commit_tag(),
-        }
-        made = client.create_run(experiment_id, run_name=f"fold {fold}", tags=tags)
-        run = Run(client, made.info.run_id, stage=stage)
-        run.log_params(_experiment_params(params))
-        return run
+    def start(client: Any, place: str) -> Run:
+        tags = _tags("fold", data_sha256, note) | {"dwmtl.folds": str(fold)}
+        tags["mlflow.parentRunId"] = _parent_id(client, place, params, data_sha256)
+        return _new_run(client, place, f"fold {fold}", tags, _experiment_params(params), stage)
 
-    return _connected(params, start)
+    return _ask(params, start) or Run()
 
 
 def start_pretrain_run(params: Params, *, data_sha256: str, stage: str = "pretrain") -> Run:
     """A new run for the identity-only training."""
+    note = (
+        "The model that the folds start from: trained on identities alone.  \n"
+        "`loss/identity`: its loss, step by step. The model: `data/models/pretrain`."
+    )
 
-    def start(client, experiment_id: str) -> Run:
-        tags = {
-            "dwmtl.kind": "pretrain",
-            "dwmtl.data_sha256": data_sha256,
-            "mlflow.note.content": "The model that the folds start from: trained on identities alone.  \n"
-            "`loss/identity` is its loss, step by step; its model is in `data/models/pretrain`.",
-            **_commit_tag(),
-        }
-        made = client.create_run(experiment_id, run_name="pretrain", tags=tags)
-        run = Run(client, made.info.run_id, stage=stage)
-        run.log_params(_pretrain_params(params))
-        return run
+    def start(client: Any, place: str) -> Run:
+        logged = params.model_dump(exclude=_NOT_OF_THE_EXPERIMENT | {"train"})
+        return _new_run(client, place, "pretrain", _tags("pretrain", data_sha256, note), logged, stage)
 
-    return _connected(params, start)
+    return _ask(params, start) or Run()
 
 
 def resume_model_run(params: Params, model_sha256: str, *, stage: str = "evaluate") -> Run:
-    """The latest run that trained a model; swallows everything, with a warning, where the server knows none."""
+    """The latest run that trained a model; where the server has none, a warning and a run that ignores everything."""
+    return _resume(params, model_sha256, lambda run: run.info.run_id, stage)
 
-    def resume(client, experiment_id: str) -> Run:
-        found = search(client, experiment_id, {"dwmtl.model_sha256": model_sha256})
-        if not found:
-            log.warning("MLflow (%s) has no run of model %s; nothing is logged.", server_name(), model_sha256[:12])
-            return Run()
-        return Run(client, found[0].info.run_id, stage=stage)
 
-    return _connected(params, resume)
+def resume_experiment_run(params: Params, model_sha256: str) -> Run:
+    """The run of the experiment that a fold's model belongs to; the same where the server has none."""
+    return _resume(params, model_sha256, lambda run: run.data.tags["mlflow.parentRunId"])
 
 
 def has_model_run(params: Params, model_sha256: str) -> bool:
     """Whether the server has a run that trained a model, and all of that training.
 
     Raises:
-        TrackingError: the server is not there, or tracking is off.
+        TrackingError: the server does not answer, or tracking is off.
     """
-    found: list[bool] = []
-
-    def look(client, experiment_id: str) -> Run:
-        found.append(bool(search(client, experiment_id, {"dwmtl.model_sha256": model_sha256})))
-        return Run()
-
-    _connected(params, look)
-    if not found:
+    runs = _ask(params, lambda client, place: search(client, [place], {MODEL: model_sha256}))
+    if runs is None:
         raise TrackingError(f"MLflow ({server_name()}) cannot be asked, or tracking.enabled is false in params.yaml.")
-    return found[0]
+    return bool(runs)
 
 
-def resume_experiment_run(params: Params, model_sha256: str) -> Run:
-    """The run of the experiment that a fold's model belongs to."""
+def find_experiments(names: list[str]) -> list[Experiment]:
+    """Experiments by the ids or names of their runs, in any MLflow experiment; of several with one name the newest.
 
-    def resume(client, experiment_id: str) -> Run:
-        found = search(client, experiment_id, {"dwmtl.model_sha256": model_sha256})
-        return Run(client, found[0].data.tags["mlflow.parentRunId"]) if found else Run()
-
-    return _connected(params, resume)
-
-
-def find_experiments(names: list[str]) -> list[EarlierRun]:
-    """Experiments' runs by their ids or names, in any MLflow experiment; of several of a name the newest.
-
+    Args:
+        names: empty: all experiments, the newest first.
     Raises:
-        TrackingError: the server is not there, or has none of that id or name.
+        TrackingError: the server does not answer, or has none of that id or name.
     """
     try:
-        client = client_of_server()
-        places = [experiment.experiment_id for experiment in client.search_experiments()]
-        runs = search(client, places, {"dwmtl.kind": "experiment"})  # the newest first
+        runs = _experiment_runs() if has_store() else []
     except Exception as error:
         raise TrackingError(f"MLflow ({server_name()}) does not answer: {first_line(error)}") from None
-    known = {key: run for run in reversed(runs) for key in (run.info.run_name, run.info.run_id)}
-    missing = [name for name in names if name not in known]
-    if missing:
-        there = ", ".join(sorted({run.info.run_name for run in runs})[:20]) or "none"
-        raise TrackingError(f"MLflow ({server_name()}) has no experiment {', '.join(missing)}. It has: {there}.")
-    return [earlier_run(known[name]) for name in names]
+    if not runs:
+        raise TrackingError(
+            f"MLflow ({server_name()}) has no experiments. Run `dvc repro`, which logs one, or set MLFLOW_TRACKING_URI "
+            "to the server that has yours."
+        )
+    by_name = {key: run for run in reversed(runs) for key in (run.info.run_name, run.info.run_id)}
+    if missing := [name for name in names if name not in by_name]:
+        existing = ", ".join(sorted({run.info.run_name for run in runs})[:20])
+        raise TrackingError(f"MLflow ({server_name()}) has no experiment {', '.join(missing)}. It has: {existing}.")
+    return [experiment_of(run) for run in ([by_name[name] for name in names] if names else runs)]
 
 
-def _connected(params: Params, make: Callable[[object, str], Run]) -> Run:
-    """Connect and make a run; a `Run` that swallows everything where that fails or tracking is off."""
+def search(client: Any, places: list[str], tags: dict[str, str]) -> list[Any]:
+    """The runs with these tags in MLflow experiments, given by their ids; the latest first."""
+    conditions = " and ".join(f"tags.\"{name}\" = '{value}'" for name, value in tags.items())
+    return list(client.search_runs(places, filter_string=conditions, order_by=["attributes.start_time DESC"]))
+
+
+def experiment_of(run: Any) -> Experiment:
+    """What MLflow has of an experiment's run."""
+    info, data = run.info, run.data
+    started = datetime.fromtimestamp(info.start_time / 1000, UTC)
+    return Experiment(info.run_name, started, params=data.params, metrics=data.metrics, tags=data.tags)
+
+
+def files_sha256(paths: list[Path]) -> str:
+    """One digest of the contents of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _experiment_runs() -> list[Any]:
+    client = connect()
+    places = [experiment.experiment_id for experiment in client.search_experiments()]
+    return search(client, places, {"dwmtl.kind": "experiment"})
+
+
+def _ask(params: Params, question: Callable[[Any, str], Answer]) -> Answer | None:
+    """What `question` returns, called with a client and the id of the MLflow experiment, which is created if there is
+    none; None where tracking is off, and, with a warning, where the server fails."""
     if not params.tracking.enabled:
-        return Run()
+        return None
     try:
-        client = patiently(client_of_server)
-        return make(client, _experiment_id(client, params.tracking.experiment))
+        client = connect()
+        return question(client, _place(client, params.tracking.experiment))
     except Exception as error:
         log.warning("MLflow (%s): %s. This run is not logged.", server_name(), first_line(error))
-        return Run()
+        return None
 
 
-def _experiment_id(client, name: str) -> str:
-    """Of the MLflow experiment, made if there is none, with the present list of runs as its view."""
+def _place(client: Any, name: str) -> str:
     from mlflow.exceptions import MlflowException
 
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        try:
-            return client.create_experiment(name, tags=_EXPERIMENT_TAGS)
-        except MlflowException:  # another process made it meanwhile; or it was deleted, and the next line fails
-            experiment = client.get_experiment_by_name(name)
-            if experiment is None:
-                raise
-    if experiment.tags.get(_VIEW_TAG) != _VIEW:
-        client.set_experiment_tag(experiment.experiment_id, _VIEW_TAG, _VIEW)
-    return experiment.experiment_id
+    if existing := client.get_experiment_by_name(name):
+        return existing.experiment_id
+    try:
+        return client.create_experiment(name)
+    except MlflowException:  # another process created it meanwhile, or it was deleted
+        if existing := client.get_experiment_by_name(name):
+            return existing.experiment_id
+        raise
 
 
-def _experiment_run(client, experiment_id: str, params: Params, data_sha256: str) -> str:
-    """Id of the parent run of these params on these data, made if there is none."""
+def _resume(params: Params, model_sha256: str, run_id_of: Callable[[Any], str], stage: str = "") -> Run:
+    def resume(client: Any, place: str) -> Run:
+        if runs := search(client, [place], {MODEL: model_sha256}):
+            return Run(client, run_id_of(runs[0]), stage=stage)
+        log.warning("MLflow (%s) has no run of model %s; nothing is logged.", server_name(), model_sha256[:12])
+        return Run()
+
+    return _ask(params, resume) or Run()
+
+
+def _parent_id(client: Any, place: str, params: Params, data_sha256: str) -> str:
+    """Id of the run of these params on these data, created if there is none."""
     content = json.dumps([_experiment_params(params), data_sha256], sort_keys=True)
-    key = hashlib.sha256(content.encode()).hexdigest()
-    wanted = {"dwmtl.kind": "experiment", "dwmtl.experiment_sha256": key}
-    if found := search(client, experiment_id, wanted):
-        return _first(found)
-    name = (
-        os.environ.get("DVC_EXP_NAME")
-        or f"{params.train.weighting.name} on {params.sets[params.sets_of('expression')[0]].adapter}"
-    )
-    tags = {
-        "dwmtl.kind": "experiment",
-        "dwmtl.experiment_sha256": key,
-        "dwmtl.weighting": params.train.weighting.name,
-        "dwmtl.data_sha256": data_sha256,
-        "mlflow.note.content": _experiment_note(params),
-        **_commit_tag(),
-    }
-    run = Run(client, client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
-    first = _first(search(client, experiment_id, wanted))
-    if first != run.run_id:  # another fold's process made one at the same moment
+    key = {"dwmtl.kind": "experiment", "dwmtl.experiment_sha256": hashlib.sha256(content.encode()).hexdigest()}
+    if runs := search(client, [place], key):
+        return _oldest(runs)
+    adapter = params.sets[params.sets_of("expression")[0]].adapter
+    name = os.environ.get("DVC_EXP_NAME") or f"{params.train.weighting.name} on {adapter}"
+    tags = _tags("experiment", data_sha256, _experiment_note(params)) | key
+    run = _new_run(client, place, name, tags, _experiment_params(params))
+    oldest = _oldest(search(client, [place], key))
+    if oldest != run.run_id:  # another fold's process created one at the same moment
         client.delete_run(run.run_id)
-        return first
-    run.log_params(_experiment_params(params))
-    return run.run_id
+    return oldest
 
 
-def _first(runs: list) -> str:
-    """Id of the oldest, the same for everybody who asks."""
+def _tags(kind: str, data_sha256: str, note: str) -> dict[str, str]:
+    tags = {"dwmtl.kind": kind, "dwmtl.data_sha256": data_sha256, "mlflow.note.content": note}
+    checked_out = commit()
+    return tags | ({"mlflow.source.git.commit": checked_out.sha} if checked_out else {})
+
+
+def _new_run(client: Any, place: str, name: str, tags: dict[str, str], params: dict[str, Any], stage: str = "") -> Run:
+    run = Run(client, client.create_run(place, run_name=name, tags=tags).info.run_id, stage=stage)
+    run.log_params(params)
+    return run
+
+
+def _oldest(runs: list[Any]) -> str:
+    """Id of the oldest, the same for every process that asks."""
     return min((run.info.start_time, run.info.run_id) for run in runs)[1]
 
 
-def _experiment_params(params: Params) -> dict[str, object]:
-    """What makes an experiment what it is: not which of its folds are run, nor on what, nor how they are scored."""
+def _experiment_params(params: Params) -> dict[str, Any]:
+    """What makes an experiment: not which of its folds are run, nor on what machine, nor how they are scored."""
     return params.model_dump(exclude=_NOT_OF_THE_EXPERIMENT)
 
 
-def _pretrain_params(params: Params) -> dict[str, object]:
-    return params.model_dump(exclude=_NOT_OF_THE_EXPERIMENT | {"train"})
-
-
 def _experiment_note(params: Params) -> str:
-    """Two lines for the page of an experiment's run."""
     sets = ", ".join(f"{name} ({params.sets[name].adapter})" for name in params.sets_of("expression"))
     return (
         f"`{params.train.weighting.name}` weights on {sets}, {params.train.num_epochs} epochs from "
@@ -214,17 +218,3 @@ def _experiment_note(params: Params) -> str:
         "The report is `report/report.html` under Artifacts; `expression_accuracy_low` and `_high` are the ends of a "
         "95 % interval."
     )
-
-
-def _fold_note(params: Params, fold: int) -> str:
-    """Two lines for the page of a fold's run."""
-    return (
-        f"Fold {fold} of {params.labels.num_folds}: trained on the other folds' people, scored on its own.  \n"
-        "`weight/...` and `loss/...` say step by step how the tasks were weighted and why."
-    )
-
-
-def _commit_tag() -> dict[str, str]:
-    """MLflow's tag for the commit; empty outside a git checkout."""
-    found = commit()
-    return {"mlflow.source.git.commit": found.sha} if found else {}

@@ -3,40 +3,47 @@
 import json
 from pathlib import Path
 
+from dwmtl.network.model_file import THRESHOLD_FILE
 from dwmtl.params import Params
-from dwmtl.report.summary import BEST_HEADLINES, HEADLINES
-from dwmtl.scores.threshold import THRESHOLD_FILE
+from dwmtl.scores.headlines import COMPARED, HEADLINES
 from dwmtl.tables import BEST_DIR
+from dwmtl.tracking.experiments import files_sha256
 from dwmtl.tracking.log_model import log_model
-from dwmtl.tracking.log_scoring import log_scoring
-from dwmtl.tracking.names import files_sha256
 from dwmtl.tracking.run import Run
 
 EVALUATED = "dwmtl.evaluation_sha256"
-"""The tag of a run that has a whole evaluation."""
+"""The tag of a run that has a whole evaluation; its value: `evaluation_sha256`."""
 
 
 def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Path) -> None:
-    """Log what the stage wrote into `out` of a model's folder."""
+    """Log what the stage wrote into `out` for a model's folder."""
     log_scoring(run, params)
     metrics = json.loads((out / "metrics.json").read_text())
     best = out / BEST_DIR / "metrics.json"
-    headlines = {name: metrics[section].get(key) for name, (section, key) in HEADLINES.items()}
+    headlines = {headline.key: headline.of(metrics) for headline in HEADLINES}
     run.log_metrics(metrics | headlines | ({BEST_DIR: json.loads(best.read_text())} if best.exists() else {}))
     run.log_folder(out, "evaluation")
-    tags = {"fold": str(fold), "weighting": params.train.weighting.name}
-    tags |= {name: f"{headlines[name]:.4f}" for name in BEST_HEADLINES if headlines[name] is not None}
     log_model(
         run,
         model,
         out / THRESHOLD_FILE,
         weights=params.evaluate.weights,
         register_as=params.tracking.register_as,
-        tags=tags,
+        tags={
+            "fold": str(fold),
+            "weighting": params.train.weighting.name,
+            **{headline.key: f"{headlines[headline.key]:.4f}" for headline in COMPARED},
+        },
     )
     run.set_tag(EVALUATED, evaluation_sha256(out))
 
 
+def log_scoring(run: Run, params: Params) -> None:
+    """The sections `evaluate` and `pairs` as JSON in tags: they do not make another experiment, and may change."""
+    for section in ("evaluate", "pairs"):
+        run.set_tag(f"dwmtl.{section}", json.dumps(getattr(params, section).model_dump(), sort_keys=True))
+
+
 def evaluation_sha256(out: Path) -> str:
-    """Of the scores and the threshold: whether an evaluation is the one that a run's tag EVALUATED tells of."""
+    """Digest of the scores and the threshold."""
     return files_sha256([out / "metrics.json", out / THRESHOLD_FILE])

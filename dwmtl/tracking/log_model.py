@@ -1,7 +1,6 @@
-"""A model into MLflow: its folder with its threshold, signature, input example and requirements, under a name.
+"""A model into MLflow: its folder with its threshold, signature, input example and requirements, registered.
 
-Owns what MLflow is told of a model; what answers is `served_model`, which MLflow runs by its path. It is not imported
-here, so that no evaluation runs again when it changes.
+Owns what MLflow stores about a model; `served_model`, which answers, is run by MLflow by its path and not imported.
 """
 
 import shutil
@@ -9,38 +8,38 @@ import warnings
 from importlib.metadata import requires, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from packaging.requirements import Requirement
 
-from dwmtl.network.model_file import BEST_FILE, CARD_FILE, METHOD_FILE
-from dwmtl.scores.threshold import THRESHOLD_FILE
-from dwmtl.tracking.names import files_sha256
+from dwmtl.network.model_file import BEST_FILE, CARD_FILE, METHOD_FILE, THRESHOLD_FILE
+from dwmtl.tracking.experiments import files_sha256
 from dwmtl.tracking.run import Run
 
 NAME = "model"
 """Of the logged model: `runs:/<run>/model`."""
 
-_SCRIPT = Path(__file__).parents[1] / "serving" / "served_model.py"
+_SCRIPT = Path(__file__).with_name("served_model.py")
 _EXAMPLE = Path(__file__).with_name("example.jpg")  # a face that dwmtl drew: nobody's photograph travels with a model
 _LOGGED_TAG = "dwmtl.logged_model"
 
 
-def log_model(run: Run, model: Path, threshold: Path, *, weights: str, register_as: str | None, tags: dict) -> None:
-    """Log a model of ours to its run as an MLflow model; a failure is a warning, like any of a run's.
+def log_model(
+    run: Run, model: Path, threshold: Path, *, weights: str, register_as: str | None, tags: dict[str, str]
+) -> None:
+    """Log a model's folder to its run as an MLflow model, once per model and threshold.
 
-    The same model with the same threshold is logged once a run. The weights of the epoch best on the validation
-    subjects, which nothing serves, are left out.
+    The weights of the epoch best on the validation subjects, which nothing serves, are left out.
 
     Args:
-        model: its folder.
-        threshold: its `threshold.json`.
+        threshold: the model's `threshold.json`.
         weights: `raw` or `ema`, which are served.
         register_as: a name under which it becomes a new version; None: it is not registered.
-        tags: of the version, texts by name.
+        tags: of the version.
     """
     key = files_sha256([model / CARD_FILE, threshold])
 
-    def log(client, run_id: str) -> None:
+    def log(client: Any, run_id: str) -> None:
         tracked = client.get_run(run_id)
         if tracked.data.tags.get(_LOGGED_TAG) == key:
             return
@@ -53,7 +52,7 @@ def log_model(run: Run, model: Path, threshold: Path, *, weights: str, register_
             _register(client, register_as, model_id, run_id, tags)
         client.set_tag(run_id, _LOGGED_TAG, key)
 
-    run.log(log)
+    run.ask(log)
 
 
 def pinned_requirements() -> list[str]:
@@ -63,8 +62,8 @@ def pinned_requirements() -> list[str]:
     return sorted(f"{name}=={version(name).partition('+')[0]}" for name in names)  # without `+cpu`: no index has it
 
 
-def _log(client, tracked, whole: Path, weights: str) -> str:
-    """Id of the logged model that holds a folder of ours."""
+def _log(client: Any, tracked: Any, whole: Path, weights: str) -> str:
+    """Log a folder of ours; the id of the logged model."""
     import pandas as pd
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model
@@ -96,23 +95,34 @@ def _log(client, tracked, whole: Path, weights: str) -> str:
     return logged.model_id
 
 
-def _signature():
-    """A photo's bytes in; out, what `Analysis.as_json` has."""
+def _signature() -> Any:
+    """In: a photo's bytes. Out: the fields of `Analysis.as_json`."""
     from mlflow.models import ModelSignature
     from mlflow.types.schema import Array, ColSpec, Map, Object, Property, Schema
 
     numbers = Array("double")
-    kinds = {"box": numbers, "landmarks": Array(numbers), "confidence": "double", "is_chosen": "boolean"}
+    kinds: dict[str, Any] = {
+        "box": numbers,
+        "landmarks": Array(numbers),
+        "confidence": "double",
+        "is_chosen": "boolean",
+    }
     kinds |= {"probabilities": Map(Map("double")), "embedding": numbers}
     face = Object([Property(name, kind) for name, kind in kinds.items()])
-    answer = {"photo": "string", "width_px": "long", "height_px": "long", "num_faces": "long", "faces": Array(face)}
+    answer: dict[str, Any] = {
+        "photo": "string",
+        "width_px": "long",
+        "height_px": "long",
+        "num_faces": "long",
+        "faces": Array(face),
+    }
     return ModelSignature(
         inputs=Schema([ColSpec("binary", "photo")]),
         outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]),
     )
 
 
-def _register(client, name: str, model_id: str, run_id: str, tags: dict[str, str]) -> None:
+def _register(client: Any, name: str, model_id: str, run_id: str, tags: dict[str, str]) -> None:
     from mlflow.exceptions import MlflowException
 
     try:

@@ -1,29 +1,31 @@
 """A training in MLflow: its data, its files, and the model's digest, by which later stages find the run."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import Params
-from dwmtl.tracking.names import files_sha256
+from dwmtl.tracking.experiments import MODEL, files_sha256
 from dwmtl.tracking.run import Run
 
 
 def fold_data_sha256(params: Params, *, labels: Path, aligned: Path) -> str:
-    """One hash of all tables that a fold's training reads."""
+    """One digest of all tables that a fold's training reads."""
     crops = [aligned / role / name / "crops.csv" for role in params.train.sets for name in params.sets_of(role)]
     identities = [labels / "identity.csv"] if "identity" in params.train.sets else []
     return files_sha256([labels / "expression.csv", labels / "classes.json", *identities, *crops])
 
 
 def pretrain_data_sha256(params: Params, *, labels: Path, aligned: Path) -> str:
-    """The same of the pretraining; `aligned` is the folder of the identity sets."""
-    return files_sha256(
-        [labels / "identity.csv", *(aligned / name / "crops.csv" for name in params.sets_of("identity"))]
-    )
+    """The same for the pretraining; `aligned` is the folder of the identity sets."""
+    crops = [aligned / name / "crops.csv" for name in params.sets_of("identity")]
+    return files_sha256([labels / "identity.csv", *crops])
 
 
-def log_training(run: Run, params: Params, roles: list[str], *, data_sha256: str, model: Path, metrics: Path) -> None:
+def log_training(
+    run: Run, params: Params, roles: Sequence[str], *, data_sha256: str, model: Path, metrics: Path
+) -> None:
     """Log what a training wrote.
 
     Args:
@@ -36,4 +38,4 @@ def log_training(run: Run, params: Params, roles: list[str], *, data_sha256: str
     run.log_dataset(", ".join(f"{name} ({adapter})" for name, adapter in sets.items()), data_sha256, counts)
     run.log_metrics({"training": counts})
     run.log_folder(metrics, "training")
-    run.set_tag("dwmtl.model_sha256", model_sha256(model))
+    run.set_tag(MODEL, model_sha256(model))

@@ -1,18 +1,21 @@
-"""What a server missed, sent again from the outputs of the stages: a run that is not there, or not whole.
+"""What a server missed, sent again from the outputs of the stages: runs that it lacks, and runs that are not whole.
 
-A run is found by the SHA-256 of the model it trained, so nothing is sent twice. Runs are made anew with today's time
-and commit, and tagged `dwmtl.resent`.
+A run is found by the SHA-256 of the model it trained, so nothing is sent twice. New runs get today's time and commit,
+and the tag `dwmtl.resent`.
 """
 
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
 from dwmtl.errors import TrackingError
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import Params, load_params
+from dwmtl.report.summary import Summary
+from dwmtl.results import read_result
 from dwmtl.tables import read_table
 from dwmtl.tracking.experiments import (
     has_model_run,
@@ -22,7 +25,7 @@ from dwmtl.tracking.experiments import (
     start_pretrain_run,
 )
 from dwmtl.tracking.log_evaluation import EVALUATED, evaluation_sha256, log_evaluation
-from dwmtl.tracking.log_summary import SUMMARIZED, log_summary, summary_sha256
+from dwmtl.tracking.log_report import REPORTED, log_pages, log_summary, summary_sha256
 from dwmtl.tracking.log_training import fold_data_sha256, log_training, pretrain_data_sha256
 from dwmtl.tracking.run import Run
 
@@ -35,110 +38,93 @@ def resend(root: Path) -> list[str]:
     Returns:
         What was sent, in words; empty where the server has everything.
     Raises:
-        TrackingError: the server is not there or fails half way, or `params.yaml` was changed since the training.
+        TrackingError: the server does not answer or fails half way, or `params.yaml` changed since the training.
         ModelFileError, TableError: there is no training to send, or a file of one is missing.
     """
     params = load_params(root / "params.yaml")
-    parts = [_Part("pretrain", root / "data/models/pretrain", root / "metrics/training/pretrain", None)]
-    parts += [
-        _Part(f"fold {k}", root / f"data/models/fold_{k}", root / f"metrics/training/fold_{k}", k)
-        for k in sorted(params.folds)
-    ]
     sent = []
-    for part in parts:
-        if part.fold is None and not part.metrics.is_dir():
+    for name, fold in {"pretrain": None, **{f"fold_{fold}": fold for fold in sorted(params.folds)}}.items():
+        if fold is None and not (root / "metrics/training/pretrain").is_dir():
             continue  # trained from an imported model
-        _refuse_other_params(root, "pretrain" if part.fold is None else f"train@{part.fold}")
-        sent += _training(params, root, part)
-        if part.fold is not None:
-            sent += _evaluation(params, part, root / f"metrics/evaluation/fold_{part.fold}")
-    return sent + _summary(params, parts[-1], root / "metrics")
+        _refuse_other_params(root, "pretrain" if fold is None else f"train@{fold}")
+        sent += _training(params, root, name, fold)
+        if fold is not None:
+            sent += _evaluation(params, root, fold)
+    return sent + _report(params, root)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A training's outputs; `fold` is None for the pretraining."""
-
-    name: str
-    model: Path
-    metrics: Path
-    fold: int | None
-
-
-def _training(params: Params, root: Path, part: _Part) -> list[str]:
-    """Its trajectory, files and facts in a run of its own, where the server has none of this model."""
-    if has_model_run(params, model_sha256(part.model)):
+def _training(params: Params, root: Path, name: str, fold: int | None) -> list[str]:
+    """A trajectory, files and facts in a run of their own, where the server has no run of the model."""
+    model, metrics = root / "data/models" / name, root / "metrics/training" / name
+    if has_model_run(params, model_sha256(model)):
         return []
-    folders = {"labels": root / "data/labels", "aligned": root / "data/aligned"}
-    if part.fold is None:
-        folders["aligned"] /= "identity"
-        data_sha256, roles = pretrain_data_sha256(params, **folders), ["identity"]
+    labels, aligned = root / "data/labels", root / "data/aligned"
+    if fold is None:
+        roles: Sequence[str] = ["identity"]
+        data_sha256 = pretrain_data_sha256(params, labels=labels, aligned=aligned / "identity")
         run = start_pretrain_run(params, data_sha256=data_sha256, stage="")
     else:
-        data_sha256, roles = fold_data_sha256(params, **folders), params.train.sets
-        run = start_fold_run(params, part.fold, data_sha256=data_sha256, stage="")
+        roles = params.train.sets
+        data_sha256 = fold_data_sha256(params, labels=labels, aligned=aligned)
+        run = start_fold_run(params, fold, data_sha256=data_sha256, stage="")
     with run:
         run.set_tag("dwmtl.resent", "true")
-        for row in read_table(part.metrics / "trajectory.csv", ("step",)).to_dict("records"):
-            run.log_row({name: float(value) for name, value in row.items() if value != ""})
-        log_training(run, params, roles, data_sha256=data_sha256, model=part.model, metrics=part.metrics)
-    _require_sent(run, part.name)
-    return [f"{part.name}: training"]
+        for row in read_table(metrics / "trajectory.csv", ("step",)).to_dict("records"):
+            run.log_row({column: float(value) for column, value in row.items() if value != ""})
+        log_training(run, params, roles, data_sha256=data_sha256, model=model, metrics=metrics)
+    return _sent(run, f"{name.replace('_', ' ')}: training")
 
 
-def _evaluation(params: Params, part: _Part, out: Path) -> list[str]:
+def _evaluation(params: Params, root: Path, fold: int) -> list[str]:
+    model, out = root / f"data/models/fold_{fold}", root / f"metrics/evaluation/fold_{fold}"
     if not (out / "metrics.json").exists():
         return []
-    run = resume_model_run(params, model_sha256(part.model), stage="")
-    own = run.own()
-    if own and own.tags.get(EVALUATED) == evaluation_sha256(out):
+    run = resume_model_run(params, model_sha256(model), stage="")
+    if _has_tag(run, EVALUATED, evaluation_sha256(out)):
         return []
     with run:
-        log_evaluation(run, params, fold=part.fold, model=part.model, out=out)
-    _require_sent(run, part.name)
-    return [f"{part.name}: evaluation, model"]
+        log_evaluation(run, params, fold=fold, model=model, out=out)
+    return _sent(run, f"fold {fold}: evaluation, model")
 
 
-def _summary(params: Params, part: _Part, metrics: Path) -> list[str]:
-    """The scores over all folds and the report's page, where they are of the folds of the params."""
-    path = metrics / "summary.json"
-    summary = json.loads(path.read_text()) if path.exists() else {}
-    if summary.get("folds") != sorted(params.folds):
+def _report(params: Params, root: Path) -> list[str]:
+    """The scores over all folds and the report's pages, where they are of the folds of the params."""
+    details = root / "metrics/details.json"
+    if not details.exists() or (summary := read_result(Summary, details)).folds != sorted(params.folds):
         return []
-    run = resume_experiment_run(params, model_sha256(part.model))
-    own = run.own()
-    if own and own.tags.get(SUMMARIZED) == summary_sha256(summary):
+    run = resume_experiment_run(params, model_sha256(root / f"data/models/fold_{summary.folds[0]}"))
+    if _has_tag(run, REPORTED, summary_sha256(summary)):
         return []
     with run:
-        log_summary(run, params, summary, metrics / "plots")
-        run.log_folder(metrics / "report", "report")
-        run.set_tag(SUMMARIZED, summary_sha256(summary))
-    _require_sent(run, "report")
-    return ["scores over the folds, report"]
+        log_summary(run, params, summary, root / "metrics/plots")
+        log_pages(run, summary, root / "metrics/report")
+    return _sent(run, "scores over the folds, report")
 
 
-def _require_sent(run: Run, name: str) -> None:
+def _has_tag(run: Run, name: str, value: str) -> bool:
+    return run.ask(lambda client, run_id: client.get_run(run_id).data.tags.get(name)) == value
+
+
+def _sent(run: Run, what: str) -> list[str]:
     if not run.is_logged:
-        raise TrackingError(f"{name}: not all of it was sent; the warning above says why. Send it again later.")
+        raise TrackingError(f"{what}: not all of it was sent; the warning above says why. Send it again later.")
+    return [what]
 
 
 def _refuse_other_params(root: Path, stage: str) -> None:
-    """By `dvc.lock`, where there is one and it knows the stage."""
-    lock = root / "dvc.lock"
+    """Compare with `dvc.lock`, where it knows the stage."""
+    lock, read = root / "dvc.lock", YAML(typ="safe").load
     if not lock.exists():
         return
-    read = YAML(typ="safe").load
-    ran = read(lock)["stages"].get(stage, {}).get("params", {}).get("params.yaml", {})
+    then = read(lock)["stages"].get(stage, {}).get("params", {}).get("params.yaml", {})
     now = read(root / "params.yaml")
-    changed = [name for name, value in ran.items() if _value(now, name) != value]
+    changed = [name for name, value in then.items() if _value(now, name) != value]
     if changed:
         raise TrackingError(
             f"{root / 'params.yaml'}: {', '.join(changed)} changed since stage {stage} ran. Send before a change, or "
-            "take the old values back."
+            "restore the old values."
         )
 
 
-def _value(values: dict, dotted: str) -> object:
-    for key in dotted.split("."):
-        values = values.get(key, {})
-    return values
+def _value(values: dict[str, Any], dotted: str) -> Any:
+    return reduce(lambda section, key: section.get(key, {}), dotted.split("."), values)

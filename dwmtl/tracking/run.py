@@ -1,21 +1,20 @@
-"""One run: rows, metrics, files, and what it knows of its neighbours. Logging is buffered and never fatal."""
+"""One run: what is logged to it, buffered and never fatal. Does not know what a stage wrote, or of other runs."""
 
 import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
-from dwmtl.tracking.names import flatten, metric_name
+from dwmtl.results import flatten
 from dwmtl.tracking.server import first_line, server_name
 
 log = logging.getLogger(__name__)
 
 _STARTED = time.monotonic()
-"""When the stage's process imported this module, nearly when it began: what a stage's time is counted from."""
+"""When the stage's process imported this module, shortly after it started: a stage's time is counted from here."""
 
 _METRICS_PER_REQUEST = 1000  # MLflow's limit
 _PARAMS_PER_REQUEST = 100  # MLflow's limit
@@ -23,10 +22,10 @@ _DIGEST_LENGTH = 32  # MLflow's limit is 36
 
 
 def _never_fatal(method: Callable) -> Callable:
-    """Turn a failure of the tracking server into one warning and silence."""
+    """Turn a failure of the tracking server into one warning; the run is silent from then on."""
 
     @wraps(method)
-    def guarded(self, *args, **kwargs):
+    def guarded(self: "Run", *args: Any, **kwargs: Any) -> Any:
         if self._client is None:
             return None
         try:
@@ -39,74 +38,48 @@ def _never_fatal(method: Callable) -> Callable:
     return guarded
 
 
-@dataclass(frozen=True)
-class EarlierRun:
-    """Another experiment's run that has results.
-
-    Attributes:
-        name: as it is shown in MLflow.
-        started: its day and time, UTC.
-        params: as they were logged, keys joined with `.`, values as text.
-        metrics: the latest of each.
-        tags: all of them.
-    """
-
-    name: str
-    started: datetime
-    params: dict[str, str]
-    metrics: dict[str, float]
-    tags: dict[str, str]
-
-
 class Run:
-    """A run of MLflow, or, where there is no server or tracking is off, something that swallows what it is told."""
+    """A run of MLflow; without a client, where there is no server or tracking is off, it ignores what is logged."""
 
-    def __init__(self, client=None, run_id: str = "", *, stage: str = ""):
+    def __init__(self, client: Any = None, run_id: str = "", *, stage: str = ""):
         """Args:
-        stage: whose time is logged when the run is finished, as `time/<stage>_s`; empty for none.
+        stage: whose time is logged when the run is finished, as `time/<stage>_s`; empty: none is.
         """
         self._client = client
         self.run_id = run_id
         self._stage = stage
-        self._buffer: list = []
+        self._buffer: list[Any] = []
 
     @property
     def is_logged(self) -> bool:
-        """Whether there is a server, so far as is known."""
+        """Whether there is a server, as far as is known."""
         return self._client is not None
 
     @_never_fatal
     def log_row(self, row: dict[str, float]) -> None:
-        """A row of a trajectory; its `step` places the others. Buffered."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        step = int(row["step"])
-        self._buffer += [
-            Metric(metric_name(name), value, now, step)
-            for name, value in row.items()
-            if name != "step" and value == value  # not NaN
-        ]
+        """Log a row of a trajectory at its `step`. Buffered."""
+        values = {
+            metric_name(name): value for name, value in row.items() if name != "step" and value == value
+        }  # no NaN
+        self._buffer += _metrics(values, step=int(row["step"]))
         if len(self._buffer) > _METRICS_PER_REQUEST - len(row):
             self._flush()
 
     @_never_fatal
-    def log_metrics(self, metrics: dict[str, object]) -> None:
-        """Final figures: nested dicts of numbers, joined with `/`."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        entries = [
-            Metric(name, value, now, 0)
+    def log_metrics(self, metrics: dict[str, Any]) -> None:
+        """Log final figures: nested dicts, keys joined with `/`; what is not a number is left out."""
+        numbers = {
+            name: value
             for name, value in flatten(metrics).items()
             if isinstance(value, int | float) and not isinstance(value, bool)
-        ]
+        }
+        entries = _metrics(numbers, step=0)
         for start in range(0, len(entries), _METRICS_PER_REQUEST):
             self._client.log_batch(self.run_id, metrics=entries[start : start + _METRICS_PER_REQUEST])
 
     @_never_fatal
-    def log_params(self, params: dict[str, object]) -> None:
-        """Nested dicts, joined with `.`."""
+    def log_params(self, params: dict[str, Any]) -> None:
+        """Log params: nested dicts, keys joined with `.`."""
         from mlflow.entities import Param
 
         entries = [Param(name, str(value)) for name, value in flatten(params, separator=".").items()]
@@ -115,68 +88,26 @@ class Run:
 
     @_never_fatal
     def set_tag(self, name: str, value: str) -> None:
-        """One tag."""
         self._client.set_tag(self.run_id, name, value)
 
     @_never_fatal
     def log_dataset(self, name: str, sha256: str, counts: dict[str, int]) -> None:
-        """The data that the run is trained on: what it is called, a digest, how much of what; none of it is sent."""
+        """Log which data the run is trained on: name, digest and counts; the data stay here."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        data = Dataset(
-            name, sha256[:_DIGEST_LENGTH], "local", json.dumps({"sha256": sha256}), profile=json.dumps(counts)
-        )
-        self._client.log_inputs(self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+        source, profile = json.dumps({"sha256": sha256}), json.dumps(counts)
+        dataset = Dataset(name, sha256[:_DIGEST_LENGTH], "local", source, profile=profile)
+        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
     @_never_fatal
     def log_folder(self, folder: Path, name: str) -> None:
-        """Files as artifacts under `name`."""
+        """Log the files of a folder as artifacts under `name`."""
         self._client.log_artifacts(self.run_id, str(folder), name)
 
-    def own(self) -> EarlierRun | None:
-        """This run as it is logged, to compare earlier ones with; None without a server."""
-        return self._own()
-
-    def earlier(self, metric: str, *, most: int) -> list[EarlierRun]:
-        """The other experiments of the same MLflow experiment that have a metric, the newest first."""
-        return self._earlier(metric, most) or []
-
-    def fold_times(self) -> dict[str, dict[str, float]]:
-        """A child run's name -> a stage -> the seconds it took, of the latest run of each name."""
-        return self._fold_times() or {}
-
     @_never_fatal
-    def _own(self) -> EarlierRun:
-        return earlier_run(self._client.get_run(self.run_id))
-
-    @_never_fatal
-    def _earlier(self, metric: str, most: int) -> list[EarlierRun]:
-        own = self._client.get_run(self.run_id).info
-        found = self._client.search_runs(
-            [own.experiment_id],
-            filter_string=f'tags."dwmtl.kind" = \'experiment\' and metrics."{metric}" >= 0',
-            order_by=["attributes.start_time DESC"],
-            max_results=most + 1,
-        )
-        return [earlier_run(run) for run in found if run.info.run_id != self.run_id][:most]
-
-    @_never_fatal
-    def _fold_times(self) -> dict[str, dict[str, float]]:
-        own = self._client.get_run(self.run_id).info
-        children = search(self._client, own.experiment_id, {"mlflow.parentRunId": self.run_id})
-        times: dict[str, dict[str, float]] = {}
-        for run in children:  # the latest first
-            found = {name: value for name, value in run.data.metrics.items() if name.startswith("time/")}
-            times.setdefault(run.info.run_name, found)
-        return {
-            name: {key.removeprefix("time/").removesuffix("_s"): seconds for key, seconds in times[name].items()}
-            for name in sorted(times)
-        }
-
-    @_never_fatal
-    def log(self, what: Callable[[object, str], None]) -> None:
-        """Whatever else: `what` is called with MLflow's client and the run's id."""
-        what(self._client, self.run_id)
+    def ask(self, question: Callable[[Any, str], Any]) -> Any:
+        """What `question` returns, called with MLflow's client and the run's id; None without a server."""
+        return question(self._client, self.run_id)
 
     @_never_fatal
     def finish(self, status: str = "FINISHED") -> None:
@@ -195,22 +126,26 @@ class Run:
     def __enter__(self) -> "Run":
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.finish("FINISHED" if error is None else "FAILED")
 
 
-def search(client, places: str | list[str], tags: dict[str, str]) -> list:
-    """Runs with these tags, the latest first."""
-    conditions = " and ".join(f"tags.\"{name}\" = '{value}'" for name, value in tags.items())
-    experiments = [places] if isinstance(places, str) else places
-    return client.search_runs(experiments, filter_string=conditions, order_by=["attributes.start_time DESC"])
+def metric_name(column: str) -> str:
+    """A trajectory's column as a metric of MLflow, whose charts are grouped by what precedes the slash:
+    `loss_identity` -> `loss/identity`."""
+    kind, _, rest = column.partition("_")
+    if kind in ("loss", "weight"):
+        return f"{kind}/{rest}"
+    if column == "center_loss":
+        return "loss/center"
+    for ending in ("learning_rate", "grad_norm"):
+        if column.endswith(ending):
+            return f"{ending}/{column.removesuffix(ending).rstrip('_') or 'network'}"
+    return column
 
 
-def earlier_run(run) -> EarlierRun:
-    return EarlierRun(
-        name=run.info.run_name,
-        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
-        params=dict(run.data.params),
-        metrics=dict(run.data.metrics),
-        tags=dict(run.data.tags),
-    )
+def _metrics(values: dict[str, float], *, step: int) -> list[Any]:
+    from mlflow.entities import Metric
+
+    now_ms = int(time.time() * 1000)
+    return [Metric(name, value, now_ms, step) for name, value in values.items()]

@@ -1,4 +1,4 @@
-"""What MLflow runs to serve a model of ours: encoded photos in, what `FaceModel.analyze` says of each out.
+"""What MLflow runs to serve a model of ours: encoded photos in, what `FaceModel.analyze` returns for each out.
 
 MLflow copies this file into the model and runs the copy when the model is loaded, so nothing is pickled. The rest of
 dwmtl is the environment's; the model's requirements name its version.

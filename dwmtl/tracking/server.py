@@ -1,10 +1,10 @@
-"""The tracking server: where it is, a client of it, what it holds under a URI, and how its failures are told."""
+"""The tracking server: where it is, a client of it, and how its failures are worded. Does not know what is logged."""
 
 import logging
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from dwmtl.errors import ModelFileError
 
@@ -27,57 +27,67 @@ def tracking_uri() -> str:
 
 
 def server_name() -> str:
-    """The tracking URI as it may be printed: without a user's name and password."""
+    """The tracking URI without a user's name and password, for messages."""
     scheme, separator, rest = tracking_uri().partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def first_line(error: Exception) -> str:
-    """What an error says in its first 300 characters of its first line, without a password."""
+    """The first 300 characters of an error's first line, without a password."""
     message = (str(error) or type(error).__name__).strip().splitlines()[0][:300]
     return message.replace(tracking_uri(), server_name())
 
 
-def client_of_server():
-    """MLflow's client of the server; it says what is wrong and nothing else."""
+def has_store() -> bool:
+    """False for an SQLite file that does not exist: connecting to it would create it."""
+    path = _sqlite_file()
+    return path is None or path.exists()
+
+
+def connect() -> Any:
+    """MLflow's client of the server, which logs warnings only.
+
+    The first process that connects to a database creates its tables, and two at once would corrupt them. SQLite has no
+    way to wait, so processes queue at a lock beside its file; any other database refuses the second process, which
+    tries again.
+    """
     from mlflow import MlflowClient
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=tracking_uri())
-
-
-def patiently(connect: Callable):
-    """A client, one process at a time: who connects first to a database makes its tables, and two at once spoil them.
-
-    SQLite has no way of its own to wait, so a lock beside the file does; another database's server refuses the second
-    process, which then tries again.
-    """
-    kind, _, path = tracking_uri().partition(":///")
-    if kind == "sqlite":
+    if path := _sqlite_file():
         from filelock import FileLock
 
         with FileLock(f"{path}.lock", timeout=_MOST_WAIT_S):
-            return connect()
+            return MlflowClient(tracking_uri=tracking_uri())
     for seconds in _WAITS_S:
         try:
-            return connect()
+            return MlflowClient(tracking_uri=tracking_uri())
         except Exception:
             time.sleep(seconds)
-    return connect()
+    return MlflowClient(tracking_uri=tracking_uri())
 
 
 def download(uri: str, folder: Path) -> Path:
-    """A copy of what lies in MLflow under `runs:/...` or `models:/...`, in `folder`.
+    """Copy what MLflow holds under `runs:/...` or `models:/...` into `folder`.
 
     Raises:
-        ModelFileError: the server is not there, or has no such thing.
+        ModelFileError: the server does not answer, or holds no such thing.
     """
+    registry_uri = os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri()
+    if not has_store():
+        raise ModelFileError(
+            f"{uri}: {server_name()} does not exist. Set MLFLOW_TRACKING_URI to the server that has it."
+        )
     import mlflow
 
     try:
-        registry = os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri()
-        places = {"tracking_uri": tracking_uri(), "registry_uri": registry}
-        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), **places))
+        uris = {"tracking_uri": tracking_uri(), "registry_uri": registry_uri}
+        return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), **uris))
     except Exception as error:
         raise ModelFileError(f"{uri}: MLflow ({server_name()}) does not give it: {first_line(error)}") from None
+
+
+def _sqlite_file() -> Path | None:
+    kind, _, path = tracking_uri().partition(":///")
+    return Path(path) if kind == "sqlite" else None

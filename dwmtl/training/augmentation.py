@@ -10,7 +10,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Flip, shift, rotation, zoom, brightness and erasing, drawn a sample.
+    """Flip, shift, rotation, zoom, brightness and erasing, drawn per sample.
 
     Attributes:
         flip_probability, erase_probability: in [0, 1].
@@ -34,7 +34,7 @@ class Augmentation:
         Args:
             generator: on the CPU, so that CPU and GPU draw the same changes.
             of: size of the whole batch that the crops are a part of; None: they are the whole.
-            part: where they stand in it; a sample is changed alike whatever the parts are.
+            part: their place in it; a sample is changed alike however the batch is divided.
         """
         draw = _Draw(of or len(crops), part, generator, crops.device)
         flip = torch.where(draw.chance(self.flip_probability), -1.0, 1.0)
@@ -65,7 +65,7 @@ class Augmentation:
 
 
 class _Draw:
-    """Random numbers a sample, (B,)."""
+    """Random numbers per sample, (B,)."""
 
     def __init__(self, num_samples: int, part: slice, generator: torch.Generator, device: torch.device):
         self._uniform = lambda: torch.rand(num_samples, generator=generator)[part].to(device)

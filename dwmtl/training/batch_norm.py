@@ -10,7 +10,7 @@ class SynchronizedBatchNorm(nn.modules.batchnorm._BatchNorm):
     """What `BatchNorm1d` and `BatchNorm2d` of one process with the whole batch would give.
 
     Statistics are taken in float32, by two sums over the processes: of the values, and of the squared differences from
-    their mean. What a norm has inside itself (timm's have their activation there) follows.
+    their mean. Modules inside the norm (timm's norms hold their activation) are applied after it.
     """
 
     def _check_input_dim(self, x: Tensor) -> None:

@@ -1,8 +1,8 @@
-"""A training's state on disk, so that an interrupted one goes on. Outside DVC's outputs; does not know what it holds.
+"""A training's state on disk, from which an interrupted training is resumed. Does not know what the state holds.
 
-One file a training, replaced whole: a process killed while writing leaves the one before. It is read back only by the
-training that wrote it, which is known by a digest of all that makes it what it is: samples, settings, initial weights,
-this package's code and torch's version. What the processes are and how many may differ.
+One file per training, outside DVC's outputs and replaced whole: a process killed while writing leaves the file before.
+Only the training that wrote it reads it back, recognised by a digest of samples, settings, initial weights, the
+code of `CODE` and torch's version. The number of processes may differ.
 """
 
 import functools
@@ -20,20 +20,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-import dwmtl
 from dwmtl.errors import ModelFileError
+from dwmtl.stage import code_sha256
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.pt"
 NON_FINITE_FILE = "non_finite.pt"
+CODE = ("crops", "network", "protocol", "training", "weighting", "stage.py", "tables.py")
+"""Parts of `dwmtl` that can change a training: those that the stage `train` depends on (a test compares)."""
 
 
 class Checkpoint:
     """The saved state of one training.
 
     Args:
-        folder: where it lies; None: nothing is saved, nothing is found.
+        folder: where the file is; None: nothing is saved and nothing is loaded.
         key: digest of the training, see `training_key`.
         interval_s: seconds from one to the next; 0: after every step.
     """
@@ -56,7 +58,7 @@ class Checkpoint:
             self._last_s = time.monotonic()
 
     def load(self) -> dict[str, object] | None:
-        """The saved state; None where there is none, or where it is of another training (which is said).
+        """The saved state; None where there is none or, with a warning, where another training saved it.
 
         Raises:
             ModelFileError: the file is damaged.
@@ -68,14 +70,14 @@ class Checkpoint:
             saved = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
             reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
-            raise ModelFileError(f"{path}: not a whole checkpoint ({reason}). Delete it to train anew.") from None
+            raise ModelFileError(f"{path}: not a whole checkpoint ({reason}). Delete it to start over.") from None
         if saved["key"] != self._key:
-            log.warning("%s is of another training (params, data or code changed since): it starts anew.", path)
+            log.warning("%s was written for other parameters, data or code; starting over.", path)
             return None
         return saved["state"]
 
     def save_non_finite(self, state: dict[str, object]) -> Path | None:
-        """Keep the state and the batch of a step that gave no number, to be looked at."""
+        """Save the state and the batch of a step whose loss or gradient is not finite, for inspection."""
         if self.folder is None:
             return None
         _write(self.folder / NON_FINITE_FILE, state)
@@ -90,22 +92,21 @@ def forget(folder: Path) -> None:
 
 
 def training_key(facts: object, tensors: Mapping[str, Tensor], files: Iterable[str]) -> str:
-    """Digest of what makes a training what it is, hexadecimal.
+    """Digest of all that decides a training's result, hexadecimal.
 
     Args:
         facts: settings, as JSON holds them.
         tensors: labels and initial weights.
-        files: of the samples, in their order; their sizes and times are looked at, not their contents.
+        files: of the samples, in their order; their sizes and times enter the digest, not their contents.
     """
-    whole = hashlib.sha256(json.dumps([facts, torch.__version__], sort_keys=True, default=str).encode())
+    made_by = [facts, torch.__version__, code_sha256(CODE)]
+    whole = hashlib.sha256(json.dumps(made_by, sort_keys=True, default=str).encode())
     stamp = functools.cache(_stamp)
     for file in files:
         whole.update(f"{file}\n{stamp(file)}\n".encode())
     for name, tensor in sorted(tensors.items()):
         whole.update(name.encode())
         whole.update(tensor.detach().cpu().contiguous().numpy().data)
-    for path in sorted(Path(dwmtl.__file__).parent.rglob("*.py")):
-        whole.update(path.read_bytes())
     return whole.hexdigest()
 
 
@@ -134,10 +135,10 @@ class StopSignal:
 def _stamp(file: str) -> str:
     """Size and time of a file, or of the archive that it is in."""
     try:
-        found = os.stat(file)
+        status = os.stat(file)
     except (FileNotFoundError, NotADirectoryError):
         return _stamp(os.path.dirname(file)) if os.path.dirname(file) not in ("", file) else "none"
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _write(path: Path, value: object) -> None:

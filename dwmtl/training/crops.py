@@ -74,7 +74,7 @@ def _shared_bytes() -> int:
 
 
 def _ignore_signals(worker: int) -> None:
-    """Leave it to the training to stop: a worker that a signal ends would end it before it has saved."""
+    """Let the main process handle signals: a worker killed by one would end the training before it has saved."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 

@@ -39,7 +39,7 @@ def is_alike(number: int, device: torch.device) -> bool:
 
 
 def wait_for_all() -> None:
-    """Go on when every process has come here."""
+    """Return when every process has called this."""
     if num_processes() > 1:
         dist.barrier()
 
@@ -65,7 +65,7 @@ class _SumBothWays(_Sum):
 
 
 def sum_both_ways(values: Tensor) -> Tensor:
-    """The sum, of values inside the network: what each process's samples owe to it is summed on the way back, too."""
+    """The sum of values inside the network; its gradient is summed over the processes too."""
     return values if num_processes() == 1 else _SumBothWays.apply(values)
 
 
@@ -92,8 +92,8 @@ def sum_gradients(gradients: list[Tensor | None]) -> list[Tensor | None]:
     """Gradients, each in its own type, summed over the processes; the same ones must be None in all."""
     if num_processes() == 1:
         return gradients
-    there = [gradient for gradient in gradients if gradient is not None]
-    flat = torch.cat([gradient.flatten() for gradient in there])
+    given = [gradient for gradient in gradients if gradient is not None]
+    flat = torch.cat([gradient.flatten() for gradient in given])
     dist.all_reduce(flat)
-    summed = iter(flat.split([gradient.numel() for gradient in there]))
+    summed = iter(flat.split([gradient.numel() for gradient in given]))
     return [None if gradient is None else next(summed).view_as(gradient).to(gradient.dtype) for gradient in gradients]

@@ -1,15 +1,12 @@
-"""The training loop: epochs of steps over crops, recorded, resumable, and stopped when a loss is no number."""
+"""The training loop: epochs of steps over crops, recorded, resumable, and stopped when a loss is not finite."""
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._triton import has_triton
 from tqdm import tqdm
 
@@ -17,8 +14,9 @@ from dwmtl.errors import InterruptedTrainingError, ModelFileError, NonFiniteLoss
 from dwmtl.network.network import FaceNetwork
 from dwmtl.training.augmentation import Augmentation
 from dwmtl.training.batch_norm import synchronize_batch_norm
-from dwmtl.training.checkpoint import Checkpoint, StopSignal, training_key
-from dwmtl.training.crops import CropDataset, ShuffledBatches
+from dwmtl.training.checkpoint import Checkpoint, StopSignal
+from dwmtl.training.compute import Execution
+from dwmtl.training.crops import ShuffledBatches
 from dwmtl.training.distribution import (
     any_process,
     gather_samples,
@@ -27,24 +25,15 @@ from dwmtl.training.distribution import (
     process_number,
     wait_for_all,
 )
-from dwmtl.training.losses import TaskLoss
-from dwmtl.training.optimizers import make_optimizer, scheduled, set_learning_rate
-from dwmtl.training.params import ComputeParams, FitParams, LossParams
+from dwmtl.training.optimizers import scheduled, set_learning_rate
 from dwmtl.training.state import TrainingState, moving_average, skipped_step
-from dwmtl.training.step import MultiTaskStep, StepResult
+from dwmtl.training.step import StepResult
+from dwmtl.training.training import Training
 from dwmtl.training.trajectory import empty_trajectory, trajectory_row
-from dwmtl.training.validation import Validation, validation_table
+from dwmtl.training.validation import validation_table
 from dwmtl.weighting.weighting import Weighting
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class WeightingOptimizer:
-    """How a weighting with a loss of its own is trained: an optimiser's name and its constant learning rate."""
-
-    name: str
-    learning_rate: float
 
 
 @dataclass(frozen=True)
@@ -52,12 +41,12 @@ class Fitted:
     """What a training leaves beside the network that it trained in place.
 
     Attributes:
-        trajectory: a row a step (see `training.trajectory`).
+        trajectory: a row per step (see `training.trajectory`).
         averaged: the network with the moving average of the weights, None where none was kept.
-        validation: a row an epoch (see `training.validation`); none without validation subjects.
+        validation: a row per epoch (see `training.validation`); none without validation subjects.
         best: the network after the epoch that was best on the validation subjects; None without any.
         best_epoch: that epoch, from 0.
-        num_skipped: steps that were not applied, as a loss was no number.
+        num_skipped: steps that were not applied, as a loss or gradient was not finite.
     """
 
     trajectory: pd.DataFrame
@@ -68,67 +57,25 @@ class Fitted:
     num_skipped: int
 
 
-def fit(
-    network: FaceNetwork,
-    weighting: Weighting,
-    dataset: CropDataset,
-    params: FitParams,
-    *,
-    losses: dict[str, LossParams],
-    frozen: set[str],
-    weighting_optimizer: WeightingOptimizer | None,
-    compute: ComputeParams,
-    fabric: Fabric,
-    facts: object = None,
-    validation: Validation | None = None,
-    checkpoint_dir: Path | None = None,
-    on_step: Callable[[dict[str, float]], None] = lambda row: None,
-    title: str = "train",
-) -> Fitted:
+def fit(training: Training, execution: Execution) -> Fitted:
     """Train a network in place. Every process of a training calls this with the same arguments.
 
-    Args:
-        dataset: its labels in the order of the network's tasks.
-        losses: by task.
-        frozen: parts whose batch norm keeps its statistics, see `FaceNetwork.set_training`.
-        weighting_optimizer: None for a weighting without a loss of its own.
-        fabric: launched, see `compute.launch`.
-        facts: what else makes this training what it is (the network's settings, say), as JSON holds it: it does not go
-            on from what another one saved.
-        validation: people to choose the best epoch by; None: none is chosen.
-        checkpoint_dir: a training that was interrupted goes on from what it saved here; None: nothing is saved.
-        on_step: called with every row of the trajectory as it is made, also with those of a training that goes on.
-        title: names the progress bar.
     Raises:
         NonFiniteLossError: a loss or gradient became NaN or infinite, and `params.on_non_finite` is `stop`; the step is
             not applied, and the state and the batch are kept in `checkpoint_dir`.
-        InterruptedTrainingError: SIGTERM or SIGINT came; the state is saved. (Without a `checkpoint_dir` they do what
-            they always do.)
+        InterruptedTrainingError: SIGTERM or SIGINT came; the state is saved. Only with a `checkpoint_dir`.
     """
-    key = _key(network, weighting, dataset, params, losses, frozen, weighting_optimizer, validation, facts)
-    checkpoint = Checkpoint(checkpoint_dir, key=key, interval_s=compute.checkpoint_interval_s)
-    network.to(fabric.device, memory_format=torch.channels_last)
-    if num_processes() > 1:
-        synchronize_batch_norm(network)
-    step = _make_step(network, weighting.to(fabric.device), params, losses, weighting_optimizer, fabric)
-    if compute.compile == "on" or (compute.compile == "auto" and fabric.device.type == "cuda" and has_triton()):
-        step.compile()
-    state = TrainingState(step, moving_average(network, params.ema_decay))
-    _go_on(state, checkpoint, fabric, on_step)
-    dataset.keep_in_memory(int(compute.crop_cache_gib * 2**30), is_shared=compute.num_workers > 0)
-    batches = ShuffledBatches(
-        dataset,
-        batch_size=params.batch_size,
-        seed=params.seed,
-        num_workers=compute.num_workers,
-        pin_memory=fabric.device.type == "cuda",
+    checkpoint = Checkpoint(
+        execution.checkpoint_dir, key=training.key(), interval_s=execution.compute.checkpoint_interval_s
     )
-    loop = _Loop(state, dataset, batches, params, frozen, weighting_optimizer, fabric, validation, checkpoint, on_step)
-    with StopSignal(is_heeded=checkpoint_dir is not None) as stop, loop.progress(title) as progress:
+    state = _initial_state(training, execution)
+    _resume(state, checkpoint, execution)
+    loop = _Loop(training, execution, state, checkpoint)
+    with StopSignal(is_heeded=execution.checkpoint_dir is not None) as stop, loop.progress() as progress:
         loop.run(stop, progress)
     best = state.best_row
     return Fitted(
-        trajectory=pd.DataFrame(state.rows) if state.rows else empty_trajectory(network.tasks),
+        trajectory=pd.DataFrame(state.rows) if state.rows else empty_trajectory(training.network.tasks),
         averaged=state.averaged_network(),
         validation=validation_table(state.validated),
         best=state.best,
@@ -137,51 +84,72 @@ def fit(
     )
 
 
-def _go_on(state: TrainingState, checkpoint: Checkpoint, fabric: Fabric, on_step: Callable) -> None:
-    """Go back to what an interrupted training saved, if it did."""
+def _initial_state(training: Training, execution: Execution) -> TrainingState:
+    """The state before the first step, on the device, compiled where `compute.compile` asks for it."""
+    network, device, mode = training.network, execution.fabric.device, execution.compute.compile
+    network.to(device, memory_format=torch.channels_last)
+    if num_processes() > 1:
+        synchronize_batch_norm(network)
+    step = training.make_step(execution.fabric)
+    if mode == "on" or (mode == "auto" and device.type == "cuda" and has_triton()):
+        step.compile()
+    return TrainingState(step, moving_average(network, training.params.ema_decay))
+
+
+def _resume(state: TrainingState, checkpoint: Checkpoint, execution: Execution) -> None:
+    """Load the state that an interrupted training saved, if there is one."""
     saved = checkpoint.load()
-    if not is_alike(-1 if saved is None else len(saved["rows"]), fabric.device):
+    if not is_alike(-1 if saved is None else len(saved["rows"]), execution.fabric.device):
         raise ModelFileError(
             f"the processes do not see the same {checkpoint.folder}. Put it on a disk that all share, or delete it."
         )
     if saved is not None:
         state.load_state_dict(saved)
-        log.info("goes on from %s, after step %d.", checkpoint.folder, len(state.rows) - 1)
+        log.info("resuming from %s after step %d.", checkpoint.folder, len(state.rows) - 1)
         for row in state.rows:
-            on_step(row)
+            execution.on_step(row)
 
 
-@dataclass
+def _batches(training: Training, execution: Execution) -> ShuffledBatches:
+    """The training's batches; crops that fit into memory are kept there."""
+    compute = execution.compute
+    training.dataset.keep_in_memory(int(compute.crop_cache_gib * 2**30), is_shared=compute.num_workers > 0)
+    return ShuffledBatches(
+        training.dataset,
+        batch_size=training.params.batch_size,
+        seed=training.params.seed,
+        num_workers=compute.num_workers,
+        pin_memory=execution.fabric.device.type == "cuda",
+    )
+
+
 class _Loop:
-    """What stands still while `state` moves."""
+    """Steps and epochs of a training; all that changes is in `state`."""
 
-    state: TrainingState
-    dataset: CropDataset
-    batches: ShuffledBatches
-    params: FitParams
-    frozen: set[str]
-    weighting_optimizer: WeightingOptimizer | None
-    fabric: Fabric
-    validation: Validation | None
-    checkpoint: Checkpoint
-    on_step: Callable[[dict[str, float]], None]
-
-    def __post_init__(self):
-        self.network = self.state.step.network
+    def __init__(self, training: Training, execution: Execution, state: TrainingState, checkpoint: Checkpoint):
+        self.training, self.params, self.network = training, training.params, training.network
+        self.execution, self.device = execution, execution.fabric.device
+        self.state, self.checkpoint = state, checkpoint
+        self.batches = _batches(training, execution)
         self.num_steps = self.params.num_epochs * len(self.batches)
         self.augment = Augmentation(**self.params.augment.model_dump())
         self.statistics = list(self.network.buffers())
         self.statistics_before = [value.clone() for value in self.statistics]
 
-    def progress(self, title: str) -> tqdm:
-        """In photos; of the first process alone."""
+    def progress(self) -> tqdm:
+        """A bar over the photos, shown by the first process alone."""
         size = self.batches.batch_size
-        done, there = len(self.state.rows) * size, self.num_steps * size
-        return tqdm(total=there, initial=done, desc=title, unit="img", disable=True if process_number() else None)
+        return tqdm(
+            total=self.num_steps * size,
+            initial=len(self.state.rows) * size,
+            desc=self.execution.title,
+            unit="img",
+            disable=True if process_number() else None,
+        )
 
     def run(self, stop: StopSignal, progress: tqdm) -> None:
-        """From where the state stands to the last epoch's end."""
-        self.network.set_training(frozen=self.frozen)
+        """Step from where the state stands to the end of the last epoch."""
+        self.network.set_training(frozen=self.training.frozen)
         while len(self.state.rows) < self.num_steps:
             epoch, start = divmod(len(self.state.rows), len(self.batches))
             for crops, labels, indices in self.batches.epoch(epoch, start=start):
@@ -193,7 +161,7 @@ class _Loop:
 
     def _step(self, crops: Tensor, labels: Tensor, indices: Tensor, epoch: int) -> None:
         """One step on this process's part of a batch, and its row."""
-        number, step, device = len(self.state.rows), self.state.step, self.fabric.device
+        number, step = len(self.state.rows), self.state.step
         learning_rate = scheduled(
             self.params.optimizer.learning_rate,
             schedule=self.params.optimizer.schedule,
@@ -204,42 +172,43 @@ class _Loop:
         set_learning_rate(step.optimizer, learning_rate)
         generator = _seed_step(self.params.seed, number)
         crops = self.augment(
-            crops.to(device, non_blocking=True), generator, of=self.batches.batch_size, part=self.batches.part
+            crops.to(self.device, non_blocking=True), generator, of=self.batches.batch_size, part=self.batches.part
         )
         crops = self.network.standardize(crops).contiguous(memory_format=torch.channels_last)
-        labels = labels.to(device, non_blocking=True)
+        labels = labels.to(self.device, non_blocking=True)
         by_task = {task: labels[:, index] for index, task in enumerate(self.network.tasks)}
         torch._foreach_copy_(self.statistics_before, self.statistics)  # the forward pass moves batch norm's
         try:
-            result = step(crops, by_task)
+            result = step(crops, by_task, generator)
         except NonFiniteLossError as error:
             torch._foreach_copy_(self.statistics, self.statistics_before)
             result = self._not_applied(error, crops, by_task, indices, learning_rate)
         else:
             if self.state.averaged is not None:
                 self.state.averaged.update_parameters(self.network)
+        unit = self.training.weighting_optimizer
         row = trajectory_row(
             result,
             step=number,
             epoch=epoch,
             tasks=self.network.tasks,
             learning_rate=learning_rate,
-            weighting_learning_rate=self.weighting_optimizer and self.weighting_optimizer.learning_rate,
+            weighting_learning_rate=unit and unit.learning_rate,
         )
         self.state.rows.append(row)
-        self.on_step(row)
+        self.execution.on_step(row)
 
     def _not_applied(
         self, error: NonFiniteLossError, crops: Tensor, labels: dict[str, Tensor], indices: Tensor, learning_rate: float
     ) -> StepResult:
-        """A step that gave no number: skipped and counted, or the end, with all that is needed to look at it."""
+        """Handle a step whose loss or gradient is not finite: skip and count it, or save the batch and raise."""
         number = len(self.state.rows)
         if self.params.on_non_finite == "skip":
-            log.warning("step %d is skipped: %s", number, error)
+            log.warning("skipped step %d: %s", number, error)
             return skipped_step(len(self.network.tasks))
         crops, indices = gather_samples(crops), gather_samples(indices.to(crops.device))  # of all processes
         labels = {task: gather_samples(values).cpu() for task, values in labels.items()}
-        files = [self.dataset.paths[index] for index in indices.tolist()]
+        files = [self.training.dataset.paths[index] for index in indices.tolist()]
         kept = None
         if process_number() == 0:
             batch = {"crops": crops.cpu(), "labels": labels, "files": files}
@@ -253,118 +222,41 @@ class _Loop:
         ) from None
 
     def _end_epoch(self, epoch: int) -> None:
-        """Tell the weighting the epoch's mean losses, the user of a dead head, and see what the network is worth."""
+        """Give the weighting the epoch's mean losses, warn of a dead head, score the validation subjects."""
         rows = pd.DataFrame(self.state.rows[-len(self.batches) :])
         if not rows["grad_norm"].notna().any():
             raise NonFiniteLossError(f"every step of epoch {epoch} was skipped. Lower optimizer.learning_rate.")
-        _tell_epoch(rows, self.network, self.state.step.weighting, epoch)
-        if self.validation is not None:
-            self.state.validate({"epoch": epoch, **self.validation.score(self.network, self.fabric.device)})
-            self.network.set_training(frozen=self.frozen)
+        _report_epoch(rows, self.network, self.training.weighting, epoch)
+        if self.training.validation is not None:
+            self.state.validate({"epoch": epoch, **self.training.validation.score(self.network, self.device)})
+            self.network.set_training(frozen=self.training.frozen)
 
     def _save_or_stop(self, stop: StopSignal) -> None:
-        """Save when it is time to, or when asked to stop; the processes stop at the same step."""
-        asked = any_process(stop.name is not None, self.fabric.device)
+        """Save when the interval has passed or a signal came; after a signal, all processes stop at the same step."""
+        asked = any_process(stop.name is not None, self.device)
         if process_number() == 0 and (asked or self.checkpoint.is_due):
             self.checkpoint.save(self.state.state_dict())
         if asked:
             wait_for_all()
             raise InterruptedTrainingError(
                 f"{stop.name or 'a signal to another process'} after step {len(self.state.rows) - 1} of "
-                f"{self.num_steps}: the training is saved in {self.checkpoint.folder}. Run `dvc repro` again; it goes "
-                "on from there."
+                f"{self.num_steps}: the training is saved in {self.checkpoint.folder}. Run `dvc repro` again to resume "
+                "it."
             )
 
 
 def _seed_step(seed: int, number: int) -> torch.Generator:
-    """Seed a step's random numbers: dropout's, drawn a process, and by the returned generator the augmentation's."""
+    """Seed a step: torch for dropout, which differs between processes, and the returned generator, the same in all.
+
+    The augmentation draws from the generator, then the weighting.
+    """
     drawn = seed * 1_000_003 + number
     torch.manual_seed(4099 * drawn + 1 + process_number())
     return torch.Generator().manual_seed(4099 * drawn)
 
 
-def _make_step(
-    network: FaceNetwork,
-    weighting: Weighting,
-    params: FitParams,
-    losses: dict[str, LossParams],
-    weighting_optimizer: WeightingOptimizer | None,
-    fabric: Fabric,
-) -> MultiTaskStep:
-    """The training step with its optimisers and class centres, on Fabric's device."""
-    own = None
-    if weighting_optimizer is not None:
-        own = make_optimizer(
-            weighting_optimizer.name, weighting.parameters(), learning_rate=weighting_optimizer.learning_rate
-        )
-    return MultiTaskStep(
-        network=network,
-        weighting=weighting,
-        task_losses_of=task_losses_of(network, losses).to(fabric.device),
-        optimizer=make_optimizer(
-            params.optimizer.name,
-            network.parameters(),
-            learning_rate=params.optimizer.learning_rate,
-            weight_decay=params.optimizer.weight_decay,
-            undecayed=weighting.parameters() if weighting.trains_with_network else (),
-        ),
-        weighting_optimizer=own,
-        clip_grad_norm=params.clip_grad_norm,
-        autocast=fabric.autocast,
-        check=_finite_check(network.tasks),
-    )
-
-
-def task_losses_of(network: FaceNetwork, losses: dict[str, LossParams]) -> nn.ModuleDict:
-    """A `TaskLoss` for each of a network's tasks."""
-    return nn.ModuleDict(
-        {
-            task: TaskLoss(losses[task], num_features=network.branches[task].num_features, num_classes=num_classes)
-            for task, num_classes in network.num_classes.items()
-        }
-    )
-
-
-def _key(
-    network: FaceNetwork,
-    weighting: Weighting,
-    dataset: CropDataset,
-    params: FitParams,
-    losses: dict[str, LossParams],
-    frozen: set[str],
-    weighting_optimizer: WeightingOptimizer | None,
-    validation: Validation | None,
-    facts: object,
-) -> str:
-    """What makes this training what it is."""
-    facts = {
-        "facts": facts,
-        "params": params.model_dump(),
-        "losses": {task: values.model_dump() for task, values in losses.items()},
-        "frozen": sorted(frozen),
-        "weighting": [type(weighting).__name__, str(weighting_optimizer)],  # its settings are in `params`
-    }
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    tensors |= {f"weighting.{name}": value for name, value in weighting.state_dict().items()}
-    tensors["labels"] = dataset.labels
-    if validation:
-        tensors["validation_labels"] = validation.dataset.labels
-    return training_key(facts, tensors, [*dataset.paths, *(validation.dataset.paths if validation else [])])
-
-
-def _finite_check(tasks: tuple[str, ...]) -> Callable[[Tensor], None]:
-    """A check of the task losses that says which of them is no number."""
-
-    def check(task_losses: Tensor) -> None:
-        if not bool(torch.isfinite(task_losses).all()):
-            losses = ", ".join(f"{task} {loss}" for task, loss in zip(tasks, task_losses.tolist(), strict=True))
-            raise NonFiniteLossError(f"a loss is no finite number ({losses}).")
-
-    return check
-
-
-def _tell_epoch(epoch_rows: pd.DataFrame, network: FaceNetwork, weighting: Weighting, epoch: int) -> None:
-    """Tell the weighting the epoch's mean losses (of steps that had a label), and the user of a dead head."""
+def _report_epoch(epoch_rows: pd.DataFrame, network: FaceNetwork, weighting: Weighting, epoch: int) -> None:
+    """Give the weighting the epoch's mean losses, over the steps that had a label, and warn of a dead head."""
     losses = epoch_rows[[f"loss_{task}" for task in network.tasks]]
     means = losses.where(losses.to_numpy() > 0).mean()
     device = next(network.parameters()).device
@@ -375,7 +267,7 @@ def _tell_epoch(epoch_rows: pd.DataFrame, network: FaceNetwork, weighting: Weigh
 
 
 def _warn_if_stuck(losses: pd.Series, task: str, num_classes: int, epoch: int) -> None:
-    """Say so when a loss stands at ln(classes): the head answers every class alike, it may be dead."""
+    """Warn when a loss stands at ln(classes): the head gives every class the same logit."""
     chance, losses = math.log(num_classes), losses[losses > 0]  # a step without a label has loss 0
     if len(losses) and (losses - chance).abs().max() < 1e-3 * chance:
         log.warning(

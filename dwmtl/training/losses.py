@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dwmtl.network.heads import MarginHead
+from dwmtl.network.network import FaceNetwork
 from dwmtl.training.distribution import sum_over_processes
 from dwmtl.training.params import LossParams
 
@@ -39,7 +40,7 @@ class CenterLoss(nn.Module):
 
 
 class TaskLoss(nn.Module):
-    """The loss of a task a sample: cross-entropy, and the centre loss of its unit vector where that has a factor.
+    """The loss of a task per sample: cross-entropy, and the centre loss of its unit vector where that has a factor.
 
     Args:
         num_features: length D of the task's vector.
@@ -54,20 +55,20 @@ class TaskLoss(nn.Module):
             self.center = CenterLoss(num_classes, num_features, alpha=params.center_alpha)
 
     def forward(self, head: nn.Module, vectors: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """What the head's classification and the centre loss cost, each (B,), nats; 0 for a sample without a label.
+        """Classification loss and centre loss of each sample, (B,) each, nats; 0 for a sample without a label.
 
         Args:
             head: the task's; a margin head has the margin on its true class.
             vectors: (B, D), the branch's. logits: (B, C). labels: (B,) in 0..C-1 or NO_LABEL.
         """
-        there = labels.clamp(min=0)
+        classes = labels.clamp(min=0)  # of samples without a label, whose losses are masked below
         if isinstance(head, MarginHead):
-            samples = torch.where(labels != NO_LABEL, head.sample_losses(vectors, there), 0)
+            samples = torch.where(labels != NO_LABEL, head.sample_losses(vectors, classes), 0)
         else:
             samples = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         if self.center is None:
             return samples, torch.zeros_like(samples)
-        center = self.center(functional.normalize(vectors, dim=1), there)
+        center = self.center(functional.normalize(vectors, dim=1), classes)
         return samples, torch.where(labels != NO_LABEL, center, 0)
 
     def move_centers(self, vectors: Tensor, labels: Tensor) -> None:
@@ -85,7 +86,17 @@ def mean_over_labelled(sample_losses: Tensor, labels: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy a sample, nats: logits (B, C), labels (B,) in 0..C-1 or NO_LABEL (loss 0) -> (B,)."""
+    """Cross-entropy per sample, nats: logits (B, C), labels (B,) in 0..C-1 or NO_LABEL (loss 0) -> (B,)."""
     return functional.cross_entropy(
         logits, labels, ignore_index=NO_LABEL, reduction="none", label_smoothing=label_smoothing
+    )
+
+
+def task_losses_of(network: FaceNetwork, losses: dict[str, LossParams]) -> nn.ModuleDict:
+    """A `TaskLoss` for each of a network's tasks."""
+    return nn.ModuleDict(
+        {
+            task: TaskLoss(losses[task], num_features=network.branches[task].num_features, num_classes=num_classes)
+            for task, num_classes in network.num_classes.items()
+        }
     )

@@ -6,25 +6,29 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from dwmtl.network.params import HeadParams
+from dwmtl.network.params import HeadParams, HiddenHeadParams
 from dwmtl.section import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Seed
-from dwmtl.weighting.params import WeightingParams
+from dwmtl.weighting.params import DynamicWeightingParams, WeightingParams
 
 
 class LossParams(Section):
     """A task's loss: cross-entropy, and a centre loss on the task's vector (Wen et al. 2016) where it has a factor."""
 
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    center_factor: NonNegativeFloat = Field(description="weight of the centre loss beside the cross-entropy; 0: none")
-    center_alpha: Fraction = Field(description="share of a centre kept when it moves; 1: centres never move")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    center_factor: NonNegativeFloat = Field(
+        default=0.0, description="weight of the centre loss beside the cross-entropy; 0: none"
+    )
+    center_alpha: Fraction = Field(
+        default=0.5, description="share of a centre kept when it moves; 1: centres never move"
+    )
 
 
 class TaskParams(Section):
-    """A task: what is told of a face, from a branch and a head of its own."""
+    """A task: what is predicted of a face, by its branch and its head."""
 
     labels: str = Field(description="column of the labels; each of its values is a class, an empty cell no label")
-    head: HeadParams
-    loss: LossParams
+    head: HeadParams = HiddenHeadParams()
+    loss: LossParams = LossParams()
 
     @model_validator(mode="after")
     def _margin_heads_do_not_smooth(self):
@@ -36,23 +40,30 @@ class TaskParams(Section):
 class AugmentParams(Section):
     """Random changes to a training crop."""
 
-    flip_probability: Fraction
-    max_shift_fraction: Annotated[float, Field(ge=0, le=0.5)] = Field(description="of the crop's side, each way")
-    max_rotation_deg: Annotated[float, Field(ge=0, le=180)]
-    max_zoom_fraction: Annotated[float, Field(ge=0, lt=1)]
-    max_brightness_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(description="gain, drawn around 1")
-    erase_probability: Fraction = Field(description="of a rectangle of the crop being set to grey")
+    flip_probability: Fraction = 0.5
+    max_shift_fraction: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.05, description="of the crop's side, each way"
+    )
+    max_rotation_deg: Annotated[float, Field(ge=0, le=180)] = Field(default=5.0, description="each way")
+    max_zoom_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.05, description="factor, drawn around 1")
+    max_brightness_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.2, description="gain, drawn around 1"
+    )
+    erase_probability: Fraction = Field(default=0.0, description="of a rectangle of the crop being set to grey")
 
 
 class OptimizerParams(Section):
     """An optimiser and its learning rate."""
 
-    name: Literal["adamw", "sgd", "rmsprop_tf"] = Field(description="sgd: momentum 0.9; rmsprop_tf: the authors'")
-    learning_rate: PositiveFloat
-    weight_decay: NonNegativeFloat
+    name: Literal["adamw", "sgd", "rmsprop_tf"] = Field(
+        default="adamw", description="sgd: momentum 0.9; rmsprop_tf: the authors'"
+    )
+    learning_rate: PositiveFloat = 5e-4
+    weight_decay: NonNegativeFloat = 1e-2
     schedule: str = Field(
+        default="cosine",
         description="constant; cosine (falls to 0 over the stage); or rates by epoch in the authors' form, a line "
-        "`epoch: rate` each, # comments: the last line whose epoch has come holds, in place of learning_rate"
+        "`epoch: rate` each, # comments: the last line whose epoch has come holds, in place of learning_rate",
     )
 
     @field_validator("schedule")
@@ -66,22 +77,26 @@ class OptimizerParams(Section):
 class FitParams(Section):
     """What every training has."""
 
-    num_epochs: Annotated[int, Field(ge=0)] = Field(description="0: the network stays as it starts")
-    batch_size: Annotated[int, Field(ge=2)]
-    seed: Seed = Field(description="initial weights, order of the samples, augmentation, dropout")
+    num_epochs: Annotated[int, Field(ge=0)] = Field(default=6, description="0: the network stays as it starts")
+    batch_size: Annotated[int, Field(ge=2)] = 16
+    seed: Seed = Field(default=0, description="initial weights, order of the samples, augmentation, dropout")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
-        description="of the convolutions; auto: bf16 on a GPU that has it and on a CPU with AMX, else float32. Losses, "
-        "centres and task weights are always float32"
+        default="auto",
+        description="of the convolutions; auto: bf16 on a GPU that has it and on a CPU with AMX or AVX512_BF16, else "
+        "float32. Losses, centres and task weights are always float32",
     )
-    clip_grad_norm: PositiveFloat = Field(description="greatest global norm of a gradient, network and unit each")
+    clip_grad_norm: PositiveFloat = Field(
+        default=5.0, description="greatest global norm of a gradient, network and unit each"
+    )
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        description="of a moving average of the weights, kept beside the model [0.9999]; null: none"
+        default=None, description="of a moving average of the weights, kept beside the model [0.9999]; null: none"
     )
     on_non_finite: Literal["stop", "skip"] = Field(
-        description="when a loss or gradient is NaN or infinite: stop, or leave the step out and count it"
+        default="stop",
+        description="when a loss or gradient is NaN or infinite: stop, or leave the step out and count it",
     )
-    optimizer: OptimizerParams
-    augment: AugmentParams
+    optimizer: OptimizerParams = OptimizerParams()
+    augment: AugmentParams = AugmentParams()
 
 
 class PretrainParams(FitParams):
@@ -91,26 +106,31 @@ class PretrainParams(FitParams):
 class BatchNormParams(Section):
     """Whether a part's batch norm uses its running statistics (frozen) or the batch's (training)."""
 
-    trunk: Literal["frozen", "training"]
-    branches: dict[str, Literal["frozen", "training"]] = Field(description="by task")
+    trunk: Literal["frozen", "training"] = "training"
+    branches: dict[str, Literal["frozen", "training"]] = Field(
+        default={}, description="by task; training where not named"
+    )
 
 
 class TrainParams(FitParams):
     """Multi-task training of one fold."""
 
     start: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] = Field(
+        default="pretrain",
         description="the model in data/models whose weights are filled in: `pretrain`, which the stage makes (with "
-        "pretrain.num_epochs 0: initial weights), or one of `dwmtl import-checkpoint`"
+        "pretrain.num_epochs 0: initial weights), or one of `dwmtl import-checkpoint`",
     )
     sets: Annotated[list[Literal["expression", "identity"]], Field(min_length=1)] = Field(
-        description="trained on: [expression], or also the identity set, whose photos have no other label"
+        default=["expression"],
+        description="trained on: [expression], or also the identity set, whose photos have no other label",
     )
     validation_fraction: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        default=0.15,
         description="share of the training subjects, at least one, that are not trained on but choose the best epoch, "
-        "which is reported beside the last; 0: none"
+        "which is reported beside the last; 0: none",
     )
-    batch_norm: BatchNormParams
-    weighting: WeightingParams
+    batch_norm: BatchNormParams = BatchNormParams()
+    weighting: WeightingParams = DynamicWeightingParams()
 
     @field_validator("start")
     @classmethod
@@ -131,21 +151,26 @@ class ComputeParams(Section):
     """What the stages run on. No stage depends on it: on a CPU it changes a result by rounding at most; but several
     processes draw dropout each for itself."""
 
-    accelerator: Literal["auto", "cpu", "cuda"]
-    num_devices: PositiveInt = Field(description="processes of a training on a node, each with a device of its own")
-    num_nodes: PositiveInt = Field(description="nodes of a job that torchrun or a scheduler started, else 1")
+    accelerator: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU if there is one")
+    num_devices: PositiveInt = Field(
+        default=1, description="processes of a training on a node, each with a device of its own"
+    )
+    num_nodes: PositiveInt = Field(default=1, description="nodes of a job that torchrun or a scheduler started, else 1")
     num_workers: Annotated[int, Field(ge=0)] = Field(
-        description="processes that align photos or decode crops; 0: the stage's own"
+        default=0, description="processes that align photos or decode crops; 0: the stage's own"
     )
     crop_cache_gib: NonNegativeFloat = Field(
-        description="training crops are decoded once and kept in memory where all fit into this"
+        default=2.0, description="training crops are decoded once and kept in memory where all fit into this"
     )
     compile: Literal["auto", "on", "off"] = Field(
-        description="torch.compile; auto: on a GPU. On a CPU it changes a result's last digits"
+        default="auto", description="torch.compile; auto: on a GPU. On a CPU it changes a result's last digits"
     )
-    deterministic: bool = Field(description="slower kernels on a GPU, the same bytes every time; a CPU always has them")
+    deterministic: bool = Field(
+        default=False, description="slower kernels on a GPU, the same bytes every time; a CPU always has them"
+    )
     checkpoint_interval_s: NonNegativeFloat = Field(
-        description="seconds from one saved state of a training to the next: what a killed one loses at most"
+        default=300.0,
+        description="seconds from one saved state of a training to the next: what a killed one loses at most",
     )
 
 

@@ -1,40 +1,28 @@
 """Identity-only training of the trunk: the authors' starting point, in small."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from lightning_fabric import Fabric
 
 from dwmtl.crops.aligned import crop_paths
 from dwmtl.errors import ProtocolError
 from dwmtl.network.network import IDENTITY
 from dwmtl.network.timm_trunk import fill_pretrained
 from dwmtl.params import Params
-from dwmtl.training.compute import precision_of
+from dwmtl.training.compute import Execution, precision_facts
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import fit
 from dwmtl.training.trained import Trained, initial_network, model_card
+from dwmtl.training.training import Training
 from dwmtl.weighting.fixed import FixedWeighting
 
 
-def pretrain(
-    labels: pd.DataFrame,
-    aligned_dir: Path,
-    params: Params,
-    *,
-    fabric: Fabric,
-    checkpoint_dir: Path | None = None,
-    on_step: Callable[[dict[str, float]], None] = lambda row: None,
-) -> Trained:
+def pretrain(labels: pd.DataFrame, aligned_dir: Path, params: Params, *, execution: Execution) -> Trained:
     """Train trunk and identity branch on the identity set, with softmax and centre loss.
 
     Args:
         labels: columns `tables.IDENTITY_LABELS`.
         aligned_dir: the identity set's folder of the stage `align`; only crops with a face found are used.
-        fabric: launched; see `compute.launch`.
-        checkpoint_dir: where an interrupted training is saved, and goes on from.
-        on_step: called with every row of the trajectory.
     Raises:
         ProtocolError: fewer than two identities are left.
         ModelFileError: `network.pretrained`, and timm's weights cannot be had.
@@ -53,24 +41,18 @@ def pretrain(
     if params.network.pretrained:
         fill_pretrained(network.trunk, params.network.standardization)
     network.num_shared_features(params.align.crop_px)  # an error now where the trunk cannot take such crops
-    fitted = fit(
+    training = Training(
         network,
         FixedWeighting([1.0]),
         dataset,
         params.pretrain,
         losses={IDENTITY: params.tasks[IDENTITY].loss},
-        frozen=set(),
-        weighting_optimizer=None,
-        compute=params.compute,
-        fabric=fabric,
         facts=card.model_dump(),
-        checkpoint_dir=checkpoint_dir,
-        on_step=on_step,
-        title="pretrain",
     )
+    fitted = fit(training, execution)
     facts = {
         "num_photos": len(used),
         "num_subjects": used["identity"].nunique(),
-        "precision": precision_of(fabric),
+        **precision_facts(execution.fabric, asked=params.pretrain.precision),
     }
     return Trained(network, card, fitted, facts)

@@ -53,7 +53,7 @@ def fold_samples(
         expressions: class names of the expression task; a row whose expression is not among them has no such label.
         all_labels: the expression set's rows of every fold, whose values are the classes of the further tasks.
     Raises:
-        ProtocolError: a task's column is not there, or gives a training fewer than two classes.
+        ProtocolError: a task's column is missing, or has fewer than two classes.
     """
     parts = [expression_rows]
     if identity_rows is not None:
@@ -66,7 +66,7 @@ def fold_samples(
                 f"tasks.{name}.labels is {task.labels}, and the expression set has no such column. It has: "
                 f"{', '.join(all_labels.columns)}."
             )
-        # who is trained on differs from fold to fold; what else can be told of a face does not
+        # identities are the fold's training subjects; the classes of other tasks are the same in every fold
         values = rows if name == IDENTITY else all_labels
         classes[name] = expressions if name == EXPRESSION else sorted(set(values[task.labels].dropna()) - {""})
         if len(classes[name]) < 2:

@@ -14,13 +14,13 @@ from dwmtl.training.validation import is_better
 
 @dataclass
 class TrainingState:
-    """Where a training stands. Random numbers are no part of it: those of a step follow from the seed and its number.
+    """Where a training stands. Random numbers are no part of it: a step's follow from the seed and the step's number.
 
     Attributes:
         step: network, weighting, class centres and optimisers.
         averaged: the moving average of the network's weights, None where none is kept.
-        rows: the trajectory so far, a row a step.
-        validated: a row an epoch, see `training.validation`.
+        rows: the trajectory so far, a row per step.
+        validated: a row per epoch, see `training.validation`.
         best: the network as it was after the epoch with the best validation row; None before the first.
     """
 
@@ -77,8 +77,8 @@ class TrainingState:
         return modules if self.averaged is None else {**modules, "averaged": self.averaged}
 
     def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        own = self.step.weighting_optimizer
-        return {"network": self.step.optimizer, **({} if own is None else {"weighting": own})}
+        optimizers = {"network": self.step.optimizer, "weighting": self.step.weighting_optimizer}
+        return {name: optimizer for name, optimizer in optimizers.items() if optimizer is not None}
 
     def averaged_network(self) -> FaceNetwork | None:
         """The averaged network; batch norm's statistics are no weights, and are the trained network's."""

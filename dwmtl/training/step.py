@@ -62,7 +62,7 @@ class MultiTaskStep:
     norm is synchronised, see `training.batch_norm`, and nothing is dropped out).
 
     Attributes:
-        task_losses_of: a `TaskLoss` a task, by name.
+        task_losses_of: a `TaskLoss` per task, by name.
         optimizer: over the network's parameters (and the weighting's, if that trains with the network).
         weighting_optimizer: over the weighting's parameters, where it has a loss of its own.
         clip_grad_norm: greatest global norm of either gradient.
@@ -90,15 +90,21 @@ class MultiTaskStep:
         config.donated_buffer = False  # a step takes several gradients of one forward pass
         self._forward = torch.compile(self.network, backend=backend)
 
-    def __call__(self, crops: Tensor, labels: dict[str, Tensor]) -> StepResult:
-        """crops: (B, 3, H, W), standardised; labels: a task's name -> (B,) class indices or NO_LABEL."""
+    def __call__(self, crops: Tensor, labels: dict[str, Tensor], generator: torch.Generator) -> StepResult:
+        """One step.
+
+        Args:
+            crops: (B, 3, H, W), standardised.
+            labels: a task's name -> (B,) class indices or NO_LABEL.
+            generator: for a weighting that draws, see `WeightingInput`.
+        """
         with self.autocast():
             output = self._forward(crops)
         losses = self.task_losses(output, labels)
         self.check(losses.values.detach())
         gradients = self._task_gradients(losses)
         gramian = None if gradients is None else _gramian(gradients)
-        given = WeightingInput(output.shared_features, losses.values, losses.has_label, gramian)
+        given = WeightingInput(output.shared_features, losses.values, losses.has_label, generator, gramian)
         weights = self.weighting.weigh(given, over_processes=mean_over_processes)
         total = (weights * losses.values).sum()
         weighting_loss = self.weighting.weighting_loss(weights, given)
@@ -156,9 +162,10 @@ class MultiTaskStep:
         shared = self._shared_parameters()
         for number, parameter in enumerate(shared):
             parameter.grad = sum(weight * task[number] for weight, task in zip(weights, gradients, strict=True))
-        ours = {id(parameter) for parameter in shared}
-        own = [parameter for parameter in parameters_of(self.optimizer) if id(parameter) not in ours]
-        for parameter, gradient in zip(own, _gradients(losses.values.sum(), own), strict=True):
+        shared_ids = {id(parameter) for parameter in shared}
+        task_parameters = [p for p in parameters_of(self.optimizer) if id(p) not in shared_ids]
+        gradients_of_tasks = _gradients(losses.values.sum(), task_parameters)
+        for parameter, gradient in zip(task_parameters, gradients_of_tasks, strict=True):
             parameter.grad = gradient
 
     def _clip(self, optimizer: Optimizer) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a training gives: the network, its card, the trajectory and a few figures. Written as a stage's outputs."""
+"""What a training returns: the network, its card, the trajectory and a few figures. Written as a stage's outputs."""
 
 from dataclasses import dataclass
 from pathlib import Path

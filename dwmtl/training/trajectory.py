@@ -1,4 +1,4 @@
-"""The record of a training: a row a step, as `trajectory.csv` holds it."""
+"""The record of a training: a row per step, as `trajectory.csv` holds it."""
 
 import math
 

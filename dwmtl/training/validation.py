@@ -1,4 +1,4 @@
-"""How well a network in training tells a task of people it is not trained on. Knows nothing of test folds."""
+"""Accuracy and loss of a network in training on the validation subjects. Knows nothing of test folds."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from dwmtl.training.crops import CropDataset
 from dwmtl.training.losses import cross_entropy
 
 VALIDATION = ("epoch", "accuracy", "loss")
-"""Columns of `validation.csv`, a row an epoch: the expression task's accuracy (higher is better) and mean
+"""Columns of `validation.csv`, a row per epoch: the expression task's accuracy (higher is better) and mean
 cross-entropy (nats, lower is better) on the validation subjects."""
 
 
@@ -35,8 +35,8 @@ class Validation:
         network.eval()
         with torch.no_grad():
             parts = [_outcome(network(crops), labels) for crops, labels in self._batches(network, device)]
-        right, losses = (torch.cat(values) for values in zip(*parts, strict=True))
-        return {"accuracy": float(right.float().mean()), "loss": float(losses.mean())}
+        is_correct, losses = (torch.cat(values) for values in zip(*parts, strict=True))
+        return {"accuracy": float(is_correct.float().mean()), "loss": float(losses.mean())}
 
     def _batches(self, network: FaceNetwork, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         for crops, labels, _ in DataLoader(self.dataset, self.batch_size):
@@ -45,13 +45,13 @@ class Validation:
 
 
 def _outcome(output: NetworkOutput, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Whether each sample is told rightly, and its loss: (B,) each."""
+    """Whether each sample is classified correctly, and its loss: (B,) each."""
     logits = output.logits[EXPRESSION]
     return logits.argmax(dim=1) == labels, cross_entropy(logits, labels)
 
 
 def is_better(row: dict[str, float], than: dict[str, float] | None) -> bool:
-    """Whether an epoch is to be kept: a higher accuracy, or the same and a lower loss; of equal ones the first is."""
+    """Whether an epoch is better: a higher accuracy, or the same and a lower loss. Of equal epochs the first stays."""
     return than is None or _rank(row) > _rank(than)
 
 

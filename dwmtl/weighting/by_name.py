@@ -12,40 +12,39 @@ from dwmtl.weighting.uncertainty import UncertaintyWeighting
 from dwmtl.weighting.weighting import Weighting
 
 
-def make_weighting(params: WeightingParams, *, num_features: int, tasks: tuple[str, ...], seed: int) -> Weighting:
+def make_weighting(params: WeightingParams, *, num_features: int, tasks: tuple[str, ...]) -> Weighting:
     """A weighting with initial values from torch's generator.
 
     Args:
         num_features: length of the flattened shared features of a sample.
         tasks: the tasks' names in their order.
-        seed: of a rule that draws.
     """
-    settings, num_tasks = params.settings, len(tasks)
+    num_tasks = len(tasks)
     match params.name:
         case "dynamic":
             return DynamicWeighting(
                 num_features,
                 num_tasks,
-                normalize_logits=settings.normalize_logits,
-                detach_weights=settings.detach_weights,
-                sigma=settings.sigma,
-                floors=settings.floors and [settings.floors[task] for task in tasks],
+                normalize_logits=params.normalize_logits,
+                detach_weights=params.detach_weights,
+                sigma=params.sigma,
+                floors=params.floors and [params.floors[task] for task in tasks],
             )
         case "naive_dynamic":
-            return NaiveDynamicWeighting(num_features, num_tasks, normalize_logits=settings.normalize_logits)
+            return NaiveDynamicWeighting(num_features, num_tasks, normalize_logits=params.normalize_logits)
         case "fixed":
-            return FixedWeighting([settings.weights[task] for task in tasks])
+            return FixedWeighting([params.weights[task] for task in tasks])
         case "equal":
             return FixedWeighting([1.0] * num_tasks)
         case "single_task":
-            return FixedWeighting([float(task == settings.task) for task in tasks])
+            return FixedWeighting([float(task == params.task) for task in tasks])
         case "uncertainty":
-            return UncertaintyWeighting(num_tasks, initial_log_variance=settings.initial_log_variance)
+            return UncertaintyWeighting(num_tasks, initial_log_variance=params.initial_log_variance)
         case "dwa":
-            return DwaWeighting(num_tasks, temperature=settings.temperature)
+            return DwaWeighting(num_tasks, temperature=params.temperature)
         case "rlw":
-            return RlwWeighting(num_tasks, seed=seed)
+            return RlwWeighting(num_tasks)
         case "gradnorm":
-            return GradNormWeighting(num_tasks, alpha=settings.alpha)
+            return GradNormWeighting(num_tasks, alpha=params.alpha)
         case _:
-            return GradientRuleWeighting(params.name, seed=seed)
+            return GradientRuleWeighting(params.name)

@@ -16,6 +16,9 @@ class DwaWeighting(Weighting):
     Source: Liu, Johns & Davison 2019 (CVPR), arXiv:1803.10704.
     """
 
+    task_weights: Tensor
+    last_losses: Tensor
+
     def __init__(self, num_tasks: int, *, temperature: float):
         super().__init__()
         self.temperature = temperature

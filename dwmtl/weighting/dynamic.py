@@ -25,6 +25,8 @@ class DynamicWeighting(Weighting):
     Source: Ming et al. 2019, arXiv:1911.03281; details from the authors' code.
     """
 
+    floors: Tensor
+
     def __init__(
         self,
         num_features: int,
@@ -51,7 +53,7 @@ class DynamicWeighting(Weighting):
         return renormalize(task_weights, has_label) + self.floors * has_label
 
     def sample_weights(self, shared_features: Tensor) -> Tensor:
-        """Task weights a sample, (B, T), before the floors; rows sum to 1."""
+        """Task weights per sample, (B, T), before the floors; rows sum to 1."""
         if self.detach_weights:
             shared_features = shared_features.detach()
         normalized = functional.normalize(shared_features.flatten(1), dim=1)  # (B, num_features)
@@ -60,7 +62,7 @@ class DynamicWeighting(Weighting):
             logits = functional.normalize(logits, dim=1)
         return torch.softmax(logits, dim=1)
 
-    def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor:
+    def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor | None:
         """Loss whose minimum puts weight on the task with the larger loss: the sum over tasks of w_t / (L_t + sigma).
 
         Args:

@@ -9,6 +9,8 @@ from dwmtl.weighting.weighting import Weighting, WeightingInput
 class FixedWeighting(Weighting):
     """The same weights at every step; `task_weights` (T,) are scaled to sum to 1."""
 
+    task_weights: Tensor
+
     def __init__(self, task_weights: list[float]):
         super().__init__()
         weights = torch.tensor(task_weights, dtype=torch.float32)

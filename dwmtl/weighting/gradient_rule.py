@@ -18,7 +18,6 @@ class GradientRuleWeighting(Weighting):
     Args:
         name: `pcgrad` (Yu et al. 2020), `cagrad` (Liu et al. 2021), `mgda` (Sener & Koltun 2018), `upgrad` (Quinton &
             Rey 2024), `imtl_g` (Liu et al. 2021) or `aligned_mtl` (Senushkin et al. 2023).
-        seed: of a rule that draws (pcgrad, the order of three and more tasks).
     Raises:
         ParamsError: torchjd is not installed.
     """
@@ -26,40 +25,33 @@ class GradientRuleWeighting(Weighting):
     gradients_of = "trunk"
     weighs_gradients = True
 
-    def __init__(self, name: str, *, seed: int):
+    def __init__(self, name: str):
         super().__init__()
         self._rule = _torchjd_rule(name)
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def get_extra_state(self) -> Tensor:
-        """The generator's, so that a resumed training draws on."""
-        return self._generator.get_state()
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Draw on from there."""
-        self._generator.set_state(state)
 
     def forward(self, given: WeightingInput) -> Tensor:
-        there = given.has_label.nonzero().flatten()
-        gramian = given.gramian.detach()[there][:, there].cpu()  # the rules are small programs, not tensor work
+        labelled = given.has_label.nonzero().flatten()
         weights = torch.zeros_like(given.task_losses.detach())
-        if len(there) == 1:
-            weights[there] = 1.0
-        elif len(there):
-            weights[there] = self._weights_of(gramian).to(weights)
+        if len(labelled) == 1:
+            weights[labelled] = 1.0
+        elif len(labelled):
+            gramian = given.gramian.detach()[labelled][
+                :, labelled
+            ].cpu()  # the rules are small programs, no tensor work
+            weights[labelled] = self._weights_of(gramian, given.generator).to(weights)
         return weights
 
     def masked(self, task_weights: Tensor, has_label: Tensor) -> Tensor:
-        return task_weights  # the rule was asked about the labelled tasks alone
+        return task_weights  # the rule has seen the labelled tasks alone
 
-    def _weights_of(self, gramian: Tensor) -> Tensor:
-        """The rule's weights; it draws from the global generator, which is lent to it in the state of our own."""
+    def _weights_of(self, gramian: Tensor, generator: torch.Generator) -> Tensor:
+        """The rule's weights. TorchJD draws from the global generator, which has the step's state meanwhile."""
         state = torch.get_rng_state()
-        torch.set_rng_state(self._generator.get_state())
-        weights = self._rule(gramian)
-        self._generator.set_state(torch.get_rng_state())
-        torch.set_rng_state(state)
-        return weights
+        torch.set_rng_state(generator.get_state())
+        try:
+            return self._rule(gramian)
+        finally:
+            torch.set_rng_state(state)
 
 
 def _torchjd_rule(name: str) -> Callable[[Tensor], Tensor]:

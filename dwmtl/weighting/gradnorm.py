@@ -21,6 +21,7 @@ class GradNormWeighting(Weighting):
     """
 
     gradients_of = "last_layer"
+    first_losses: Tensor
 
     def __init__(self, num_tasks: int, *, alpha: float):
         super().__init__()
@@ -37,9 +38,9 @@ class GradNormWeighting(Weighting):
         return self.task_weights
 
     def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor:
-        there = given.has_label
-        norms = task_weights[there] * given.gramian.diagonal()[there].clamp(min=0).sqrt()
-        progress = given.task_losses.detach()[there] / self.first_losses[there].clamp(min=1e-12)
+        labelled = given.has_label
+        norms = task_weights[labelled] * given.gramian.diagonal()[labelled].clamp(min=0).sqrt()
+        progress = given.task_losses.detach()[labelled] / self.first_losses[labelled].clamp(min=1e-12)
         rate = progress / progress.mean().clamp(min=1e-12)
         target = (norms.mean() * rate**self.alpha).detach()
         return (norms - target).abs().sum()

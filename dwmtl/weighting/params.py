@@ -1,38 +1,49 @@
-"""The section `train.weighting` of `params.yaml`: a rule and its settings."""
+"""The section `train.weighting` of `params.yaml`: a rule's name and, beside it, the settings of that rule."""
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, TypeAdapter, field_validator
 
 from dwmtl.section import NonNegativeFloat, PositiveFloat, Section
 
 
 class UnitParams(Section):
-    """How a weighting that learns by a loss of its own is trained."""
+    """How a weighting with a loss of its own is trained."""
 
-    optimizer: Literal["sgd", "adamw", "rmsprop_tf"] = Field(description="sgd with momentum 0.9")
-    learning_rate: PositiveFloat
+    optimizer: Literal["sgd", "adamw", "rmsprop_tf"] = Field(default="sgd", description="sgd with momentum 0.9")
+    learning_rate: PositiveFloat = Field(default=0.1, description="constant")
 
 
 class DynamicWeightingParams(UnitParams):
     """The paper's dynamic weights."""
 
-    normalize_logits: bool = Field(description="unit length before the softmax; bounds two weights to 0.1955..0.8045")
-    detach_weights: bool = Field(description="true: the total loss does not reach the trunk through the weights")
-    sigma: PositiveFloat = Field(description="keeps weight / loss finite at a loss of 0")
-    floors: dict[str, NonNegativeFloat] | None = Field(description="by task, added to its weight; null: none")
+    name: Literal["dynamic"] = "dynamic"
+    normalize_logits: bool = Field(
+        default=True, description="unit length before the softmax; bounds two weights to 0.1955..0.8045"
+    )
+    detach_weights: bool = Field(
+        default=False, description="true: the total loss does not reach the trunk through the weights"
+    )
+    sigma: PositiveFloat = Field(default=0.01, description="keeps weight / loss finite at a loss of 0")
+    floors: dict[str, NonNegativeFloat] | None = Field(
+        default=None, description="by task, added to its weight; null: none"
+    )
 
 
 class NaiveDynamicWeightingParams(Section):
     """The authors' baseline: the unit minimises the total loss with everything else."""
 
-    normalize_logits: bool
+    name: Literal["naive_dynamic"] = "naive_dynamic"
+    normalize_logits: bool = Field(default=True, description="as in `dynamic`")
 
 
 class FixedWeightingParams(Section):
-    """Constant task weights of one's own choice."""
+    """Constant task weights, chosen by the user."""
 
-    weights: dict[str, NonNegativeFloat] = Field(description="by task; they are scaled to sum to 1")
+    name: Literal["fixed"] = "fixed"
+    weights: dict[str, NonNegativeFloat] = Field(
+        default={"identity": 1.0, "expression": 1.0}, description="by task; scaled to sum to 1"
+    )
 
     @field_validator("weights")
     @classmethod
@@ -42,49 +53,79 @@ class FixedWeightingParams(Section):
         return weights
 
 
+class EqualWeightingParams(Section):
+    """The same constant weight for every task."""
+
+    name: Literal["equal"] = "equal"
+
+
 class SingleTaskWeightingParams(Section):
     """One task alone: the single-task baseline."""
 
-    task: str
+    name: Literal["single_task"] = "single_task"
+    task: str = Field(default="expression", description="the task that gets all the weight")
 
 
 class UncertaintyWeightingParams(Section):
-    """Homoscedastic uncertainty (Kendall et al. 2018): sum of L / (2 e^s) + s / 2, s a parameter a task."""
+    """Homoscedastic uncertainty (Kendall et al. 2018): sum of L / (2 e^s) + s / 2, s a parameter per task."""
 
-    initial_log_variance: float = Field(description="s at the start [-0.5]")
+    name: Literal["uncertainty"] = "uncertainty"
+    initial_log_variance: float = Field(default=-0.5, description="s at the start")
 
 
 class DwaWeightingParams(Section):
     """Dynamic weight average (Liu et al. 2019), from the losses of the last two epochs."""
 
-    temperature: PositiveFloat = Field(description="higher: more even weights [2]")
+    name: Literal["dwa"] = "dwa"
+    temperature: PositiveFloat = Field(default=2.0, description="higher: more even weights")
+
+
+class RlwWeightingParams(Section):
+    """Random loss weighting (Lin et al. 2022)."""
+
+    name: Literal["rlw"] = "rlw"
 
 
 class GradNormWeightingParams(UnitParams):
     """GradNorm (Chen et al. 2018): weights that even out the tasks' gradients at the last shared layer."""
 
-    alpha: NonNegativeFloat = Field(description="how strongly slow tasks are pulled on [1.5]")
+    name: Literal["gradnorm"] = "gradnorm"
+    optimizer: Literal["sgd", "adamw", "rmsprop_tf"] = Field(default="adamw", description="sgd with momentum 0.9")
+    learning_rate: PositiveFloat = Field(default=0.025, description="constant")
+    alpha: NonNegativeFloat = Field(default=1.5, description="how strongly slow tasks are pulled on")
 
 
-class WeightingParams(Section):
-    """The rule that weighs the tasks, and the settings of each rule that has any; only the named one's matter.
+class GradientRuleWeightingParams(Section):
+    """TorchJD's rules on the tasks' gradients of the whole trunk."""
 
-    The names from `pcgrad` on are TorchJD's rules on the tasks' gradients of the whole trunk.
-    """
+    name: Literal["pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl"]
 
-    name: Literal[
-        "dynamic", "naive_dynamic", "fixed", "equal", "single_task", "uncertainty", "dwa", "rlw", "gradnorm",
-        "pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl",
-    ]  # fmt: skip
-    dynamic: DynamicWeightingParams
-    naive_dynamic: NaiveDynamicWeightingParams
-    fixed: FixedWeightingParams
-    single_task: SingleTaskWeightingParams
-    uncertainty: UncertaintyWeightingParams
-    dwa: DwaWeightingParams
-    gradnorm: GradNormWeightingParams
 
-    @property
-    def settings(self) -> Section | None:
-        """Those of the named rule; None for a rule without any."""
-        return getattr(self, self.name, None)
+_Rules = (
+    DynamicWeightingParams
+    | NaiveDynamicWeightingParams
+    | FixedWeightingParams
+    | EqualWeightingParams
+    | SingleTaskWeightingParams
+    | UncertaintyWeightingParams
+    | DwaWeightingParams
+    | RlwWeightingParams
+    | GradNormWeightingParams
+    | GradientRuleWeightingParams
+)
+WeightingParams = Annotated[_Rules, Field(discriminator="name")]
+
+WEIGHTINGS: dict[str, type[Section]] = {
+    name: rule for rule in get_args(_Rules) for name in get_args(rule.model_fields["name"].annotation)
+}
+"""The class of a rule's settings, by each name that `train.weighting.name` may have."""
+
+
+def weighting_params(name: str, **settings: object) -> _Rules:
+    """A rule with some of its settings; the others are the defaults."""
+    return TypeAdapter(WeightingParams).validate_python({"name": name, **settings})
+
+
+def rules_with(setting: str) -> list[str]:
+    """Names of the rules that have a setting."""
+    return [name for name, rule in WEIGHTINGS.items() if setting != "name" and setting in rule.model_fields]

@@ -1,4 +1,4 @@
-"""Weights from homoscedastic uncertainty: a log-variance a task, learned with the network."""
+"""Weights from homoscedastic uncertainty: a log-variance per task, learned with the network."""
 
 import torch
 from torch import Tensor, nn

@@ -1,6 +1,8 @@
 """The contract of every weighting: task losses and shared features in, task weights out.
 
-A weighting runs no backward pass, logs nothing and reads nobody's state; the training step does all of that.
+A weighting runs no backward pass, logs nothing and reads no state but its own; the training step does all of that.
+It draws from the step's generator alone, which the training's seed and the step's number seed: a resumed training draws
+the same numbers.
 """
 
 from collections.abc import Callable
@@ -19,6 +21,7 @@ class WeightingInput:
         shared_features: (B, C, h, w), the trunk's output; carries the gradient.
         task_losses: (T,), non-negative, nats; 0 for a task without a labelled sample in the batch.
         has_label: (T,) bool, whether the batch has a labelled sample of the task.
+        generator: the step's, on the CPU, in the same state in every process; a rule that draws, draws from it alone.
         gramian: (T, T), inner products of the tasks' gradients of the parameters that `Weighting.gradients_of` names;
             None for a rule that asks for none.
     """
@@ -26,6 +29,7 @@ class WeightingInput:
     shared_features: Tensor
     task_losses: Tensor
     has_label: Tensor
+    generator: torch.Generator
     gramian: Tensor | None = None
 
 
@@ -36,7 +40,7 @@ class Weighting(nn.Module):
     """Whether the rule's parameters minimise the total loss together with the network's."""
 
     gradients_of: Literal["last_layer", "trunk"] | None = None
-    """The shared parameters whose gradients a task the rule must see; they cost a backward pass a task."""
+    """The shared parameters whose gradients the rule must see, for each task; they cost a backward pass per task."""
 
     weighs_gradients = False
     """Whether the weights are for the tasks' gradients of the trunk alone; a task's own parameters then follow its own
@@ -71,7 +75,7 @@ class Weighting(nn.Module):
         return None
 
     def end_epoch(self, mean_losses: Tensor) -> None:
-        """Told after every epoch: (T,) means of the task losses over its steps, NaN for a task without a label."""
+        """Called after every epoch with the means of its task losses, (T,); NaN for a task without a label."""
 
 
 def renormalize(task_weights: Tensor, has_label: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from dwmtl.network.model_file import METHOD_FILE, load_model, load_weights
 from dwmtl.network.tensorflow_checkpoint import read_variables
 from dwmtl.network.tensorflow_names import torch_name, torch_value
-from dwmtl.training.loop import task_losses_of
+from dwmtl.training.losses import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep, StepResult
 from dwmtl.weighting.dynamic import DynamicWeighting
@@ -114,7 +114,10 @@ def steps(golden, activations) -> list[tuple[StepResult, np.ndarray]]:
         "expression": torch.from_numpy(golden.numbers["labels_expr"]).long(),
     }
     return [
-        (golden.step(golden.images, labels), golden.step.task_losses_of["identity"].center.centers.numpy().copy())
+        (
+            golden.step(golden.images, labels, torch.Generator()),
+            golden.step.task_losses_of["identity"].center.centers.numpy().copy(),
+        )
         for _ in golden.trajectory
     ]
 

@@ -1,12 +1,18 @@
-"""Every benchmark is part of `make bench`, and is called with options that it has."""
+"""Every benchmark is part of `make bench` and is called with options that it has; the weightings' comparison runs."""
 
+import json
+import os
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
+
+from dwmtl.params import Params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "benchmarks"
@@ -39,3 +45,53 @@ def test_every_call_can_be_read(load):
         main = typer.Typer(add_completion=False)
         main.command()(load(script)["main"])
         typer.main.get_command(main).make_context(script, options)  # reads the options, and runs nothing
+
+
+@pytest.fixture
+def grid(monkeypatch) -> dict:
+    """What `grid.py` of the comparison defines."""
+    monkeypatch.syspath_prepend(FOLDER / "weightings")
+    return runpy.run_path(str(FOLDER / "weightings/grid.py"))
+
+
+@pytest.mark.parametrize("file", ["grid.yaml", "small.yaml"])
+def test_every_cell_of_the_comparison_has_params(grid, file):
+    values = grid["read_yaml"](FOLDER / "weightings" / file)
+    for data_set in values["data_sets"]:
+        params = Params.model_validate(grid["params_of"](values, data_set))
+        for name, settings in values["weightings"].items():
+            chosen = grid["with_weighting"](params, {"name": name, **settings}, seed=7).train
+            assert (chosen.weighting.name, chosen.seed) == (settings.get("name", name), 7)
+
+
+def dvc(*arguments: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def environment() -> dict[str, str]:
+    """With this Python's programs first, as the Makefile has it."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def test_the_comparison_is_a_dvc_project_of_its_own():
+    assert "weightings" not in dvc("stage", "list", "--all", "--name-only", folder=REPOSITORY)
+    assert "cell@yale-upgrad" in dvc("stage", "list", "--name-only", folder=FOLDER / "weightings")
+
+
+@pytest.mark.slow
+def test_the_comparison_runs_at_its_smallest_size(tmp_path):
+    """As `make compare SMALL=1` does, from the photos to the table."""
+    project = tmp_path / "small"
+    command = [sys.executable, str(FOLDER / "weightings/small.py"), "--out", str(project)]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("dynamic", "rlw"):
+        (record,) = json.loads((project / f"results/rendered/{name}.json").read_text())
+        assert 0 <= record["expression_accuracy"] <= 1
+        assert sum(record["last_weights"].values()) == pytest.approx(1, abs=1e-5)
+        assert f"| `{name}` |" in (project / "comparison.md").read_text()
+    assert dvc("repro", folder=project).count("didn't change, skipping") == 4  # all but the digests

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dwmtl.report.report import write_pages
+from dwmtl.report.page import write_pages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 headless = runpy.run_path(str(REPOSITORY / ".ci/chromium.py"))["headless"]
@@ -41,7 +41,7 @@ addEventListener("load", () => {
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, Path]:
     """The report of the small world made by hand, and its copy for MLflow."""
-    made = runpy.run_path(str(REPOSITORY / "tests/unit/evaluation/test_fold_and_report.py"))
+    made = runpy.run_path(str(REPOSITORY / "tests/unit/small_world.py"))
     folder = tmp_path_factory.mktemp("world")
     content = made["content_of"](made["make_world"](folder))
     write_pages(content, folder / "report")

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from dwmtl.crops.photo_facts import photo_facts
-from dwmtl.crops.photo_source import open_pictures
 from dwmtl.datasets.data_set import manifest as make_manifest
+from dwmtl.datasets.packs.pictures import open_pictures
+from dwmtl.set_facts import SetFacts, write_set_facts
 from dwmtl.tables import BOX, CROPS, FAILURES, FOLDS, MANIFEST, write_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,12 +32,13 @@ def run(tmp_path, write_params):
     (tmp_path / "set").mkdir()
     for photo in PHOTOS:
         subject, condition = photo.split(".")
-        expression, role = expressions[condition]
-        rows.append({"photo": photo, "subject": subject, "expression": expression, "role": role})
+        expression, use = expressions[condition]
+        rows.append({"photo": photo, "subject": subject, "expression": expression, "use": use})
         Image.fromarray(_picture(photo)).save(tmp_path / "set" / photo, "PNG")
     (tmp_path / "set" / "P2.broken").write_bytes(b"no picture")
     manifest = make_manifest(rows)
     write_table(manifest, tmp_path / "index/manifest.csv", MANIFEST)
+    write_set_facts(SetFacts("yale", is_drawn=True, terms="Nobody's."), tmp_path / "index")
 
     crops = pd.DataFrame({"photo": manifest["photo"], "num_faces": 1, "status": "aligned", "confidence": 0.95})
     crops = crops.assign(crop="photos/" + crops["photo"] + ".png", **dict(zip(BOX, (1, 1, 31, 39), strict=True)))
@@ -90,6 +92,8 @@ def test_the_card_tells_of_the_photos_themselves(run, tmp_path):
     }
     assert card["alignment"]["num_by_status"] == {"aligned": 4, "fallback": 0, "unreadable": 1}
     assert [fold["num_photos"] for fold in card["folds"]["rows"]] == [2, 3]
+    assert (card["source"]["is_drawn"], card["source"]["terms"]) == (True, "Nobody's.")
+    assert card["cautions"][0].startswith("The faces are drawn by this project")
     assert "](contact_sheet.jpg)" in (tmp_path / "out/card.md").read_text()
     with Image.open(tmp_path / "out/contact_sheet.jpg") as sheet:
         assert sheet.format == "JPEG"

@@ -9,11 +9,11 @@ import pytest
 
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
 from dwmtl.datasets.packs.record_io import write_record_pack
+from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params
 from dwmtl.protocol.folds import NO_FOLD
 from dwmtl.rendered.sets import render_identities, render_lfw, render_oulu_casia
-from dwmtl.scores.threshold import read_threshold
 from dwmtl.tables import EXPRESSION_LABELS, read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -100,8 +100,8 @@ def stage(name: str):
     return runpy.run_path(str(REPOSITORY / "stages" / f"{name}.py"))["main"]
 
 
-def chain(folder: Path, params: Path) -> dict:
-    """Every stage from the index to the report of fold 0; its metrics."""
+def chain(folder: Path, params: Path, *, fold: int = 0) -> dict:
+    """Every stage from the index to the report of a fold; its metrics."""
     sets = load_params(params).sets
     for name, values in sets.items():
         place = Path(values.role) / name
@@ -109,27 +109,28 @@ def chain(folder: Path, params: Path) -> dict:
         stage("align")(name, folder / "index" / place, folder / "aligned" / place, params)
         stage("facts")(name, folder / "index" / place, folder / "facts" / place, params)
     stage("labels")(folder / "index/expression", folder / "index/identity", folder / "facts", folder / "labels", params)
-    stage("pairs")(folder / "labels", folder / "index/verification", folder / "pairs", params)
+    index = folder / "index"
+    stage("pairs")(folder / "labels", index / "expression", index / "verification", folder / "pairs", params)
     stage("pretrain")(
         folder / "labels", folder / "aligned/identity", folder / "start", folder / "m0", folder / "c0", params
     )
     stage("train")(
-        0,
+        fold,
         folder / "labels",
         folder / "aligned",
         folder / "start",
         folder / "model",
-        folder / "training/fold_0",
+        folder / f"training/fold_{fold}",
         folder / "c1",
         params,
     )
     stage("evaluate")(
-        0,
+        fold,
         folder / "model",
         folder / "labels",
         folder / "pairs",
         folder / "aligned",
-        folder / "evaluation/fold_0",
+        folder / f"evaluation/fold_{fold}",
         params,
     )
     for name, values in sets.items():
@@ -143,10 +144,11 @@ def chain(folder: Path, params: Path) -> dict:
         folder / "cards",
         folder / "report",
         folder / "summary.json",
+        folder / "details.json",
         folder / "plots",
         params,
     )
-    return json.loads((folder / "evaluation/fold_0/metrics.json").read_text())
+    return json.loads((folder / f"evaluation/fold_{fold}/metrics.json").read_text())
 
 
 @pytest.mark.slow
@@ -191,7 +193,7 @@ def packs(rendered: Path, folder: Path) -> None:
 @pytest.mark.slow
 def test_sets_of_one_role_are_joined_and_packs_are_read_as_they_are(rendered, write_params, tmp_path):
     packs(rendered, tmp_path)
-    source = {"role": "expression", "adapter": "oulu_casia", "is_aligned": False, "expressions": None}
+    source = {"role": "expression", "adapter": "oulu_casia"}
     names = {"anger": "anger", "surprise": None, "joy": "happiness"}
     sets = {
         "nobody": source | {"adapter": "csv_table", "folder": str(tmp_path / "nobody"), "expressions": names},

@@ -19,10 +19,10 @@ def _write_manifest(folder: Path, rows: list[tuple]) -> None:
 def _expression_rows(*subjects: str) -> list[tuple]:
     """A neutral frame, a frame that is not used and a peak of each expression, sorted by photo."""
     return [
-        (f"{subject}/{expression}/{frame}", subject, f"{subject}/{expression}", frame, shown or expression, role)
+        (f"{subject}/{expression}/{frame}", subject, f"{subject}/{expression}", frame, shown or expression, use)
         for subject in subjects
         for expression in EXPRESSIONS
-        for frame, shown, role in ((0, "neutral", "neutral"), (1, "", "unused"), (2, "", "peak"))
+        for frame, shown, use in ((0, "neutral", "neutral"), (1, "", "unused"), (2, "", "peak"))
     ]
 
 
@@ -146,7 +146,7 @@ def test_stratified_folds_hold_every_subject(run, tmp_path):
 def test_neutral_photos_over_the_limit_lose_their_class_and_stay(run, tmp_path):
     run({"labels.num_folds": 2, "labels.max_neutral_per_subject": 1})
     labels = tables.read_table(tmp_path / "labels" / "expression.csv", tables.EXPRESSION_LABELS)
-    neutral = labels[labels["role"] == "neutral"]
+    neutral = labels[labels["use"] == "neutral"]
     assert len(neutral) == 15
     assert sorted(neutral["expression"]) == [""] * 10 + ["neutral"] * 5
 

@@ -14,10 +14,10 @@ EXPRESSIONS = ("anger", "happiness", "surprise")
 def _labels(shown: dict[str, tuple[str, ...]]) -> pd.DataFrame:
     """Two subjects a fold; a neutral frame and two peaks of each expression that a subject shows."""
     rows = [
-        (f"{subject}/{expression}/{frame}", subject, f"{subject}/{expression}", frame, label, role, number // 2)
+        (f"{subject}/{expression}/{frame}", subject, f"{subject}/{expression}", frame, label, use, number // 2)
         for number, (subject, expressions) in enumerate(shown.items())
         for expression in expressions
-        for frame, label, role in ((0, "neutral", "neutral"), (1, expression, "peak"), (2, expression, "peak"))
+        for frame, label, use in ((0, "neutral", "neutral"), (1, expression, "peak"), (2, expression, "peak"))
     ]
     return pd.DataFrame(rows, columns=list(tables.EXPRESSION_LABELS))
 
@@ -39,6 +39,7 @@ def run(tmp_path, write_params):
         params = write_params({"folds": [0], "labels.num_folds": 2, "pairs.num_blocks": 4, **(changes or {})})
         options = [
             f"--labels={tmp_path / 'labels'}",
+            f"--expression={tmp_path / 'expression'}",
             f"--verification={tmp_path / 'verification'}",
             f"--out={tmp_path / 'pairs'}",
             f"--params={params}",

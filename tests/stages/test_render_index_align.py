@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
+from dwmtl.set_facts import read_set_facts
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {
     "render.num_expression_subjects": 2,
@@ -52,6 +54,9 @@ def test_photos_become_a_manifest_and_crops(rendered, write_params, tmp_path, ro
     params = params_for(write_params, rendered)
     assert run_stage("index", "--set", role, "--out", tmp_path / "index", "--params", params).returncode == 0
     assert (tmp_path / "index" / "pairs.csv").exists() == (role == "verification")
+    facts = read_set_facts(tmp_path / "index")
+    assert facts.is_drawn
+    assert facts.terms.startswith("Drawn by this project")
     paths = ("--index", tmp_path / "index", "--out", tmp_path / "aligned", "--work", tmp_path / "work")
     done = run_stage("align", "--set", role, *paths, "--params", params)
     assert done.returncode == 0, done.stderr

@@ -10,12 +10,21 @@ from PIL import Image
 from dwmtl.params import load_params
 from dwmtl.stage import write_json
 from dwmtl.tables import CROPS, DUPLICATES, EVALUATED_PAIRS, write_table
+from dwmtl.weighting.params import weighting_params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-RATES = {"auc": 0.8, "val_at_far": {}, "tar_at_far": {}}
+RATES = {"accuracy_std": 0.0, "auc": 0.8, "eer": 0.2, "num_pairs": 2, "val_at_far": {}, "tar_at_far": {}}
 METRICS = {
-    "expression": {"accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5, "majority": 0.5, "num_photos": 2},
-    "verification": {"accuracy_mean": 0.75, "eer": 0.2, "num_pairs": 2, **RATES},
+    "expression": {
+        "accuracy": 0.5,
+        "balanced_accuracy": 0.5,
+        "macro_f1": 0.5,
+        "majority": 0.5,
+        "num_photos": 2,
+        "per_class": {"anger": 1.0, "happiness": 0.0},
+    },
+    "further_tasks": {},
+    "verification": {"accuracy_mean": 0.75, **RATES},
     "expression_pairs": {"accuracy_mean": 0.75, **RATES},
     "authentication": {"accuracy": 0.8, "far": 0.1, "frr": 0.3, "product": 0.6, "always_reject": 0.75},
     "num_fallback_crops": {"expression": 0, "verification": 0},
@@ -57,14 +66,40 @@ def _write_fold(folder: Path, number: int, accuracy: float) -> None:
 
 
 def _card(role: str) -> dict[str, object]:
-    """Of a data card what the report shows."""
+    """A data card as the stage `data_card` writes it."""
     return {
-        "source": {"name": role, "role": role, "adapter": "folders", "folder": f"data/raw/{role}"},
-        "photos": {"num_used": 2},
-        "subjects": {"num": 2},
-        "expressions": {"counts": {}},
-        "alignment": {"num_by_status": {"aligned": 2, "fallback": 0, "unreadable": 0}, "num_several_faces": 0},
+        "source": {
+            "name": role,
+            "role": role,
+            "adapter": "folders",
+            "folder": f"data/raw/{role}",
+            "is_drawn": role == "identity",
+            "terms": f"The terms of the {role} set.",
+        },
+        "photos": {"num": 2, "num_used": 2, "by_use": {"train": 2}},
+        "subjects": {
+            "num": 2,
+            "num_photos_without": 0,
+            "num_with_one_photo": 2,
+            "photos_each": {"min": 1, "median": 1.0, "max": 1},
+            "counts": {"P1": 1, "P2": 1},
+        },
+        "expressions": {"num_photos_without": 2, "counts": {}},
+        "labels": {},
+        "folds": None,
+        "pairs": None,
+        "alignment": {
+            "num_photos": 2,
+            "num_by_status": {"aligned": 2, "fallback": 0, "unreadable": 0},
+            "num_several_faces": 0,
+            "confidence": None,
+            "face_side_px": None,
+            "failed_by_expression": {},
+            "failures": [],
+        },
+        "sizes": None,
         "duplicates": None,
+        "lacks": [],
         "cautions": [f"The {role} set is small."],
     }
 
@@ -90,7 +125,7 @@ def run(tmp_path, write_params):
     def run(out: str = "out", **changes: object) -> subprocess.CompletedProcess:
         params = write_params({"tracking.enabled": False, "folds": [0, 1], **changes})
         options = [f"--{name}={tmp_path / name}" for name in ("training", "evaluation", "aligned", "labels", "cards")]
-        outputs = {"out": "report", "summary": "summary.json", "plots": "plots"}
+        outputs = {"out": "report", "summary": "summary.json", "details": "details.json", "plots": "plots"}
         options += [f"--{option}={tmp_path / out / name}" for option, name in outputs.items()]
         command = [sys.executable, str(REPOSITORY / "stages" / "report.py"), *options, f"--params={params}"]
         return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
@@ -109,14 +144,29 @@ def test_the_same_outcome_gives_the_same_bytes_and_nothing_else(run, tmp_path):
     files = _files(tmp_path / "first")
     assert files == _files(tmp_path / "second")
     tables = {f"plots/{name}.csv" for name in ("task_weights", "task_losses", "roc", "confusion")}
-    assert {"summary.json", "report/report.html", "report/report.md", "report/model_card.md", *tables} <= set(files)
+    assert {
+        "summary.json",
+        "details.json",
+        "report/report.html",
+        "report/report.md",
+        "report/model_card.md",
+        *tables,
+    } <= set(files)
+
+
+def test_the_terms_and_whether_a_set_is_drawn_are_its_cards(run, tmp_path):
+    assert run().returncode == 0
+    card, report = ((tmp_path / "out/report" / name).read_text() for name in ("model_card.md", "report.md"))
+    assert "- expression: The terms of the expression set.\n" in card
+    assert "Drawn by this project, no photographs: identity set." in report
 
 
 def test_only_the_folds_of_the_params_are_summed_up(run, tmp_path):
     assert run(folds=[1]).returncode == 0  # fold 0 stays behind from an earlier experiment
-    summary = json.loads((tmp_path / "out/summary.json").read_text())
-    assert summary["folds"] == [1]
-    assert summary["expression_accuracy"] == {"mean": 0.7, "std": 0.0, "per_fold": [0.7], "interval": None}
+    details = json.loads((tmp_path / "out/details.json").read_text())
+    assert details["folds"] == [1]
+    assert details["scores"]["expression_accuracy"] == {"mean": 0.7, "std": 0.0, "per_fold": [0.7], "interval": None}
+    assert json.loads((tmp_path / "out/summary.json").read_text())["expression_accuracy"] == 0.7
 
 
 def test_a_fold_that_was_not_evaluated_is_named_and_nothing_is_written(run, tmp_path):
@@ -145,8 +195,8 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     params = load_params(REPOSITORY / "params.yaml")
-    weighting = params.train.weighting.model_copy(update={"name": "equal"})
-    other = params.model_copy(update={"train": params.train.model_copy(update={"weighting": weighting})})
+    train = params.train.model_copy(update={"weighting": weighting_params("equal")})
+    other = params.model_copy(update={"train": train})
     for values, model in ((other, "other"), (params, MODEL)):
         with start_fold_run(values, 0, data_sha256="d") as fold:
             fold.set_tag("dwmtl.model_sha256", model)
@@ -178,7 +228,7 @@ def test_the_copy_in_mlflow_tells_when_on_what_and_against_which_experiments(run
             assert text in copy
         assert "Compared with earlier experiments" in copy
         assert "equal on oulu_casia" in copy
-        assert "train.weighting.name equal (here dynamic)" in copy
+        assert "train.weighting.name equal (not dynamic)" in copy
         assert "52.0 %" in copy
         assert "(+8.0)" in copy
         for text in ("written", "commit", "processor", "time of", "earlier experiments"):

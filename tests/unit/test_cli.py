@@ -31,7 +31,17 @@ def test_help_names_every_command():
     done = dwmtl("--help")
     assert done.returncode == 0
     used = ("analyze", "verify", "authenticate", "align", "embed", "demo", "export-onnx")
-    for command in (*used, "import-checkpoint", "export-checkpoint", "import-folds", "score-pairs", "evaluate"):
+    for command in (
+        *used,
+        "import-checkpoint",
+        "export-checkpoint",
+        "import-folds",
+        "export-labels",
+        "export-pairs",
+        "extract",
+        "score-pairs",
+        "evaluate",
+    ):
         assert command in done.stdout
 
 

@@ -9,6 +9,7 @@ from dwmtl.errors import ParamsError
 from dwmtl.network.params import MeanStd
 from dwmtl.params import load_params
 from dwmtl.section import Section, crop_size
+from dwmtl.weighting.params import WEIGHTINGS, weighting_params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -102,8 +103,34 @@ def test_value_out_of_range_names_the_key(write_params, key, value):
 
 
 def test_missing_key_is_named(tmp_path):
-    with pytest.raises(ParamsError, match=r"params\.yaml: labels\.num_folds: the key is missing"):
-        load_params(_with_text(tmp_path, "  num_folds: 5\n", ""))
+    with pytest.raises(ParamsError, match=r"params\.yaml: sets\.expression\.adapter: the key is missing"):
+        load_params(_with_text(tmp_path, "    adapter: oulu_casia\n", ""))
+
+
+def test_a_key_that_is_left_out_has_its_default(tmp_path):
+    assert load_params(_with_text(tmp_path, "  min_face_px: 40\n", "")).align.min_face_px == 40
+
+
+def test_every_key_has_a_default_save_those_that_only_a_user_knows():
+    required = {
+        f"{section.__name__}.{name}"
+        for section in _sections(Section)[1:]
+        for name, field in section.model_fields.items()
+        if field.is_required()
+    }
+    assert required == {
+        *("Params.sets", "Params.folds", "Params.tasks"),
+        *("SetParams.role", "SetParams.adapter", "SetParams.folder", "TaskParams.labels"),
+        *("ArcFaceHeadParams.margin_deg", "ArcFaceHeadParams.scale"),
+        *("CosFaceHeadParams.margin", "CosFaceHeadParams.scale"),
+        "GradientRuleWeightingParams.name",
+    }
+
+
+def test_pretrain_and_train_differ_in_the_epochs_alone():
+    params = load_params(REPOSITORY / "params.yaml")
+    shared = params.train.model_dump(include=set(params.pretrain.model_dump()))
+    assert params.pretrain.model_dump() == {**shared, "num_epochs": params.pretrain.num_epochs}
 
 
 def test_every_wrong_key_is_named_at_once(write_params):
@@ -116,8 +143,33 @@ def test_every_wrong_key_is_named_at_once(write_params):
 
 
 def test_wrong_key_in_a_weighting_is_named_as_it_stands_in_the_file(write_params):
-    with pytest.raises(ParamsError, match=r": train\.weighting\.dynamic\.sigma: "):
-        load_params(write_params({"train.weighting.dynamic.sigma": 0.0}))
+    with pytest.raises(ParamsError, match=r": train\.weighting\.sigma: "):
+        load_params(write_params({"train.weighting.sigma": 0.0}))
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_every_weighting_is_chosen_by_its_name_alone(write_params, name):
+    assert load_params(write_params({"train.weighting.name": name})).train.weighting == weighting_params(name)
+
+
+def test_a_setting_of_another_weighting_is_an_error_with_the_cure(write_params):
+    message = (
+        r"train\.weighting\.temperature: not a setting of this weighting but of dwa\. Delete the line, or choose that "
+        r"weighting\.$"
+    )
+    with pytest.raises(ParamsError, match=message):
+        load_params(write_params({"train.weighting": {"name": "uncertainty", "temperature": 2.0}}))
+
+
+@pytest.mark.parametrize("key", ["train.weighting", "tasks.identity.head"])
+def test_a_rule_without_a_name_is_an_error(write_params, key):
+    with pytest.raises(ParamsError, match=rf"params\.yaml: {key}\.name: the key is missing\.$"):
+        load_params(write_params({key: {}}))
+
+
+def test_an_unknown_weighting_is_an_error_with_the_names_that_there_are(write_params):
+    with pytest.raises(ParamsError, match=r"train\.weighting\.name: must be one of 'dynamic', .*Got 'equall' instead"):
+        load_params(write_params({"train.weighting.name": "equall"}))
 
 
 @pytest.mark.parametrize(
@@ -172,8 +224,8 @@ def test_file_that_holds_no_sections_is_an_error(tmp_path, text):
 @pytest.mark.parametrize("spelling", ["1e-4", "1E-4", "1.0e-4", "0.0001", ".0001", "+1e-4", "10e-5"])
 def test_number_means_what_it_means_to_dvc(tmp_path, spelling):
     path = _with_text(tmp_path, "learning_rate: 5e-4", f"learning_rate: {spelling}")
-    to_dvc = YAML(typ="safe").load(path.read_text())["pretrain"]["optimizer"]["learning_rate"]
-    assert load_params(path).pretrain.optimizer.learning_rate == to_dvc == 1e-4
+    to_dvc = YAML(typ="safe").load(path.read_text())["train"]["optimizer"]["learning_rate"]
+    assert load_params(path).train.optimizer.learning_rate == to_dvc == 1e-4
 
 
 @pytest.mark.parametrize("spelling", ["yes", "no", "on", "off", "y"])
@@ -193,9 +245,16 @@ def test_params_cannot_change():
 def test_repository_reads_the_same_with_dvcs_parser():
     text = (REPOSITORY / "params.yaml").read_text()
     to_dvc = YAML(typ="safe").load(text)
-    path_values = load_params(REPOSITORY / "params.yaml").model_dump()
-    assert path_values == to_dvc
+    values = load_params(REPOSITORY / "params.yaml").model_dump()
+    assert _differences(to_dvc, values) == []
     assert yaml.safe_load(text).keys() == to_dvc.keys()
+
+
+def _differences(some: object, whole: object, key: str = "") -> list[str]:
+    """Dotted keys of `some` whose value in `whole` is another."""
+    if isinstance(some, dict) and isinstance(whole, dict):
+        return [line for name in some for line in _differences(some[name], whole.get(name), f"{key}.{name}")]
+    return [] if some == whole else [key]
 
 
 @pytest.mark.parametrize("folder", ["data/raw/rendered/lfw", "data/raw", "./data/raw/rendered/../rendered/lfw/Abc"])
@@ -213,13 +272,13 @@ def test_far_targets_that_read_alike_are_refused(write_params):
     ("changes", "message"),
     [
         (
-            {"train.weighting.name": "fixed", "train.weighting.fixed.weights": {"identity": 1.0}},
-            "fixed.weights must name",
+            {"train.weighting": {"name": "fixed", "weights": {"identity": 1.0}}},
+            "train.weighting.weights must name every task",
         ),
-        ({"train.weighting.fixed.weights": {"identity": 0.0}}, "a weight must be > 0"),
-        ({"train.weighting.dynamic.floors": {"hat": 1.0}}, "dynamic.floors must name every task"),
-        ({"train.weighting.single_task.task": "hat"}, "single_task.task must be one of identity, expression"),
-        ({"train.batch_norm.branches": {"identity": "frozen"}}, "batch_norm.branches must name every task"),
+        ({"train.weighting": {"name": "fixed", "weights": {"identity": 0.0}}}, "a weight must be > 0"),
+        ({"train.weighting.floors": {"hat": 1.0}}, "train.weighting.floors must name every task"),
+        ({"train.weighting": {"name": "single_task", "task": "hat"}}, "task must be one of identity, expression"),
+        ({"train.batch_norm.branches": {"hat": "frozen"}}, r"batch_norm\.branches must name tasks .*Got \['hat'\]"),
         ({"train.start": "fold_0"}, "start must not be a fold's model"),
         ({"train.start": "../elsewhere"}, r"train\.start"),
         ({"train.sets": ["identity"]}, "sets must hold expression"),
@@ -272,6 +331,24 @@ def test_a_batch_that_the_processes_cannot_share_is_an_error(write_params, stage
     changes = {"pretrain.batch_size": 16, "train.batch_size": 16, f"{stage}.batch_size": 15}
     with pytest.raises(ParamsError, match=rf"{stage}\.batch_size must be a multiple of the processes \(4"):
         load_params(write_params({**changes, "compute.num_devices": 2, "compute.num_nodes": 2}))
+
+
+def test_a_pair_file_lies_in_the_folder_of_an_expression_set(write_params, tmp_path):
+    sets = {"sets.expression.folder": tmp_path / "oulu", "sets.identity.folder": tmp_path / "people"}
+    params = load_params(write_params({**sets, "pairs.file": tmp_path / "oulu/pairs.txt"}))
+    assert params.pairs_file_of("expression") == tmp_path / "oulu/pairs.txt"
+    assert params.pairs_file_of("identity") is None
+    for file in ("pairs.txt", "people/pairs.txt", "oulu/../pairs.txt"):
+        with pytest.raises(ParamsError, match=r"pairs\.file must lie in the folder of a set of the role expression"):
+            load_params(write_params({**sets, "pairs.file": f"{tmp_path}/{file}"}))
+
+
+def test_paths_are_moved_only_where_an_authors_file_has_some(write_params, tmp_path):
+    remap = {"sets.expression.folder": tmp_path / "oulu", "sets.expression.remap": {"/their": ""}}
+    assert load_params(write_params({**remap, "pairs.file": tmp_path / "oulu/pairs.txt"}))
+    assert load_params(write_params({**remap, "sets.expression.adapter": "authors_labels"}))
+    with pytest.raises(ParamsError, match=r"sets\.expression\.remap moves the paths of an authors' label file"):
+        load_params(write_params(remap))
 
 
 @pytest.mark.parametrize(

@@ -60,19 +60,13 @@ def test_more_people_leave_the_first_ones_as_they_are(rendered, tmp_path):
 def test_the_official_adapters_read_the_sets(rendered):
     oulu = read_data_set(
         "expression",
-        SetParams(
-            role="expression",
-            adapter="oulu_casia",
-            folder=str(rendered / "oulu_casia"),
-            is_aligned=False,
-            expressions=None,
-        ),
+        SetParams(role="expression", adapter="oulu_casia", folder=str(rendered / "oulu_casia")),
         num_peak_frames=3,
     ).photos
     assert (oulu["subject"].nunique(), oulu["sequence"].nunique(), len(oulu)) == (2, 12, 48)
     lfw = read_data_set(
         "verification",
-        SetParams(role="verification", adapter="lfw", folder=str(rendered / "lfw"), is_aligned=False, expressions=None),
+        SetParams(role="verification", adapter="lfw", folder=str(rendered / "lfw")),
         num_peak_frames=3,
     )
     assert lfw.pairs.groupby("fold")["is_same_identity"].agg(["sum", "size"]).to_numpy().tolist() == [[2, 4]] * 10
@@ -80,13 +74,7 @@ def test_the_official_adapters_read_the_sets(rendered):
         len(
             read_data_set(
                 "identity",
-                SetParams(
-                    role="identity",
-                    adapter="folders",
-                    folder=str(rendered / "identities"),
-                    is_aligned=False,
-                    expressions=None,
-                ),
+                SetParams(role="identity", adapter="folders", folder=str(rendered / "identities")),
                 num_peak_frames=3,
             ).photos
         )
@@ -97,7 +85,7 @@ def test_the_official_adapters_read_the_sets(rendered):
 def test_no_person_of_a_pair_is_in_two_blocks(rendered):
     pairs = read_data_set(
         "verification",
-        SetParams(role="verification", adapter="lfw", folder=str(rendered / "lfw"), is_aligned=False, expressions=None),
+        SetParams(role="verification", adapter="lfw", folder=str(rendered / "lfw")),
         num_peak_frames=3,
     ).pairs
     people = {
@@ -110,7 +98,7 @@ def test_no_person_of_a_pair_is_in_two_blocks(rendered):
 def test_no_pair_stands_twice(rendered):
     pairs = read_data_set(
         "verification",
-        SetParams(role="verification", adapter="lfw", folder=str(rendered / "lfw"), is_aligned=False, expressions=None),
+        SetParams(role="verification", adapter="lfw", folder=str(rendered / "lfw")),
         num_peak_frames=3,
     ).pairs
     assert not pairs.duplicated(["photo_a", "photo_b"]).any()

@@ -7,7 +7,7 @@ from dwmtl import tables
 from dwmtl.errors import TableError
 
 CELL = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
-MANIFEST_ROW = st.tuples(CELL, CELL, CELL, st.integers(0, 10**6), CELL, st.sampled_from(tables.ROLES))
+MANIFEST_ROW = st.tuples(CELL, CELL, CELL, st.integers(0, 10**6), CELL, st.sampled_from(tables.USES))
 
 
 def _manifest(*rows) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def test_missing_table_is_an_error_that_names_it(tmp_path):
 
 
 def test_missing_columns_are_named(tmp_path):
-    (tmp_path / "manifest.csv").write_text("photo,frame,role\n")
+    (tmp_path / "manifest.csv").write_text("photo,frame,use\n")
     with pytest.raises(TableError, match=r"manifest\.csv: no column subject, sequence, expression\. Run"):
         tables.read_table(tmp_path / "manifest.csv", tables.MANIFEST)
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dwmtl.datasets.data_set import pair_table
 from dwmtl.datasets.packs.files import map_file, whole_file
 from dwmtl.errors import DataSetError
+from dwmtl.tables import VERIFICATION_PAIRS
 
 NUM_FOLDS = 10
 MAX_OPCODES = 2_000_000
@@ -36,6 +36,7 @@ _ALLOWED = {
     "GLOBAL", "REDUCE", "UNICODE", "BINUNICODE",  # Python 3 in protocols 0 to 2: _codecs.encode(text, "latin1")
     "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET",
 }  # fmt: skip
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _GLOBAL = ("_codecs", "encode")
 _COUNTED = {
     pickletools.TAKEN_FROM_ARGUMENT1: struct.Struct("<B"),
@@ -55,6 +56,20 @@ class BinPack:
 
     pictures: list[bytes]
     is_same: list[bool]
+
+
+def find_bin_pack(folder: Path) -> Path:
+    """The only `.bin` file of a folder, hidden files left out.
+
+    Raises:
+        DataSetError: there are none or several, or no table can hold its name.
+    """
+    paths = [path for path in sorted(folder.glob("*.bin")) if path.is_file() and not path.name.startswith(".")]
+    if len(paths) != 1:
+        raise DataSetError(f"{folder}: {len(paths)} files end in .bin; exactly one pack must lie in the folder.")
+    if not paths[0].name.isprintable():
+        raise DataSetError(f"{folder}: the name {paths[0].name!r} is not UTF-8 text on one line. Rename the file.")
+    return paths[0]
 
 
 def read_bin_pack(path: Path) -> BinPack:
@@ -126,7 +141,7 @@ def verification_pairs(photos: Sequence[str], is_same: Sequence[bool]) -> pd.Dat
         raise DataSetError(f"{len(is_same)} pairs do not make {NUM_FOLDS} folds.")
     small, num_larger = divmod(len(is_same), NUM_FOLDS)
     folds = [fold for fold in range(NUM_FOLDS) for _ in range(small + (fold < num_larger))]
-    return pair_table(list(zip(photos[::2], photos[1::2], is_same, folds, strict=True)))
+    return pd.DataFrame(zip(photos[::2], photos[1::2], is_same, folds, strict=True), columns=list(VERIFICATION_PAIRS))
 
 
 class _PictureUnpickler(pickle.Unpickler):
@@ -169,7 +184,7 @@ def _check_opcodes(data: mmap.mmap, path: Path) -> None:
     """
     offset = 0
     for number in range(MAX_OPCODES):
-        opcode = pickletools.code2op.get(chr(data[offset]))
+        opcode = _OPCODES.get(chr(data[offset]))
         where = f"{path}, byte {offset}"
         if opcode is None or opcode.name not in _ALLOWED:
             raise DataSetError(

@@ -79,7 +79,7 @@ def extract_pictures(items: Iterable[tuple[str, str, bytes]], folder: Path, *, s
         DataSetError: an unsafe name, two pictures with one, a picture of no known kind, no picture at all, or `folder`
             is in use.
     """
-    num_of = Counter()
+    num_of: Counter[str] = Counter()
     with whole_new_folder(folder) as new, open(new / "photos.csv", "x", newline="") as table:
         table.write("photo,subject\n")
         for identity, name, picture in items:

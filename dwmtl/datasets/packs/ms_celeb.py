@@ -41,14 +41,14 @@ def pictures(tsv_path: Path, clean_list_path: Path | None = None) -> Iterator[tu
     for number, line in _lines(tsv_path):
         where = f"{tsv_path}, line {number}"
         entity, image_id, data = _columns(line, where)
-        identity: str | None = entity
         if wanted is not None:
             if image_id not in wanted:
                 continue
-            identity, wanted[image_id] = wanted[image_id], None
-            if identity is None:
+            listed, wanted[image_id] = wanted[image_id], None
+            if listed is None:
                 raise DataSetError(f"{where}: {image_id} is there twice.")
-        yield identity, image_id, _picture(data, where)
+            entity = listed
+        yield entity, image_id, _picture(data, where)
     missing = [name for name, identity in (wanted or {}).items() if identity is not None]
     if missing:
         raise DataSetError(

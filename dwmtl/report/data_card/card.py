@@ -1,171 +1,209 @@
-"""The data card of a set: what is in it, what became of it, and what to be careful about. Tables in, a dict out.
+"""The data card of a set, typed: the content of `card.json`. Knows neither how it is measured nor how it is shown.
 
-The keys are those of `card.json`: `source`, `photos`, `subjects`, `expressions`, `labels` (further tasks), `folds`,
-`pairs`, `alignment`, `sizes`, `duplicates`, `lacks`, `cautions`. What cannot be known is null; lists that may grow with
-the set are cut, and the counts beside them are not. Knows no path and nothing of how a card is shown.
+What cannot be known is None. Lists that may grow with the set are cut, and the counts beside them are not.
 """
 
-import pandas as pd
-
-from dwmtl.report.data_card.cautions import cautions
-from dwmtl.report.data_card.defects import MAX_LISTED, duplicates, lacks
-from dwmtl.tables import BOX, MANIFEST, STATUSES
-
-MAX_SUBJECTS_LISTED = 200
-MAX_VALUES_LISTED = 20
-"""Values of a further label; a column with more is text."""
-NUM_SIZES_LISTED = 10
-QUANTILES = {"min": 0.0, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "max": 1.0}
+from dataclasses import dataclass
 
 
-def data_card(
-    manifest: pd.DataFrame,
-    crops: pd.DataFrame,
-    *,
-    source: dict[str, str],
-    failures: pd.DataFrame | None = None,
-    folds: pd.DataFrame | None = None,
-    pairs: pd.DataFrame | None = None,
-    facts: pd.DataFrame | None = None,
-) -> dict[str, object]:
-    """Everything a card says. Photos of the role `unused` are counted once, by role, and nowhere else.
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the set is from: `params.yaml` and the set's facts (`set_facts`)."""
 
-    Args:
-        manifest: table of `tables.MANIFEST`, and labels of further tasks.
-        crops: table of `tables.CROPS`.
-        source: role, adapter and folder, as in params.yaml.
-        failures: table of `tables.FAILURES`; without it no reason is told.
-        folds: table of `tables.FOLDS`.
-        pairs: table of `tables.VERIFICATION_PAIRS`.
-        facts: table of `tables.PHOTO_FACTS`; without it sizes and duplicates are null.
-    """
-    used = manifest[manifest["role"] != "unused"].reset_index(drop=True)
-    card = {
-        "source": dict(source),
-        "photos": {"num": len(manifest), "num_used": len(used), "by_role": _counts(manifest["role"])},
-        "subjects": _subjects(used),
-        "expressions": _expressions(used),
-        "labels": _labels(used),
-        "folds": None if folds is None else _folds(used, folds),
-        "pairs": None if pairs is None else _pairs(pairs),
-        "alignment": _alignment(crops, failures, used),
-        "sizes": None if facts is None else _sizes(facts),
-        "duplicates": None if facts is None else duplicates(_with_fold(used, folds), facts),
-        "lacks": lacks(manifest),
-    }
-    return card | {"cautions": cautions(card)}
+    name: str
+    role: str
+    adapter: str
+    folder: str
+    is_drawn: bool
+    terms: str
 
 
-def _counts(values: pd.Series) -> dict[str, int]:
-    """Value -> how often, sorted by value."""
-    return {str(value): int(num) for value, num in values.value_counts().sort_index().items()}
+@dataclass(frozen=True, kw_only=True)
+class Photos:
+    """`num_used`: those that are not of the use `unused`, and counted by everything else in the card."""
+
+    num: int
+    num_used: int
+    by_use: dict[str, int]
 
 
-def _quantiles(values: pd.Series, digits: int) -> dict[str, float] | None:
-    values = values.dropna()
-    if values.empty:
-        return None
-    return {name: round(float(values.quantile(share)), digits) for name, share in QUANTILES.items()}
+@dataclass(frozen=True)
+class PhotosEach:
+    """How many photos the subjects have."""
+
+    min: int
+    median: float
+    max: int
 
 
-def _with_fold(used: pd.DataFrame, folds: pd.DataFrame | None) -> pd.DataFrame:
-    if folds is None:
-        return used.assign(fold=pd.NA)
-    return used.merge(folds[["subject", "fold"]], on="subject", how="left", validate="many_to_one")
+@dataclass(frozen=True, kw_only=True)
+class Subjects:
+    """Who is on the photos; photos of nobody known are counted apart."""
+
+    num: int
+    num_photos_without: int
+    num_with_one_photo: int
+    photos_each: PhotosEach | None
+    counts: dict[str, int] | None
 
 
-def _subjects(used: pd.DataFrame) -> dict[str, object]:
-    """Counts of the photos a subject has; photos of nobody known are counted apart."""
-    known = used.loc[used["subject"] != "", "subject"]
-    counts = known.value_counts()
-    return {
-        "num": len(counts),
-        "num_photos_without": len(used) - len(known),
-        "num_with_one_photo": int((counts == 1).sum()),
-        "photos_each": None
-        if counts.empty
-        else {"min": int(counts.min()), "median": float(counts.median()), "max": int(counts.max())},
-        "counts": _counts(known) if len(counts) <= MAX_SUBJECTS_LISTED else None,
-    }
+@dataclass(frozen=True)
+class ExpressionCount:
+    """How often an expression is shown, and by how many subjects."""
+
+    num_photos: int
+    num_subjects: int
 
 
-def _expressions(used: pd.DataFrame) -> dict[str, object]:
-    """Photos and subjects of each expression."""
-    shown = used[used["expression"] != ""]
-    subjects = shown[shown["subject"] != ""].groupby("expression")["subject"].nunique()
-    return {
-        "num_photos_without": len(used) - len(shown),
-        "counts": {
-            name: {"num_photos": num, "num_subjects": int(subjects.get(name, 0))}
-            for name, num in _counts(shown["expression"]).items()
-        },
-    }
+@dataclass(frozen=True, kw_only=True)
+class Expressions:
+    """What the photos show."""
+
+    num_photos_without: int
+    counts: dict[str, ExpressionCount]
 
 
-def _labels(used: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Counts of the labels of further tasks; a photo without one is not counted, a column of text is left out."""
-    columns = [column for column in used if column not in MANIFEST]
-    counts = {column: _counts(used.loc[used[column].astype(str) != "", column]) for column in columns}
-    return {column: values for column, values in counts.items() if 0 < len(values) <= MAX_VALUES_LISTED}
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """The test photos of a fold."""
+
+    fold: int
+    num_subjects: int
+    num_photos: int
+    by_expression: dict[str, int]
 
 
-def _folds(used: pd.DataFrame, folds: pd.DataFrame) -> dict[str, object]:
-    photos = _with_fold(used, folds)
-    names = sorted(set(used["expression"]) - {""})
-    rows = []
-    for fold in sorted(folds["fold"].unique()):
-        tested = photos[photos["fold"] == fold]
-        counts = _counts(tested["expression"])
-        rows.append(
-            {
-                "fold": int(fold),
-                "num_subjects": int((folds["fold"] == fold).sum()),
-                "num_photos": len(tested),
-                "by_expression": {name: counts.get(name, 0) for name in names},
-            }
-        )
-    return {"num_photos_in_none": int(photos["fold"].isna().sum()), "rows": rows}
+@dataclass(frozen=True, kw_only=True)
+class Folds:
+    """Of the set's subjects."""
+
+    num_photos_in_none: int
+    rows: list[Fold]
 
 
-def _pairs(pairs: pd.DataFrame) -> dict[str, object]:
-    is_same = pairs["is_same_identity"].astype(bool)
-    rows = [
-        {"fold": int(fold), "num_genuine": int(is_same[block].sum()), "num_impostor": int((~is_same[block]).sum())}
-        for fold, block in sorted(pairs.groupby("fold").groups.items())
-    ]
-    return {"num_genuine": int(is_same.sum()), "num_impostor": int((~is_same).sum()), "rows": rows}
+@dataclass(frozen=True, kw_only=True)
+class PairBlock:
+    """A fold of the official pairs."""
+
+    fold: int
+    num_genuine: int
+    num_impostor: int
 
 
-def _alignment(crops: pd.DataFrame, failures: pd.DataFrame | None, used: pd.DataFrame) -> dict[str, object]:
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """The official pairs."""
+
+    num_genuine: int
+    num_impostor: int
+    rows: list[PairBlock]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantiles:
+    """Of a value over the photos."""
+
+    min: float
+    q05: float
+    q25: float
+    median: float
+    q75: float
+    q95: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A photo without a face; see `tables.FAILURES`."""
+
+    photo: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
     """How many faces were found, how surely and how large; `face_side_px`: the longer side of the box, in the photo."""
-    x1, y1, x2, y2 = (crops[column].astype(float) for column in BOX)
-    found = crops[crops["status"] == "aligned"]
-    side = pd.concat([x2 - x1, y2 - y1], axis=1).max(axis=1)[found.index]
-    counts = _counts(crops["status"])
-    failed = crops.loc[crops["status"] != "aligned", ["photo"]].merge(used[["photo", "expression"]], on="photo")
-    return {
-        "num_photos": len(crops),
-        "num_by_status": dict.fromkeys(STATUSES, 0) | counts,
-        "num_several_faces": int((crops["num_faces"] > 1).sum()),
-        "confidence": _quantiles(found["confidence"].astype(float), 4),
-        "face_side_px": _quantiles(side, 1),
-        "failed_by_expression": _counts(failed.loc[failed["expression"] != "", "expression"]),
-        "failures": []
-        if failures is None
-        else failures.head(MAX_LISTED)[["photo", "status", "reason"]].to_dict("records"),
-    }
+
+    num_photos: int
+    num_by_status: dict[str, int]
+    num_several_faces: int
+    confidence: Quantiles | None
+    face_side_px: Quantiles | None
+    failed_by_expression: dict[str, int]
+    failures: list[Failure]
 
 
-def _sizes(facts: pd.DataFrame) -> dict[str, object]:
-    """The most frequent sizes of the photos, ties by size."""
-    known = facts.dropna(subset=["width_px", "height_px"])
-    counts = known.groupby(["width_px", "height_px"]).size().reset_index(name="num")
-    counts = counts.sort_values(["num", "width_px", "height_px"], ascending=[False, True, True])
-    return {
-        "num_sizes": len(counts),
-        "num_unknown": len(facts) - len(known),
-        "most_frequent": [
-            {"width_px": int(row.width_px), "height_px": int(row.height_px), "num_photos": int(row.num)}
-            for row in counts.head(NUM_SIZES_LISTED).itertuples()
-        ],
-    }
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Photos of one size."""
+
+    width_px: int
+    height_px: int
+    num_photos: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The photos' sizes, the most frequent first."""
+
+    num_sizes: int
+    num_unknown: int
+    most_frequent: list[Size]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DuplicateGroup:
+    """Photos that are the same picture.
+
+    `same`: `bytes` where the files are equal, else `pixels`; `contradicts`: the labels that differ, `expression` or
+    `subject`.
+    """
+
+    num_photos: int
+    photos: list[str]
+    same: str
+    subjects: list[str]
+    expressions: list[str]
+    contradicts: list[str]
+    folds: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicates:
+    """Pictures that are in the set more than once. `num_photos`: in all groups; the other counts are of groups."""
+
+    num_groups: int
+    num_photos: int
+    num_same_bytes: int
+    num_contradictory: int
+    num_across_folds: int
+    groups: list[DuplicateGroup]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lack:
+    """An expression, photo or sequence that most subjects have and `subjects` lack."""
+
+    what: str
+    kind: str
+    num_subjects: int
+    subjects: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataCard:
+    """What is in a set, what became of it, and what to be careful about; `labels`: of further tasks."""
+
+    source: Source
+    photos: Photos
+    subjects: Subjects
+    expressions: Expressions
+    labels: dict[str, dict[str, int]]
+    folds: Folds | None
+    pairs: Pairs | None
+    alignment: Alignment
+    sizes: Sizes | None
+    duplicates: Duplicates | None
+    lacks: list[Lack]
+    cautions: list[str]

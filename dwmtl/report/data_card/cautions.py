@@ -1,5 +1,7 @@
 """What a reader of a data card should be careful about, in plain sentences. A card in, sentences out."""
 
+from dwmtl.report.data_card.card import Alignment, DataCard, DuplicateGroup, Duplicates, Folds, Lack
+
 _MAX_SENTENCES = 5
 """Sentences of one kind; the rest is counted."""
 
@@ -10,72 +12,67 @@ _UNBALANCED = 3
 _FEW_SUBJECTS = 20
 _SMALL_FACE_PX = 40
 
-_DRAWN = "data/raw/rendered"
 
-
-def cautions(card: dict[str, object]) -> list[str]:
+def cautions(card: DataCard) -> list[str]:
     """Sentences, the gravest kinds first; none where nothing stands out.
 
     Args:
-        card: what `card.data_card` builds, without its cautions.
+        card: its own cautions are not read.
     """
     return [
-        *_source(card),
-        *_duplicates(card["duplicates"]),
-        *_lacks(card["lacks"]),
-        *_alignment(card["alignment"]),
+        *_drawn(card),
+        *_duplicates(card.duplicates),
+        *_lacks(card.lacks),
+        *_alignment(card.alignment),
         *_subjects(card),
         *_expressions(card),
-        *_folds(card["folds"]),
+        *_folds(card.folds),
     ]
 
 
-def _source(card: dict) -> list[str]:
-    if not card["source"]["folder"].startswith(_DRAWN):
+def _drawn(card: DataCard) -> list[str]:
+    if not card.source.is_drawn:
         return []
     return ["The faces are drawn by this project, they are no photographs: the set shows that the pipeline works."]
 
 
-def _duplicates(found: dict | None) -> list[str]:
-    if not found or not found["num_groups"]:
+def _duplicates(found: Duplicates | None) -> list[str]:
+    if not found or not found.num_groups:
         return []
-    sentences = [_contradiction(group) for group in found["groups"] if group["contradicts"]]
-    sentences = _first(sentences, "more pictures have contradicting labels", total=found["num_contradictory"])
-    if found["num_across_folds"]:
+    sentences = [_contradiction(group) for group in found.groups if group.contradicts]
+    sentences = _first(sentences, "more pictures have contradicting labels", total=found.num_contradictory)
+    if found.num_across_folds:
         sentences.append(
-            f"{_are(found['num_across_folds'], 'picture')} in several folds: what is tested was also trained on."
+            f"{_are(found.num_across_folds, 'picture')} in several folds: what is tested was also trained on."
         )
-    num_alike = found["num_groups"] - found["num_contradictory"]
+    num_alike = found.num_groups - found.num_contradictory
     if num_alike:
-        alike = [_same(group["photos"]) for group in found["groups"] if not group["contradicts"]]
+        alike = [_same(group.photos) for group in found.groups if not group.contradicts]
         examples = f": {_some(alike, num_alike)}" if alike else ""
         sentences.append(f"{_are(num_alike, 'picture')} there more than once, labels agreeing{examples}.")
     return sentences
 
 
-def _contradiction(group: dict) -> str:
-    named = {label: group[f"{label}s"] for label in group["contradicts"]}
+def _contradiction(group: DuplicateGroup) -> str:
+    names = {"expression": group.expressions, "subject": group.subjects}
+    named = {label: names[label] for label in group.contradicts}
     labels = " and ".join(f"{len(names)} {label}s ({_some(names, len(names))})" for label, names in named.items())
-    return f"{_same(group['photos'])}: the same picture under {labels}. At most one of them is right."
+    return f"{_same(group.photos)}: the same picture under {labels}. At most one of them is right."
 
 
-def _lacks(rows: list[dict]) -> list[str]:
+def _lacks(rows: list[Lack]) -> list[str]:
     sentences = []
     for row in rows:
-        what = (
-            f"the expression {row['kind']}"
-            if row["what"] == "expression"
-            else f"the {row['what']} {_code(row['kind'])}"
-        )
-        subjects = _some(row["subjects"], row["num_subjects"])
-        verb = "lacks" if row["num_subjects"] == 1 else "lack"
+        what = f"the expression {row.kind}" if row.what == "expression" else f"the {row.what} {_code(row.kind)}"
+        subjects = _some(row.subjects, row.num_subjects)
+        verb = "lacks" if row.num_subjects == 1 else "lack"
         sentences.append(f"{subjects} {verb} {what}, which the other subjects have.")
     return _first(sentences, "more kinds of photos are lacking for some subjects", total=len(rows))
 
 
-def _alignment(outcome: dict) -> list[str]:
+def _alignment(outcome: Alignment) -> list[str]:
     sentences = []
-    num, by_status = outcome["num_photos"], outcome["num_by_status"]
+    num, by_status = outcome.num_photos, outcome.num_by_status
     if by_status["fallback"]:
         share = f"{100 * by_status['fallback'] / num:.1f} %"
         sentences.append(
@@ -84,42 +81,41 @@ def _alignment(outcome: dict) -> list[str]:
         )
     if by_status["unreadable"]:
         sentences.append(f"{_are(by_status['unreadable'], 'photo')} not readable and left out.")
-    if outcome["num_several_faces"]:
+    if outcome.num_several_faces:
         sentences.append(
-            f"Several faces were found in {_count(outcome['num_several_faces'], 'photo')}: the crop may show another "
+            f"Several faces were found in {_count(outcome.num_several_faces, 'photo')}: the crop may show another "
             "person."
         )
-    side = outcome["face_side_px"]
-    if side and side["q05"] < _SMALL_FACE_PX:
+    side = outcome.face_side_px
+    if side and side.q05 < _SMALL_FACE_PX:
         sentences.append(
-            f"One face in twenty is smaller than {side['q05']:g} px in the photo: its crop is enlarged and blurred."
+            f"One face in twenty is smaller than {side.q05:g} px in the photo: its crop is enlarged and blurred."
         )
     return sentences
 
 
-def _subjects(card: dict) -> list[str]:
-    subjects = card["subjects"]
+def _subjects(card: DataCard) -> list[str]:
+    subjects = card.subjects
     sentences = []
-    if subjects["num_photos_without"]:
+    if subjects.num_photos_without:
         sentences.append(
-            f"{_are(subjects['num_photos_without'], 'photo')} of nobody known: such photos train no identity, and "
+            f"{_are(subjects.num_photos_without, 'photo')} of nobody known: such photos train no identity, and "
             "folds cannot keep people apart."
         )
-    if 0 < subjects["num"] < _FEW_SUBJECTS:
+    if 0 < subjects.num < _FEW_SUBJECTS:
         sentences.append(
-            f"The set has only {_count(subjects['num'], 'subject')}: one of them is "
-            f"{100 / subjects['num']:.0f} % of them."
+            f"The set has only {_count(subjects.num, 'subject')}: one of them is {100 / subjects.num:.0f} % of them."
         )
-    if card["source"]["role"] == "identity" and subjects["num_with_one_photo"]:
+    if card.source.role == "identity" and subjects.num_with_one_photo:
         sentences.append(
-            f"{_are(subjects['num_with_one_photo'], 'subject')} shown in one photo only: nothing is learned of how "
+            f"{_are(subjects.num_with_one_photo, 'subject')} shown in one photo only: nothing is learned of how "
             "they vary."
         )
     return sentences
 
 
-def _expressions(card: dict) -> list[str]:
-    counts = {name: row["num_photos"] for name, row in card["expressions"]["counts"].items()}
+def _expressions(card: DataCard) -> list[str]:
+    counts = {name: row.num_photos for name, row in card.expressions.counts.items()}
     if len(counts) < 2:
         return []
     rarest, most = min(counts, key=counts.get), max(counts, key=counts.get)
@@ -131,17 +127,17 @@ def _expressions(card: dict) -> list[str]:
     ]
 
 
-def _folds(folds: dict | None) -> list[str]:
+def _folds(folds: Folds | None) -> list[str]:
     if folds is None:
         return []
     sentences = [
-        f"Fold {row['fold']} has no photo of {', '.join(without)}: it is never tested there."
-        for row in folds["rows"]
-        if (without := [name for name, num in row["by_expression"].items() if not num])
+        f"Fold {row.fold} has no photo of {', '.join(without)}: it is never tested there."
+        for row in folds.rows
+        if (without := [name for name, num in row.by_expression.items() if not num])
     ]
     sentences = _first(sentences, "more folds lack an expression", total=len(sentences))
-    if folds["num_photos_in_none"]:
-        sentences.append(f"{_are(folds['num_photos_in_none'], 'photo')} of subjects that are in no fold.")
+    if folds.num_photos_in_none:
+        sentences.append(f"{_are(folds.num_photos_in_none, 'photo')} of subjects that are in no fold.")
     return sentences
 
 

@@ -4,8 +4,9 @@ import re
 
 import pandas as pd
 
-from dwmtl.datasets.data_set import PICTURE_ENDINGS
 from dwmtl.protocol.duplicates import find_duplicates
+from dwmtl.report.data_card.card import DuplicateGroup, Duplicates, Lack
+from dwmtl.tables import PICTURE_ENDINGS
 
 MAX_LISTED = 50
 """Groups of duplicates, photos of a group, or subjects that a card lists; the counts beside them know no limit."""
@@ -17,7 +18,7 @@ _MIN_SUBJECTS = 3
 """With fewer subjects nothing can be said of what most have."""
 
 
-def duplicates(photos: pd.DataFrame, facts: pd.DataFrame) -> dict[str, object]:
+def duplicates(photos: pd.DataFrame, facts: pd.DataFrame) -> Duplicates:
     """Photos that are the same picture: their files are equal, or their pixels are.
 
     A group contradicts itself where its photos name two expressions, or two subjects; a photo without a label
@@ -27,37 +28,36 @@ def duplicates(photos: pd.DataFrame, facts: pd.DataFrame) -> dict[str, object]:
         photos: columns photo, subject, expression and fold; fold is missing where a subject is in none.
         facts: columns `tables.PHOTO_FACTS`; photos without a digest are the same as no other.
     Returns:
-        num_groups, num_photos (in them), num_same_bytes, num_contradictory, num_across_folds (groups), and `groups`:
-        contradictory ones first, then by photo, at most MAX_LISTED, each with at most MAX_LISTED photos and names.
+        Contradictory groups first, then by photo; at most MAX_LISTED, each with at most MAX_LISTED photos and names.
     """
     found = find_duplicates(photos.merge(facts, on="photo", how="inner", validate="one_to_one"))
     groups = [_group(rows) for _, rows in found.groupby("group")]
-    groups.sort(key=lambda group: (not group["contradicts"], group["photos"]))
-    return {
-        "num_groups": len(groups),
-        "num_photos": sum(group["num_photos"] for group in groups),
-        "num_same_bytes": sum(group["same"] == "bytes" for group in groups),
-        "num_contradictory": sum(bool(group["contradicts"]) for group in groups),
-        "num_across_folds": sum(len(group["folds"]) > 1 for group in groups),
-        "groups": groups[:MAX_LISTED],
-    }
+    groups.sort(key=lambda group: (not group.contradicts, group.photos))
+    return Duplicates(
+        num_groups=len(groups),
+        num_photos=sum(group.num_photos for group in groups),
+        num_same_bytes=sum(group.same == "bytes" for group in groups),
+        num_contradictory=sum(bool(group.contradicts) for group in groups),
+        num_across_folds=sum(len(group.folds) > 1 for group in groups),
+        groups=groups[:MAX_LISTED],
+    )
 
 
-def _group(rows: pd.DataFrame) -> dict[str, object]:
-    """A group of `tables.DUPLICATES` as a card tells it."""
+def _group(rows: pd.DataFrame) -> DuplicateGroup:
+    """Of a group of `tables.DUPLICATES`."""
     first = rows.iloc[0]
-    return {
-        "num_photos": len(rows),
-        "photos": rows["photo"].tolist()[:MAX_LISTED],
-        "same": "bytes" if first["is_same_bytes"] else "pixels",
-        "subjects": sorted(set(rows["subject"]) - {""})[:MAX_LISTED],
-        "expressions": sorted(set(rows["expression"]) - {""})[:MAX_LISTED],
-        "contradicts": [label for label in ("expression", "subject") if first[f"is_contradicting_{label}"]],
-        "folds": sorted(int(fold) for fold in rows["fold"].dropna().unique()),
-    }
+    return DuplicateGroup(
+        num_photos=len(rows),
+        photos=rows["photo"].tolist()[:MAX_LISTED],
+        same="bytes" if first["is_same_bytes"] else "pixels",
+        subjects=sorted(set(rows["subject"]) - {""})[:MAX_LISTED],
+        expressions=sorted(set(rows["expression"]) - {""})[:MAX_LISTED],
+        contradicts=[label for label in ("expression", "subject") if first[f"is_contradicting_{label}"]],
+        folds=sorted(int(fold) for fold in rows["fold"].dropna().unique()),
+    )
 
 
-def lacks(manifest: pd.DataFrame) -> list[dict[str, object]]:
+def lacks(manifest: pd.DataFrame) -> list[Lack]:
     """What most subjects have and some lack.
 
     Two things are compared. Expressions: one that at least 80 % of the subjects show. Kinds of photos: a photo's (or
@@ -68,7 +68,7 @@ def lacks(manifest: pd.DataFrame) -> list[dict[str, object]]:
     Args:
         manifest: table of `tables.MANIFEST`.
     Returns:
-        Rows of `what` (expression, photo or sequence), `kind`, `num_subjects` and `subjects` (at most MAX_LISTED).
+        With at most MAX_LISTED subjects each.
     """
     known = manifest[manifest["subject"] != ""]
     names = set(known["subject"])
@@ -113,10 +113,10 @@ def _is_regular(kinds: set[tuple[str, str]], num_subjects: int) -> bool:
     return holders[holders >= _MOST * num_subjects].sum() >= _MOST * len(kinds)
 
 
-def _lacking(pairs: set[tuple[str, str]], subjects: set[str], what: str) -> list[dict[str, object]]:
+def _lacking(pairs: set[tuple[str, str]], subjects: set[str], what: str) -> list[Lack]:
     holders = _num_holders(pairs)
     rows = []
     for kind in sorted(holders[(holders >= _MOST * len(subjects)) & (holders < len(subjects))].index):
         without = sorted(subject for subject in subjects if (subject, kind) not in pairs)
-        rows.append({"what": what, "kind": kind, "num_subjects": len(without), "subjects": without[:MAX_LISTED]})
+        rows.append(Lack(what=what, kind=kind, num_subjects=len(without), subjects=without[:MAX_LISTED]))
     return rows

@@ -81,8 +81,7 @@ def for_folds(known, folder: Path) -> None:
 
 
 COMMANDS = [
-    *((for_evaluation, line) for line in commands("evaluation.md")),
-    *((for_score_pairs, line) for line in commands("score_pairs.md")),
+    *((for_score_pairs, line) for line in commands("evaluation.md")),
     *((for_starting_points, line) for line in commands("starting_points.md")),
     *((for_folds, line) for line in commands("your_data.md")),
 ]
@@ -113,48 +112,23 @@ def place_checkpoint(testdata: Path, path: Path) -> None:
         shutil.copyfile(file, path.parent / file.name.replace("facelivenet.ckpt", path.name))
 
 
-def test_the_table_of_fer2013_is_extracted_by_the_line_of_the_page(tmp_path, monkeypatch, capsys):
-    (line,) = commands("your_data.md", "python -c")
-    faces = [f"{emotion},{' '.join(['128'] * 48 * 48)},Training" for emotion in (0, 3)]
-    (tmp_path / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *faces]) + "\n")
-    monkeypatch.chdir(tmp_path)
-    exec(shlex.split(line)[2], {})
-    assert capsys.readouterr().out == "2 faces\n"
-    assert len(list((tmp_path / "fer2013").rglob("*.png"))) == 2
-
-
-def test_the_authors_pairs_are_cut_into_blocks_by_the_code_of_the_page(tmp_path, monkeypatch):
-    (block,) = [block for block in blocks("your_data.md", "python") if "parse_pairs" in block]
-    header = (
-        "No. Input_img Ref_img IdentityIssame Expression_actual Expression_require Expression_ref ExpressionIsrequire"
-    )
-    kinds = [(number % 2 == 0, number % 4 < 2) for number in range(40)]
-    folder = "/their/Oulu-Casia"
-    lines = [
-        f"{number}  {folder}/P001/Anger/{number}.jpeg  {folder}/P00{1 if same else 2}/Anger/0.jpeg  {same}  0  "
-        f"{0 if shown else 3}  -1  {shown}"
-        for number, (same, shown) in enumerate(kinds)
-    ]
-    (tmp_path / "pairs.txt").write_text("\n".join([header, *lines]) + "\n")
-    monkeypatch.chdir(tmp_path)
-    exec(block, {})
-    ours = (tmp_path / "ours.txt").read_text().splitlines()
-    assert len(ours) == 41
-    assert ours[1].split()[1:3] == ["expression/VL/Strong/P001/Anger/0.jpeg", "expression/VL/Strong/P001/Anger/0.jpeg"]
-
-
 def test_the_blocks_of_the_page_on_packs_run(known, tmp_path, monkeypatch):
     ann, other, bob = [known.photo("neutral").read_bytes(), *(known.photo("happiness", p).read_bytes() for p in PEOPLE)]
-    write_record_pack(tmp_path / "pack", [(0, ann), (1, bob)], height_px=112, width_px=112)
+    write_record_pack(tmp_path / "webface_pack", [(0, ann), (1, bob)], height_px=112, width_px=112)
     for_evaluation(known, tmp_path)
     columns = [b"m.015t56", b"56", b"url", b"url", b"FaceId-0", b"rectangle", base64.b64encode(ann)]
     (tmp_path / "FaceImageCroppedWithAlignment.tsv").write_bytes(b"\t".join(columns) + b"\n")
     (tmp_path / "clean_list.txt").write_text("m.015t56/56-FaceId-0.jpg 12\n")
     monkeypatch.chdir(tmp_path)
-    pack = {"folder": Path("pack"), "new_folder": Path("new")}
+    pack = {"folder": Path("webface_pack"), "new_folder": Path("new")}
     pictures = {"jpeg_a": ann, "jpeg_b": other, "jpeg_c": bob, "pictures": [ann, other], "is_same": [True]}
     for block in blocks("packs.md", "python"):
         exec(block, pack | pictures)
+    for line in commands("packs.md"):
+        monkeypatch.setattr(sys, "argv", shlex.split(line, comments=True))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert (ended.value.code or 0) == 0, line
     extracted = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg")}
     assert {"webface/0000001/000000002.jpg", "celeb/12/m.015t56-56-FaceId-0.jpg"} <= extracted
     assert "lfw_pack/lfw/000/000000_a.jpg" in extracted

@@ -30,9 +30,9 @@ def photos(tmp_path_factory) -> Path:
     return folder
 
 
-def manifest(*names: str, role: str = "identity") -> pd.DataFrame:
+def manifest(*names: str, use: str = "train") -> pd.DataFrame:
     table = pd.DataFrame({"photo": names}).reindex(columns=list(MANIFEST))
-    return table.assign(role=role)
+    return table.assign(use=use)
 
 
 def run(
@@ -40,7 +40,7 @@ def run(
     photos: Path,
     out: Path,
     *,
-    role: str = "identity",
+    use: str = "train",
     adapter: str = "folders",
     is_aligned=False,
     num_workers=0,
@@ -49,7 +49,7 @@ def run(
     """Align photos into a folder that need not be there; `changes` to the repository's `align` section."""
     out.mkdir(parents=True, exist_ok=True)
     return align(
-        manifest(*names, role=role),
+        manifest(*names, use=use),
         Source(adapter, photos, is_aligned),
         out,
         load_params().align.model_copy(update=changes),
@@ -123,7 +123,7 @@ def test_a_photo_no_larger_than_the_smallest_face_is_one_without(side):
 
 
 def test_unused_frames_are_passed_over(photos, tmp_path):
-    aligned = run(FACES[:1], photos, tmp_path, role="unused")
+    aligned = run(FACES[:1], photos, tmp_path, use="unused")
     assert aligned.crops.empty
 
 

@@ -65,3 +65,14 @@ def test_windows_cover_every_pixel_in_order():
     assert last[:, -1].tolist() == [7, 24, 100]
     assert (first[:, 1:] <= last[:, :-1]).all()
     assert (last > first).all()
+
+
+def test_pixels_that_must_not_be_written_to_are_taken_without_a_warning():
+    """torch warns of undefined behaviour; a memory map, a view and the bytes of a file are such pixels."""
+    photo = noise(9, 12)
+    expected = IntegralImages([photo], device=CPU)._table
+    locked, of_bytes = photo.copy(), np.frombuffer(photo.tobytes(), np.uint8).reshape(photo.shape)
+    locked.flags.writeable = False
+    for pixels in (locked, of_bytes, np.broadcast_to(photo, (1, *photo.shape))[0]):
+        assert not pixels.flags.writeable
+        assert torch.equal(IntegralImages([pixels], device=CPU)._table, expected)

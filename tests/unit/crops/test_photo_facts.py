@@ -6,8 +6,8 @@ from PIL import Image
 
 from dwmtl import tables
 from dwmtl.crops.photo_facts import photo_facts
-from dwmtl.crops.photo_source import open_pictures
 from dwmtl.datasets import yale
+from dwmtl.datasets.packs.pictures import open_pictures
 from dwmtl.protocol.duplicates import drop_duplicates, find_duplicates
 from dwmtl.protocol.expressions import label_expressions
 
@@ -76,6 +76,6 @@ def test_yales_repeated_noglasses_are_found_and_harmless(yale_duplicates):
 
 def test_yale_without_duplicates_keeps_the_neutral_photo_of_each_but_the_contradiction(yale_labels, yale_digests):
     kept, dropped = drop_duplicates(yale_labels, yale_digests)
-    neutral = yale_labels[yale_labels["role"] == "neutral"]
+    neutral = yale_labels[yale_labels["use"] == "neutral"]
     assert set(neutral["photo"]) - set(kept["photo"]) == {"subject04.normal"}
     assert len(kept) + len(dropped) == len(yale_labels)

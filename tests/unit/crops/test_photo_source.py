@@ -19,7 +19,7 @@ def png(value: int) -> bytes:
 
 
 def params(role: str, adapter: str, folder) -> SetParams:
-    return SetParams(role=role, adapter=adapter, folder=str(folder), is_aligned=True, expressions=None)
+    return SetParams(role=role, adapter=adapter, folder=str(folder), is_aligned=True)
 
 
 def test_pictures_of_a_record_pack_are_read_from_the_pack(tmp_path):

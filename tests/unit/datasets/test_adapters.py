@@ -17,7 +17,7 @@ def make_tree(folder: Path, *files: str) -> Path:
 def read(adapter: str, folder: Path, role: str = "identity", num_peak_frames: int = 3):
     return read_data_set(
         role,
-        SetParams(role=role, adapter=adapter, folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role=role, adapter=adapter, folder=str(folder)),
         num_peak_frames=num_peak_frames,
     )
 
@@ -28,7 +28,7 @@ def sequence(name: str, num_frames: int = 5) -> list[str]:
 
 def test_oulu_casia_uses_the_first_frame_and_the_last(tmp_path):
     photos = read("oulu_casia", make_tree(tmp_path, *sequence("P001/Anger", 6)), "expression").photos
-    assert photos["role"].tolist() == ["neutral", "unused", "unused", "peak", "peak", "peak"]
+    assert photos["use"].tolist() == ["neutral", "unused", "unused", "peak", "peak", "peak"]
     assert photos["expression"].tolist() == ["neutral", "", "", "anger", "anger", "anger"]
     assert photos["frame"].tolist() == list(range(6))
     assert set(photos["sequence"]) == {"VL/Strong/P001/Anger"}
@@ -51,7 +51,7 @@ def test_an_oulu_casia_sequence_too_short_for_the_frame_rule_is_named(tmp_path):
 def test_oulu_casia_frames_are_counted_not_spelled(tmp_path):
     make_tree(tmp_path, *[f"P001/anger/{frame}.jpeg" for frame in range(12)], "__MACOSX/x.txt")
     photos = read("oulu_casia", tmp_path, "expression").photos
-    peaks = photos[photos["role"] == "peak"]
+    peaks = photos[photos["use"] == "peak"]
     assert set(peaks["photo"]) == {"P001/anger/9.jpeg", "P001/anger/10.jpeg", "P001/anger/11.jpeg"}
     assert set(peaks["expression"]) == {"anger"}
 
@@ -62,12 +62,12 @@ def test_an_unknown_oulu_casia_expression_is_named(tmp_path):
         read("oulu_casia", tmp_path, "expression")
 
 
-def test_yale_conditions_become_expressions_and_roles(tmp_path):
+def test_yale_conditions_become_expressions_and_uses(tmp_path):
     names = ["subject01.normal", "subject01.happy", "subject01.glasses", "subject02.wink.gif", "Readme.txt"]
     photos = read("yale", make_tree(tmp_path, *names), "expression").photos.set_index("photo")
-    assert photos.loc["subject01.normal", ["expression", "role"]].tolist() == ["neutral", "neutral"]
-    assert photos.loc["subject01.happy", ["expression", "role"]].tolist() == ["happiness", "peak"]
-    assert photos.loc["subject01.glasses", ["expression", "role"]].tolist() == ["", "identity"]
+    assert photos.loc["subject01.normal", ["expression", "use"]].tolist() == ["neutral", "neutral"]
+    assert photos.loc["subject01.happy", ["expression", "use"]].tolist() == ["happiness", "peak"]
+    assert photos.loc["subject01.glasses", ["expression", "use"]].tolist() == ["", "train"]
     assert photos.loc["subject02.wink.gif", "subject"] == "subject02"
     assert len(photos) == 4
 
@@ -82,7 +82,7 @@ def test_a_folder_a_person_is_read_without_what_is_no_picture(tmp_path):
     photos = read("folders", tmp_path).photos
     assert photos["photo"].tolist() == ["0000/b.png", "0001/a.JPG"]
     assert photos["subject"].tolist() == ["0000", "0001"]
-    assert set(photos["role"]) == {"identity"}
+    assert set(photos["use"]) == {"train"}
 
 
 def write_lfw(folder: Path, lines: list[str], people: int = 3, photos: int = 2) -> Path:
@@ -172,7 +172,7 @@ def test_a_set_that_does_not_serve_its_role_is_told(tmp_path):
 def test_real_yale_is_164_photos_of_15_subjects(testdata):
     photos = read("yale", testdata / "real" / "yale", "expression").photos
     assert (len(photos), photos["subject"].nunique()) == (164, 15)
-    assert photos["role"].value_counts().to_dict() == {"peak": 75, "identity": 74, "neutral": 15}
+    assert photos["use"].value_counts().to_dict() == {"peak": 75, "train": 74, "neutral": 15}
 
 
 def test_real_lfw_is_ten_blocks_of_sixty_pairs(testdata):
@@ -191,7 +191,7 @@ def mapped(tmp_path, expressions: dict):
     folder = yale_tree(
         tmp_path, *(f"subject0{name}" for name in ("1.happy", "1.normal", "1.wink", "2.sad", "2.glasses"))
     )
-    source = SetParams(role="expression", adapter="yale", folder=str(folder), is_aligned=False, expressions=expressions)
+    source = SetParams(role="expression", adapter="yale", folder=str(folder), expressions=expressions)
     return read_data_set("yale", source, num_peak_frames=1).photos.set_index("photo")
 
 
@@ -205,13 +205,13 @@ def test_expressions_get_their_common_names_and_those_without_one_are_left_out(t
         "subject02.glasses": "",
         "subject02.sad": "grief",
     }
-    assert photos["role"].to_dict()["subject01.wink"] == "unused"
-    assert photos["role"].to_dict()["subject02.glasses"] == "identity"
+    assert photos["use"].to_dict()["subject01.wink"] == "unused"
+    assert photos["use"].to_dict()["subject02.glasses"] == "train"
 
 
 def test_an_expression_that_becomes_neutral_is_a_reference(tmp_path):
     names = {"happiness": "happiness", "neutral": "neutral", "sadness": "sadness", "wink": "neutral"}
-    assert mapped(tmp_path, names).loc["subject01.wink", "role"] == "neutral"
+    assert mapped(tmp_path, names).loc["subject01.wink", "use"] == "neutral"
 
 
 def test_expressions_without_a_common_name_are_listed(tmp_path):
@@ -221,7 +221,7 @@ def test_expressions_without_a_common_name_are_listed(tmp_path):
 
 def test_yale_says_who_wears_glasses(tmp_path):
     folder = yale_tree(tmp_path, "subject01.glasses", "subject01.noglasses", "subject01.happy")
-    source = SetParams(role="expression", adapter="yale", folder=str(folder), is_aligned=False, expressions=None)
+    source = SetParams(role="expression", adapter="yale", folder=str(folder))
     photos = read_data_set("yale", source, num_peak_frames=1).photos.set_index("photo")
     assert photos["glasses"].to_dict() == {
         "subject01.glasses": "on", "subject01.happy": "", "subject01.noglasses": "off",
@@ -230,7 +230,7 @@ def test_yale_says_who_wears_glasses(tmp_path):
 
 def test_a_person_spread_over_folders_is_read_whole(make_tree):
     folder = make_tree("ann/1.jpg", "ann/001/2.jpg", "bob/1.jpg")
-    source = SetParams(role="identity", adapter="folders", folder=str(folder), is_aligned=False, expressions=None)
+    source = SetParams(role="identity", adapter="folders", folder=str(folder))
     photos = read_data_set("people", source, num_peak_frames=1).photos
     assert photos["photo"].tolist() == ["ann/001/2.jpg", "ann/1.jpg", "bob/1.jpg"]
     assert photos["subject"].tolist() == ["ann", "ann", "bob"]

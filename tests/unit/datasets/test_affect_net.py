@@ -52,7 +52,7 @@ def relabel(folder: Path, content: bytes) -> Path:
 def read(folder: Path):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="affect_net", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="affect_net", folder=str(folder)),
         num_peak_frames=3,
     )
 
@@ -61,7 +61,7 @@ def test_an_annotation_labels_its_picture(affect_net):
     photos = read(affect_net).photos
     assert photos["photo"].tolist() == ["train_set/images/0.jpg", "train_set/images/12.jpg", "val_set/images/7.jpg"]
     assert photos["expression"].tolist() == ["happiness", "neutral", "contempt"]
-    assert photos["role"].tolist() == ["peak", "neutral", "peak"]
+    assert photos["use"].tolist() == ["peak", "neutral", "peak"]
     assert set(photos["subject"]) == {""}
 
 

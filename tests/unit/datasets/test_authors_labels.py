@@ -1,186 +1,112 @@
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pandas.testing import assert_frame_equal
 
-from dwmtl.datasets.authors_labels import (
-    CK_PLUS,
-    OULU_CASIA,
-    read_ck_plus,
-    read_oulu_casia,
-    write_ck_plus,
-    write_oulu_casia,
-)
+from dwmtl.datasets.adapters import read_data_set
+from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
 
-OULU_TEXT = """No subject expression label image_path
-0 P001 Neutral 0 /data/zming/Oulu/P001/Anger/000.png
-1 P001 Anger 1 /data/zming/Oulu/P001/Anger/016.png
-"""
-CK_TEXT = """count  subject  session  frame  label
-0  S005  001  00000001  0
-1  S005  001  00000011  3.0000000e+00
-"""
+HEADER = "No subject expression label image_path"
+FRAMES = ["P001/Anger/000.png", "P001/Anger/001.png", "P001/Anger/010.png", "P002/Fear/000.png", "P002/Fear/007.png"]
+OULU = [
+    "0 P001 Neutral 0 /data/Oulu/P001/Anger/000.png",
+    "1 P001 Anger 1 /data/Oulu/P001/Anger/010.png",
+    "2 P002 Neutral 0 /data/Oulu/P002/Fear/000.png",
+    "3 P002 Fear 2 /data/Oulu/P002/Fear/007.png",
+]
+CK_FRAMES = [f"cohn-kanade-images/S005/001/S005_001_{number:08d}.png" for number in (1, 2, 3)]
+CK = "count subject session frame label\n0 S005 001 00000001 0\n1 S005 001 00000003 3.0000000e+00\n"
+
+
+def read(folder: Path, **options):
+    params = SetParams(role="expression", adapter="authors_labels", folder=str(folder), **options)
+    return read_data_set("expression", params, num_peak_frames=3).photos
 
 
 @pytest.fixture
-def path(tmp_path) -> Path:
-    return tmp_path / "labels.txt"
+def oulu(make_tree) -> Path:
+    folder = make_tree(*FRAMES)
+    (folder / "labels.txt").write_text("\n".join([HEADER, *OULU]))
+    return folder
 
 
-def oulu(*rows: tuple) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(OULU_CASIA))
+def test_only_photos_that_the_file_names_are_used(oulu):
+    photos = read(oulu, remap={"/data/Oulu": ""})
+    assert photos.drop(columns="sequence").to_numpy().tolist() == [
+        ["P001/Anger/000.png", "P001", 0, "neutral", "neutral"],
+        ["P001/Anger/010.png", "P001", 10, "anger", "peak"],
+        ["P002/Fear/000.png", "P002", 0, "neutral", "neutral"],
+        ["P002/Fear/007.png", "P002", 7, "fear", "peak"],
+    ]
+    assert photos["sequence"].tolist() == ["P001/Anger"] * 2 + ["P002/Fear"] * 2
 
 
-def test_a_line_of_the_oulu_form_is_a_row(path):
-    path.write_text(OULU_TEXT)
-    assert read_oulu_casia(path).iloc[1].tolist() == [1, "P001", "Anger", 1, "/data/zming/Oulu/P001/Anger/016.png"]
+def test_paths_may_be_given_below_the_sets_folder(oulu):
+    (oulu / "labels.txt").write_text("\n".join([HEADER, *OULU]).replace("/data/Oulu/", ""))
+    assert len(read(oulu)) == 4
 
 
-def test_a_line_of_the_ck_plus_form_is_a_row(path):
-    path.write_text(CK_TEXT)
-    assert read_ck_plus(path).iloc[1].tolist() == [1, "S005", "001", "00000011", 3]
+def test_paths_may_move_to_a_folder_below_the_sets(oulu, tmp_path):
+    (tmp_path / "VL").mkdir()
+    for subject in ("P001", "P002"):
+        (oulu / subject).rename(tmp_path / "VL" / subject)
+    assert read(tmp_path, remap={"/data/Oulu": "VL"})["photo"].iloc[0] == "VL/P001/Anger/000.png"
 
 
-def test_what_was_read_is_written_as_it_was(path):
-    path.write_text(OULU_TEXT)
-    write_oulu_casia(read_oulu_casia(path), path)
-    assert path.read_text() == OULU_TEXT
+def test_a_file_of_ck_plus_names_photos_by_subject_session_and_frame(make_tree):
+    folder = make_tree(*CK_FRAMES)
+    (folder / "labels.txt").write_text(CK)
+    photos = read(folder)
+    assert photos["photo"].tolist() == [CK_FRAMES[0], CK_FRAMES[2]]
+    assert photos["expression"].tolist() == ["neutral", "disgust"]
+    assert photos["use"].tolist() == ["neutral", "peak"]
+    assert photos["frame"].tolist() == [1, 3]
+    with pytest.raises(DataSetError, match=r"a label file of CK\+ holds no paths\. Take remap out"):
+        read(folder, remap={"/data": ""})
+
+
+def test_one_of_several_files_is_named_by_the_option(oulu):
+    (oulu / "readme.txt").write_text("Hello.")
+    with pytest.raises(
+        DataSetError, match=r"2 files end in \.txt; name the label file in the set's option labels_file"
+    ):
+        read(oulu)
+    assert len(read(oulu, labels_file="labels.txt", remap={"/data/Oulu": ""})) == 4
+
+
+def test_a_file_that_is_not_there_is_told(oulu):
+    with pytest.raises(DataSetError, match=r"gone\.txt: no such file"):
+        read(oulu, labels_file="gone.txt")
+
+
+def test_paths_that_begin_elsewhere_are_told(oulu):
+    with pytest.raises(DataSetError, match=r"labels\.txt, row 0: '/data/Oulu/.*' is no path below .*option remap"):
+        read(oulu)
+    with pytest.raises(DataSetError, match=r"labels\.txt, line 2: the photo '/data/Oulu/.*' is not below '/elsewhere'"):
+        read(oulu, remap={"/elsewhere": ""})
+
+
+def test_a_photo_that_is_not_there_or_named_twice_is_told(oulu):
+    remap = {"/data/Oulu": ""}
+    (oulu / "labels.txt").write_text("\n".join([HEADER, OULU[0], "1 P001 Anger 1 /data/Oulu/P001/Anger/099.png"]))
+    with pytest.raises(DataSetError, match=r"labels\.txt, row 1: names .*P001/Anger/099\.png, which is not there"):
+        read(oulu, remap=remap)
+    (oulu / "labels.txt").write_text("\n".join([HEADER, *OULU, "4 P001 Anger 1 /data/Oulu/P001/Anger/010.png"]))
+    with pytest.raises(DataSetError, match=r"labels\.txt, row 4: P001/Anger/010\.png is in row 1 too"):
+        read(oulu, remap=remap)
 
 
 @pytest.mark.parametrize(
-    ("new", "photo"),
-    [("faces/oulu", "faces/oulu/P001/Anger/000.png"), ("", "P001/Anger/000.png"), ("/", "/P001/Anger/000.png")],
-)
-@pytest.mark.parametrize("old", ["/data/zming/Oulu", "/data/zming/Oulu/"])
-def test_paths_move_from_the_old_folder_to_the_new(path, old, new, photo):
-    path.write_text(OULU_TEXT)
-    assert read_oulu_casia(path, remap=(old, new))["image_path"].iloc[0] == photo
-
-
-@pytest.mark.parametrize("old", ["/data/zming/Ou", "data", "", "/elsewhere"])
-def test_a_path_that_is_not_below_the_old_folder_is_named(path, old):
-    path.write_text(OULU_TEXT)
-    with pytest.raises(DataSetError, match=r"labels\.txt, line 2: the photo '/data/.*' is not below"):
-        read_oulu_casia(path, remap=(old, "new"))
-
-
-def test_a_path_that_leaves_the_old_folder_is_named(path):
-    path.write_text(OULU_TEXT.replace("P001/Anger/016.png", "../../x"))
-    with pytest.raises(DataSetError, match=r"line 3: the photo '/data/zming/Oulu/\.\./\.\./x' is not below"):
-        read_oulu_casia(path, remap=("/data/zming/Oulu", "new"))
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
+    ("options", "message"),
     [
-        ("2 P001 Anger 1", "4 fields; must be `No subject expression label image_path`"),
-        ("2 P001 Anger 1 a b.png", "6 fields"),
-        ("x P001 Anger 1 a.png", "number must be a whole number from 0. Got 'x'"),
-        ("2 P001 Anger one a.png", "label must be a whole number from 0. Got 'one'"),
-        ("2 P001 Anger -1 a.png", "label must be a whole number"),
-        ("2 P001 Anger 1.5 a.png", "label must be a whole number"),
-        ("2 P001 Anger 1e9 a.png", "label must be a whole number"),
-        ("2 P001 Anger 2 a.png", "label 2 and expression Anger stand together; above"),
-        ("2 P001 Fear 1 a.png", "label 1 and expression Fear stand together; above"),
+        ({"labels_file": "../labels.txt"}, "labels_file must be a path below the set's folder"),
+        ({"labels_file": "/labels.txt"}, "labels_file must be a path below the set's folder"),
+        ({"view": "1-train"}, "view is an option of the adapter lfw. Got adapter authors_labels"),
+        ({"adapter": "yale", "labels_file": "a.txt"}, "labels_file is an option of the adapter authors_labels"),
+        ({"remap": {}}, "remap"),
+        ({"remap": {"a": "", "b": ""}}, "remap"),
     ],
 )
-def test_a_wrong_line_of_the_oulu_form_is_named(path, line, message):
-    path.write_text(f"{OULU_TEXT}\n{line}\n")
-    with pytest.raises(DataSetError, match=rf"labels\.txt, line 5: {message}"):
-        read_oulu_casia(path)
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("2 S005 001 00000011", "4 fields; must be `count subject session frame label`"),
-        ("2 S005 001 00000011 happy", "label must be a whole number"),
-        ("2 S005 001 00000011 nan", "label must be a whole number"),
-        ("2 S005 001 00000011 8", r"label must be one of 0\.\.7\. Got 8 instead"),
-        ("-2 S005 001 00000011 1", "number must be a whole number"),
-    ],
-)
-def test_a_wrong_line_of_the_ck_plus_form_is_named(path, line, message):
-    path.write_text(f"{CK_TEXT}{line}\n")
-    with pytest.raises(DataSetError, match=rf"labels\.txt, line 4: {message}"):
-        read_ck_plus(path)
-
-
-@pytest.mark.parametrize("text", ["", "0 S005 001 00000001 0\n", "labels\n"])
-def test_a_file_without_a_header_is_told(path, text):
-    path.write_text(text)
-    with pytest.raises(DataSetError, match="line 1: must be the header, `count subject session frame label`"):
-        read_ck_plus(path)
-
-
-def test_a_file_that_is_missing_or_no_text_is_told(path):
-    with pytest.raises(DataSetError, match=r"labels\.txt: no such file"):
-        read_ck_plus(path)
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(DataSetError, match=r"labels\.txt: not a text file"):
-        read_oulu_casia(path)
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ((0, "P 001", "Anger", 1, "a.png"), "'P 001' is not one word"),
-        ((0, "P001", "", 1, "a.png"), "'' is not one word"),
-        ((0, "P001", "Anger", 1, "a\nb.png"), "is not one word"),
-        ((0, "P001", "Anger", -1, "a.png"), "label must be a whole number"),
-        ((0, "P001", "Anger", 2, "a.png"), "label 2 and expression Anger stand together"),
-    ],
-)
-def test_what_could_not_be_read_again_is_not_written(path, row, message):
-    with pytest.raises(DataSetError, match=f"line 3: .*{message}"):
-        write_oulu_casia(oulu((0, "P001", "Anger", 1, "a.png"), row), path)
-    assert list(path.parent.iterdir()) == []
-
-
-EXPRESSIONS = ("Neutral", "Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")
-words = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
-numbers = st.integers(0, 10**9 - 1)
-paths = st.lists(words.map(lambda word: word.replace("/", "").replace(".", "") or "x"), min_size=1, max_size=3)
-oulu_rows = st.tuples(numbers, words, st.integers(0, 6), paths.map("/".join)).map(
-    lambda row: (row[0], row[1], EXPRESSIONS[row[2]], row[2], row[3])
-)
-ck_rows = st.tuples(numbers, words, words, words, st.integers(0, 7))
-
-
-def table(rows: list[tuple], columns: tuple[str, ...]) -> pd.DataFrame:
-    kinds = {column: int if column in ("number", "label") else str for column in columns}
-    return pd.DataFrame(rows, columns=list(columns)).astype(kinds)
-
-
-@settings(deadline=None)
-@given(rows=st.lists(oulu_rows, max_size=5), remap=st.none() | st.tuples(st.just(""), paths.map("/".join)))
-def test_oulu_form_is_read_as_it_was_written(tmp_path_factory, rows, remap):
-    path = tmp_path_factory.mktemp("oulu") / "labels.txt"
-    written = table(rows, OULU_CASIA)
-    write_oulu_casia(written, path, remap=remap)
-    assert_frame_equal(read_oulu_casia(path, remap=remap and remap[::-1]), written)
-
-
-@settings(deadline=None)
-@given(rows=st.lists(ck_rows, max_size=5))
-def test_ck_plus_form_is_read_as_it_was_written(tmp_path_factory, rows):
-    path = tmp_path_factory.mktemp("ck") / "labels.txt"
-    written = table(rows, CK_PLUS)
-    write_ck_plus(written, path)
-    assert_frame_equal(read_ck_plus(path), written)
-
-
-@settings(deadline=None)
-@given(text=st.text(max_size=60), has_header=st.booleans(), tail=st.binary(max_size=4))
-def test_any_file_is_read_or_refused(tmp_path_factory, text, has_header, tail):
-    path = tmp_path_factory.mktemp("any") / "labels.txt"
-    path.write_bytes(("header of labels\n" * has_header + text).encode() + tail)
-    for read, columns in ((read_oulu_casia, OULU_CASIA), (read_ck_plus, CK_PLUS)):
-        try:
-            assert read(path).columns.tolist() == list(columns)
-        except DataSetError:
-            continue
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SetParams(**{"role": "expression", "adapter": "authors_labels", "folder": "x", **options})

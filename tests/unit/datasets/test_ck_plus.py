@@ -37,14 +37,14 @@ def ck_plus(make_tree) -> Path:
 def read(folder: Path, num_peak_frames: int = 3):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="ck_plus", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="ck_plus", folder=str(folder)),
         num_peak_frames=num_peak_frames,
     )
 
 
 def test_the_first_frame_is_neutral_and_the_last_are_peaks(ck_plus):
     photos = read(ck_plus).photos.query("subject == 'S005'")
-    assert photos["role"].tolist() == ["neutral", "unused", "unused", "peak", "peak", "peak"]
+    assert photos["use"].tolist() == ["neutral", "unused", "unused", "peak", "peak", "peak"]
     assert photos["expression"].tolist() == ["neutral", "", "", "happiness", "happiness", "happiness"]
     assert photos["frame"].tolist() == list(range(6))
     assert photos["photo"].iloc[0] == "cohn-kanade-images/S005/001/S005_001_00000001.png"
@@ -53,7 +53,7 @@ def test_the_first_frame_is_neutral_and_the_last_are_peaks(ck_plus):
 
 def test_a_sequence_without_a_label_is_not_used(ck_plus):
     photos = read(ck_plus).photos.query("subject == 'S010'")
-    assert photos["role"].tolist() == ["unused"] * 3
+    assert photos["use"].tolist() == ["unused"] * 3
     assert set(photos["expression"]) == {""}
 
 
@@ -65,7 +65,7 @@ def test_every_number_is_its_expression(ck_plus, number):
 
 def test_a_sequence_labelled_neutral_gives_its_first_frame_only(ck_plus):
     label(ck_plus, NO_LABEL, 3, "0.0000000e+00")
-    assert read(ck_plus).photos.query("subject == 'S010'")["role"].tolist() == ["neutral", "unused", "unused"]
+    assert read(ck_plus).photos.query("subject == 'S010'")["use"].tolist() == ["neutral", "unused", "unused"]
 
 
 @pytest.mark.parametrize("text", ["happy", "8.0000000e+00", "-1", "2.5", "nan", "3.0e+01", "3\x00", "٣", "5 5"])

@@ -8,7 +8,7 @@ from dwmtl.errors import DataSetError
 def read(folder):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="ck_plus_48", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="ck_plus_48", folder=str(folder)),
         num_peak_frames=3,
     )
 
@@ -21,7 +21,7 @@ def test_every_picture_is_a_peak_of_its_folders_expression(make_tree):
         "sequence": "S011/001",
         "frame": 19,
         "expression": "fear",
-        "role": "peak",
+        "use": "peak",
     }
     assert photos.photos["expression"].tolist() == ["fear", "happiness", "happiness"]
 

@@ -6,14 +6,14 @@ from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.csv_table import read as read_csv_table
 from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
-from dwmtl.tables import MANIFEST, ROLES
+from dwmtl.tables import MANIFEST, USES
 
 
 def read(folder, text: str | bytes, role: str = "identity"):
     (folder / "faces.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_data_set(
         role,
-        SetParams(role=role, adapter="csv_table", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role=role, adapter="csv_table", folder=str(folder)),
         num_peak_frames=3,
     )
 
@@ -28,19 +28,19 @@ def test_photo_and_subject_are_enough(folder):
     assert photos.columns.tolist() == list(MANIFEST)
     assert photos["photo"].tolist() == ["a.png", "b.png", "deep/er/c.png"]
     assert photos["subject"].tolist() == ["Zoë", "007", "007"]
-    assert set(photos["role"]) == {"identity"}
+    assert set(photos["use"]) == {"train"}
 
 
 def test_every_column_of_the_manifest_may_be_given(folder):
-    text = "path,subject,sequence,frame,expression,role\na.png,x,s,2,Anger,peak\nb.png,x,s,0,,unused\n"
+    text = "path,subject,sequence,frame,expression,use\na.png,x,s,2,Anger,peak\nb.png,x,s,0,,unused\n"
     photos = read(folder, text, "expression").photos
     assert photos.iloc[0].tolist() == ["a.png", "x", "s", 2, "anger", "peak"]
     assert photos.iloc[1].tolist() == ["b.png", "x", "s", 0, "", "unused"]
 
 
-def test_a_role_that_is_not_given_follows_from_the_expression(folder):
-    photos = read(folder, "photo,subject,expression,role\na.png,x,neutral,\nb.png,x,fear,\ndeep/er/c.png,x,,\n").photos
-    assert photos["role"].tolist() == ["neutral", "peak", "identity"]
+def test_a_use_that_is_not_given_follows_from_the_expression(folder):
+    photos = read(folder, "photo,subject,expression,use\na.png,x,neutral,\nb.png,x,fear,\ndeep/er/c.png,x,,\n").photos
+    assert photos["use"].tolist() == ["neutral", "peak", "train"]
 
 
 def test_further_columns_are_kept_after_the_manifests(folder):
@@ -88,10 +88,11 @@ def test_a_photo_that_is_not_there_is_named_with_its_line(folder, path):
         (b"photo,subject\na.png,\xff\n", "not UTF-8 text"),
         ("photo,subject,frame\na.png,x,-1\n", "line 2: frame must be a whole number from 0. Got '-1'"),
         ("photo,subject,frame\na.png,x,1e9\n", "line 2: frame must be"),
-        ("photo,subject,role\na.png,x,boss\n", "line 2: role must be one of neutral, peak, identity, unused"),
-        ("photo,subject,role\na.png,x,peak\n", "line 2: role peak and expression '' do not agree"),
-        ("photo,subject,expression,role\na.png,x,neutral,peak\n", "line 2: role peak and expression 'neutral' do not"),
-        ("photo,subject,expression,role\na.png,x,fear,neutral\n", "line 2: role neutral and expression 'fear' do not"),
+        ("photo,subject,role\na.png,x,identity\n", "line 1: the column role is called use now, and its value identity"),
+        ("photo,subject,use\na.png,x,boss\n", "line 2: use must be one of train, neutral, peak, unused"),
+        ("photo,subject,use\na.png,x,peak\n", "line 2: use peak and expression '' do not agree"),
+        ("photo,subject,expression,use\na.png,x,neutral,peak\n", "line 2: use peak and expression 'neutral' do not"),
+        ("photo,subject,expression,use\na.png,x,fear,neutral\n", "line 2: use neutral and expression 'fear' do not"),
         ("photo,subject\na.png,x\nb.png,x\na.png,y\n", r"line 4: 'a\.png' is in line 2 too"),
     ],
 )
@@ -104,15 +105,13 @@ def test_a_folder_without_the_table_is_told(make_tree):
     with pytest.raises(DataSetError, match=r"faces\.csv: no such file"):
         read_data_set(
             "identity",
-            SetParams(
-                role="identity", adapter="csv_table", folder=str(make_tree("a.png")), is_aligned=False, expressions=None
-            ),
+            SetParams(role="identity", adapter="csv_table", folder=str(make_tree("a.png"))),
             num_peak_frames=3,
         )
 
 
 cell = st.sampled_from(["a.png", "b.png", "x", "", "neutral", "fear", "peak", "../a.png", "3"]) | st.text(max_size=5)
-header = st.sampled_from(["photo,subject", "path,subject,expression,role,frame"])
+header = st.sampled_from(["photo,subject", "path,subject,expression,use,frame"])
 
 
 @settings(deadline=None)
@@ -127,4 +126,4 @@ def test_any_table_is_read_or_refused(tmp_path_factory, header, rows, tail):
     except DataSetError:
         return
     assert set(photos["photo"]) <= {"a.png"}
-    assert set(photos["role"]) <= set(ROLES)
+    assert set(photos["use"]) <= set(USES)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dwmtl.crops.photos import read_photo
+from dwmtl.crops.photo_source import open_photos
 from dwmtl.datasets.adapters import read_data_set
-from dwmtl.datasets.fer2013 import EXPRESSIONS, USAGES, extract, faces
+from dwmtl.datasets.packs.fer2013_table import EXPRESSIONS, USAGES, faces
 from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
 
@@ -26,7 +26,7 @@ def table(tmp_path) -> Path:
 def read(folder: Path):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="fer2013", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="fer2013", folder=str(folder)),
         num_peak_frames=3,
     )
 
@@ -85,49 +85,27 @@ def test_a_table_that_is_missing_or_no_text_is_told(tmp_path):
         list(faces(tmp_path / "fer2013.csv"))
 
 
-def test_extracted_pictures_hold_the_tables_pixels_and_are_read(table, tmp_path):
-    out = tmp_path / "pictures"
-    assert extract(table, out) == 3
-    photos = read(out).photos
-    assert photos["photo"].tolist() == [
-        "PrivateTest/000003_happiness.png",
-        "PublicTest/000002_neutral.png",
-        "Training/000001_anger.png",
-    ]
+def test_the_table_is_read_as_it_is_and_its_pixels_are_kept(table):
+    photos = read(table.parent).photos
+    assert photos["photo"].tolist() == ["PrivateTest/000003", "PublicTest/000002", "Training/000001"]
     assert photos["expression"].tolist() == ["happiness", "neutral", "anger"]
-    assert photos["role"].tolist() == ["peak", "neutral", "peak"]
+    assert photos["use"].tolist() == ["peak", "neutral", "peak"]
     assert set(photos["subject"]) == {""}
-    np.testing.assert_array_equal(read_photo(out / "Training/000001_anger.png")[..., 0], RAMP)
+    decode = open_photos("fer2013", table.parent)
+    for photo in photos["photo"]:
+        np.testing.assert_array_equal(decode(photo), np.stack([RAMP] * 3, axis=2))
 
 
-def test_a_wrong_row_leaves_no_picture_behind(table, tmp_path):
+def test_a_wrong_row_stops_the_reading(table):
     with table.open("a") as file:
         file.write("0,1 2 3,Training\n")
     with pytest.raises(DataSetError, match="line 5: 3 pixels"):
-        extract(table, tmp_path / "pictures")
-    assert [path.name for path in tmp_path.iterdir()] == ["fer2013.csv"]
-
-
-def test_a_folder_that_is_there_is_not_written_over(table, tmp_path):
-    (tmp_path / "mine").mkdir()
-    with pytest.raises(DataSetError, match="mine: is there already"):
-        extract(table, tmp_path / "mine")
-
-
-def test_a_folder_with_the_table_is_told_to_be_extracted(table):
-    with pytest.raises(DataSetError, match="holds the table, not its pictures"):
         read(table.parent)
 
 
-@pytest.mark.parametrize("name", ["1_bored.png", "anger.png", "000001_anger.jpg"])
-def test_a_picture_with_another_name_is_named(make_tree, name):
-    with pytest.raises(DataSetError, match=rf"Training/{name}: must be called like 000001_anger\.png"):
-        read(make_tree(f"Training/{name}"))
-
-
-def test_another_folder_is_named(make_tree):
-    with pytest.raises(DataSetError, match="Test: no part of FER2013"):
-        read(make_tree("Test/000001_anger.png"))
+def test_a_folder_without_the_table_is_told(tmp_path):
+    with pytest.raises(DataSetError, match=r"fer2013\.csv: no such file"):
+        read(tmp_path)
 
 
 line = st.builds(

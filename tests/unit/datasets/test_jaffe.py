@@ -8,7 +8,7 @@ from dwmtl.errors import DataSetError
 def read(folder):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="jaffe", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="jaffe", folder=str(folder)),
         num_peak_frames=3,
     )
 
@@ -28,8 +28,8 @@ def test_the_name_says_subject_and_expression(make_tree):
         "surprise",
     ]
     assert photos["subject"].tolist() == ["KA"] * 8 + ["YM"]
-    assert set(photos.loc[photos["expression"] == "neutral", "role"]) == {"neutral"}
-    assert set(photos.loc[photos["expression"] != "neutral", "role"]) == {"peak"}
+    assert set(photos.loc[photos["expression"] == "neutral", "use"]) == {"neutral"}
+    assert set(photos.loc[photos["expression"] != "neutral", "use"]) == {"peak"}
     assert set(photos["sequence"]) == {""}
 
 

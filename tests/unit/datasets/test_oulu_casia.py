@@ -14,7 +14,7 @@ def sequence(folder: str) -> list[str]:
 def read(folder: Path):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="oulu_casia", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="oulu_casia", folder=str(folder)),
         num_peak_frames=3,
     )
 

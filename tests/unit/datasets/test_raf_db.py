@@ -20,7 +20,7 @@ def write(folder, text: str | bytes):
 def read(folder):
     return read_data_set(
         "expression",
-        SetParams(role="expression", adapter="raf_db", folder=str(folder), is_aligned=False, expressions=None),
+        SetParams(role="expression", adapter="raf_db", folder=str(folder)),
         num_peak_frames=3,
     )
 
@@ -35,7 +35,7 @@ def test_a_line_labels_its_aligned_picture(raf_db):
     photos = read(raf_db).photos
     assert photos["photo"].tolist() == [f"Image/aligned/{name}_aligned.jpg" for name in sorted(NAMES)]
     assert photos["expression"].tolist() == ["neutral", "sadness", "happiness"]
-    assert photos["role"].tolist() == ["neutral", "peak", "peak"]
+    assert photos["use"].tolist() == ["neutral", "peak", "peak"]
     assert set(photos["subject"]) == {""}
 
 

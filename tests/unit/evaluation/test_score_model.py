@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from dwmtl.evaluation.score_model import ModelScoring, score_folder, score_pack
 from dwmtl.evaluation.score_pairs import score_pairs
 from dwmtl.network.model_file import ModelCard, TaskCard, build_network, load_model, save_model
 from dwmtl.params import load_params
+from dwmtl.results import read_result
+from dwmtl.scores.pair_scores import PairScores
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CROP_PX = 80
@@ -96,7 +99,8 @@ def twin(model, tmp_path_factory) -> Path:
     return path
 
 
-def assert_same_scores(ours: dict[str, object], theirs: dict[str, object]) -> None:
+def assert_same_scores(ours: PairScores, theirs: PairScores) -> None:
+    ours, theirs = asdict(ours), asdict(theirs)
     assert set(ours) == set(theirs)
     for key in ("num_pairs", "num_folds", "num_images", "num_wrong_pairs"):
         assert ours[key] == theirs[key], key
@@ -121,7 +125,7 @@ def test_both_forms_equal_the_embeddings_scored_as_anybodys(model, faces, twin, 
     scoring = ModelScoring(**setting)
     ours = score_folder(model, faces / "crops", faces / "pairs.txt", scoring)
     assert_same_scores(ours, theirs)
-    assert sorted(row[:3] for row in ours["wrong_pairs"]) == sorted(row[:3] for row in theirs["wrong_pairs"])
+    assert sorted(row[:3] for row in ours.wrong_pairs) == sorted(row[:3] for row in theirs.wrong_pairs)
     assert_same_scores(score_pack(model, faces / "six.bin", scoring), theirs)
 
 
@@ -136,11 +140,11 @@ def test_crops_are_found_as_dwmtl_align_names_them(model, faces, tmp_path):
 
 def test_forty_pictures_of_a_pack_are_six_images_named_by_their_first_place(model, faces):
     result = score_pack(model, faces / "six.bin", ModelScoring())
-    assert result["intervals"] is None  # a pack does not say who is on a picture
-    assert (result["num_pairs"], result["num_images"]) == (20, 6)
+    assert result.intervals is None  # a pack does not say who is on a picture
+    assert (result.num_pairs, result.num_images) == (20, 6)
     places = [f"six/{pair:06d}_{side}" for pair in range(20) for side in "ab"]
     pictures = read_bin_pack(faces / "six.bin").pictures
-    named = {name for row in result["wrong_pairs"] for name in row[:2]}
+    named = {name for row in result.wrong_pairs for name in row[:2]}
     assert named
     assert named <= {places[pictures.index(image)] for image in pictures}  # index: the first place
 
@@ -176,8 +180,8 @@ def test_the_command_scores_a_folder_with_the_usual_settings(model, faces, tmp_p
     arguments = ["--folder", faces / "crops", "--pairs", faces / "pairs.txt", "--out", tmp_path / "R.json"]
     done = dwmtl("evaluate", model, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    result = json.loads((tmp_path / "R.json").read_text())
-    assert (result["settings"]["folder"], result["settings"]["pairs"]) == ("crops", "pairs.txt")
+    result = read_result(PairScores, tmp_path / "R.json")
+    assert (result.settings["folder"], result.settings["pairs"]) == ("crops", "pairs.txt")
     assert_same_scores(result, score_folder(model, faces / "crops", faces / "pairs.txt", ModelScoring()))
 
 

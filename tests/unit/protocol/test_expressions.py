@@ -7,9 +7,9 @@ from dwmtl.protocol.expressions import expression_classes, label_expressions, li
 
 
 def _manifest(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
-    """Rows of (photo, subject, expression, role)."""
+    """Rows of (photo, subject, expression, use)."""
     return pd.DataFrame(
-        [(photo, subject, photo, 0, expression, role) for photo, subject, expression, role in rows],
+        [(photo, subject, photo, 0, expression, use) for photo, subject, expression, use in rows],
         columns=list(tables.MANIFEST),
     )
 
@@ -27,10 +27,10 @@ def test_neutral_frame_is_labelled_neutral_whatever_its_sequence_shows():
     assert labels["expression"].tolist() == ["neutral", "anger"]
 
 
-def test_photo_of_role_identity_stays_without_an_expression():
-    labels = label_expressions(_manifest(("1", "s", "sad", "peak"), ("2", "s", "wink", "identity")))
+def test_photo_of_use_train_stays_without_an_expression():
+    labels = label_expressions(_manifest(("1", "s", "sad", "peak"), ("2", "s", "wink", "train")))
     assert labels["expression"].tolist() == ["sad", ""]
-    assert labels["role"].tolist() == ["peak", "identity"]
+    assert labels["use"].tolist() == ["peak", "train"]
 
 
 def test_subject_without_a_label_is_an_error_that_names_it():
@@ -38,8 +38,8 @@ def test_subject_without_a_label_is_an_error_that_names_it():
         label_expressions(
             _manifest(
                 ("1", "s1", "sad", "peak"),
-                ("2", "s2", "", "identity"),
-                ("3", "s3", "", "identity"),
+                ("2", "s2", "", "train"),
+                ("3", "s3", "", "train"),
             )
         )
 
@@ -57,12 +57,12 @@ def test_subject_with_one_expression_is_labelled_like_any_other():
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        (("set/x.png", "s", "", "peak"), "have the role peak and no expression"),
-        (("set/x.png", "s", "neutral", "peak"), "have the role peak and the expression neutral"),
+        (("set/x.png", "s", "", "peak"), "have the use peak and no expression"),
+        (("set/x.png", "s", "neutral", "peak"), "have the use peak and the expression neutral"),
         (("set/x.png", "", "sad", "peak"), "have no subject"),
     ],
 )
-def test_photo_that_contradicts_its_role_is_an_error_that_names_it(row, fault):
+def test_photo_that_contradicts_its_use_is_an_error_that_names_it(row, fault):
     with pytest.raises(ProtocolError, match=rf"1 photos of the expression set {fault}, first set/x\.png"):
         label_expressions(_manifest(("set/a", "s", "anger", "peak"), row))
 
@@ -113,7 +113,7 @@ def test_subject_has_at_most_so_many_photos_of_class_neutral():
     assert counts.to_dict() == {"a": 3, "b": 2}
 
 
-def test_neutral_photo_over_the_limit_keeps_its_role_and_place_and_loses_its_expression():
+def test_neutral_photo_over_the_limit_keeps_its_use_and_place_and_loses_its_expression():
     labels = _with_neutral(a=6)
     limited = limit_neutral(labels, max_per_subject=1, seed=0)
     pd.testing.assert_frame_equal(limited.drop(columns="expression"), labels.drop(columns="expression"))

@@ -7,9 +7,9 @@ from dwmtl.protocol.identities import identity_classes, label_identities
 
 
 def _manifest(*rows: tuple[str, str, str]) -> pd.DataFrame:
-    """Rows of (photo, subject, role)."""
+    """Rows of (photo, subject, use)."""
     return pd.DataFrame(
-        [(photo, subject, "", 0, "", role) for photo, subject, role in rows], columns=list(tables.MANIFEST)
+        [(photo, subject, "", 0, "", use) for photo, subject, use in rows], columns=list(tables.MANIFEST)
     )
 
 
@@ -19,7 +19,7 @@ def test_classes_count_the_sorted_subjects_from_zero():
 
 def test_photos_of_a_subject_share_its_class():
     labels = label_identities(
-        _manifest(("b/1", "b", "identity"), ("a/1", "a", "identity"), ("a/2", "a", "peak"), ("a/3", "a", "neutral"))
+        _manifest(("b/1", "b", "train"), ("a/1", "a", "train"), ("a/2", "a", "peak"), ("a/3", "a", "neutral"))
     )
     assert tuple(labels.columns) == tables.IDENTITY_LABELS
     assert labels["photo"].tolist() == ["b/1", "a/1", "a/2", "a/3"]
@@ -27,15 +27,15 @@ def test_photos_of_a_subject_share_its_class():
 
 
 def test_subject_whose_photos_are_all_unused_takes_no_class():
-    labels = label_identities(_manifest(("a/1", "a", "unused"), ("b/1", "b", "identity"), ("c/1", "c", "identity")))
+    labels = label_identities(_manifest(("a/1", "a", "unused"), ("b/1", "b", "train"), ("c/1", "c", "train")))
     assert labels["identity"].tolist() == [0, 1]
 
 
 def test_photo_without_a_subject_is_an_error_that_names_it():
     with pytest.raises(ProtocolError, match=r"1 photos of the identity set have no subject, first x\.jpg"):
-        label_identities(_manifest(("a.jpg", "a", "identity"), ("x.jpg", "", "identity")))
+        label_identities(_manifest(("a.jpg", "a", "train"), ("x.jpg", "", "train")))
 
 
 def test_single_identity_is_an_error_with_the_cure():
     with pytest.raises(ProtocolError, match=r">= 2 subjects\. Got 1 instead\. Point sets\.identity\.folder"):
-        label_identities(_manifest(("a/1", "a", "identity")))
+        label_identities(_manifest(("a/1", "a", "train")))

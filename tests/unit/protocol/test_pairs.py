@@ -9,7 +9,7 @@ from dwmtl import tables
 from dwmtl.errors import ProtocolError
 from dwmtl.protocol.expressions import label_expressions
 from dwmtl.protocol.folds import assign_folds
-from dwmtl.protocol.pairs import check_blocks, interleave_pairs, make_pairs
+from dwmtl.protocol.pairs import check_blocks, make_pairs
 
 OULU = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 REQUIRED = ["happiness", "surprise"]
@@ -62,7 +62,7 @@ def test_oulu_fold_gives_96_pairs_of_each_of_the_four_kinds(oulu_fold):
 def test_every_neutral_frame_is_the_reference_of_four_pairs_a_required_expression(oulu_fold):
     pairs, _ = _pairs(oulu_fold, 4)
     counts = pairs.groupby(["reference", "expression_required"]).size()
-    assert set(pairs["reference"]) == set(oulu_fold.loc[oulu_fold["role"] == "neutral", "photo"])
+    assert set(pairs["reference"]) == set(oulu_fold.loc[oulu_fold["use"] == "neutral", "photo"])
     assert counts.tolist() == [4] * 96
 
 
@@ -123,7 +123,7 @@ def test_other_persons_and_expressions_are_drawn_with_equal_chances():
 
 def test_sequence_with_several_neutral_frames_has_its_first_one_as_reference():
     manifest = _sequences(dict.fromkeys("ab", ("happiness", "surprise")))
-    manifest.loc[manifest["frame"] == 1, "role"] = "neutral"
+    manifest.loc[manifest["frame"] == 1, "use"] = "neutral"
     pairs, _ = _pairs(_in_fold(manifest))
     assert all(reference.endswith("/0") for reference in pairs["reference"])
 
@@ -131,9 +131,9 @@ def test_sequence_with_several_neutral_frames_has_its_first_one_as_reference():
 def test_one_neutral_photo_a_subject_is_its_one_reference():
     """As in Yale, where a subject is one sequence."""
     rows = [
-        (f"subject{subject}.{name}", f"subject{subject}", f"subject{subject}", 0, name, role)
+        (f"subject{subject}.{name}", f"subject{subject}", f"subject{subject}", 0, name, use)
         for subject in range(3)
-        for name, role in (("normal", "neutral"), ("happy", "peak"), ("sad", "peak"), ("surprised", "peak"))
+        for name, use in (("normal", "neutral"), ("happy", "peak"), ("sad", "peak"), ("surprised", "peak"))
     ]
     labels = _in_fold(pd.DataFrame(rows, columns=list(tables.MANIFEST)))
     pairs, _ = _pairs(labels, required=["happy", "surprised"], num_blocks=10)
@@ -143,16 +143,16 @@ def test_one_neutral_photo_a_subject_is_its_one_reference():
 
 def test_neutral_photos_of_no_sequence_are_a_reference_each():
     rows = [
-        (f"{subject}{name}", subject, "", 0, name, role)
+        (f"{subject}{name}", subject, "", 0, name, use)
         for subject in "ab"
-        for name, role in (("n1", "neutral"), ("n2", "neutral"), ("happiness", "peak"), ("surprise", "peak"))
+        for name, use in (("n1", "neutral"), ("n2", "neutral"), ("happiness", "peak"), ("surprise", "peak"))
     ]
     pairs, _ = _pairs(_in_fold(pd.DataFrame(rows, columns=list(tables.MANIFEST))))
     assert set(pairs["reference"]) == {"an1", "an2", "bn1", "bn2"}
 
 
 def test_photos_without_an_expression_are_in_no_pair(oulu_fold):
-    extra = pd.DataFrame([("P018/wink", "P018", "P018", 0, "", "identity", 4)], columns=list(oulu_fold.columns))
+    extra = pd.DataFrame([("P018/wink", "P018", "P018", 0, "", "train", 4)], columns=list(oulu_fold.columns))
     pairs, _ = _pairs(pd.concat([oulu_fold, extra]), 4)
     assert "P018/wink" not in set(pairs["input"]) | set(pairs["reference"])
 
@@ -183,7 +183,7 @@ def test_every_reference_and_required_expression_is_paired_or_listed(shown, num_
     pairs, left_out = _pairs(labels, seed=seed)
     paired = set(zip(pairs["reference"], pairs["expression_required"], strict=True))
     listed = set(zip(left_out["reference"], left_out["expression_required"], strict=True))
-    references = labels.loc[labels["role"] == "neutral", "photo"]
+    references = labels.loc[labels["use"] == "neutral", "photo"]
     assert paired | listed == set(itertools.product(references, REQUIRED))
     assert not paired & listed
     assert len(pairs) == 4 * len(paired)
@@ -210,7 +210,7 @@ def test_subject_with_one_expression_is_listed_with_the_reason():
 
 def test_subject_without_a_neutral_photo_is_listed_with_the_reason():
     labels = _in_fold(_sequences(dict.fromkeys("abc", OULU)))
-    _, left_out = _pairs(labels[(labels["subject"] != "b") | (labels["role"] != "neutral")])
+    _, left_out = _pairs(labels[(labels["subject"] != "b") | (labels["use"] != "neutral")])
     assert left_out["subject"].tolist() == ["b", "b"]
     assert set(left_out["reason"]) == {"the subject has no neutral photo"}
     assert set(left_out["reference"]) == {""}
@@ -256,7 +256,7 @@ def test_fold_with_one_test_subject_is_an_error_that_names_it():
 def test_set_without_a_neutral_photo_is_an_error():
     labels = _in_fold(_sequences(dict.fromkeys("ab", OULU)))
     with pytest.raises(ProtocolError, match="no photo of the expression set is neutral"):
-        _pairs(labels[labels["role"] == "peak"])
+        _pairs(labels[labels["use"] == "peak"])
 
 
 @pytest.mark.parametrize(("kind", "missing"), [(True, "impostor"), (False, "genuine")])
@@ -293,7 +293,7 @@ def test_no_photo_is_paired_with_itself(oulu_fold):
 
 def test_set_without_a_neutral_photo_is_paired_if_all_are_references():
     labels = _in_fold(_sequences(dict.fromkeys("ab", OULU)))
-    pairs, left_out = _pairs(labels[labels["role"] == "peak"], references="all")
+    pairs, left_out = _pairs(labels[labels["use"] == "peak"], references="all")
     assert "neutral" not in set(pairs["expression_reference"])
     assert left_out.empty
 
@@ -309,32 +309,3 @@ def test_reference_that_alone_shows_the_required_expression_is_listed_with_the_r
         "b/anger/1": "the subject shows no other expression outside the reference",
     }
     assert set(pairs["reference"]) == {"a/happiness/0", "a/anger/0", "b/happiness/0", "b/anger/0"}
-
-
-def _blocked(num_genuine: int, num_impostor: int) -> pd.DataFrame:
-    """Pairs as in the authors' file: all genuine, then all impostor."""
-    kinds = [True] * num_genuine + [False] * num_impostor
-    return pd.DataFrame({"input": range(len(kinds)), "is_same_identity": kinds})
-
-
-@given(st.integers(2, 12), st.integers(0, 40), st.integers(0, 40))
-def test_pairs_that_stand_by_kind_are_cut_into_blocks_of_both_kinds(num_blocks, more_genuine, more_impostor):
-    pairs = _blocked(num_blocks + more_genuine, num_blocks + more_impostor)
-    cut = interleave_pairs(pairs, num_blocks=num_blocks)
-    sizes = cut["fold"].value_counts()
-    assert sizes.max() - sizes.min() <= 1
-    assert sorted(cut["input"]) == pairs["input"].tolist()
-    assert all(inputs.is_monotonic_increasing for _, inputs in cut.groupby("is_same_identity")["input"])
-    check_blocks(cut)
-
-
-def test_interleaved_pairs_alternate_where_there_are_as_many_of_each():
-    cut = interleave_pairs(_blocked(3, 3), num_blocks=3)
-    assert cut["input"].tolist() == [0, 3, 1, 4, 2, 5]
-    assert cut["fold"].tolist() == [0, 0, 1, 1, 2, 2]
-
-
-@pytest.mark.parametrize(("num_genuine", "num_impostor"), [(2, 9), (9, 2), (0, 9), (0, 0)])
-def test_too_few_pairs_of_a_kind_for_the_blocks_is_an_error_with_the_numbers(num_genuine, num_impostor):
-    with pytest.raises(ProtocolError, match=f"{num_genuine} genuine and {num_impostor} impostor pairs .* 3 blocks"):
-        interleave_pairs(_blocked(num_genuine, num_impostor), num_blocks=3)

@@ -7,34 +7,37 @@ import pytest
 
 from dwmtl.params import load_params
 from dwmtl.report.cautions import card_cautions, cautions
+from dwmtl.report.summary import Score
+from dwmtl.scores.headlines import COMPARED
+from dwmtl.scores.metrics import CropCounts
 from dwmtl.tables import DUPLICATES
 
 SUBJECTS = pd.DataFrame({"subject": ["a", "b", "c"], "fold": [0, 0, 1]})
-NARROW = {"interval": [0.70, 0.75]}
+NARROW = (0.70, 0.75)
 
 
 def fold(num_photos: int = 500, num_pairs: int = 6000, num_fallbacks: int = 0) -> SimpleNamespace:
     return SimpleNamespace(
-        metrics={
-            "expression": {"num_photos": num_photos},
-            "verification": {"num_pairs": num_pairs},
-            "num_fallback_crops": {"expression": 0, "verification": num_fallbacks},
-        }
+        metrics=SimpleNamespace(
+            expression=SimpleNamespace(num_photos=num_photos),
+            verification=SimpleNamespace(num_pairs=num_pairs),
+            num_fallback_crops=CropCounts(expression=0, verification=num_fallbacks),
+        )
     )
 
 
-def told(folds=None, *, duplicates: list[dict] | None = None, drop: bool = False, **intervals: object) -> str:
-    """All cautions as one text, of a set of photographs all of whose folds were run."""
+def told(folds=None, *, duplicates: list[dict] | None = None, drop: bool = False, drawn=(), **intervals) -> str:
+    """All cautions as one text, of a run of all folds."""
     params = load_params()
-    sets = {name: values.model_copy(update={"folder": "photos"}) for name, values in params.sets.items()}
     labels = params.labels.model_copy(update={"num_folds": 2, "drop_duplicates": drop})
-    names = ("expression_accuracy", "verification_accuracy", "authentication_accuracy")
-    summary = {name: NARROW for name in names} | {name: {"interval": ends} for name, ends in intervals.items()}
+    ends_of = {headline.key: NARROW for headline in COMPARED} | intervals
+    scores = {key: Score(mean=0.7, std=0, per_fold=[0.7, 0.7], interval=ends) for key, ends in ends_of.items()}
     return "\n".join(
         cautions(
             folds or [fold(), fold()],
-            summary,
-            params.model_copy(update={"sets": sets, "labels": labels}),
+            SimpleNamespace(scores=scores),
+            params.model_copy(update={"labels": labels}),
+            drawn=list(drawn),
             subjects=SUBJECTS,
             duplicates=pd.DataFrame(duplicates or [], columns=list(DUPLICATES)),
         )
@@ -43,6 +46,12 @@ def told(folds=None, *, duplicates: list[dict] | None = None, drop: bool = False
 
 def test_a_large_and_clean_run_has_one_caution():
     assert told() == "3 subjects in the expression set; deviations are over folds of one training seed each."
+
+
+def test_drawn_sets_are_named():
+    assert "Drawn by this project, no photographs: verification, identity set." in told(
+        drawn=["verification", "identity"]
+    )
 
 
 def test_folds_that_were_not_run_are_told():
@@ -56,7 +65,7 @@ def test_small_sets_are_told():
 
 
 def test_a_wide_interval_is_told_in_points():
-    text = told(expression_accuracy=[0.5, 0.72], verification_accuracy=None)
+    text = told(expression_accuracy=(0.5, 0.72), verification_accuracy=None)
     assert "Wide intervals, in points: expression accuracy 22." in text
 
 
@@ -76,5 +85,5 @@ def test_duplicates_are_counted_by_what_is_wrong_with_them(drop):
 
 
 def test_a_caution_of_several_cards_is_told_once():
-    cards = {"one": {"cautions": ["same", "own"]}, "two": {"cautions": ["same"]}}
+    cards = {"one": SimpleNamespace(cautions=["same", "own"]), "two": SimpleNamespace(cautions=["same"])}
     assert card_cautions(cards) == [("one, two", "same"), ("one", "own")]

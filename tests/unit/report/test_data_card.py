@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -7,10 +8,24 @@ import pytest
 from PIL import Image
 
 from dwmtl.crops.photo_facts import photo_facts
-from dwmtl.crops.photo_source import open_pictures
 from dwmtl.datasets import yale
 from dwmtl.datasets.data_set import manifest as make_manifest
-from dwmtl.report.data_card.card import MAX_SUBJECTS_LISTED, data_card
+from dwmtl.datasets.packs.pictures import open_pictures
+from dwmtl.report.data_card.card import (
+    DataCard,
+    ExpressionCount,
+    Expressions,
+    Fold,
+    Lack,
+    PairBlock,
+    Photos,
+    PhotosEach,
+    Quantiles,
+    Size,
+    Sizes,
+    Source,
+    Subjects,
+)
 from dwmtl.report.data_card.contact_sheet import (
     NUM_COLUMNS,
     NUM_SUBJECTS,
@@ -21,16 +36,19 @@ from dwmtl.report.data_card.contact_sheet import (
     write_contact_sheet,
 )
 from dwmtl.report.data_card.defects import MAX_LISTED, duplicates, lacks
-from dwmtl.report.data_card.markdown import data_card_markdown
-from dwmtl.stage import write_json
+from dwmtl.report.data_card.describe import MAX_SUBJECTS_LISTED, data_card
+from dwmtl.report.data_card.page import data_card_markdown
+from dwmtl.results import read_result, write_result
 from dwmtl.tables import BOX, CROPS, FAILURES, PHOTO_FACTS
 
-SOURCE = {"name": "oulu", "role": "expression", "adapter": "oulu_casia", "folder": "/sets/oulu"}
+SOURCE = Source(
+    name="oulu", role="expression", adapter="oulu_casia", folder="/sets/oulu", is_drawn=False, terms="Signed."
+)
 
 
-def row(photo: str, subject: str, expression: str = "", role: str = "peak", **others: object) -> dict:
-    role = role if expression else "identity"
-    return {"photo": photo, "subject": subject, "expression": expression, "role": role, **others}
+def row(photo: str, subject: str, expression: str = "", use: str = "peak", **others: object) -> dict:
+    use = use if expression else "train"
+    return {"photo": photo, "subject": subject, "expression": expression, "use": use, **others}
 
 
 def grid(subjects: int = 4, expressions: tuple[str, ...] = ("anger", "happiness")) -> pd.DataFrame:
@@ -63,38 +81,38 @@ def make_folds(**folds: int) -> pd.DataFrame:
     return pd.DataFrame({"subject": list(folds), "fold": list(folds.values())})
 
 
-def card_of(manifest: pd.DataFrame, crops: pd.DataFrame | None = None, **more: object) -> dict:
+def card_of(manifest: pd.DataFrame, crops: pd.DataFrame | None = None, **more: object) -> DataCard:
     more = {"source": SOURCE} | more
     card = data_card(manifest, make_crops(manifest) if crops is None else crops, **more)
-    json.dumps(card, allow_nan=False)  # plain numbers only
+    json.dumps(asdict(card), allow_nan=False)  # plain numbers only
     assert data_card_markdown(card).startswith("# Data card")
     return card
 
 
-def test_photos_are_counted_by_role_expression_and_subject():
-    frames = [row("P0.unused", "P0") | {"role": "unused"}, row("P0.normal", "P0", "neutral", "neutral")]
+def test_photos_are_counted_by_use_expression_and_subject():
+    frames = [row("P0.unused", "P0") | {"use": "unused"}, row("P0.normal", "P0", "neutral", "neutral")]
     rows = [*frames, row("P0.light", "P0"), *grid(3).to_dict("records")]
     card = card_of(make_manifest(rows))
-    assert card["photos"] == {
-        "num": 9,
-        "num_used": 8,
-        "by_role": {"identity": 1, "neutral": 1, "peak": 6, "unused": 1},
+    assert card.photos == Photos(num=9, num_used=8, by_use={"neutral": 1, "peak": 6, "train": 1, "unused": 1})
+    shown = {
+        "anger": ExpressionCount(num_photos=3, num_subjects=3),
+        "happiness": ExpressionCount(num_photos=3, num_subjects=3),
+        "neutral": ExpressionCount(num_photos=1, num_subjects=1),
     }
-    assert card["expressions"] == {
-        "num_photos_without": 1,
-        "counts": {
-            "anger": {"num_photos": 3, "num_subjects": 3},
-            "happiness": {"num_photos": 3, "num_subjects": 3},
-            "neutral": {"num_photos": 1, "num_subjects": 1},
-        },
-    }
-    assert card["subjects"] == {
-        "num": 3,
-        "num_photos_without": 0,
-        "num_with_one_photo": 0,
-        "photos_each": {"min": 2, "median": 2.0, "max": 4},
-        "counts": {"P0": 4, "P1": 2, "P2": 2},
-    }
+    assert card.expressions == Expressions(num_photos_without=1, counts=shown)
+    assert card.subjects == Subjects(
+        num=3,
+        num_photos_without=0,
+        num_with_one_photo=0,
+        photos_each=PhotosEach(min=2, median=2.0, max=4),
+        counts={"P0": 4, "P1": 2, "P2": 2},
+    )
+
+
+def test_a_drawn_set_is_cautioned_about():
+    sentence = "The faces are drawn by this project, they are no photographs: the set shows that the pipeline works."
+    assert card_of(grid(), source=replace(SOURCE, is_drawn=True)).cautions[0] == sentence
+    assert sentence not in card_of(grid()).cautions
 
 
 def test_counts_do_not_depend_on_the_order_of_the_rows():
@@ -106,59 +124,59 @@ def test_counts_do_not_depend_on_the_order_of_the_rows():
 
 def test_folds_add_up_to_the_set():
     manifest = grid(4)
-    folds = card_of(manifest, folds=make_folds(P0=0, P1=1, P2=1, P3=1))["folds"]
+    folds = card_of(manifest, folds=make_folds(P0=0, P1=1, P2=1, P3=1)).folds
     by_expression = {"anger": 3, "happiness": 3}
-    assert folds["rows"][1] == {"fold": 1, "num_subjects": 3, "num_photos": 6, "by_expression": by_expression}
-    assert sum(fold["num_photos"] for fold in folds["rows"]) == len(manifest)
-    assert folds["num_photos_in_none"] == 0
+    assert folds.rows[1] == Fold(fold=1, num_subjects=3, num_photos=6, by_expression=by_expression)
+    assert sum(fold.num_photos for fold in folds.rows) == len(manifest)
+    assert folds.num_photos_in_none == 0
 
 
 def test_a_fold_without_an_expression_and_a_subject_without_a_fold_are_told():
     manifest = make_manifest([row("a", "P0", "anger"), row("b", "P1", "fear"), row("c", "P2", "fear")])
     card = card_of(manifest, folds=make_folds(P0=0, P1=1))
-    assert card["folds"]["num_photos_in_none"] == 1
-    assert "Fold 0 has no photo of fear: it is never tested there." in card["cautions"]
-    assert "1 photo is of subjects that are in no fold." in card["cautions"]
+    assert card.folds.num_photos_in_none == 1
+    assert "Fold 0 has no photo of fear: it is never tested there." in card.cautions
+    assert "1 photo is of subjects that are in no fold." in card.cautions
 
 
 def test_further_labels_are_counted_and_text_is_not():
     rows = [row(f"p{number}", "A", glasses="on" if number < 2 else "", note=f"note {number}") for number in range(30)]
-    assert card_of(make_manifest(rows))["labels"] == {"glasses": {"on": 2}}
+    assert card_of(make_manifest(rows)).labels == {"glasses": {"on": 2}}
 
 
 def test_official_pairs_are_counted_by_fold():
     pairs = pd.DataFrame({"photo_a": "a", "photo_b": "b", "is_same_identity": [True, False, False], "fold": [0, 0, 1]})
-    found = card_of(grid(2), pairs=pairs)["pairs"]
-    assert (found["num_genuine"], found["num_impostor"]) == (1, 2)
-    assert found["rows"][1] == {"fold": 1, "num_genuine": 0, "num_impostor": 1}
+    found = card_of(grid(2), pairs=pairs).pairs
+    assert (found.num_genuine, found.num_impostor) == (1, 2)
+    assert found.rows[1] == PairBlock(fold=1, num_genuine=0, num_impostor=1)
 
 
 def test_a_set_without_folds_expressions_digests_or_subjects_has_a_card():
     nobody = make_manifest([row("a.png", ""), row("b.png", "")])
     card = card_of(nobody, failures=pd.DataFrame(columns=list(FAILURES)))
-    assert card["subjects"]["num"] == 0
-    assert card["subjects"]["photos_each"] is None
-    assert card["expressions"] == {"num_photos_without": 2, "counts": {}}
-    assert [card[key] for key in ("folds", "pairs", "sizes", "duplicates")] == [None] * 4
-    assert card["lacks"] == card["alignment"]["failures"] == []
-    assert card["cautions"][0].startswith("2 photos are of nobody known")
+    assert card.subjects.num == 0
+    assert card.subjects.photos_each is None
+    assert card.expressions == Expressions(num_photos_without=2, counts={})
+    assert [card.folds, card.pairs, card.sizes, card.duplicates] == [None] * 4
+    assert card.lacks == card.alignment.failures == []
+    assert card.cautions[0].startswith("2 photos are of nobody known")
 
 
 def test_the_subjects_of_a_large_set_are_not_listed():
     rows = [row(f"{number}.png", f"P{number}") for number in range(MAX_SUBJECTS_LISTED + 1)]
-    subjects = card_of(make_manifest(rows), source=SOURCE | {"role": "identity"})["subjects"]
-    assert subjects["counts"] is None
-    assert subjects["num"] == subjects["num_with_one_photo"] == MAX_SUBJECTS_LISTED + 1
+    subjects = card_of(make_manifest(rows), source=replace(SOURCE, role="identity")).subjects
+    assert subjects.counts is None
+    assert subjects.num == subjects.num_with_one_photo == MAX_SUBJECTS_LISTED + 1
 
 
 def test_the_face_side_is_the_longer_one_and_quantiles_are_of_found_faces():
     manifest = grid(2)
     crops = make_crops(manifest, confidence=[0.7, 0.8, 0.9, 1.0], num_faces=[1, 2, 3, 1])
-    outcome = card_of(manifest, crops)["alignment"]
-    assert outcome["face_side_px"] == dict.fromkeys(("min", "q05", "q25", "median", "q75", "q95", "max"), 80.0)
-    assert (outcome["confidence"]["min"], outcome["confidence"]["median"]) == (0.7, 0.85)
-    assert outcome["num_by_status"] == {"aligned": 4, "fallback": 0, "unreadable": 0}
-    assert outcome["num_several_faces"] == 2
+    alignment = card_of(manifest, crops).alignment
+    assert alignment.face_side_px == Quantiles(**dict.fromkeys(Quantiles.__dataclass_fields__, 80.0))
+    assert (alignment.confidence.min, alignment.confidence.median) == (0.7, 0.85)
+    assert alignment.num_by_status == {"aligned": 4, "fallback": 0, "unreadable": 0}
+    assert alignment.num_several_faces == 2
 
 
 @pytest.mark.parametrize("status", ["fallback", "unreadable"])
@@ -166,10 +184,10 @@ def test_a_set_without_a_single_face_has_a_card(status):
     manifest = grid(2)
     failures = pd.DataFrame({"photo": manifest["photo"], "status": status, "reason": "why | not"})
     card = card_of(manifest, make_crops(manifest, status), failures=failures)
-    assert card["alignment"]["confidence"] is card["alignment"]["face_side_px"] is None
-    assert card["alignment"]["num_by_status"][status] == 4
-    assert card["alignment"]["failed_by_expression"] == {"anger": 2, "happiness": 2}
-    assert any("4" in sentence for sentence in card["cautions"])
+    assert card.alignment.confidence is card.alignment.face_side_px is None
+    assert card.alignment.num_by_status[status] == 4
+    assert card.alignment.failed_by_expression == {"anger": 2, "happiness": 2}
+    assert any("4" in sentence for sentence in card.cautions)
     assert f"| `P0.anger` | {status} | why \\| not |" in data_card_markdown(card)
 
 
@@ -177,14 +195,14 @@ def test_sizes_are_listed_most_frequent_first():
     manifest = grid(2)
     facts = make_facts(manifest).assign(width_px=pd.array([4, 4, 9, pd.NA], "Int64"))
     facts.loc[3, ["pixels_sha256", "height_px"]] = ["", pd.NA]
-    assert card_of(manifest, facts=facts)["sizes"] == {
-        "num_sizes": 2,
-        "num_unknown": 1,
-        "most_frequent": [
-            {"width_px": 4, "height_px": 6, "num_photos": 2},
-            {"width_px": 9, "height_px": 6, "num_photos": 1},
+    assert card_of(manifest, facts=facts).sizes == Sizes(
+        num_sizes=2,
+        num_unknown=1,
+        most_frequent=[
+            Size(width_px=4, height_px=6, num_photos=2),
+            Size(width_px=9, height_px=6, num_photos=1),
         ],
-    }
+    )
 
 
 def test_the_same_pixels_under_two_labels_come_first_and_are_told():
@@ -192,21 +210,21 @@ def test_the_same_pixels_under_two_labels_come_first_and_are_told():
     facts = make_facts(manifest, P1_anger="x", P1_happiness="x", P0_anger="y", P2_anger="y")
     facts.loc[facts["photo"].isin(["P0.anger", "P2.anger"]), "bytes_sha256"] = "b"
     card = card_of(manifest, facts=facts, folds=make_folds(P0=0, P1=0, P2=1))
-    first, second = card["duplicates"]["groups"]
-    assert first["photos"] == ["P0.anger", "P2.anger"]
-    assert (first["same"], first["contradicts"], first["folds"]) == ("bytes", ["subject"], [0, 1])
-    assert (second["same"], second["contradicts"], second["folds"]) == ("pixels", ["expression"], [0])
-    assert second["expressions"] == ["anger", "happiness"]
+    first, second = card.duplicates.groups
+    assert first.photos == ["P0.anger", "P2.anger"]
+    assert (first.same, first.contradicts, first.folds) == ("bytes", ["subject"], [0, 1])
+    assert (second.same, second.contradicts, second.folds) == ("pixels", ["expression"], [0])
+    assert second.expressions == ["anger", "happiness"]
     counts = ("num_groups", "num_photos", "num_same_bytes", "num_contradictory", "num_across_folds")
-    assert [card["duplicates"][key] for key in counts] == [2, 4, 1, 2, 1]
-    assert card["cautions"][0].startswith("`P0.anger` = `P2.anger`: the same picture under 2 subjects (P0, P2).")
-    assert "1 picture is in several folds: what is tested was also trained on." in card["cautions"]
+    assert [getattr(card.duplicates, key) for key in counts] == [2, 4, 1, 2, 1]
+    assert card.cautions[0].startswith("`P0.anger` = `P2.anger`: the same picture under 2 subjects (P0, P2).")
+    assert "1 picture is in several folds: what is tested was also trained on." in card.cautions
 
 
 def test_a_photo_without_a_label_contradicts_nothing():
     manifest = make_manifest([row("a", "P0", "anger"), row("b", "P0")])
-    found = card_of(manifest, facts=make_facts(manifest, a="x", b="x"))["duplicates"]
-    assert (found["num_groups"], found["num_contradictory"]) == (1, 0)
+    found = card_of(manifest, facts=make_facts(manifest, a="x", b="x")).duplicates
+    assert (found.num_groups, found.num_contradictory) == (1, 0)
 
 
 def test_equal_pixels_of_another_shape_are_another_picture(tmp_path):
@@ -216,7 +234,7 @@ def test_equal_pixels_of_another_shape_are_another_picture(tmp_path):
         Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / first, "PNG")
         Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / second, "BMP")
         facts = photo_facts(open_pictures("folders", tmp_path), manifest["photo"])
-        assert duplicates(manifest.assign(fold=pd.NA), facts)["num_groups"] == num_groups
+        assert duplicates(manifest.assign(fold=pd.NA), facts).num_groups == num_groups
 
 
 def test_unreadable_photos_are_compared_by_their_bytes_and_missing_ones_not_at_all():
@@ -225,8 +243,8 @@ def test_unreadable_photos_are_compared_by_their_bytes_and_missing_ones_not_at_a
     facts = make_facts(manifest).assign(pixels_sha256="", width_px=empty, height_px=empty)
     facts["bytes_sha256"] = ["same", "same", "", ""]
     found = duplicates(manifest.assign(fold=pd.NA), facts)
-    assert [group["photos"] for group in found["groups"]] == [["P0.anger", "P0.happiness"]]
-    assert found["groups"][0]["same"] == "bytes"
+    assert [group.photos for group in found.groups] == [["P0.anger", "P0.happiness"]]
+    assert found.groups[0].same == "bytes"
 
 
 def test_duplicates_are_those_of_comparing_every_pair():
@@ -236,25 +254,25 @@ def test_duplicates_are_those_of_comparing_every_pair():
     digests = dict(zip(facts["photo"], facts["pixels_sha256"], strict=True))
     expected = {tuple(sorted(b for b in digests if digests[a] == digests[b])) for a in digests}
     found = duplicates(manifest.assign(fold=pd.NA), facts)
-    assert {tuple(group["photos"]) for group in found["groups"]} == {group for group in expected if len(group) > 1}
+    assert {tuple(group.photos) for group in found.groups} == {group for group in expected if len(group) > 1}
 
 
 def test_more_duplicates_than_are_listed_are_counted():
     manifest = grid(MAX_LISTED + 3)
     facts = make_facts(manifest).assign(pixels_sha256=manifest["subject"])
     card = card_of(manifest, facts=facts)
-    assert card["duplicates"]["num_contradictory"] == MAX_LISTED + 3
-    assert len(card["duplicates"]["groups"]) == MAX_LISTED
-    assert f"{MAX_LISTED + 3 - 5} more pictures have contradicting labels." in card["cautions"]
+    assert card.duplicates.num_contradictory == MAX_LISTED + 3
+    assert len(card.duplicates.groups) == MAX_LISTED
+    assert f"{MAX_LISTED + 3 - 5} more pictures have contradicting labels." in card.cautions
     assert f"The first {MAX_LISTED} of {MAX_LISTED + 3}." in data_card_markdown(card)
 
 
 def test_a_picture_that_stands_for_very_many_photos_is_cut_and_counted():
     manifest = make_manifest([row(f"{number:03d}.png", "A") for number in range(MAX_LISTED + 10)])
     card = card_of(manifest, facts=make_facts(manifest).assign(pixels_sha256="placeholder"))
-    (group,) = card["duplicates"]["groups"]
-    assert (group["num_photos"], len(group["photos"])) == (MAX_LISTED + 10, MAX_LISTED)
-    assert card["duplicates"]["num_photos"] == MAX_LISTED + 10
+    (group,) = card.duplicates.groups
+    assert (group.num_photos, len(group.photos)) == (MAX_LISTED + 10, MAX_LISTED)
+    assert card.duplicates.num_photos == MAX_LISTED + 10
     assert "`049.png` = ..." in data_card_markdown(card)
 
 
@@ -262,8 +280,8 @@ def test_what_most_subjects_have_and_one_lacks_is_named():
     manifest = grid(6, ("anger", "fear", "joy"))
     found = lacks(manifest[manifest["photo"] != "P3.fear"])
     assert found == [
-        {"what": "expression", "kind": "fear", "num_subjects": 1, "subjects": ["P3"]},
-        {"what": "photo", "kind": "*.fear", "num_subjects": 1, "subjects": ["P3"]},
+        Lack(what="expression", kind="fear", num_subjects=1, subjects=["P3"]),
+        Lack(what="photo", kind="*.fear", num_subjects=1, subjects=["P3"]),
     ]
     assert lacks(manifest) == []
 
@@ -276,7 +294,7 @@ def test_a_missing_sequence_is_named_once_however_many_frames_it_has():
         for frame in range(2 + subject)
         if (subject, name) != (2, "fear")
     ]
-    assert [found["kind"] for found in lacks(make_manifest(rows))] == ["fear", "VL/*/fear"]
+    assert [found.kind for found in lacks(make_manifest(rows))] == ["fear", "VL/*/fear"]
 
 
 def test_a_photo_with_another_ending_is_not_missing():
@@ -407,21 +425,20 @@ def test_the_defects_of_the_real_yale_are_found(testdata, tmp_path):
     folder = testdata / "real" / "yale"
     manifest = yale.read(folder, num_peak_frames=1).photos
     facts = photo_facts(open_pictures("yale", folder), manifest["photo"])
-    card = card_of(
-        manifest, facts=facts, source={"name": "yale", "role": "expression", "adapter": "yale", "folder": "yale"}
-    )
-    assert (card["photos"]["num"], card["subjects"]["num"]) == (164, 15)
-    assert card["sizes"]["most_frequent"] == [{"width_px": 320, "height_px": 243, "num_photos": 164}]
-    contradictory, *others = card["duplicates"]["groups"]
-    assert contradictory["photos"] == ["subject04.normal", "subject04.sad"]
-    assert contradictory["contradicts"] == ["expression"]
-    repeated = [group["photos"] for group in others]
+    card = card_of(manifest, facts=facts, source=replace(SOURCE, name="yale", adapter="yale"))
+    assert (card.photos.num, card.subjects.num) == (164, 15)
+    assert card.sizes.most_frequent == [Size(width_px=320, height_px=243, num_photos=164)]
+    contradictory, *others = card.duplicates.groups
+    assert contradictory.photos == ["subject04.normal", "subject04.sad"]
+    assert contradictory.contradicts == ["expression"]
+    repeated = [group.photos for group in others]
     noglasses = [[f"subject{number}.noglasses", f"subject{number}.normal"] for number in ("02", "03", "06", "07")]
     noglasses += [[f"subject{number}.noglasses", f"subject{number}.normal"] for number in ("09", "12", "14")]
     assert repeated == sorted([*noglasses, ["subject08.glasses", "subject08.normal"]])
-    assert card["lacks"] == [
-        {"what": "photo", "kind": "*.centerlight", "num_subjects": 1, "subjects": ["subject01"]},
+    assert card.lacks == [
+        Lack(what="photo", kind="*.centerlight", num_subjects=1, subjects=["subject01"]),
     ]
-    assert "subject01 lacks the photo `*.centerlight`, which the other subjects have." in card["cautions"]
-    write_json(card, tmp_path / "card.json")
+    assert "subject01 lacks the photo `*.centerlight`, which the other subjects have." in card.cautions
+    write_result(card, tmp_path / "card.json")
+    assert read_result(DataCard, tmp_path / "card.json") == card
     assert data_card_markdown(card).count("subject04.sad") == 2

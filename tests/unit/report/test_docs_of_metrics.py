@@ -2,14 +2,15 @@
 
 import re
 import runpy
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from dwmtl.report.summary import summarize
+from dwmtl.report.summary import compared_numbers, summarize
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-world_of = runpy.run_path(str(Path(__file__).with_name("test_fold_and_report.py")))
+world_of = runpy.run_path(str(REPOSITORY / "tests/unit/small_world.py"))
 CLASSES = "|".join(world_of["CLASSES"])
 SCORE = {"mean", "std", "per_fold", "interval"}
 
@@ -18,7 +19,8 @@ def documented(heading: str) -> list[str]:
     """The keys of a section's table, in its order."""
     page = (REPOSITORY / "docs/evaluation.md").read_text()
     section = page.split(f"## `{heading}`")[1].split("\n## ")[0]
-    return re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+    first_cells = re.findall(r"^\| (`[^|]+`) \|", section, flags=re.MULTILINE)
+    return [key for cell in first_cells for key in re.findall(r"`([^`]+)`", cell)]
 
 
 def key_paths(value: object, prefix: str = "") -> set[str]:
@@ -39,23 +41,26 @@ def folds(tmp_path):
     return world_of["folds_of"](tmp_path)
 
 
-def test_the_page_names_every_key_of_the_summary(folds):
+def test_the_page_names_every_number_of_the_summary(folds):
+    assert sorted(compared_numbers(summarize(folds))) == sorted(documented("metrics/summary.json"))
+
+
+def test_the_page_names_every_key_of_the_details(folds):
     summary = summarize(folds)
-    there = key_paths(summary)
-    scores = {path.rpartition(".")[0] for path in there if path.endswith(".per_fold")}
-    paths = {path for path in there if path.rpartition(".")[0] not in scores or path.rpartition(".")[2] not in SCORE}
-    assert sorted(paths | scores) == sorted(documented("metrics/summary.json"))
-    with_interval = {path.removesuffix(".interval") for path in there if path.endswith(".interval")}
-    without = {path for path in scores if path.startswith("expression_per_class.")} | {"authentication_product"}
-    assert with_interval == scores - without  # the page says so above the table
+    keys = key_paths(asdict(summary))
+    scores = {key.rpartition(".")[0] for key in keys if key.endswith(".per_fold")}
+    others = {key for key in keys if key.rpartition(".")[0] not in scores or key.rpartition(".")[2] not in SCORE}
+    assert sorted(others | scores) == sorted(documented("metrics/details.json"))
+    without = {key for key, score in summary.scores.items() if score.interval is None}
+    assert without == {"authentication_product"}  # the page says so above the table
 
 
 def test_the_page_names_every_key_of_a_folds_metrics(folds):
-    there = key_paths(folds[0].metrics)
-    verification = {path.removeprefix("verification.") for path in there if path.startswith("verification.")}
-    own = {path.removeprefix("expression_pairs.") for path in there if path.startswith("expression_pairs.")}
-    assert own == verification  # the page says so in one row
-    paths = {path for path in there if not path.startswith("expression_pairs.")} - {"further_tasks"}
+    keys = key_paths(asdict(folds[0].metrics))
+    verification = {key.removeprefix("verification.") for key in keys if key.startswith("verification.")}
+    expression_pairs = {key.removeprefix("expression_pairs.") for key in keys if key.startswith("expression_pairs.")}
+    assert expression_pairs == verification  # the page says so in one row
+    paths = {key for key in keys if not key.startswith("expression_pairs.")} - {"further_tasks"}
     assert sorted([*paths, "expression_pairs", "further_tasks.<task>"]) == sorted(
         documented("metrics/evaluation/fold_<k>/metrics.json")
     )

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dwmtl.datasets.adapters import ADAPTERS
-from dwmtl.report.model_card import DRAWN, TERMS, terms_of
-from dwmtl.report.report import write_pages
+from dwmtl.report.data_card.card import Source
+from dwmtl.report.page import write_pages
 from dwmtl.report.summary import summarize
+from dwmtl.report.terms import terms_of
 
-world_of = runpy.run_path(str(Path(__file__).with_name("test_fold_and_report.py")))
+REPOSITORY = Path(__file__).resolve().parents[3]
+world_of = runpy.run_path(str(REPOSITORY / "tests/unit/small_world.py"))
 
 
 @pytest.fixture(scope="module")
@@ -28,33 +29,30 @@ def row(card: str, title: str) -> list[str]:
     return [cell.strip() for cell in re.search(rf"^\| {re.escape(title)} \|(.*)\|$", card, re.MULTILINE)[1].split("|")]
 
 
-def test_every_adapter_has_terms():
-    assert set(TERMS) == set(ADAPTERS)
-
-
-def test_sets_of_equal_terms_are_named_together_and_drawn_ones_are_nobodys():
+def test_sets_of_equal_terms_are_named_together():
     sources = [
-        {"name": "a", "adapter": "oulu_casia", "folder": f"{DRAWN}/oulu_casia"},
-        {"name": "b", "adapter": "lfw", "folder": f"{DRAWN}/lfw"},
-        {"name": "c", "adapter": "lfw", "folder": "/data/lfw"},
+        Source(name=name, role="identity", adapter="lfw", folder="data", is_drawn=terms == "Nobody's.", terms=terms)
+        for name, terms in (("a", "Nobody's."), ("b", "Free for research."), ("c", "Nobody's."))
     ]
-    (drawn, nobody), (lfw, terms) = terms_of(sources)
-    assert (drawn, lfw) == ("a, b", "c")
-    assert nobody.startswith("Drawn by this project")
-    assert terms == TERMS["lfw"]
+    assert terms_of(sources) == [("a, c", "Nobody's."), ("b", "Free for research.")]
+
+
+def test_it_names_each_sets_terms(card, world):
+    for name in world[1].sets:
+        assert f"- {name}: The terms of the {name} set.\n" in card
 
 
 def test_its_numbers_are_those_of_the_summary(card, world):
     summary = summarize(world_of["folds_of"](world[0]))
-    accuracy = summary["expression_accuracy"]
-    low, high = (f"{100 * end:.1f}" for end in accuracy["interval"])
+    accuracy = summary.scores["expression_accuracy"]
+    low, high = (f"{100 * end:.1f}" for end in accuracy.interval)
     assert row(card, "Expression: accuracy") == [
-        f"{100 * accuracy['mean']:.1f} % ± {100 * accuracy['std']:.1f} %",
+        f"{100 * accuracy.mean:.1f} % ± {100 * accuracy.std:.1f} %",
         f"{low} to {high} %",
-        f"{100 * summary['chance']['expression_accuracy']:.1f} %",
+        f"{100 * summary.chance['expression_accuracy']:.1f} %",
     ]
-    for name, values in summary["expression_per_class"].items():
-        assert row(card, name) == [f"{100 * values['pooled']:.1f} %"]
+    for name, values in summary.expression_per_class.items():
+        assert row(card, name) == [f"{100 * values.pooled:.1f} %"]
 
 
 def test_it_names_each_folds_model_and_each_set(card, world):

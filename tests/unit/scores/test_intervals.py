@@ -4,7 +4,23 @@ import pytest
 
 from dwmtl.scores.bootstrap import Resamples, subject_bootstrap
 from dwmtl.scores.classification import score_classes
-from dwmtl.scores.intervals import score_intervals
+from dwmtl.scores.intervals import (
+    AuthenticationIntervals,
+    ExpressionIntervals,
+    score_intervals,
+    with_intervals,
+)
+from dwmtl.scores.metrics import (
+    AuthenticationMetrics,
+    CropCounts,
+    ExpressionMetrics,
+    FoldMetrics,
+    TarMetrics,
+    ValMetrics,
+    VerificationMetrics,
+)
+from dwmtl.scores.threshold import ComparisonSettings
+from dwmtl.scores.verification_intervals import no_intervals
 from dwmtl.tables import EVALUATED_PAIRS
 
 CLASSES = ["anger", "happiness", "neutral"]
@@ -33,9 +49,26 @@ def pairs(seed: int = 1) -> pd.DataFrame:
     return table.reindex(columns=list(EVALUATED_PAIRS))
 
 
-def metrics(distance: str = "squared_euclidean") -> dict:
-    rates = {"val_at_far": {"0.01": {"threshold_per_fold": [0.1, 0.2]}, "0.1": {"threshold_per_fold": [0.5, 0.4]}}}
-    return {"settings": {"distance": distance}, "verification": rates, "expression_pairs": rates}
+def metrics(distance: str = "squared_euclidean", thresholds: tuple[tuple, tuple] = ((0.1, 0.2), (0.5, 0.4))):
+    """Of a fold: what is not read for intervals is 0."""
+    rates = {"accuracy": 0.0, "balanced_accuracy": 0.0, "macro_f1": 0.0, "majority": 0.0}
+    vals = {
+        target: ValMetrics(val_mean=0.0, val_std=0.0, far_mean=0.0, threshold_per_fold=per_fold)
+        for target, per_fold in zip(("0.01", "0.1"), thresholds, strict=True)
+    }
+    tars = dict.fromkeys(vals, TarMetrics(tar=0.0, far=0.0))
+    verification = VerificationMetrics(
+        accuracy_mean=0.0, accuracy_std=0.0, auc=0.0, eer=0.0, num_pairs=60, val_at_far=vals, tar_at_far=tars
+    )
+    return FoldMetrics(
+        expression=ExpressionMetrics(**rates, num_photos=60, per_class={}),
+        expression_pairs=verification,
+        further_tasks={},
+        authentication=AuthenticationMetrics(accuracy=0.0, far=0.0, frr=0.0, product=0.0, always_reject=0.0),
+        verification=verification,
+        num_fallback_crops=CropCounts(expression=0, verification=0),
+        settings=ComparisonSettings(distance=distance, flip="none", subtract_mean=False),
+    )
 
 
 def test_the_intervals_of_expressions_are_those_of_the_resamples_scores():
@@ -50,9 +83,9 @@ def test_the_intervals_of_expressions_are_those_of_the_resamples_scores():
         score = score_classes(*codes, CLASSES)
         scores.append((score.balanced_accuracy, score.macro_f1))
     expected = np.quantile(scores, [0.025, 0.975], axis=0).T
-    found = score_intervals(table, [pairs()], [metrics()])["expression"]
-    assert found["balanced_accuracy"] == pytest.approx(expected[0], abs=1e-6)
-    assert found["macro_f1"] == pytest.approx(expected[1], abs=1e-6)
+    found = score_intervals(table, [pairs()], [metrics()]).expression
+    assert found.balanced_accuracy == pytest.approx(expected[0], abs=1e-6)
+    assert found.macro_f1 == pytest.approx(expected[1], abs=1e-6)
 
 
 def test_rates_of_authentication_are_drawn_among_the_pairs_they_are_rates_of():
@@ -60,11 +93,11 @@ def test_rates_of_authentication_are_drawn_among_the_pairs_they_are_rates_of():
     own = table[table["set"] == "expression"]
     genuine = (own["is_same_identity"] & own["is_required_expression"]).to_numpy(bool)
     accepted = own["is_accepted"].to_numpy(bool)
-    found = score_intervals(predictions(), [table], [metrics()])["authentication"]
+    found = score_intervals(predictions(), [table], [metrics()]).authentication
     for name, values, rows in (("far", accepted, ~genuine), ("frr", ~accepted, genuine)):
         people = (own[side].to_numpy(str)[rows] for side in ("input_subject", "reference_subject"))
         expected = subject_bootstrap(values[rows], *people, seed=0)
-        assert found[name] == pytest.approx([expected.low, expected.high], abs=1e-6)
+        assert getattr(found, name) == pytest.approx([expected.low, expected.high], abs=1e-6)
 
 
 def test_val_counts_the_genuine_pairs_below_their_blocks_threshold():
@@ -75,29 +108,25 @@ def test_val_counts_the_genuine_pairs_below_their_blocks_threshold():
     kinds = np.where(own["is_same_identity"], below.astype(int), 2)
     rejected, accepted, _ = resamples.counts(kinds)
     expected = np.quantile(accepted / (accepted + rejected), [0.025, 0.975])
-    found = score_intervals(predictions(), [table], [metrics()])["verification"]
-    assert found["val_at_far"]["0.1"] == pytest.approx(expected, abs=1e-6)
-    assert set(found) == {"auc", "eer", "val_at_far", "tar_at_far"}
-    assert found["tar_at_far"]["0.01"] is not None
+    found = score_intervals(predictions(), [table], [metrics()]).verification
+    assert found.val_at_far[0.1] == pytest.approx(expected, abs=1e-6)
+    assert found.tar_at_far[0.01] is not None
 
 
 def test_the_grid_of_thresholds_is_that_of_the_distance():
     """Cosine distances are half as large, on a grid half as wide: the same numbers."""
     table = pairs()
     half = table.assign(distance=table["distance"] / 2)
-    halved = metrics("cosine")
-    for section in ("verification", "expression_pairs"):
-        for rate in halved[section]["val_at_far"].values():
-            rate["threshold_per_fold"] = [0.0, 0.0]
+    halved = metrics("cosine", thresholds=((0.0, 0.0), (0.0, 0.0)))
     found = [score_intervals(predictions(), [t], [m]) for t, m in ((table, metrics()), (half, halved))]
-    assert found[0]["verification"]["auc"] == found[1]["verification"]["auc"]
+    assert found[0].verification.auc == found[1].verification.auc
 
 
 def test_networks_that_were_asked_about_other_people_are_drawn_together():
     one, two = pairs(1), pairs(2)
-    alone = score_intervals(predictions(), [one], [metrics()])["verification"]["auc"]
-    both = score_intervals(predictions(), [one, two], [metrics(), metrics()])["verification"]["auc"]
-    twice = score_intervals(predictions(), [one, one], [metrics(), metrics()])["verification"]["auc"]
+    alone = score_intervals(predictions(), [one], [metrics()]).verification.auc
+    both = score_intervals(predictions(), [one, two], [metrics(), metrics()]).verification.auc
+    twice = score_intervals(predictions(), [one, one], [metrics(), metrics()]).verification.auc
     assert twice == alone
     assert both != alone
 
@@ -105,11 +134,21 @@ def test_networks_that_were_asked_about_other_people_are_drawn_together():
 def test_pairs_of_nobody_known_have_no_interval():
     table = pairs().assign(input_subject="")
     found = score_intervals(predictions(), [table], [metrics()])
-    nothing = {"0.01": None, "0.1": None}
-    assert found["verification"] == {"auc": None, "eer": None, "val_at_far": nothing, "tar_at_far": nothing}
-    assert found["authentication"] == {"far": None, "frr": None}
+    assert found.verification == no_intervals([0.01, 0.1])
+    assert found.authentication == AuthenticationIntervals(None, None, None)
 
 
 def test_one_person_has_no_interval():
     found = score_intervals(predictions().assign(subject="P"), [pairs()], [metrics()])
-    assert found["expression"] == {"balanced_accuracy": None, "macro_f1": None}
+    assert found.expression == ExpressionIntervals(None, None, None)
+
+
+def test_each_interval_stands_beside_its_score():
+    intervals = score_intervals(predictions(), [pairs()], [metrics()])
+    found = with_intervals(metrics(), intervals)
+    assert found.expression.macro_f1_interval == intervals.expression.macro_f1
+    assert found.authentication.frr_interval == intervals.authentication.frr
+    assert found.verification.eer_interval == intervals.verification.eer
+    assert found.expression_pairs.accuracy_interval == intervals.expression_pairs.accuracy
+    assert found.verification.val_at_far["0.1"].interval == intervals.verification.val_at_far[0.1]
+    assert found.verification.tar_at_far["0.01"].interval == intervals.verification.tar_at_far[0.01]

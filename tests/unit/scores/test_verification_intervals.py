@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwmtl.scores.bootstrap import subject_bootstrap
-from dwmtl.scores.verification_intervals import JudgedPairs, verification_intervals
+from dwmtl.scores.verification_intervals import (
+    JudgedPairs,
+    VerificationIntervals,
+    no_intervals,
+    verification_intervals,
+)
 
 textbook = runpy.run_path(str(Path(__file__).with_name("textbook.py")))
 THRESHOLDS = np.arange(0, 4, 0.25)
@@ -34,7 +39,7 @@ def judged(seed: int, num_pairs: int = 40, num_people: int = 7, num_networks: in
     )
 
 
-def intervals(pairs: JudgedPairs) -> dict[str, object]:
+def intervals(pairs: JudgedPairs) -> VerificationIntervals:
     return verification_intervals(
         pairs, thresholds=THRESHOLDS, far_targets=TARGETS, seed=0, num_resamples=NUM_RESAMPLES
     )
@@ -84,10 +89,10 @@ def assert_equals_textbook(pairs: JudgedPairs) -> None:
         columns += [np.quantile(column, [0.025, 0.975]).tolist() for column in zip(*rows, strict=True)]
     accuracy, val_low, val_high, auc, eer, tar_low, tar_high = columns
     found = intervals(pairs)
-    assert found["accuracy"] == pytest.approx(accuracy)
-    assert [found["auc"], found["eer"]] == [pytest.approx(auc), pytest.approx(eer)]
-    assert found["val_at_far"] == [pytest.approx(val_low), pytest.approx(val_high)]
-    assert found["tar_at_far"] == [pytest.approx(tar_low), pytest.approx(tar_high)]
+    assert found.accuracy == pytest.approx(tuple(accuracy))
+    assert [found.auc, found.eer] == [pytest.approx(tuple(auc)), pytest.approx(tuple(eer))]
+    assert list(found.val_at_far.values()) == [pytest.approx(tuple(val_low)), pytest.approx(tuple(val_high))]
+    assert list(found.tar_at_far.values()) == [pytest.approx(tuple(tar_low)), pytest.approx(tuple(tar_high))]
 
 
 @pytest.mark.parametrize("num_networks", [1, 3])
@@ -118,7 +123,7 @@ def test_the_accuracys_interval_is_the_subject_bootstraps():
     pairs = judged(5)
     right = pairs.accepted == pairs.is_same
     expected = subject_bootstrap(right, pairs.subjects, pairs.partners, seed=0, num_resamples=NUM_RESAMPLES)
-    assert intervals(pairs)["accuracy"] == [expected.low, expected.high]
+    assert intervals(pairs).accuracy == (expected.low, expected.high)
 
 
 @settings(max_examples=10, deadline=None)
@@ -136,26 +141,20 @@ def test_a_perfect_network_has_intervals_without_width():
     distances = np.where(pairs.is_same, 0.1, 3.0)
     accepted = pairs.is_same
     perfect = replace(pairs, distances=distances, accepted=accepted, val_accepted=np.stack([accepted, accepted]))
-    one = [1.0, 1.0]
-    assert intervals(perfect) == {
-        "accuracy": one,
-        "auc": one,
-        "eer": [0.0, 0.0],
-        "val_at_far": [one, one],
-        "tar_at_far": [one, one],
-    }
+    one = (1.0, 1.0)
+    at_targets = dict.fromkeys(TARGETS, one)
+    assert intervals(perfect) == VerificationIntervals(one, one, (0.0, 0.0), at_targets, at_targets)
 
 
 def test_one_person_has_no_interval():
     pairs = judged(8)
     nobody = np.zeros(len(pairs.distances), int)
     found = intervals(replace(pairs, subjects=nobody, partners=nobody))
-    nothing = [None, None]
-    assert found == {"accuracy": None, "auc": None, "eer": None, "val_at_far": nothing, "tar_at_far": nothing}
+    assert found == no_intervals(TARGETS) == VerificationIntervals(None, None, None, *[dict.fromkeys(TARGETS)] * 2)
 
 
 def test_pairs_of_one_kind_have_no_roc():
     pairs = judged(9)
     found = intervals(replace(pairs, is_same=np.ones(len(pairs.distances), bool)))
-    assert (found["auc"], found["eer"], found["tar_at_far"]) == (None, None, [None, None])
-    assert found["accuracy"] is not None
+    assert (found.auc, found.eer, found.tar_at_far) == (None, None, dict.fromkeys(TARGETS))
+    assert found.accuracy is not None

@@ -1,11 +1,14 @@
 """An MLflow of the test's own."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from dwmtl.report.summary import PooledExpressions, Score, Summary
+from dwmtl.results import write_result
 from dwmtl.stage import write_json
 from dwmtl.tables import write_table
 
@@ -41,8 +44,7 @@ def server(tmp_path, monkeypatch):
 
 STEPS = 5
 ACCURACY = {"mean": 0.7, "std": 0.1, "per_fold": [0.6, 0.8], "interval": [0.5, 0.9]}
-SUMMARY = {
-    "folds": [0, 1],
+SCORES = {
     "expression_accuracy": ACCURACY,
     "verification_accuracy": ACCURACY | {"interval": None},
     "authentication_accuracy": ACCURACY,
@@ -60,6 +62,11 @@ def plots(tmp_path) -> Path:
     """The folder `metrics/plots` of a few steps."""
     write_plots(tmp_path / "plots")
     return tmp_path / "plots"
+
+
+@pytest.fixture
+def make_summary() -> Callable[..., Summary]:
+    return summary_of
 
 
 @pytest.fixture
@@ -81,10 +88,30 @@ def checkout(tmp_path) -> Path:
     for name in ("fold_0", "fold_1"):
         write_json(METRICS, root / f"metrics/evaluation/{name}/metrics.json")
         write_json({}, root / f"metrics/evaluation/{name}/threshold.json")
-    write_json(SUMMARY, root / "metrics/summary.json")
+    write_result(summary_of(SCORES), root / "metrics/details.json")
     write_plots(root / "metrics/plots")
     _write(root / "metrics/report/report.html", "<p>report")
     return root
+
+
+def summary_of(scores: dict[str, dict[str, object]]) -> Summary:
+    """Of two folds with these scores."""
+    pooled = {
+        "accuracy": 0.7,
+        "balanced_accuracy": 0.7,
+        "macro_f1": 0.7,
+        "num_photos": 2,
+        "classes": [],
+        "confusion": [],
+    }
+    return Summary(
+        folds=[0, 1],
+        scores={key: Score(**score) for key, score in scores.items()},
+        expression_pooled=PooledExpressions(**pooled),
+        expression_per_class={},
+        best_on_validation=None,
+        chance={},
+    )
 
 
 def write_plots(folder: Path) -> None:

@@ -1,12 +1,18 @@
-import json
 import sqlite3
 
 import pytest
 
 from dwmtl.params import Params, load_params
-from dwmtl.tracking.experiments import resume_experiment_run, resume_model_run, start_fold_run, start_pretrain_run
-from dwmtl.tracking.names import flatten
-from dwmtl.tracking.run import Run
+from dwmtl.results import flatten
+from dwmtl.tracking.experiments import (
+    files_sha256,
+    resume_experiment_run,
+    resume_model_run,
+    start_fold_run,
+    start_pretrain_run,
+)
+from dwmtl.tracking.log_report import earlier_experiments, fold_times
+from dwmtl.weighting.params import weighting_params
 
 ROW = {"step": 0, "loss_identity": 2.0, "weight_identity": 0.4, "loss_weighting": float("nan")}
 
@@ -72,7 +78,7 @@ def test_an_evaluation_lands_in_the_run_that_trained_the_model(params, client):
 
 def made(params: Params, model: str, score: float | None = None, **weighting: object) -> str:
     """An experiment of one fold, in which the weighting differs; its parent's id."""
-    train = params.train.model_copy(update={"weighting": params.train.weighting.model_copy(update=weighting)})
+    train = params.train.model_copy(update={"weighting": weighting_params(**{"name": "dynamic", **weighting})})
     changed = params.model_copy(update={"train": train})
     with start_fold_run(changed, 0, data_sha256="d") as fold:
         fold.set_tag("dwmtl.model_sha256", model)
@@ -83,35 +89,27 @@ def made(params: Params, model: str, score: float | None = None, **weighting: ob
 
 
 def test_earlier_experiments_with_results_are_found_the_newest_first(params, client):
-    own = made(params, "own", 0.5, name="dynamic")
+    this = made(params, "this", 0.5, name="dynamic")
     made(params, "first", 0.6, name="equal")
     made(params, "unfinished", None, name="dwa")
     made(params, "second", 0.7, name="rlw")
-    with resume_experiment_run(params, "own") as run:
-        assert run.run_id == own
-        found = run.earlier("expression_accuracy", most=10)
-        assert [other.name.split()[0] for other in found] == ["rlw", "equal"]
-        assert [other.metrics["expression_accuracy"] for other in found] == [0.7, 0.6]
-        assert found[0].params["train.weighting.name"] == "rlw"
-        assert [other.name.split()[0] for other in run.earlier("expression_accuracy", most=1)] == ["rlw"]
-        assert run.own().params["train.weighting.name"] == "dynamic"
+    with resume_experiment_run(params, "this") as run:
+        assert run.run_id == this
+        earlier = run.ask(earlier_experiments)
+    assert [other.name.split()[0] for other in earlier] == ["rlw", "equal"]
+    assert [other.metrics["expression_accuracy"] for other in earlier] == [0.7, 0.6]
+    assert earlier[0].params["train.weighting.name"] == "rlw"
 
 
-def test_a_fold_says_how_long_its_stages_took(params, client):
+def test_a_fold_has_the_time_of_each_of_its_stages(params, client):
     made(params, "abc")
     with resume_model_run(params, "abc"):
         pass
     with resume_experiment_run(params, "abc") as run:
-        times = run.fold_times()
+        times = run.ask(fold_times)
     assert set(times) == {"fold 0"}
     assert set(times["fold 0"]) == {"train", "evaluate"}
     assert all(seconds >= 0 for seconds in times["fold 0"].values())
-
-
-def test_a_run_without_a_server_knows_of_none(params):
-    run = Run()
-    assert not run.is_logged
-    assert (run.own(), run.earlier("a", most=3), run.fold_times()) == (None, [], {})
 
 
 def test_a_failed_training_is_marked_failed(params, client):
@@ -177,7 +175,6 @@ def test_a_fold_says_what_it_is_trained_on(params, client):
     (data,) = logged.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("expression (oulu_casia)", "ab" * 16)
     assert data.dataset.profile == '{"num_photos": 16}'
-    assert logged.data.tags["dwmtl.weighting"] == params.train.weighting.name
     assert logged.data.tags["mlflow.note.content"].startswith("Fold 1 of 5: ")
 
 
@@ -190,13 +187,10 @@ def test_every_value_of_the_params_is_logged_but_what_may_change(params, client)
     assert parent.data.params == client.get_run(run.run_id).data.params == {k: str(v) for k, v in expected.items()}
 
 
-def test_the_experiments_page_opens_on_the_columns_that_matter(params, client):
-    experiment = client.create_experiment(params.tracking.experiment)  # by an earlier version, without them
+def test_an_experiment_of_mlflow_holds_no_state_of_its_pages(params, client):
     with start_pretrain_run(params, data_sha256="d"):
         pass
-    view = json.loads(client.get_experiment(experiment).tags["mlflow.sharedViewState.dwmtl"])
-    assert "metrics.`expression_accuracy`" in view["selectedColumns"]
-    assert view["compareRunCharts"][2]["selectedMetricKeys"][0::2] == ["weight/identity", "loss/identity"]
+    assert client.get_experiment_by_name(params.tracking.experiment).tags == {}
 
 
 def test_two_parents_made_at_the_same_moment_become_one(params, client):
@@ -208,3 +202,11 @@ def test_two_parents_made_at_the_same_moment_become_one(params, client):
     with start_fold_run(params, 1, data_sha256="d") as other:
         pass
     assert client.get_run(other.run_id).data.tags["mlflow.parentRunId"] == parent.info.run_id
+
+
+def test_a_digest_of_files_is_of_their_contents(tmp_path):
+    (tmp_path / "a").write_text("1")
+    (tmp_path / "b").write_text("1")
+    assert files_sha256([tmp_path / "a"]) == files_sha256([tmp_path / "b"])
+    (tmp_path / "b").write_text("2")
+    assert files_sha256([tmp_path / "a"]) != files_sha256([tmp_path / "b"])

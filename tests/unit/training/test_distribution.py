@@ -5,12 +5,11 @@ import torch
 from torch import multiprocessing
 
 from dwmtl.params import load_params
-from dwmtl.training.loop import task_losses_of
-from dwmtl.training.losses import NO_LABEL
+from dwmtl.training.losses import NO_LABEL, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.by_name import make_weighting
-from dwmtl.weighting.params import UnitParams
+from dwmtl.weighting.params import UnitParams, weighting_params
 
 TASKS = ("identity", "expression", "glasses")
 CROPS = torch.randn(4, 3, 80, 80, generator=torch.Generator().manual_seed(1)).double()
@@ -33,8 +32,8 @@ def make_step(name: str) -> MultiTaskStep:
         params.network.model_copy(update={"dropout": 0.0}), heads, {"identity": 3, "expression": 3, "glasses": 2}
     ).eval()
     torch.set_default_dtype(torch.float32)
-    section = params.train.weighting.model_copy(update={"name": name})
-    weighting = make_weighting(section, num_features=1792, tasks=TASKS, seed=0)
+    section = weighting_params(name)
+    weighting = make_weighting(section, num_features=1792, tasks=TASKS)
     if name == "dynamic":
         torch.nn.init.normal_(weighting.unit.weight, std=5.0)  # weights that differ much from sample to sample
     return MultiTaskStep(
@@ -48,7 +47,7 @@ def make_step(name: str) -> MultiTaskStep:
             undecayed=weighting.parameters() if weighting.trains_with_network else (),
         ),
         weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=0.1)
-        if isinstance(section.settings, UnitParams)
+        if isinstance(section, UnitParams)
         else None,
         clip_grad_norm=5.0,
     )
@@ -61,7 +60,8 @@ def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
     """Two steps; every parameter after them, the centres, and what was recorded."""
     step = make_step(name.removesuffix(" masked"))
     labels = MASKED if name.endswith("masked") else LABELS
-    results = [step(CROPS[part], {task: values[part] for task, values in labels.items()}) for _ in range(2)]
+    labels = {task: values[part] for task, values in labels.items()}
+    results = [step(CROPS[part], labels, torch.Generator().manual_seed(number)) for number in range(2)]
     return {
         **step.network.state_dict(),
         **{f"weighting.{key}": value for key, value in step.weighting.state_dict().items()},

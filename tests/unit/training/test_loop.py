@@ -11,10 +11,11 @@ from dwmtl.crops.aligned import read_crop
 from dwmtl.errors import NonFiniteLossError, ProtocolError
 from dwmtl.network.params import HiddenHeadParams
 from dwmtl.params import load_params
-from dwmtl.training.compute import make_fabric
+from dwmtl.training.compute import Execution, make_fabric
 from dwmtl.training.crops import CropDataset, ShuffledBatches
-from dwmtl.training.loop import WeightingOptimizer, _warn_if_stuck, fit
+from dwmtl.training.loop import _warn_if_stuck, fit
 from dwmtl.training.params import OptimizerParams
+from dwmtl.training.training import Training
 from dwmtl.training.trajectory import final_losses
 from dwmtl.training.validation import Validation, is_better
 from dwmtl.weighting.dwa import DwaWeighting
@@ -23,6 +24,7 @@ from dwmtl.weighting.fixed import FixedWeighting
 from dwmtl.weighting.gradient_rule import GradientRuleWeighting
 from dwmtl.weighting.gradnorm import GradNormWeighting
 from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
+from dwmtl.weighting.params import UnitParams
 from dwmtl.weighting.rlw import RlwWeighting
 from dwmtl.weighting.uncertainty import UncertaintyWeighting
 
@@ -59,23 +61,25 @@ def new_network(make_network):
 
 @pytest.fixture(scope="module")
 def train(dataset, loss_params):
-    def run(network, weighting=None, compute=(), options=(), **changes):
-        compute, options = dict(compute), dict(options)
+    def run(network, weighting=None, *, facts=None, validation=None, compute=(), **changes):
+        """`checkpoint_dir` and `on_step` go to the execution, other words to the params."""
+        how = {name: changes.pop(name) for name in ("checkpoint_dir", "on_step") if name in changes}
         torch.manual_seed(0)
         weighting = weighting or DynamicWeighting(1792, 2, normalize_logits=True, detach_weights=False, sigma=0.01)
         params = load_params().train.model_copy(update={"num_epochs": 2, "batch_size": 4, **changes})
-        return fit(
+        training = Training(
             network,
             weighting,
             dataset,
             params,
             losses=loss_params("identity", "expression"),
-            frozen=set(),
-            weighting_optimizer=WeightingOptimizer("sgd", 0.5) if _has_a_loss(weighting) else None,
-            compute=load_params().compute.model_copy(update=compute),
-            fabric=make_fabric("cpu", precision=params.precision),
-            **options,
+            weighting_optimizer=UnitParams(optimizer="sgd", learning_rate=0.5) if _has_a_loss(weighting) else None,
+            validation=validation,
+            facts=facts,
         )
+        fabric = make_fabric("cpu", precision=params.precision)
+        compute = load_params().compute.model_copy(update=dict(compute))
+        return fit(training, Execution(fabric, compute, **how))
 
     return run
 
@@ -148,7 +152,7 @@ def test_the_state_and_the_batch_of_a_step_without_a_number_are_kept(tmp_path, t
     with torch.no_grad():
         network.heads["expression"][0].weight[0, 0] = math.nan
     with pytest.raises(NonFiniteLossError, match=r"The state before the step, and the batch, are in .*non_finite\.pt"):
-        train(network, options={"checkpoint_dir": tmp_path})
+        train(network, checkpoint_dir=tmp_path)
     kept = torch.load(tmp_path / "non_finite.pt", weights_only=True)
     assert len(kept["batch"]["crops"]) == len(kept["batch"]["files"]) == 4
     assert set(kept["state"]["modules"]) == {"network", "weighting", "task_losses"}
@@ -157,7 +161,7 @@ def test_the_state_and_the_batch_of_a_step_without_a_number_are_kept(tmp_path, t
 def test_the_best_epoch_is_that_of_the_highest_accuracy_then_of_the_lowest_loss(dataset, train, new_network):
     held_out = CropDataset(dataset.paths[4:], {"expression": np.arange(4, 10) // 5})
     network = new_network()
-    fitted = train(network, num_epochs=4, options={"validation": Validation(held_out, batch_size=4)})
+    fitted = train(network, num_epochs=4, validation=Validation(held_out, batch_size=4))
     table = fitted.validation
     assert table["epoch"].tolist() == [0, 1, 2, 3]
     ranked = table.sort_values(["accuracy", "loss", "epoch"], ascending=[False, True, True])
@@ -170,7 +174,7 @@ def test_the_best_epoch_is_that_of_the_highest_accuracy_then_of_the_lowest_loss(
 def test_looking_at_validation_subjects_changes_no_training(dataset, train, new_network):
     held_out = Validation(CropDataset(dataset.paths[4:], {"expression": np.arange(4, 10) // 5}), batch_size=4)
     plain, watched = new_network(), new_network()
-    assert train(plain).trajectory.equals(train(watched, options={"validation": held_out}).trajectory)
+    assert train(plain).trajectory.equals(train(watched, validation=held_out).trajectory)
     torch.testing.assert_close(plain.state_dict(), watched.state_dict(), rtol=0, atol=0)
 
 
@@ -252,8 +256,8 @@ def test_every_kind_of_rule_trains_in_bf16(train, new_network, name):
         "naive_dynamic": lambda: NaiveDynamicWeighting(1792, 2, normalize_logits=True),
         "uncertainty": lambda: UncertaintyWeighting(2, initial_log_variance=-0.5),
         "gradnorm": lambda: GradNormWeighting(2, alpha=1.5),
-        "upgrad": lambda: GradientRuleWeighting("upgrad", seed=0),
-        "rlw": lambda: RlwWeighting(2, seed=0),
+        "upgrad": lambda: GradientRuleWeighting("upgrad"),
+        "rlw": lambda: RlwWeighting(2),
     }[name]()
     trajectory = train(new_network(), weighting, num_epochs=1, precision="bf16-mixed").trajectory
     assert np.isfinite(trajectory[["loss_total", "weight_identity", "grad_norm"]]).all(axis=None)
@@ -285,17 +289,10 @@ def test_a_set_smaller_than_a_batch_is_one_batch(dataset):
 def test_a_gpu_trains_too(dataset, new_network, loss_params):
     network = new_network()
     params = load_params().train.model_copy(update={"num_epochs": 1, "batch_size": 4})
-    trajectory = fit(
-        network,
-        FixedWeighting([1.0, 1.0]),
-        dataset,
-        params,
-        losses=loss_params("identity", "expression"),
-        frozen=set(),
-        weighting_optimizer=None,
-        compute=load_params().compute,
-        fabric=make_fabric("cuda"),
-    ).trajectory
+    training = Training(
+        network, FixedWeighting([1.0, 1.0]), dataset, params, losses=loss_params("identity", "expression")
+    )
+    trajectory = fit(training, Execution(make_fabric("cuda"), load_params().compute)).trajectory
     assert np.isfinite(trajectory["loss_total"]).all()
     assert next(network.parameters()).is_cuda
 
@@ -323,22 +320,23 @@ def test_the_last_losses_are_those_of_steps_with_a_label():
 
 
 def test_a_training_of_other_facts_starts_anew(tmp_path, train, new_network, caplog):
-    options = {"checkpoint_dir": tmp_path}
-    train(new_network(), options=options | {"facts": {"margin_px": 14}}, compute={"checkpoint_interval_s": 0.0})
-    with caplog.at_level(logging.INFO):
-        train(new_network(), options=options | {"facts": {"margin_px": 14}})
-    assert "goes on from" in caplog.text
-    caplog.clear()
-    with caplog.at_level(logging.INFO):
-        train(new_network(), options=options | {"facts": {"margin_px": 20}})
-    assert "is of another training" in caplog.text
+    def train_with(margin_px: int, **options) -> None:
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            train(new_network(), facts={"margin_px": margin_px}, checkpoint_dir=tmp_path, **options)
+
+    train_with(14, compute={"checkpoint_interval_s": 0.0})
+    train_with(14)
+    assert "resuming from" in caplog.text
+    train_with(20)
+    assert "was written for other parameters" in caplog.text
 
 
 RULES = {
     "dwa": lambda: DwaWeighting(2, temperature=2.0),
     "gradnorm": lambda: GradNormWeighting(2, alpha=1.5),
     "uncertainty": lambda: UncertaintyWeighting(2, initial_log_variance=-0.5),
-    "rlw": lambda: RlwWeighting(2, seed=0),
+    "rlw": lambda: RlwWeighting(2),
 }
 
 
@@ -356,10 +354,10 @@ def test_every_kind_of_rule_goes_on_as_if_nothing_had_been(tmp_path, train, new_
     whole, halted, resumed = new_network(), new_network(), new_network()
     changes = {"num_epochs": 3, "ema_decay": 0.9}
     expected = train(whole, RULES[name](), **changes)
-    options, often = {"checkpoint_dir": tmp_path}, {"checkpoint_interval_s": 0.0}
+    often = {"checkpoint_interval_s": 0.0}
     with pytest.raises(Halted):
-        train(halted, RULES[name](), options=options | {"on_step": halt}, compute=often, **changes)
-    fitted = train(resumed, RULES[name](), options=options, **changes)
+        train(halted, RULES[name](), checkpoint_dir=tmp_path, on_step=halt, compute=often, **changes)
+    fitted = train(resumed, RULES[name](), checkpoint_dir=tmp_path, **changes)
     assert fitted.trajectory.equals(expected.trajectory)
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
     torch.testing.assert_close(fitted.averaged.state_dict(), expected.averaged.state_dict(), rtol=0, atol=0)

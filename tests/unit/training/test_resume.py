@@ -25,7 +25,7 @@ def finish(folder: Path, *options: str, after: int | None = None) -> list[str]:
     process = start(folder, *options)
     out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
-    gone_on = re.findall(r"goes on from .*, after step (\d+)", error)
+    gone_on = re.findall(r"resuming from .* after step (\d+)", error)
     assert bool(gone_on) == (after is not None), error
     assert all(int(step) >= after - 1 for step in gone_on)  # killed while it saved: the state before
     return [line for line in out.splitlines() if line.startswith("step")]

@@ -10,13 +10,18 @@ from dwmtl.errors import ProtocolError
 from dwmtl.network.model_file import DetectorCard, has_best, load_card, load_model, model_sha256
 from dwmtl.params import Params, load_params
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, write_table
-from dwmtl.training.compute import make_fabric
+from dwmtl.training.compute import Execution, make_fabric
+from dwmtl.training.fold_data import FoldData
 from dwmtl.training.pretrain import pretrain
 from dwmtl.training.train import train_fold
 from dwmtl.training.trained import write_trained
 
 SUBJECTS = ["expression/A", "expression/B", "expression/C", "expression/D"]
 EXPRESSIONS = ["anger", "happiness"]
+
+
+def execution(fabric=None) -> Execution:
+    return Execution(fabric or make_fabric("cpu"), load_params().compute)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def aligned(tmp_path_factory):
 
 def labels() -> pd.DataFrame:
     rows = [
-        {"photo": f"{s}/{n}.jpg", "subject": s, "expression": EXPRESSIONS[n], "fold": i // 2, "role": "peak"}
+        {"photo": f"{s}/{n}.jpg", "subject": s, "expression": EXPRESSIONS[n], "fold": i // 2, "use": "peak"}
         for i, s in enumerate(SUBJECTS)
         for n in range(2)
     ]
@@ -77,7 +82,7 @@ def start(aligned, tmp_path_factory):
             "pretrain": params.pretrain.model_copy(update={"num_epochs": 0}),
         }
     )
-    trained = pretrain(identity_labels(), aligned / "identity", untrained, fabric=make_fabric("cpu"))
+    trained = pretrain(identity_labels(), aligned / "identity", untrained, execution=execution())
     write_trained(trained, model_dir=folder / "model", metrics_dir=folder / "metrics")
     return folder / "model"
 
@@ -85,16 +90,11 @@ def start(aligned, tmp_path_factory):
 @pytest.fixture
 def train(aligned, start, params):
     def run(fold=0, table=None, start_dir=start, fabric=None, **changes):
-        return train_fold(
-            labels() if table is None else table,
-            EXPRESSIONS,
-            params.model_copy(update={**changes.pop("whole", {}), "train": params.train.model_copy(update=changes)}),
-            fold=fold,
-            identity_labels=identity_labels(),
-            aligned_dir=aligned,
-            start_dir=start_dir,
-            fabric=fabric or make_fabric("cpu"),
+        data = FoldData(fold, labels() if table is None else table, EXPRESSIONS, identity_labels(), aligned)
+        values = params.model_copy(
+            update={**changes.pop("whole", {}), "train": params.train.model_copy(update=changes)}
         )
+        return train_fold(data, values, start_dir=start_dir, execution=execution(fabric))
 
     return run
 
@@ -162,7 +162,7 @@ def test_the_same_seed_trains_the_same_file(tmp_path, train, precision):
 
 
 def test_pretraining_knows_identities_alone_and_a_fold_starts_from_it(aligned, params, tmp_path, train):
-    pretrained = pretrain(identity_labels(), aligned / "identity", params, fabric=make_fabric("cpu"))
+    pretrained = pretrain(identity_labels(), aligned / "identity", params, execution=execution())
     assert pretrained.network.tasks == ("identity",)
     assert pretrained.facts == {"num_photos": 7, "num_subjects": 4, "precision": "32-true"}
     write_trained(pretrained, model_dir=tmp_path / "model", metrics_dir=tmp_path / "metrics")
@@ -235,4 +235,4 @@ def test_a_task_of_one_class_is_told(train, params):
 def test_pretraining_on_one_person_is_told(aligned, params):
     table = labels()[["photo", "subject"]].assign(identity=0).head(2)
     with pytest.raises(ProtocolError, match="pretraining needs at least 2"):
-        pretrain(table, aligned / "identity", params, fabric=make_fabric("cpu"))
+        pretrain(table, aligned / "identity", params, execution=execution())

@@ -15,10 +15,11 @@ from PIL import Image
 from dwmtl.network.network import FaceNetwork
 from dwmtl.network.params import HiddenHeadParams, LinearHeadParams
 from dwmtl.params import load_params
-from dwmtl.training.compute import launch
+from dwmtl.training.compute import Execution, launch
 from dwmtl.training.crops import CropDataset
-from dwmtl.training.loop import WeightingOptimizer, fit
+from dwmtl.training.loop import fit
 from dwmtl.training.params import LossParams
+from dwmtl.training.training import Training
 from dwmtl.training.validation import Validation
 from dwmtl.weighting.by_name import make_weighting
 
@@ -63,14 +64,14 @@ def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dr
         {"identity": 3, "expression": 2},
     )
     weighting = make_weighting(
-        train.weighting, num_features=network.num_shared_features(80), tasks=("identity", "expression"), seed=0
+        train.weighting, num_features=network.num_shared_features(80), tasks=("identity", "expression")
     )
     if fabric.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         initial = {"network": network.state_dict(), "weighting": weighting.state_dict()}
         torch.save({**initial, "task_losses": {"identity.center.centers": torch.zeros(3, 1792)}}, folder / "initial.pt")
     numbers = np.arange(12)
-    fitted = fit(
+    training = Training(
         network,
         weighting,
         CropDataset(crops(folder.parent / "crops", 12), {"identity": numbers % 3, "expression": numbers % 2}),
@@ -79,15 +80,14 @@ def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dr
             task: LossParams(label_smoothing=0.0, center_factor=0.1, center_alpha=0.5)
             for task in ("identity", "expression")
         },
-        frozen=set(),
-        weighting_optimizer=WeightingOptimizer("sgd", 0.1),
-        compute=compute,
-        fabric=fabric,
+        weighting_optimizer=train.weighting,
         validation=Validation(
             CropDataset(crops(folder.parent / "crops", 6), {"expression": np.arange(6) % 2}), batch_size=4
         ),
-        checkpoint_dir=folder / "checkpoints",
-        on_step=lambda row: print(f"step {row['step']}", flush=True),
+    )
+    fitted = fit(
+        training,
+        Execution(fabric, compute, folder / "checkpoints", lambda row: print(f"step {row['step']}", flush=True)),
     )
     if fabric.is_global_zero:
         fitted.trajectory.to_csv(folder / "trajectory.csv")

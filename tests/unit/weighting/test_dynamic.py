@@ -13,7 +13,7 @@ LOWEST, HIGHEST = 1 / (1 + math.exp(math.sqrt(2))), 1 / (1 + math.exp(-math.sqrt
 
 
 def seen(features, losses) -> WeightingInput:
-    return WeightingInput(features, losses, torch.ones(len(losses), dtype=torch.bool))
+    return WeightingInput(features, losses, torch.ones(len(losses), dtype=torch.bool), torch.Generator())
 
 
 def make_unit(num_tasks: int = 2, **changes) -> DynamicWeighting:
@@ -112,10 +112,10 @@ def test_a_task_without_a_label_gets_no_weight_and_the_others_all():
     features = torch.randn(4, 3, 2, 2)
     losses, has_label = torch.tensor([1.0, 0.0, 2.0]), torch.tensor([True, False, True])
     unit = make_unit(3)
-    weights = unit.weigh(WeightingInput(features, losses, has_label))
+    weights = unit.weigh(WeightingInput(features, losses, has_label, torch.Generator()))
     free = unit.weigh(seen(features, losses))
     torch.testing.assert_close(weights, torch.stack([free[0], torch.tensor(0.0), free[2]]) / (free[0] + free[2]))
-    loss = unit.weighting_loss(weights, WeightingInput(features, losses, has_label))
+    loss = unit.weighting_loss(weights, WeightingInput(features, losses, has_label, torch.Generator()))
     torch.testing.assert_close(loss, weights[0] / 1.01 + weights[2] / 2.01)
 
 
@@ -125,7 +125,7 @@ def test_floors_are_added_to_the_weights_of_labelled_tasks():
     torch.testing.assert_close(
         raised.weigh(seen(features, losses)), free.weigh(seen(features, losses)) + torch.tensor([0.1, 0.2, 0.3])
     )
-    masked = WeightingInput(features, losses, torch.tensor([False, True, True]))
+    masked = WeightingInput(features, losses, torch.tensor([False, True, True]), torch.Generator())
     assert raised.weigh(masked)[0] == 0
 
 

@@ -1,0 +1,452 @@
+"""The forms of picture files: what a file is by its first bytes, and its pixels without its metadata.
+
+A decoder never sees metadata: it may be damaged while the pixels are whole, and it may be dear to read. The EXIF
+orientation alone is taken out of it. Work is bounded by what real files have, before anything is decoded.
+Knows nothing of decoders. Opens no file.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
+
+MAX_FILE_BYTES = 400 * 2**20
+"""Of a picture's file: MAX_PIXELS of 16-bit colour, not compressed."""
+
+MAX_PIXELS = 64_000_000
+"""Of a picture, or of a frame of several: about 200 MB as RGB."""
+
+MAX_SCANS = 100
+"""Of a JPEG: each is a pass over all pixels. Progressive files have about 10."""
+
+MAX_PARTS = 100_000
+"""Segments of a JPEG, chunks of a PNG or WebP, blocks of a GIF up to its first picture, strips or tiles of a TIFF."""
+
+MAX_FRAMES = 10_000
+"""Of an animated picture: five minutes at 30 frames a second."""
+
+MAX_MOVING_PIXELS = 4_000_000_000
+"""Of all frames of an animated picture together: 4,300 frames of 1280x720."""
+
+START_BYTES = 64
+"""Of a file, by which `picture_kind` knows it."""
+
+_MAX_TEXT_BYTES = 2**20  # of compressed metadata that is looked at for an orientation
+_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_ORIENTATION = 0x0112
+_HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
+_STARTS = (
+    (re.compile(rb"\xff\xd8\xff"), "JPEG"),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG"),
+    (re.compile(rb"GIF8[79]a"), "GIF"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "WEBP"),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), "TIFF"),
+    (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), "BMP"),
+    (re.compile(rb"P[1-6f]\s+(?:#|\d)"), "PPM"),
+    (re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"), "JPEG 2000"),
+    (re.compile(rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a"), "JPEG XL"),
+    (re.compile(rb"8BPS\0[\1\2]"), "Photoshop"),
+)
+
+
+class RefusedPictureError(ValueError):
+    """A picture that may be whole and is not decoded; the message is for its user, with the cure."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What the values of a picture's samples mean.
+
+    Attributes:
+        bits: of a sample.
+        black, white: the values that are; None where the file does not say.
+        is_sure: whether the file itself says what is white; otherwise it is the greatest value of its form.
+    """
+
+    bits: int = 8
+    black: float = 0
+    white: float | None = 255
+    is_sure: bool = False
+
+
+@dataclass(frozen=True)
+class BarePicture:
+    """A picture's file without its metadata.
+
+    Attributes:
+        data: what a decoder needs, in the same form.
+        width_px, height_px: of the canvas, as it is stored; 0 where only a decoder finds out.
+        orientation: of EXIF, from 1 to 8; 1: upright as stored.
+        num_frames: those in `data`.
+    """
+
+    data: bytes
+    width_px: int = 0
+    height_px: int = 0
+    orientation: int = 1
+    num_frames: int = 1
+    levels: Levels = Levels()
+
+
+def picture_kind(start: bytes) -> str | None:
+    """The form of a picture by the first START_BYTES of its file, whatever its name; None for anything else.
+
+    Names that Pillow knows (`JPEG`, `PNG`, `GIF`, `WEBP`, `TIFF`, `BMP`, `PPM`, `AVIF`), and `HEIC`, `JPEG 2000`,
+    `JPEG XL`, `Photoshop`.
+    """
+    if start[4:8] == b"ftyp":
+        length = int.from_bytes(start[:4])
+        brands = {start[8:12], *(start[at : at + 4] for at in range(16, min(length, START_BYTES), 4))}
+        if brands & {b"avif", b"avis"}:
+            return "AVIF"
+        return "HEIC" if brands & _HEIC_BRANDS else None
+    return next((kind for pattern, kind in _STARTS if pattern.match(start)), None)
+
+
+def bare_picture(data: bytes, kind: str, *, most_frames: int = 1) -> BarePicture:
+    """A picture without its metadata, with its first `most_frames` frames. Damage is left for the decoder to find.
+
+    Args:
+        kind: as `picture_kind` says.
+    Raises:
+        RefusedPictureError: more scans, parts or tiles than real files have. ValueError: a header is damaged.
+    """
+    try:
+        return _FORMS[kind](data, most_frames)
+    except (struct.error, IndexError, OverflowError):
+        raise ValueError("it ends within its header") from None
+
+
+def _jpeg(data: bytes, most_frames: int) -> BarePicture:
+    kept, bare, num_scans, place = [data[:2]], BarePicture(b""), 0, 2
+    exif = xmp = b""
+    for _ in range(MAX_PARTS):
+        found = _JPEG_MARKER.search(data, place)
+        if found is None or found[1] == b"\xd9":
+            kept.append(data[place:] if found is None else data[found.start() :][:2])
+            break
+        marker, start = found[1][0], found.end()
+        end = start + int.from_bytes(data[start : start + 2])
+        if marker == 0xDA:
+            num_scans += 1
+            if num_scans > MAX_SCANS:
+                raise RefusedPictureError(f"more than {MAX_SCANS} scans, as no camera makes. Save it as a new JPEG.")
+            after = _JPEG_MARKER.search(data, end)
+            end = len(data) if after is None else after.start()
+        elif marker in _JPEG_FRAMES:
+            height, width = struct.unpack_from(">HH", data, start + 3)
+            bare = replace(bare, width_px=width, height_px=height)
+        if marker == 0xE1:
+            exif = exif or _after(_EXIF, data[start + 2 : end])
+            xmp = xmp or _after(_XMP, data[start + 2 : end])
+        if marker < 0xE0 or marker in (0xE0, 0xEE):  # APP0 and APP14 say what the colours are
+            kept += [b"\xff", data[start - 1 : end]]
+        place = end
+    else:
+        _refuse_parts("segments")
+    return replace(bare, data=b"".join(kept), orientation=exif_orientation(exif, xmp))
+
+
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+
+
+def _png(data: bytes, most_frames: int) -> BarePicture:
+    width, height, bits = struct.unpack_from(">IIB", data, 16)
+    kept, num_frames, exif, xmp, significant = [data[:8]], 1, b"", b"", bits
+    wanted = {b"tRNS"} | ({b"acTL", b"fcTL", b"fdAT"} if most_frames > 1 else set())
+    for kind, start, end in _chunks(data, 8):
+        if kind == b"acTL":
+            num_frames = int.from_bytes(data[start : start + 4])
+        elif kind == b"sBIT":
+            significant = max(data[start:end], default=bits)
+        elif kind == b"eXIf":
+            exif = data[start:end]
+        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+            exif, xmp = exif or _profile(data[start:end]), xmp or _itxt_xmp(data[start:end])
+        if kind in wanted or kind[:1].isupper():
+            kept.append(data[start - 8 : end + 4])
+        if kind == b"IEND":
+            break
+    levels = Levels(bits, white=2**significant - 1)
+    frames = max(1, num_frames) if most_frames > 1 else 1
+    return BarePicture(b"".join(kept), width, height, exif_orientation(exif, xmp), frames, levels)
+
+
+def _gif(data: bytes, most_frames: int) -> BarePicture:
+    width, height = struct.unpack_from("<HH", data, 6)
+    place = 13 + _palette_bytes(data[10])
+    kept, num_frames, num_blocks = [data[:place]], 0, 0
+    while place < len(data) and num_frames < most_frames and data[place] in (0x21, 0x2C):
+        num_blocks += 1
+        if num_blocks > MAX_PARTS:
+            _refuse_parts("blocks")
+        if data[place] == 0x21:
+            end, is_kept = _after_blocks(data, place + 2), data[place + 1] == 0xF9  # how the next frame is drawn
+        else:
+            left, top, wide, high = struct.unpack_from("<HHHH", data, place + 1)
+            width, height = max(width, left + wide), max(height, top + high)
+            end, is_kept = _after_blocks(data, place + 11 + _palette_bytes(data[place + 9])), True
+            num_frames += 1
+        if is_kept:
+            kept.append(data[place:end])
+        place = end
+    return BarePicture(b"".join(kept), width, height, num_frames=max(1, num_frames))
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _after_blocks(data: bytes, place: int) -> int:
+    """Behind the data blocks that begin at a place, each led by its length, and the empty one that ends them."""
+    while place < len(data) and data[place]:
+        place += 1 + data[place]
+    return min(place + 1, len(data))
+
+
+def _webp(data: bytes, most_frames: int) -> BarePicture:
+    kept, num_frames, exif, xmp = [], 0, b"", b""
+    width = height = 0
+    for kind, start, end in _chunks(data, 12, is_riff=True):
+        if kind == b"VP8X":
+            width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (start + 4, start + 7))
+            kept.append(data[start - 8 : start] + bytes([data[start] & 0x12]) + data[start + 1 : end])
+        elif kind == b"VP8 " and not width:
+            width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, start + 6))
+        elif kind == b"VP8L" and not width:
+            sides = int.from_bytes(data[start + 1 : start + 5], "little")
+            width, height = 1 + (sides & 0x3FFF), 1 + (sides >> 14 & 0x3FFF)
+        elif kind == b"EXIF":
+            exif = data[start:end]
+        elif kind == b"XMP ":
+            xmp = data[start:end]
+        num_frames += kind == b"ANMF"
+        if kind in (b"VP8 ", b"VP8L", b"ALPH", b"ANIM") or (kind == b"ANMF" and num_frames <= most_frames):
+            kept.append(data[start - 8 : end + (end - start) % 2])
+    body = b"".join(kept)
+    header = b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP"
+    frames = min(max(1, num_frames), most_frames)
+    return BarePicture(header + body, width, height, exif_orientation(exif, xmp), frames)
+
+
+def _chunks(data: bytes, place: int, *, is_riff: bool = False) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, first byte and end of each chunk of a PNG or a RIFF from a place on; the last one may be cut off."""
+    header = struct.Struct("<4sI" if is_riff else ">I4s")
+    for _ in range(MAX_PARTS):
+        if place + header.size > len(data):
+            return
+        kind, length = header.unpack_from(data, place)[:: 1 if is_riff else -1]
+        yield kind, place + 8, min(place + 8 + length, len(data))
+        place += 8 + length + (length % 2 if is_riff else 4)
+    _refuse_parts("chunks")
+
+
+def _tiff(data: bytes, most_frames: int) -> BarePicture:
+    tags = _Tags.of(data)
+    kept = {tag: entry for tag, entry in tags.entries.items() if tag in _TIFF_TAGS}
+    if any(count > MAX_PARTS for _, count, _ in kept.values()):
+        _refuse_parts("strips or tiles")
+    width, height = int(tags.number(256, 0)), int(tags.number(257, 0))
+    _bound_tiles(tags, width, height)
+    directory = struct.pack(tags.order + tags.count_form, len(kept))
+    directory += b"".join(tags.raw(tag) for tag in sorted(kept)) + bytes(struct.calcsize(tags.offset_form))
+    offset = struct.pack(tags.order + tags.offset_form, len(data) + len(data) % 2)
+    start = 4 if tags.offset_form == "I" else 8
+    bare = b"".join([data[:start], offset, data[start + len(offset) :], bytes(len(data) % 2), directory])
+    turn = exif_orientation(data, tags.value_bytes(700))
+    return BarePicture(bare, width, height, turn, levels=_tiff_levels(tags))
+
+
+_TIFF_TAGS = {
+    *range(256, 260), 262, 266, 273, *range(277, 280), 284, 292, 293, 317, 320, *range(322, 326), 332, 338, 339, 347,
+    *range(512, 522), *range(529, 533),
+}  # fmt: skip
+"""What a decoder needs of a TIFF's directory: how samples are stored, where, and what their colours are."""
+
+_UNSIGNED = 1  # a value of SampleFormat
+
+
+def _tiff_levels(tags: "_Tags") -> Levels:
+    """White where a tag says it (MaxSampleValue, SMaxSampleValue), or the greatest value of plain samples."""
+    bits, form = int(tags.number(258, 1)), tags.number(339, _UNSIGNED)
+    black, white = (tags.number(s_tag, tags.number(tag, None)) for tag, s_tag in ((280, 340), (281, 341)))
+    is_inverted = tags.number(262, 1) == 0 and bits > 8  # white is 0: Pillow turns 8 bit alone
+    greatest = 2**bits - 1 if form == _UNSIGNED and 0 < bits < 32 else None
+    if white is not None and white > (black or 0) and not (form == _UNSIGNED and white == 2**32 - 1):
+        levels = Levels(bits, black or 0, white, is_sure=True)
+    else:
+        levels = Levels(bits, 0, greatest, is_sure=8 < bits < 16)
+    if is_inverted and levels.white is not None:
+        levels = replace(levels, black=levels.white, white=levels.black)
+    return levels
+
+
+def _bound_tiles(tags: "_Tags", width: int, height: int) -> None:
+    """Each strip or tile is decoded whole: its bytes, its scans, and its pixels, beyond the canvas too, are bounded."""
+    across, down = int(tags.number(322, 0)), int(tags.number(323, 0))
+    if across > 0 and down > 0 and -(-width // across) * across * -(-height // down) * down > 4 * MAX_PIXELS:
+        raise RefusedPictureError("its tiles are far larger than the picture. Save it as a new file.")
+    places = [(at, length) for offset, num in ((273, 279), (324, 325)) for at, length in tags.pairs(offset, num)]
+    if sum(length for _, length in places) > 2 * len(tags.data):
+        raise RefusedPictureError("its strips or tiles lie one over the other. Save it as a new file.")
+    is_jpeg = tags.number(259, 1) in (6, 7)
+    if is_jpeg and any(tags.data.count(b"\xff\xda", at, at + length) > MAX_SCANS for at, length in places):
+        raise RefusedPictureError(f"more than {MAX_SCANS} scans, as no camera makes. Save it as a new file.")
+
+
+class _Tags(NamedTuple):
+    """A directory of a TIFF: a tag -> its type, its number of values, and where its entry stands."""
+
+    data: bytes
+    order: str
+    count_form: str
+    offset_form: str
+    entries: dict[int, tuple[int, int, int]]
+
+    @classmethod
+    def of(cls, data: bytes) -> "_Tags":
+        """The first directory."""
+        order = ">" if data[:2] == b"MM" else "<"
+        is_big = 43 in data[2:4]
+        count_form, offset_form = ("Q", "Q") if is_big else ("H", "I")
+        (place,) = struct.unpack_from(order + offset_form, data, 8 if is_big else 4)
+        (num,) = struct.unpack_from(order + count_form, data, place)
+        place += struct.calcsize(count_form)
+        entry = struct.Struct(order + "HH" + offset_form)
+        size = entry.size + struct.calcsize(offset_form)
+        entries = {}
+        for at in range(place, min(place + num * size, len(data) - size + 1), size):
+            tag, kind, count = entry.unpack_from(data, at)
+            entries.setdefault(tag, (kind, count, at))  # of several, the first
+        return cls(data, order, count_form, offset_form, entries)
+
+    def raw(self, tag: int) -> bytes:
+        """The entry as it stands."""
+        place = self.entries[tag][2]
+        return self.data[place : place + (20 if self.offset_form == "Q" else 12)]
+
+    def value_bytes(self, tag: int) -> bytes:
+        """A tag's values, of any type, as bytes; nothing where there is no such tag."""
+        if tag not in self.entries:
+            return b""
+        kind, count, place = self.entries[tag]
+        length = count * struct.calcsize("<" + _TIFF_TYPES.get(kind, "B"))
+        place += 4 + struct.calcsize(self.offset_form)
+        if length > struct.calcsize(self.offset_form):
+            (place,) = struct.unpack_from(self.order + self.offset_form, self.data, place)
+        return self.data[place : place + length]
+
+    def numbers(self, tag: int, most: int = MAX_PARTS) -> tuple[float, ...]:
+        """A tag's values, the first `most`, if they are numbers and whole."""
+        kind, count, _ = self.entries.get(tag, (0, 0, 0))
+        form, raw = _TIFF_TYPES.get(kind, ""), self.value_bytes(tag)
+        if not form or len(raw) != count * struct.calcsize("<" + form):
+            return ()
+        return struct.unpack_from(f"{self.order}{min(count, most)}{form}", raw)
+
+    def number(self, tag: int, default: float | None) -> float | None:
+        """A tag's first value."""
+        return next(iter(self.numbers(tag, most=1)), default)
+
+    def pairs(self, tag: int, other: int) -> Iterator[tuple[int, int]]:
+        """The values of two tags side by side."""
+        return zip(self.numbers(tag), self.numbers(other), strict=False)
+
+
+_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 16: "Q", 17: "q"}
+
+
+def _bmp(data: bytes, most_frames: int) -> BarePicture:
+    is_old = int.from_bytes(data[14:18], "little") == 12
+    width, height = struct.unpack_from("<HH" if is_old else "<ii", data, 18)
+    return BarePicture(data, abs(width), abs(height))
+
+
+def _ppm(data: bytes, most_frames: int) -> BarePicture:
+    sides = [int(word[1]) for word in islice(_PPM_WORD.finditer(data, 2, 4096), 2)]
+    if len(sides) < 2:
+        raise ValueError("its header says no size")
+    says_white = data[1:2] != b"f"
+    return BarePicture(data, *sides, levels=Levels(16, white=65535 if says_white else None, is_sure=True))
+
+
+_PPM_WORD = re.compile(rb"(?:\s++|#[^\r\n]*+)++(\d{1,10})")
+
+
+def _avif(data: bytes, most_frames: int) -> BarePicture:
+    sides = [struct.unpack(">II", found[1]) for found in islice(_AVIF_SIZE.finditer(data), 1000)]
+    width, height = max(sides, key=lambda side: side[0] * side[1], default=(0, 0))
+    return BarePicture(_AVIF_METADATA.sub(rb"\1skip", data), width, height, num_frames=most_frames)
+
+
+_AVIF_SIZE = re.compile(rb"ispe\0\0\0\0(.{8})", re.DOTALL)
+_AVIF_METADATA = re.compile(rb"(infe.{8})(?:Exif|mime)", re.DOTALL)
+"""The kind of an item that is metadata; an item of an unknown kind is passed over."""
+
+_FORMS: dict[str, Callable[[bytes, int], BarePicture]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "GIF": _gif,
+    "WEBP": _webp,
+    "TIFF": _tiff,
+    "BMP": _bmp,
+    "PPM": _ppm,
+    "AVIF": _avif,
+}
+FORMS = tuple(_FORMS)
+"""Of `picture_kind`, those that can be decoded, AVIF if Pillow has its decoder."""
+
+
+def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
+    """The orientation of a block of EXIF, or of XMP where that has none; from 1 to 8, 1 where none can be read."""
+    while exif.startswith(_EXIF):
+        exif = exif.removeprefix(_EXIF)
+    try:
+        turn = _Tags.of(exif).number(_ORIENTATION, None)
+    except (struct.error, IndexError):
+        turn = None
+    if turn is None and (said := _XMP_ORIENTATION.search(xmp)):
+        turn = int(said[1])
+    return int(turn) if turn in range(1, 9) else 1
+
+
+_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])")
+
+
+def _after(prefix: bytes, segment: bytes) -> bytes:
+    return segment[len(prefix) :] if segment.startswith(prefix) else b""
+
+
+def _profile(text: bytes) -> bytes:
+    """EXIF as ImageMagick hides it in a PNG's text: a keyword, and hexadecimal digits after three lines."""
+    keyword, _, value = text.partition(b"\0")
+    if keyword not in (b"Raw profile type exif", b"Raw profile type APP1"):
+        return b""
+    value = _inflated(value[1:]) if value[:1] == b"\0" else value
+    try:
+        return bytes.fromhex(b"".join(value.split(b"\n")[3:]).decode("ascii"))
+    except ValueError:
+        return b""
+
+
+def _itxt_xmp(text: bytes) -> bytes:
+    keyword, _, value = text.partition(b"\0")
+    if keyword != b"XML:com.adobe.xmp":
+        return b""
+    body = value[2:].split(b"\0", 2)[-1]
+    return _inflated(body) if value[:1] == b"\1" else body
+
+
+def _inflated(data: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(data, _MAX_TEXT_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _refuse_parts(what: str) -> None:
+    raise RefusedPictureError(f"more than {MAX_PARTS} {what}, as no camera makes. Save it as a new file.")

@@ -1,0 +1,66 @@
+"""The threshold that goes with a model, read from a file: `threshold.json`, or a scores file of `dwmtl evaluate`."""
+
+import json
+import math
+from pathlib import Path
+
+from dwmtl.errors import ThresholdError
+from dwmtl.scores.threshold import FoldThresholds, ModelComparison, Threshold, operating_threshold
+
+
+def read_threshold(path: Path, *, model_sha256: str) -> Threshold:
+    """The threshold of a `threshold.json`, or of a scores file by `dwmtl evaluate`.
+
+    Args:
+        model_sha256: of the weights it is to be used with.
+    Raises:
+        ThresholdError: no such file, none of ours, of another model, or of embeddings that were changed before they
+            were compared (mirrored crops added, a mean taken away), which a use of the model does not do.
+    """
+    thresholds = _fold_thresholds(path)
+    settings = thresholds.settings
+    if settings.model_sha256 != model_sha256:
+        raise ThresholdError(
+            f"{path}: found with another model ({settings.model_sha256[:12]}, not {model_sha256[:12]}). Evaluate this "
+            "one."
+        )
+    is_changed = settings.flip != "none" or (settings.subtract_mean and settings.distance == "cosine")
+    if is_changed or settings.distance not in ("squared_euclidean", "cosine"):
+        raise ThresholdError(
+            f"{path}: found with distance {settings.distance}, flip {settings.flip}, subtract_mean "
+            f"{settings.subtract_mean}. Evaluate with flip none, and no mean taken away."
+        )
+    values = thresholds.threshold_per_fold
+    if not values or not all(map(math.isfinite, values)):
+        raise ThresholdError(f"{path}: threshold_per_fold holds no numbers. Evaluate the model again.")
+    source = f"mean over {len(values)} folds of {thresholds.num_pairs} pairs, {path}"
+    return Threshold(operating_threshold(thresholds), settings.distance, source)
+
+
+def _fold_thresholds(path: Path) -> FoldThresholds:
+    record = _read(path)
+    try:
+        settings = record["settings"]
+        return FoldThresholds(
+            num_pairs=int(record["num_pairs"]),
+            threshold_per_fold=tuple(float(value) for value in record["threshold_per_fold"]),
+            settings=ModelComparison(
+                distance=settings["distance"],
+                flip=settings["flip"],
+                subtract_mean=settings["subtract_mean"],
+                model_sha256=str(settings["model_sha256"]),
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ThresholdError(
+            f"{path}: no thresholds of a model ({type(error).__name__}: {error}). `dwmtl evaluate` writes such a file."
+        ) from None
+
+
+def _read(path: Path) -> dict:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ThresholdError(f"{path}: no such file of thresholds.") from None
+    except (OSError, ValueError) as error:
+        raise ThresholdError(f"{path}: no JSON file that can be read ({error}).") from None

@@ -1,0 +1,174 @@
+"""All that the report shows, figures drawn and pictures read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dwmtl.params import Params
+from dwmtl.report.cautions import card_cautions, cautions
+from dwmtl.report.data_card.card import DataCard
+from dwmtl.report.figures import confusion_svg, distances_svg, roc_svg, trajectory_svg
+from dwmtl.report.fold_results import FoldResult
+from dwmtl.report.mistakes import WrongExpression, WrongPair, wrong_expressions, wrong_pairs
+from dwmtl.report.plot_tables import roc_curves
+from dwmtl.report.summary import VAL_AT_FAR, Summary, summarize
+from dwmtl.report.terms import terms_of
+from dwmtl.results import flatten, read_result
+from dwmtl.scores.headlines import HEADLINES
+from dwmtl.tables import DUPLICATES, FOLDS, read_table
+
+_SET_TITLES = {"expression": "test subjects' pairs", "verification": "verification set"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page; `svg`: the text of a picture."""
+
+    name: str
+    caption: str
+    svg: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetRow:
+    """A set by its data card, and what became of its photos."""
+
+    name: str
+    role: str
+    adapter: str
+    num_photos: int
+    num_subjects: int
+    num_expressions: int
+    num_aligned: int
+    num_fallback: int
+    num_unreadable: int
+    num_several_faces: int
+    num_duplicates: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContent:
+    """What the pages show.
+
+    Attributes:
+        titles: a key of the summary's scores -> its row, in the order of the page.
+        terms: names of sets, and their terms.
+        params: key -> value of `params.yaml`, keys joined with dots.
+        card_cautions: names of sets, and a sentence of their data cards.
+    """
+
+    summary: Summary
+    titles: dict[str, str]
+    folds: Sequence[FoldResult]
+    figures: list[Figure]
+    sets: list[SetRow]
+    terms: list[tuple[str, str]]
+    params: dict[str, object]
+    weighting: str
+    wrong_pairs: list[WrongPair]
+    wrong_expressions: list[WrongExpression]
+    cautions: list[str]
+    card_cautions: list[tuple[str, str]]
+
+
+def report_content(
+    folds: Sequence[FoldResult], params: Params, *, aligned_dir: Path, labels_dir: Path, cards_dir: Path
+) -> ReportContent:
+    """Put the content together.
+
+    Args:
+        aligned_dir, labels_dir: outputs of the stages of these names.
+        cards_dir: the folder with the sets' data cards.
+    Raises:
+        TableError: a table or a card is missing or damaged.
+    """
+    summary = summarize(folds)
+    cards = {name: read_result(DataCard, cards_dir / name / "card.json") for name in params.sets}
+    return ReportContent(
+        summary=summary,
+        titles=_titles(summary),
+        folds=folds,
+        figures=_figures(folds),
+        sets=[_set_row(card) for card in cards.values()],
+        terms=terms_of(card.source for card in cards.values()),
+        params=flatten(params.model_dump(exclude={"compute", "tracking"}), separator="."),
+        weighting=params.train.weighting.name,
+        wrong_pairs=wrong_pairs(folds, aligned_dir, _subjects(labels_dir)),
+        wrong_expressions=wrong_expressions(folds, aligned_dir),
+        cautions=cautions(
+            folds,
+            summary,
+            params,
+            drawn=[name for name, card in cards.items() if card.source.is_drawn],
+            subjects=read_table(labels_dir / "folds.csv", FOLDS),
+            duplicates=read_table(labels_dir / "duplicates.csv", DUPLICATES),
+        ),
+        card_cautions=card_cautions(cards),
+    )
+
+
+def _titles(summary: Summary) -> dict[str, str]:
+    """The rows of the table of results: VAL, whose targets `params.yaml` sets, after the rest of its set."""
+    titles: dict[str, str] = {}
+    for headline in HEADLINES:
+        titles[headline.key] = headline.title
+        if headline.key == "verification_eer":
+            targets = [key.removeprefix(VAL_AT_FAR) for key in summary.scores if key.startswith(VAL_AT_FAR)]
+            titles |= {f"{VAL_AT_FAR}{target}": f"Verification set: VAL at FAR {target}" for target in targets}
+    return titles
+
+
+def _figures(folds: Sequence[FoldResult]) -> list[Figure]:
+    """In the order of the page."""
+    predictions, pairs = (
+        pd.concat([fold.predictions for fold in folds]),
+        pd.concat([fold.pairs for fold in folds]),
+    )
+    curves = {title: roc_curves(folds, name) for name, title in _SET_TITLES.items()}
+    return [
+        *(
+            Figure(
+                f"trajectory_fold_{fold.number}",
+                f"Fold {fold.number}: the task weights above the task losses, step by step.",
+                trajectory_svg(fold.trajectory),
+            )
+            for fold in folds
+        ),
+        Figure("roc", "ROC: folds faint, their mean strong.", roc_svg(curves)),
+        Figure(
+            "confusion",
+            "Expressions of the test subjects, all folds: counts, coloured by the share of the row.",
+            confusion_svg(predictions["expression"], predictions["predicted"]),
+        ),
+        *(
+            Figure(
+                f"distances_{name}",
+                f"Distances of the {title}, all folds.",
+                distances_svg(pairs[pairs["set"] == name]),
+            )
+            for name, title in _SET_TITLES.items()
+        ),
+    ]
+
+
+def _set_row(card: DataCard) -> SetRow:
+    return SetRow(
+        name=card.source.name,
+        role=card.source.role,
+        adapter=card.source.adapter,
+        num_photos=card.photos.num_used,
+        num_subjects=card.subjects.num,
+        num_expressions=len(card.expressions.counts),
+        num_aligned=card.alignment.num_by_status["aligned"],
+        num_fallback=card.alignment.num_by_status["fallback"],
+        num_unreadable=card.alignment.num_by_status["unreadable"],
+        num_several_faces=card.alignment.num_several_faces,
+        num_duplicates=card.duplicates.num_photos if card.duplicates else 0,
+    )
+
+
+def _subjects(labels_dir: Path) -> dict[str, str]:
+    table = read_table(labels_dir / "expression.csv", ("photo", "subject"))
+    return dict(zip(table["photo"], table["subject"], strict=True))

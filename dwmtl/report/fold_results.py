@@ -1,0 +1,68 @@
+"""What the stages `train` and `evaluate` left of a fold, read back and checked."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from dwmtl.results import read_result
+from dwmtl.scores.metrics import FoldMetrics
+from dwmtl.tables import BEST_DIR, EVALUATED_PAIRS, read_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingFacts:
+    """Of a fold's `training.json` what the report shows.
+
+    `best_epoch`, from 0: the best one on the validation subjects, None without any.
+    """
+
+    num_subjects: int
+    num_photos: int
+    num_steps: int
+    num_parameters: int
+    model_sha256: str
+    best_epoch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldResult:
+    """A fold's training, metrics, and tables of decisions.
+
+    Attributes:
+        best: the same of the epoch that was best on the validation subjects; None without any.
+    """
+
+    number: int
+    trajectory: pd.DataFrame
+    training: TrainingFacts
+    metrics: FoldMetrics
+    predictions: pd.DataFrame
+    pairs: pd.DataFrame
+    roc: pd.DataFrame
+    best: "FoldResult | None" = None
+
+
+def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResult:
+    """Read a fold's outcome.
+
+    Raises:
+        TableError: a file is missing or damaged.
+    """
+    training, evaluation = training_dir / f"fold_{number}", evaluation_dir / f"fold_{number}"
+    last, best_dir = _read_outcome(number, training, evaluation), evaluation / BEST_DIR
+    if not (best_dir / "metrics.json").exists():
+        return last
+    return replace(last, best=_read_outcome(number, training, best_dir))
+
+
+def _read_outcome(number: int, training: Path, evaluation: Path) -> FoldResult:
+    return FoldResult(
+        number=number,
+        trajectory=read_table(training / "trajectory.csv", ("step",)),
+        training=read_result(TrainingFacts, training / "training.json"),
+        metrics=read_result(FoldMetrics, evaluation / "metrics.json"),
+        predictions=read_table(evaluation / "predictions.csv", ("photo", "subject", "expression", "predicted")),
+        pairs=read_table(evaluation / "pairs.csv", EVALUATED_PAIRS),
+        roc=read_table(evaluation / "roc.csv", ("set", "far", "tar")),
+    )

@@ -1,0 +1,28 @@
+"""The pages over all folds: the report as HTML and as Markdown, and the model card.
+
+No time, host, commit or run id is on them, so that the same metrics give the same bytes, unless a `ThisRun` is given.
+"""
+
+from pathlib import Path
+
+from dwmtl.report.content import ReportContent
+from dwmtl.report.figures import inline
+from dwmtl.report.template import render
+from dwmtl.report.this_run import ThisRun
+from dwmtl.scores.headlines import COMPARED
+
+_PAGES = ("report.html", "report.md", "model_card.md")
+
+
+def write_pages(content: ReportContent, folder: Path, *, this_run: ThisRun | None = None) -> None:
+    """`report.html`, one page that needs nothing beside it; `report.md` with `figures/`; and `model_card.md`.
+
+    Args:
+        this_run: what changes at equal results, for a copy that need not have the same bytes.
+    """
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for page in _PAGES:
+        text = render(f"{page}.j2", **vars(content), compared=COMPARED, this_run=this_run, inline=inline)
+        (folder / page).write_text(text, encoding="utf-8")
+    for figure in content.figures:
+        (folder / "figures" / f"{figure.name}.svg").write_text(figure.svg, encoding="utf-8")

@@ -1,0 +1,13 @@
+"""The terms of the sets, for the model card. Pure; opens no file."""
+
+from collections.abc import Iterable
+
+from dwmtl.report.data_card.card import Source
+
+
+def terms_of(sources: Iterable[Source]) -> list[tuple[str, str]]:
+    """The sets' names, sets of equal terms together, and the terms."""
+    names: dict[str, list[str]] = {}
+    for source in sources:
+        names.setdefault(source.terms, []).append(source.name)
+    return [(", ".join(of_terms), terms) for terms, of_terms in names.items()]

@@ -1,0 +1,175 @@
+"""What is measured of a fold's network, as `metrics.json` holds it. docs/evaluation.md says what each key is.
+
+Fractions, rounded to six decimals. An interval is the ends of a 95 % confidence interval; None where there is none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dwmtl.scores.authentication import Authentication
+from dwmtl.scores.bootstrap import Ends
+from dwmtl.scores.classification import ClassScore
+from dwmtl.scores.threshold import ComparisonSettings
+from dwmtl.scores.verification import ValidationRate, Verification, tar_at
+
+DECIMALS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassMetrics:
+    """Of the classes that a task names, over the photos with a label; see `ClassScore`."""
+
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    majority: float
+    num_photos: int
+    per_class: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoPhotos:
+    """Of a further task without a labelled test photo in the fold."""
+
+    num_photos: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpressionMetrics(ClassMetrics):
+    """Of the expression task."""
+
+    accuracy_interval: Ends | None = None
+    balanced_accuracy_interval: Ends | None = None
+    macro_f1_interval: Ends | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValMetrics:
+    """VAL at a FAR, over the blocks of pairs; see `ValidationRate`."""
+
+    val_mean: float
+    val_std: float
+    far_mean: float
+    threshold_per_fold: tuple[float, ...]
+    interval: Ends | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TarMetrics:
+    """TAR at a FAR, read off the mean ROC; see `tar_at`."""
+
+    tar: float
+    far: float
+    interval: Ends | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationMetrics:
+    """Of the pairs of a set, see `Verification`; `val_at_far` and `tar_at_far` by target, as text."""
+
+    accuracy_mean: float
+    accuracy_std: float
+    auc: float
+    eer: float
+    num_pairs: int
+    val_at_far: dict[str, ValMetrics]
+    tar_at_far: dict[str, TarMetrics]
+    accuracy_interval: Ends | None = None
+    auc_interval: Ends | None = None
+    eer_interval: Ends | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthenticationMetrics:
+    """Of the challenges of the expression set's pairs; see `Authentication`."""
+
+    accuracy: float
+    far: float
+    frr: float
+    product: float
+    always_reject: float
+    accuracy_interval: Ends | None = None
+    far_interval: Ends | None = None
+    frr_interval: Ends | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropCounts:
+    """Evaluated photos of each set in which no face was found."""
+
+    expression: int
+    verification: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldMetrics:
+    """Everything that is measured of a fold's network.
+
+    `expression_pairs` are the pairs of the fold's test subjects, `verification` those of the verification set.
+    """
+
+    expression: ExpressionMetrics
+    expression_pairs: VerificationMetrics
+    further_tasks: dict[str, ClassMetrics | NoPhotos]
+    authentication: AuthenticationMetrics
+    verification: VerificationMetrics
+    num_fallback_crops: CropCounts
+    settings: ComparisonSettings
+
+
+def class_metrics(score: ClassScore) -> ClassMetrics:
+    """Of a further task."""
+    return ClassMetrics(
+        accuracy=_rounded(score.accuracy),
+        balanced_accuracy=_rounded(score.balanced_accuracy),
+        macro_f1=_rounded(score.macro_f1),
+        majority=_rounded(score.majority),
+        num_photos=int(score.confusion.sum()),
+        per_class={name: _rounded(value) for name, value in score.per_class.items()},
+    )
+
+
+def expression_metrics(score: ClassScore) -> ExpressionMetrics:
+    """Of the expression task, without intervals."""
+    return ExpressionMetrics(**vars(class_metrics(score)))
+
+
+def verification_metrics(outcome: Verification, far_targets: Sequence[float]) -> VerificationMetrics:
+    """Of a set's pairs, without intervals."""
+    return VerificationMetrics(
+        accuracy_mean=_rounded(outcome.accuracy_mean),
+        accuracy_std=_rounded(outcome.accuracy_std),
+        auc=_rounded(outcome.auc),
+        eer=_rounded(outcome.eer),
+        num_pairs=len(outcome.distances),
+        val_at_far={f"{rate.far_target:g}": _val_metrics(rate) for rate in outcome.val_at_far},
+        tar_at_far={f"{target:g}": _tar_metrics(*tar_at(outcome, target)) for target in far_targets},
+    )
+
+
+def _val_metrics(rate: ValidationRate) -> ValMetrics:
+    return ValMetrics(
+        val_mean=_rounded(rate.val_mean),
+        val_std=_rounded(rate.val_std),
+        far_mean=_rounded(rate.far_mean),
+        threshold_per_fold=tuple(map(_rounded, rate.threshold_per_fold)),
+    )
+
+
+def _tar_metrics(tar: float, far: float) -> TarMetrics:
+    return TarMetrics(tar=_rounded(tar), far=_rounded(far))
+
+
+def authentication_metrics(outcome: Authentication) -> AuthenticationMetrics:
+    """Of the challenges, without intervals."""
+    return AuthenticationMetrics(
+        accuracy=_rounded(outcome.accuracy),
+        far=_rounded(outcome.far),
+        frr=_rounded(outcome.frr),
+        product=_rounded(outcome.product),
+        always_reject=_rounded(outcome.always_reject),
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(value, DECIMALS)

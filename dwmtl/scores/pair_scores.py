@@ -1,0 +1,255 @@
+"""The scores of named pairs of images: what `dwmtl score-pairs` and `dwmtl evaluate` write. Pure; opens no file.
+
+Imports neither torch nor pandas: it starts at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from dwmtl.errors import ProtocolError
+from dwmtl.scores.bootstrap import Ends
+from dwmtl.scores.distances import Embeddings
+from dwmtl.scores.verification import (
+    Verification,
+    far_threshold_grid,
+    tar_at,
+    threshold_grid,
+    verify,
+)
+from dwmtl.scores.verification_intervals import JudgedPairs, verification_intervals
+
+_MOST_WRONG_PAIRS = 100
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class NamedPairs:
+    """N pairs of M named images.
+
+    Attributes:
+        names: the images', in the order of their embeddings.
+        rows_a, rows_b, is_same, folds: see `verify`.
+    """
+
+    names: list[str]
+    rows_a: np.ndarray
+    rows_b: np.ndarray
+    is_same: np.ndarray
+    folds: np.ndarray
+
+
+@dataclass(frozen=True)
+class Val:
+    """See `ValidationRate`."""
+
+    far_target: float
+    val_mean: float
+    val_std: float
+    far_mean: float
+
+
+@dataclass(frozen=True)
+class Tar:
+    """See `tar_at`."""
+
+    far_target: float
+    far: float
+    tar: float
+
+
+@dataclass(frozen=True)
+class PairIntervals:
+    """95 % intervals by drawing other people, see `verification_intervals`; one per target, in the order asked for."""
+
+    accuracy: Ends | None
+    auc: Ends | None
+    eer: Ends | None
+    val_at_far: list[Ends | None]
+    tar_at_far: list[Ends | None]
+
+
+class WrongPair(NamedTuple):
+    """A pair decided wrong: a list in JSON."""
+
+    name_a: str
+    name_b: str
+    is_same: bool
+    distance: float
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairScores:
+    """The outcome over pairs. Fractions, not rounded; distances as `settings` name them.
+
+    Attributes:
+        num_images: those that the pairs name.
+        accuracy_per_fold, ..., eer: see `Verification`; `val_at_far` and `tar_at_far`: one per target.
+        intervals: None where the names do not say who is on an image.
+        wrong_pairs: the most confident ones first, at most 100 of the `num_wrong_pairs`.
+        settings: what was scored, how it was embedded and how it was compared.
+    """
+
+    num_pairs: int
+    num_folds: int
+    num_images: int
+    accuracy_per_fold: list[float]
+    accuracy_mean: float
+    accuracy_std: float
+    threshold_per_fold: list[float]
+    val_at_far: list[Val]
+    tar_at_far: list[Tar]
+    auc: float
+    eer: float
+    intervals: PairIntervals | None
+    num_wrong_pairs: int
+    wrong_pairs: list[WrongPair]
+    settings: dict[str, object]
+
+
+def check_far_targets(far_targets: Sequence[float]) -> None:
+    """Refuse what is no rate before anything is embedded or read.
+
+    Raises:
+        ProtocolError: a target outside (0, 1).
+    """
+    for target in far_targets:
+        if not 0 < target < 1:
+            raise ProtocolError(f"far_target must be a rate in (0, 1). Got {target:g} instead.")
+
+
+def score_named(
+    embeddings: Embeddings,
+    pairs: NamedPairs,
+    *,
+    distance: str,
+    subtract_mean: bool,
+    far_targets: Sequence[float],
+    settings: Mapping[str, object],
+) -> PairScores:
+    """Score pairs of unit embeddings, and name the wrong ones.
+
+    Args:
+        embeddings: (M, D), in the order of `pairs.names`.
+        distance, subtract_mean, far_targets: see `verify`.
+        settings: what was scored and how it was embedded, to stand among the others.
+    Raises:
+        ProtocolError: embeddings that cannot be compared.
+    """
+    outcome = verify(
+        embeddings,
+        pairs.rows_a,
+        pairs.rows_b,
+        pairs.is_same,
+        pairs.folds,
+        distance=distance,
+        subtract_mean=subtract_mean,
+        far_targets=far_targets,
+    )
+    is_wrong = outcome.accepted != pairs.is_same
+    return PairScores(
+        num_pairs=len(pairs.folds),
+        num_folds=len(outcome.accuracy_per_fold),
+        num_images=len(np.union1d(pairs.rows_a, pairs.rows_b)),
+        accuracy_per_fold=outcome.accuracy_per_fold.tolist(),
+        accuracy_mean=outcome.accuracy_mean,
+        accuracy_std=outcome.accuracy_std,
+        threshold_per_fold=outcome.threshold_per_fold.tolist(),
+        val_at_far=[Val(rate.far_target, rate.val_mean, rate.val_std, rate.far_mean) for rate in outcome.val_at_far],
+        tar_at_far=[_tar(outcome, target) for target in far_targets],
+        auc=outcome.auc,
+        eer=outcome.eer,
+        intervals=_intervals(outcome, pairs, distance, far_targets),
+        num_wrong_pairs=int(is_wrong.sum()),
+        wrong_pairs=_wrong_pairs(outcome, pairs, np.flatnonzero(is_wrong)),
+        settings={
+            **settings,
+            "subtract_mean": subtract_mean,
+            "far_targets": list(far_targets),
+            **_distance_settings(distance),
+        },
+    )
+
+
+def _distance_settings(distance: str) -> dict[str, object]:
+    return {
+        "distance": distance,
+        "normalized": True,
+        "threshold_grid": _grid(threshold_grid(distance)),
+        "far_threshold_grid": _grid(far_threshold_grid(distance)),
+    }
+
+
+def _tar(outcome: Verification, target: float) -> Tar:
+    tar, far = tar_at(outcome, target)
+    return Tar(target, far, tar)
+
+
+def _intervals(
+    outcome: Verification, pairs: NamedPairs, distance: str, far_targets: Sequence[float]
+) -> PairIntervals | None:
+    subjects = _subjects(pairs)
+    if subjects is None:
+        return None
+    growing = np.argsort(far_targets, kind="stable")
+    places = np.unique(pairs.folds, return_inverse=True)[1]
+    val_thresholds = np.array([rate.threshold_per_fold for rate in outcome.val_at_far])[growing]
+    intervals = verification_intervals(
+        JudgedPairs(
+            distances=outcome.distances,
+            is_same=pairs.is_same,
+            accepted=outcome.accepted,
+            val_accepted=outcome.distances < val_thresholds[:, places],
+            subjects=subjects[pairs.rows_a],
+            partners=subjects[pairs.rows_b],
+            networks=np.zeros(len(places), int),
+        ),
+        thresholds=threshold_grid(distance),
+        far_targets=sorted(far_targets),
+        seed=_SEED,
+    )
+    return PairIntervals(
+        accuracy=intervals.accuracy,
+        auc=intervals.auc,
+        eer=intervals.eer,
+        val_at_far=[intervals.val_at_far[target] for target in far_targets],
+        tar_at_far=[intervals.tar_at_far[target] for target in far_targets],
+    )
+
+
+def _subjects(pairs: NamedPairs) -> np.ndarray | None:
+    """A number per person for every image: (M,). An image's name is its person's and a number, `Aaron_Eckhart_0001`.
+
+    None where that cannot be, as in a pack: a genuine pair of two persons, or an impostor pair of one.
+    """
+    _, subjects = np.unique([name.rpartition("_")[0] for name in pairs.names], return_inverse=True)
+    is_one = subjects[pairs.rows_a] == subjects[pairs.rows_b]
+    return subjects if (is_one == pairs.is_same).all() else None
+
+
+def _wrong_pairs(outcome: Verification, pairs: NamedPairs, wrong: np.ndarray) -> list[WrongPair]:
+    """Farthest from their fold's threshold first; equally far ones in the file's order."""
+    thresholds = outcome.threshold_per_fold[pairs.folds]
+    order = np.argsort(-np.abs(outcome.distances - thresholds)[wrong], kind="stable")[:_MOST_WRONG_PAIRS]
+    return [
+        WrongPair(
+            pairs.names[pairs.rows_a[i]],
+            pairs.names[pairs.rows_b[i]],
+            bool(pairs.is_same[i]),
+            float(outcome.distances[i]),
+            float(thresholds[i]),
+        )
+        for i in wrong[order]
+    ]
+
+
+def _grid(thresholds: np.ndarray) -> dict[str, float]:
+    """Evenly spaced thresholds, for a reader."""
+    return {
+        "first": round(float(thresholds[0]), 6),
+        "step": round(float(thresholds[1]), 6),
+        "last": round(float(thresholds[-1]), 6),
+    }

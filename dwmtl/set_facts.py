@@ -1,0 +1,68 @@
+"""What is known of a data set as a whole: `set.json`, which the stage `index` writes and the cards read."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dwmtl.errors import DataSetError
+from dwmtl.stage import write_json
+
+SET_FILE = "set.json"
+
+DRAWN_FILE = "drawn.json"
+"""In a set's folder, or above it: the set was drawn, nobody is on it. Holds its terms; every adapter passes it over."""
+
+
+@dataclass(frozen=True)
+class SetFacts:
+    """A data set as a whole.
+
+    Attributes:
+        adapter: what read its folder.
+        is_drawn: whether its faces were drawn by this project.
+        terms: what the set is and on which terms it may be used, a sentence.
+    """
+
+    adapter: str
+    is_drawn: bool
+    terms: str
+
+
+def set_facts(folder: Path, *, adapter: str, terms: str) -> SetFacts:
+    """The facts of the set in a folder.
+
+    Args:
+        folder: the set's folder.
+        adapter: what reads it.
+        terms: of the set that the adapter is made for; those of a drawn set stand in its `DRAWN_FILE`.
+    Raises:
+        DataSetError: `DRAWN_FILE` is damaged.
+    """
+    folder = Path(folder).resolve()
+    drawn_file = next((file for place in (folder, *folder.parents) if (file := place / DRAWN_FILE).is_file()), None)
+    if drawn_file is None:
+        return SetFacts(adapter, is_drawn=False, terms=terms)
+    try:
+        return SetFacts(adapter, is_drawn=True, terms=str(json.loads(drawn_file.read_text())["terms"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataSetError(f"{drawn_file}: damaged ({error!r}). Draw the set again with `dvc repro`.") from None
+
+
+def write_set_facts(facts: SetFacts, index_dir: Path) -> None:
+    """Write `SET_FILE` into a set's folder of the stage `index`."""
+    write_json(asdict(facts), index_dir / SET_FILE)
+
+
+def read_set_facts(index_dir: Path) -> SetFacts:
+    """Read `SET_FILE` from a set's folder of the stage `index`.
+
+    Raises:
+        DataSetError: the file is missing or damaged.
+    """
+    path = index_dir / SET_FILE
+    try:
+        return SetFacts(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise DataSetError(f"{path}: no such file. Run `dvc repro` to make it.") from None
+    except (ValueError, TypeError) as error:
+        raise DataSetError(f"{path}: damaged ({error}). Run `dvc repro` to make it again.") from None

@@ -1,0 +1,106 @@
+"""The scores over the folds in MLflow, and a copy of the report that also shows what changes at equal results."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dwmtl.params import Params
+from dwmtl.report.comparison import Experiment, compare
+from dwmtl.report.content import ReportContent
+from dwmtl.report.page import write_pages
+from dwmtl.report.summary import Summary, flat_scores
+from dwmtl.report.this_run import ThisRun
+from dwmtl.scores.headlines import COMPARED
+from dwmtl.tables import read_table
+from dwmtl.tracking.experiments import experiment_of, search
+from dwmtl.tracking.log_evaluation import log_scoring
+from dwmtl.tracking.machine import commit, hardware
+from dwmtl.tracking.run import Run
+
+REPORTED = "dwmtl.summary_sha256"
+"""The tag of an experiment's run that has all scores and the report; its value: `summary_sha256`."""
+
+_MOST_EARLIER = 10
+
+
+def log_report(run: Run, params: Params, content: ReportContent, *, plots: Path) -> None:
+    """Log the scores and the copy to the experiment's run; nothing where the run is not logged.
+
+    Args:
+        plots: the folder `metrics/plots`.
+    """
+    if not run.is_logged:
+        return
+    log_summary(run, params, content.summary, plots)
+    with TemporaryDirectory() as folder:
+        write_pages(content, Path(folder), this_run=_this_run(run))
+        log_pages(run, content.summary, Path(folder))
+
+
+def log_summary(run: Run, params: Params, summary: Summary, plots: Path) -> None:
+    """Log the scores of `metrics/details.json`, and the weights and losses over the steps.
+
+    Args:
+        plots: the folder `metrics/plots`, whose tables are means over the folds.
+    """
+    log_scoring(run, params)
+    run.set_tag("dwmtl.folds", ", ".join(map(str, summary.folds)))
+    run.log_metrics(flat_scores(summary.scores))
+    for kind, file in (("weight", "task_weights.csv"), ("loss", "task_losses.csv")):
+        for row in read_table(plots / file, ("step",)).to_dict("records"):
+            step = int(row.pop("step"))
+            run.log_row({"step": step, **{f"{kind}_{task}": float(value) for task, value in row.items()}})
+
+
+def log_pages(run: Run, summary: Summary, pages: Path) -> None:
+    """Log the folder of the report's pages, last: the run is whole then."""
+    run.log_folder(pages, "report")
+    run.set_tag(REPORTED, summary_sha256(summary))
+
+
+def summary_sha256(summary: Summary) -> str:
+    """Digest of a summary's content."""
+    return hashlib.sha256(json.dumps(asdict(summary), sort_keys=True).encode()).hexdigest()
+
+
+def _this_run(run: Run) -> ThisRun:
+    checked_out = commit()
+    this = run.ask(lambda client, run_id: experiment_of(client.get_run(run_id)))
+    earlier = run.ask(earlier_experiments)
+    return ThisRun(
+        written=datetime.now(UTC),
+        commit=checked_out.sha if checked_out else None,
+        changed=checked_out.changed if checked_out else (),
+        hardware=hardware(),
+        times=run.ask(fold_times) or {},
+        earlier=compare(earlier, this) if this and earlier else [],
+    )
+
+
+def earlier_experiments(client: Any, run_id: str) -> list[Experiment]:
+    """The other experiments with results in the same MLflow experiment, the newest first."""
+    runs = client.search_runs(
+        [client.get_run(run_id).info.experiment_id],
+        filter_string=f'tags."dwmtl.kind" = \'experiment\' and metrics."{COMPARED[0].key}" >= 0',
+        order_by=["attributes.start_time DESC"],
+        max_results=_MOST_EARLIER + 1,
+    )
+    return [experiment_of(run) for run in runs if run.info.run_id != run_id][:_MOST_EARLIER]
+
+
+def fold_times(client: Any, run_id: str) -> dict[str, dict[str, float]]:
+    """A fold's run -> a stage -> the seconds it took, of the latest run of each name."""
+    folds = search(client, [client.get_run(run_id).info.experiment_id], {"mlflow.parentRunId": run_id})
+    latest = {run.info.run_name: run.data.metrics for run in reversed(folds)}
+    return {
+        name: {
+            key.removeprefix("time/").removesuffix("_s"): seconds
+            for key, seconds in metrics.items()
+            if key.startswith("time/")
+        }
+        for name, metrics in sorted(latest.items())
+    }

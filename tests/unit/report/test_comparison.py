@@ -1,0 +1,69 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from dwmtl.report.comparison import ComparedExperiment, Experiment, compare, comparison_markdown
+
+SCORES = {"expression_accuracy": 0.7, "verification_accuracy": 0.9, "authentication_accuracy": 0.8}
+REFERENCE = Experiment("other", datetime(2026, 1, 2, 23, tzinfo=UTC), {"a": "1", "b": "2"}, SCORES, {})
+
+
+def compared(reference: Experiment = REFERENCE, **changes: object) -> ComparedExperiment:
+    """The reference with changes beside it."""
+    (row,) = compare([replace(REFERENCE, **changes)], reference)
+    return row
+
+
+def test_an_equal_experiment_differs_in_nothing():
+    row = compared()
+    assert (row.name, row.day, row.differences) == ("other", "2026-01-02", [])
+    assert {key: (score.mean, score.lead) for key, score in row.scores.items()} == {
+        key: (score, 0.0) for key, score in SCORES.items()
+    }
+
+
+def test_the_lead_is_how_much_more_the_reference_has():
+    row = compared(metrics={**SCORES, "expression_accuracy": 0.6})
+    assert row.scores["expression_accuracy"].lead == pytest.approx(0.1)
+    assert compared(replace(REFERENCE, metrics={})).scores["expression_accuracy"].lead is None
+
+
+def test_a_score_that_was_not_measured_is_none():
+    row = compared(metrics={"expression_accuracy": 0.6})
+    assert row.scores["verification_accuracy"] is None
+
+
+def test_params_that_differ_are_named_with_both_values():
+    row = compared(params={"a": "1", "b": "3", "c": "4"})
+    assert row.differences == ["b 3 (not 2)", "c 4 (not -)"]
+
+
+def test_many_differences_are_counted():
+    row = compared(params={"a": "1", "b": "2", **{f"x{number}": "" for number in range(9)}})
+    assert len(row.differences) == 6
+    assert row.differences[-1] == "4 more params"
+
+
+def test_other_data_folds_and_scoring_are_named_where_they_are_known():
+    tags = {"dwmtl.data_sha256": "a", "dwmtl.folds": "0", "dwmtl.evaluate": "{}", "dwmtl.pairs": "{}"}
+    other = {"dwmtl.data_sha256": "b", "dwmtl.folds": "0, 1", "dwmtl.evaluate": "{1}", "dwmtl.pairs": "{}"}
+    reference = replace(REFERENCE, tags=tags)
+    assert compared(reference, tags=other).differences == [
+        "folds 0, 1 (not 0)",
+        "other photos, crops or labels",
+        "scored with other settings",
+    ]
+    assert compared(reference).differences == []
+
+
+def test_a_table_has_a_row_per_experiment_with_intervals_where_there_are_any():
+    metrics = {"expression_accuracy": 0.7, "expression_accuracy_low": 0.5, "expression_accuracy_high": 0.9}
+    params = {"train.weighting.name": "equal"}
+    rows = compare([replace(REFERENCE, params=params, metrics=metrics, tags={"dwmtl.folds": "0"})], REFERENCE)
+    assert comparison_markdown(rows, "other").splitlines() == [
+        "| experiment | weighting | folds | expression | verification | authentication | differs from other in |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| other | equal | 0 | 70.0 % (50.0 to 90.0) | - | - | a - (not 1); b - (not 2); "
+        "train.weighting.name equal (not -) |",
+    ]

@@ -1,0 +1,111 @@
+import re
+import runpy
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dwmtl.report.page import write_pages
+from dwmtl.report.summary import summarize
+from dwmtl.tables import write_table
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+small_world = runpy.run_path(str(REPOSITORY / "tests/unit/small_world.py"))
+folds_of = small_world["folds_of"]
+content_of = small_world["content_of"]
+write = small_world["write"]
+this_run = small_world["this_run"]
+
+
+@pytest.fixture
+def world(tmp_path):
+    return small_world["make_world"](tmp_path)
+
+
+def test_the_copy_shows_what_changes_at_equal_results_and_the_report_does_not(world):
+    content = content_of(world)
+    write_pages(content, world[0] / "report")
+    write_pages(content, world[0] / "copy", this_run=this_run())
+    report, copy = ((world[0] / name / "report.html").read_text() for name in ("report", "copy"))
+    told = ["2026-01-02 03:04 UTC", "cdcdcdcdcdcd", "and 2 more files", "AMD EPYC &lt;9&gt;", "train 1 h 2 min"]
+    told += ["evaluate 1 min 1 s", "(+10.0)", "(-2.0)", "other pairs", "Compared with earlier experiments"]
+    assert [text for text in told if text not in copy] == []
+    assert [text for text in told if text in report] == []
+
+
+def test_the_sets_and_their_cards_cautions_are_told_once_each(world):
+    page = (write(world, "report") / "report.html").read_text()
+    assert page.count("Said of every set.") == 1
+    assert "<strong>expression, verification, identity:</strong> Said of every set." in page
+    assert "<code>identity.jpg</code> is &lt;odd&gt;." in page
+
+
+def test_the_three_scores_at_the_top_stand_with_interval_and_chance(world):
+    summary = summarize(folds_of(world[0]))
+    top = (write(world, "report") / "report.html").read_text().split('<div class="key">')[1].split("<h2>")[0]
+    for name in ("expression_accuracy", "verification_accuracy", "authentication_accuracy"):
+        assert f"<b>{100 * summary.scores[name].mean:.1f} %</b>" in top
+        assert f"chance {100 * summary.chance[name]:.1f} %" in top
+    assert top.count("95 % interval") == 3
+
+
+def test_the_page_needs_nothing_beside_it(world):
+    page = (write(world, "report") / "report.html").read_text()
+    assert page.count("<figure") == 6  # two trajectories, ROC, two distances, confusion
+    assert page.count("<svg") == 6
+    assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)", page)
+    assert "@import" not in page
+    assert "prefers-color-scheme: dark" in page
+    assert "S0/happiness.jpg" in page  # the wrong expression, as a picture
+    assert "data:image/jpeg;base64," in page
+
+
+def test_the_markdown_names_figures_that_are_there(world):
+    folder = write(world, "report")
+    figures = re.findall(r"\]\((figures/[^)]+)\)", (folder / "report.md").read_text())
+    assert len(figures) == 6
+    assert all((folder / figure).is_file() for figure in figures)
+
+
+def test_the_same_outcome_gives_the_same_bytes(world):
+    first, second = write(world, "first"), write(world, "second")
+    files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
+    assert files
+    assert all((first / file).read_bytes() == (second / file).read_bytes() for file in files)
+
+
+def test_names_from_a_data_set_cannot_write_into_the_page(world):
+    folder, _ = world
+    for fold in (0, 1):
+        path = folder / f"evaluation/fold_{fold}/predictions.csv"
+        path.write_text(path.read_text().replace("happiness,surprise", "happiness,<script>alert(1)</script>"))
+    assert "<script>" not in (write(world, "report") / "report.html").read_text()
+
+
+def test_every_false_accept_rate_asked_for_has_a_row(world):
+    page = (write(world, "report") / "report.html").read_text()
+    assert [f"VAL at FAR {target:g}" in page for target in world[1].evaluate.far_targets] == [True, True]
+
+
+def test_both_sets_show_mistakes_and_two_people_show_once(world):
+    folder, _ = world
+    for fold in (0, 1):
+        path = folder / f"evaluation/fold_{fold}/pairs.csv"
+        pairs = pd.read_csv(path)
+        pairs["is_verified"] = ~pairs["is_same_identity"]  # everything wrong
+        write_table(pairs, path)
+    page = (write(world, "report") / "report.html").read_text()
+    names = re.findall(r"([\w/.]+) · ([\w/.]+)</div>", page)
+    own = [frozenset((a.split("/")[0], b.split("/")[0])) for a, b in names if a[0] == "S"]
+    assert len(own) == len(set(own)) == 3
+    assert [pair for pair in names if pair[0][0] == "A"]
+
+
+def test_the_report_gives_the_best_epoch_beside_the_last(world):
+    out = write(world, "report")
+    for page in ("report.md", "report.html"):
+        assert "epoch 2 in fold 0, epoch 2 in fold 1" in (out / page).read_text()
+    assert (
+        "| Expression: accuracy | 93.8 % | 100.0 % | 100.0 to 100.0 % | 100.0 % | 100.0 % |"
+        in (out / "report.md").read_text()
+    )
