@@ -46,7 +46,7 @@ OWNERS = {
     "starlette": ("dwmtl/demo",),
     "uvicorn": ("dwmtl/demo/server.py",),
     "pytorch_metric_learning": ("dwmtl/network/heads.py",),
-    "timm": ("dwmtl/network/timm_trunk.py",),
+    "timm": ("dwmtl/network/timm_trunk.py", "dwmtl/training/optimizers.py"),
     "huggingface_hub": ("dwmtl/network/download.py",),
     "torchjd": ("dwmtl/weighting/gradient_rule.py",),
     "tensorflow": ("dwmtl/network/tensorflow_checkpoint.py",),
