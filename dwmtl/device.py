@@ -5,14 +5,15 @@ import torch
 from dwmtl.errors import ParamsError
 
 
-def device_of(name: str, *, asked_by: str = "device") -> torch.device:
-    """The device of a name: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`.
+def device_of(name: str | torch.device, *, asked_by: str = "device") -> torch.device:
+    """The device of a name: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`; or itself.
 
     Args:
         asked_by: the option or param that has the name, for a message.
     Raises:
         ParamsError: another name, or a device that is not there.
     """
+    name = str(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")

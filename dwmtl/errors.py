@@ -14,8 +14,12 @@ DwmtlError
 ├── NonFiniteLossError     a loss became NaN or infinite while training
 └── InterruptedTrainingError   a training was asked to stop, and is saved
 
-A stage prints the message alone and exits with 1; anything else is our bug and keeps its traceback.
+A stage or command prints the message alone and exits with 1, as it does with what the system refuses (no rights, a full
+disk, a name that cannot be); anything else is our bug and keeps its traceback.
 """
+
+import errno
+import os
 
 
 class DwmtlError(Exception):
@@ -68,3 +72,31 @@ class NonFiniteLossError(DwmtlError):
 
 class InterruptedTrainingError(DwmtlError):
     """SIGTERM or SIGINT came while training; its state is saved."""
+
+
+USERS_ERRORS = (DwmtlError, OSError, UnicodeError)
+"""What a user or their system can cause, and cure."""
+
+_CURES = {
+    errno.EACCES: "Get the rights to it, or take another place.",
+    errno.EPERM: "Get the rights to it, or take another place.",
+    errno.EROFS: "Take a place that can be written to.",
+    errno.ENOSPC: "Make room on the disk, or take another.",
+    errno.EDQUOT: "Make room on the disk, or take another.",
+    errno.ENAMETOOLONG: "Shorten the name.",
+    errno.ELOOP: "Remove the link that leads back to itself.",
+    errno.ENOTDIR: "A file stands where a folder is meant; name another place.",
+    errno.EISDIR: "A folder stands where a file is meant; name another place.",
+}
+
+
+def line_of(error: Exception) -> str:
+    """One of USERS_ERRORS for its user: what is wrong, where, and the cure where one is known."""
+    if isinstance(error, UnicodeError):
+        text = getattr(error, "object", b"")
+        return f"{text[:200]!r}: it cannot be read or written as {getattr(error, 'encoding', 'text')}. Rename it."
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    places = [os.fsdecode(place) for place in (error.filename, error.filename2) if isinstance(place, str | bytes)]
+    where = f"{' -> '.join(places)}: " if places else ""
+    return " ".join([f"{where}{error.strerror or os.strerror(error.errno)}.", *filter(None, [_CURES.get(error.errno)])])

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from dwmtl.errors import TableError
-from dwmtl.stage import write_json
+from dwmtl.files import write_json
 
 Result = TypeVar("Result")
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dwmtl.errors import DataSetError
-from dwmtl.stage import write_json
+from dwmtl.files import write_json
 
 SET_FILE = "set.json"
 

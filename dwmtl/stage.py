@@ -1,29 +1,27 @@
-"""What every stage script does alike: a typed command line, errors a user can read, outputs whole or not at all; and
-the digest of the code by which an interrupted stage knows whether what it left behind is still right.
+"""What every stage script does alike: a typed command line, errors a user can read; and the digest of the code by which
+an interrupted stage knows whether what it left behind is still right.
 
 Knows nothing of what the stages compute.
 """
 
-import contextlib
 import hashlib
-import json
 import logging
 import os
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, get_origin
 
 import typer
 
-from dwmtl.errors import DwmtlError, InterruptedTrainingError
+from dwmtl.errors import USERS_ERRORS, InterruptedTrainingError, line_of
 
 
 def run(main: Callable) -> None:
     """Run a stage script's `main` from the command line: each of its parameters is an option, `--name value`.
 
-    A `DwmtlError` is printed as one message and the process exits with 1; any other exception keeps its traceback.
+    A `DwmtlError`, and what the system refuses, is printed as one message and the process exits with 1; any other
+    exception keeps its traceback.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     main.__annotations__ = {
@@ -34,36 +32,11 @@ def run(main: Callable) -> None:
     app.command()(main)
     try:
         app()
-    except DwmtlError as error:
+    except USERS_ERRORS as error:
         if isinstance(error, InterruptedTrainingError) and os.environ.get("LOCAL_RANK", "0") != "0":
             sys.exit(0)  # the first process says it, and would be killed if another failed
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {line_of(error)}", file=sys.stderr)
         sys.exit(1)
-
-
-@contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to write into; it becomes `folder` when the block ends, and vanishes if it raises."""
-    folder = Path(folder)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
-
-
-def write_json(value: object, path: Path) -> None:
-    """Write JSON with sorted keys and a final newline; the same value gives the same bytes."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
-    os.replace(partial, path)
 
 
 def code_sha256(parts: Iterable[str]) -> str:

@@ -6,12 +6,12 @@ the photo `VL/Strong/P001/Anger/000.jpeg` of the set `oulu` is `oulu/VL/Strong/P
 the stage `index`. Knows nothing of what a stage does with a table.
 """
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
 from dwmtl.errors import TableError
+from dwmtl.files import whole_file
 
 MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "use")
 """A row a photo of a data set, sorted by photo.
@@ -171,11 +171,9 @@ def with_others(columns: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...
 
 def write_table(table: pd.DataFrame, path: Path, columns: tuple[str, ...] | None = None) -> None:
     """Write a table, whole or not at all, making its folder; `columns` gives the order and must all be there."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    (table if columns is None else table[list(columns)]).to_csv(partial, index=False, lineterminator="\n")
-    os.replace(partial, path)
+    chosen = table if columns is None else table[list(columns)]
+    with whole_file(path) as file:
+        chosen.to_csv(file, mode="wb", index=False, lineterminator="\n")
 
 
 def read_manifests(index_dir: Path, sets: list[str]) -> pd.DataFrame:

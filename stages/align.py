@@ -12,8 +12,9 @@ import typer
 from dwmtl.crops.align import Source, align
 from dwmtl.crops.outcome import outcome, require_all_readable
 from dwmtl.device import device_of
+from dwmtl.files import whole_folder
 from dwmtl.params import load_params, set_params
-from dwmtl.stage import run, whole_folder
+from dwmtl.stage import run
 from dwmtl.tables import CROPS, FAILURES, MANIFEST, read_table, write_table
 
 log = logging.getLogger("align")

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from dwmtl.files import whole_folder
 from dwmtl.params import load_params, set_params
 from dwmtl.report.data_card.page import read_data_card, write_data_card
-from dwmtl.stage import run, whole_folder
+from dwmtl.stage import run
 
 
 def main(

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from dwmtl.evaluation.evaluate import evaluate_model_folder, write_model_evaluation
+from dwmtl.files import whole_folder
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params
-from dwmtl.stage import run, whole_folder
+from dwmtl.stage import run
 from dwmtl.tracking.experiments import resume_model_run
 from dwmtl.tracking.log_evaluation import log_evaluation
 

@@ -7,8 +7,9 @@ import typer
 
 from dwmtl.crops.photo_facts import photo_facts
 from dwmtl.datasets.packs.pictures import open_pictures
+from dwmtl.files import whole_folder
 from dwmtl.params import load_params, set_params
-from dwmtl.stage import run, whole_folder
+from dwmtl.stage import run
 from dwmtl.tables import MANIFEST, PHOTO_FACTS, read_table, write_table
 
 

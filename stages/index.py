@@ -7,9 +7,10 @@ import typer
 
 from dwmtl.datasets.adapters import ADAPTERS, read_data_set
 from dwmtl.datasets.authors_pair_file import read_authors_pairs
+from dwmtl.files import whole_folder
 from dwmtl.params import load_params, set_params
 from dwmtl.set_facts import set_facts, write_set_facts
-from dwmtl.stage import run, whole_folder
+from dwmtl.stage import run
 from dwmtl.tables import GIVEN_PAIRS, MANIFEST, VERIFICATION_PAIRS, with_others, write_table
 
 

@@ -4,9 +4,10 @@ import logging
 from pathlib import Path
 
 from dwmtl import tables
+from dwmtl.files import whole_folder, write_json
 from dwmtl.params import load_params
 from dwmtl.protocol.labels import make_labels
-from dwmtl.stage import run, whole_folder, write_json
+from dwmtl.stage import run
 
 log = logging.getLogger(__name__)
 

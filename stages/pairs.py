@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl import tables
+from dwmtl.files import whole_folder
 from dwmtl.params import load_params
 from dwmtl.protocol.pairs import check_blocks, pairs_by_fold
-from dwmtl.stage import run, whole_folder
+from dwmtl.stage import run
 
 log = logging.getLogger(__name__)
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from dwmtl.files import whole_folder, write_json
 from dwmtl.params import load_params
 from dwmtl.rendered.sets import TERMS, render_identities, render_lfw, render_oulu_casia
 from dwmtl.set_facts import DRAWN_FILE
-from dwmtl.stage import run, whole_folder, write_json
+from dwmtl.stage import run
 
 SETS = {"oulu_casia": render_oulu_casia, "lfw": render_lfw, "identities": render_identities}
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dwmtl.files import whole_folder, write_json
 from dwmtl.params import load_params
 from dwmtl.report.content import report_content
 from dwmtl.report.fold_results import read_fold
@@ -9,7 +10,7 @@ from dwmtl.report.page import write_pages
 from dwmtl.report.plot_tables import write_plot_tables
 from dwmtl.report.summary import compared_numbers
 from dwmtl.results import write_result
-from dwmtl.stage import run, whole_folder, write_json
+from dwmtl.stage import run
 from dwmtl.tracking.experiments import resume_experiment_run
 from dwmtl.tracking.log_report import log_report
 

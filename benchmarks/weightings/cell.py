@@ -5,8 +5,9 @@ from pathlib import Path
 from grid import read_yaml, with_weighting
 
 from dwmtl.evaluation.evaluate import evaluate_model
+from dwmtl.files import write_json
 from dwmtl.params import Params, load_params
-from dwmtl.stage import run, write_json
+from dwmtl.stage import run
 from dwmtl.training.compute import Execution, launch
 from dwmtl.training.fold_data import read_fold_data
 from dwmtl.training.train import train_fold

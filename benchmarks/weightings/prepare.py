@@ -12,7 +12,8 @@ from pathlib import Path
 from grid import REPOSITORY, params_of, read_yaml
 from ruamel.yaml import YAML
 
-from dwmtl.stage import run, whole_folder
+from dwmtl.files import whole_folder
+from dwmtl.stage import run
 
 CODE = ("dwmtl", "stages")
 STAGES = ("align", "pairs", "pretrain")

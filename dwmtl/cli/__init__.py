@@ -1,7 +1,7 @@
 """The command line: `dwmtl COMMAND`. A command imports what it needs when it runs, so that `dwmtl --help` is fast.
 
-Exit codes: 0 done, or yes; 1 an error that is the input's fault, told in one line; 2 a command line that cannot be
-read; 3 the answer is no (`verify`, `authenticate`).
+Exit codes: 0 done, or yes; 1 an error that is the input's or the system's fault, told in one line; 2 a command line
+that cannot be read; 3 the answer is no (`verify`, `authenticate`).
 """
 
 import sys
@@ -15,7 +15,7 @@ from dwmtl.cli.faces import align, analyze, authenticate, embed, verify
 from dwmtl.cli.folds import import_folds
 from dwmtl.cli.runs import compare, resend
 from dwmtl.cli.scores import evaluate, score_pairs
-from dwmtl.errors import DwmtlError
+from dwmtl.errors import USERS_ERRORS, line_of
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -44,9 +44,11 @@ for _panel, _commands in _COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; an error that is the input's fault is one line, and the process exits with 1."""
+    """Run the command line; an error that is the input's or the system's fault is one line, and exits with 1."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a photo's name that the terminal cannot show ends no run
     try:
         app(prog_name="dwmtl")
-    except DwmtlError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except USERS_ERRORS as error:
+        print(f"error: {line_of(error)}", file=sys.stderr)
         sys.exit(1)

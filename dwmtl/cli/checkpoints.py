@@ -59,13 +59,12 @@ def import_checkpoint(
 
     What the network expects of a crop is what its project is known for, unless an option says otherwise.
     """
+    from dwmtl.files import require_free, whole_folder
     from dwmtl.network.import_checkpoint import import_checkpoint as read
     from dwmtl.network.model_file import save_model
     from dwmtl.network.published import ExpectedInput
-    from dwmtl.stage import whole_folder
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DwmtlError(f"{out}: it is there already, and not empty. Name another folder for --out, or remove it.")
+    require_free(out)
     said = ExpectedInput(
         crop_px=_crop_px(crop_px),
         margin_px=margin_px,

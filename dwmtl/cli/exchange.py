@@ -65,16 +65,14 @@ def export_pairs(
 ) -> None:
     """Write a fold's pairs as a pair file of Ming et al., which pairs.file reads."""
     from dwmtl.datasets.authors_pair_file import OULU_EXPRESSIONS, format_pairs
+    from dwmtl.files import write_text
     from dwmtl.tables import EXPRESSION_PAIRS, read_table
 
     table = read_table(pairs, EXPRESSION_PAIRS)
     set_name = _only_set(pairs, table["input"])
     expressions = None if names else OULU_EXPRESSIONS
     text = format_pairs(table, name=str(out), expressions=expressions, remap=(set_name, below))
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DwmtlError(f"{out}: cannot be written ({error.strerror}).") from None
+    write_text(text, out)
     print(f"{out}: {len(table)} pairs")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,8 @@ import typer
 from dwmtl.errors import DwmtlError, ModelFileError, UnreadablePhotoError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, VerificationAnswer
     from dwmtl.inference.model import FaceModel
 
@@ -39,8 +42,16 @@ DeviceOption = Annotated[str, typer.Option(help="auto (a GPU if there is one), c
 JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
 
 
+def _photo(text: str) -> Path:
+    """A photo's path; `-` is what comes through a pipe."""
+    return Path("/dev/stdin") if text == "-" else Path(text)
+
+
 def analyze(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="photos of any common format")],
+    photos: Annotated[
+        list[Path],
+        typer.Argument(metavar="PHOTO...", parser=_photo, help="photos of any common format; - for a pipe"),
+    ],
     model: ModelOption = None,
     faces: Annotated[Faces, typer.Option(help="every face, or of several in a photo the one it is taken to be of")] = (
         Faces.all
@@ -59,20 +70,24 @@ def analyze(
 
     Exit code 0: every photo was read; 1: one was not, or there is no model.
     """
+    from dwmtl.crops.photos import read_photo
+
+    drawn = [] if annotate is None else _drawn_paths(annotate, photos)
     asked = loaded_model(model, device)
     answers: list[dict[str, object]] = []
     unreadable = 0
-    for photo in photos:
+    for number, photo in enumerate(photos):
         try:
-            analysis = asked.analyze(photo, faces="chosen" if faces is Faces.chosen else "all")
+            pixels = read_photo(photo)
         except UnreadablePhotoError as error:
             unreadable += 1
             print(f"error: {error}", file=sys.stderr)
             answers.append({"photo": str(photo), "error": str(error)})
             continue
+        analysis = replace(asked.analyze(pixels, faces=faces.name), photo=str(photo))
         answers.append(analysis.as_json(embeddings=embeddings))
-        if annotate is not None:
-            _draw(photo, analysis, _drawn_path(annotate, photo, photos))
+        if drawn:
+            _draw(pixels, analysis, drawn[number])
         if not as_json:
             print(_described(analysis))
     if as_json:
@@ -82,8 +97,8 @@ def analyze(
 
 
 def verify(
-    a: Annotated[Path, typer.Argument(metavar="A", help="a photo")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="another photo")],
+    a: Annotated[Path, typer.Argument(metavar="A", parser=_photo, help="a photo; - for a pipe")],
+    b: Annotated[Path, typer.Argument(metavar="B", parser=_photo, help="another photo")],
     model: ModelOption = None,
     threshold: ThresholdOption = None,
     as_json: JsonOption = False,
@@ -105,9 +120,16 @@ def verify(
 
 def authenticate(
     photo_or_clip: Annotated[
-        Path, typer.Argument(metavar="PHOTO_OR_CLIP", help="a photo; a video; or a folder with the frames of a clip")
+        Path,
+        typer.Argument(
+            metavar="PHOTO_OR_CLIP",
+            parser=_photo,
+            help="a photo; a video or an animated picture; a folder with the frames of a clip; - for a pipe",
+        ),
     ],
-    reference: Annotated[Path, typer.Option(help="a photo of the person that it should be")],
+    reference: Annotated[
+        Path, typer.Option(metavar="PHOTO", parser=_photo, help="a photo of the person that it should be")
+    ],
     expression: Annotated[str, typer.Option(help="what the person must show")] = "happiness",
     every: Annotated[int, typer.Option(min=1, help="of a clip, look at each frame, or each second, third, ...")] = 1,
     min_frames: Annotated[int, typer.Option(min=1, help="of a clip, frames in a row that must show it")] = 1,
@@ -122,19 +144,20 @@ def authenticate(
 
     Exit code 0: accepted; 3: not; 1: no answer (no face in a photo, no model, an expression that it does not know).
     """
-    from dwmtl.inference.clip_file import clip_frames, is_clip
+    from dwmtl.inference.clip_file import as_file, clip_frames, is_clip
 
     asked = loaded_model(model, device, threshold)
     answer: AuthenticationAnswer | ClipAnswer
-    if is_clip(photo_or_clip):
-        frames = clip_frames(photo_or_clip, every=every)
-        answer = asked.authenticate_clip(frames, reference, expression, min_frames=min_frames)
-        why = f"{answer.reason} ({answer.num_frames} frames, {answer.num_frames_with_face} with a face)"
-    else:
-        answer = asked.authenticate(photo_or_clip, reference, expression)
-        shown = answer.verification.face.expression
-        who = "the same person" if answer.is_same else "not the same person"
-        why = f"{who}, {_comparison(answer.verification)}; shows {shown}, {expression} {answer.probability:.1%}"
+    with as_file(photo_or_clip) as given:
+        if is_clip(given):
+            frames = clip_frames(given, every=every)
+            answer = asked.authenticate_clip(frames, reference, expression, min_frames=min_frames)
+            why = f"{answer.reason} ({answer.num_frames} frames, {answer.num_frames_with_face} with a face)"
+        else:
+            answer = asked.authenticate(given, reference, expression)
+            shown = answer.verification.face.expression
+            who = "the same person" if answer.is_same else "not the same person"
+            why = f"{who}, {_comparison(answer.verification)}; shows {shown}, {expression} {answer.probability:.1%}"
     if as_json:
         print(json.dumps(answer.as_json(), indent=2))
     else:
@@ -161,8 +184,9 @@ def align(
 
     Exit code 0: every photo was read; 1: one was not.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DwmtlError(f"{out}: it is there already, and not empty. Name another folder, or remove it.")
+    from dwmtl.files import require_free
+
+    require_free(out)
     from dwmtl.device import device_of
     from dwmtl.inference.align_folder import align_folder
 
@@ -240,19 +264,24 @@ def _comparison(answer: "VerificationAnswer") -> str:
     return f"distance {answer.distance:.3f} {sign} {limit.value:.3f} ({limit.source})"
 
 
-def _drawn_path(out: Path, photo: Path, photos: list[Path]) -> Path:
-    """Where a photo's picture goes; photos of one name in several folders must not share it."""
-    if len(photos) == 1 and out.suffix:
-        return out
-    if out.is_file():
+def _drawn_paths(out: Path, photos: list[Path]) -> list[Path]:
+    """Where each photo's picture goes: photos of one name in several folders must not share it, and none is a photo."""
+    from dwmtl.files import name_with_ending, require_output
+
+    if not out.is_dir() and len(photos) == 1 and out.suffix:
+        paths = [out]
+    elif out.exists() and not out.is_dir():
         raise DwmtlError(f"{out}: a file, and pictures of {len(photos)} photos are to be drawn. Name a folder.")
-    if len({other.name for other in photos}) < len(photos):
-        raise DwmtlError(f"two photos are called {photo.name}; draw them by two calls, into two folders.")
-    return out / f"{photo.name}.png"
+    else:
+        paths = [out / name_with_ending(photo.name, ".png") for photo in photos]
+    for path, photo in zip(paths, photos, strict=True):
+        if paths.count(path) > 1:
+            raise DwmtlError(f"two photos are called {photo.name}; draw them by two calls, into two folders.")
+        require_output(path, inputs=photos)
+    return paths
 
 
-def _draw(photo: Path, analysis: "Analysis", out: Path) -> None:
-    from dwmtl.crops.photos import read_photo
+def _draw(photo: "np.ndarray", analysis: "Analysis", out: Path) -> None:
     from dwmtl.inference.annotate import annotate, save_picture
 
-    save_picture(annotate(read_photo(photo), analysis), out)
+    save_picture(annotate(photo, analysis), out)

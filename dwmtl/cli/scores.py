@@ -51,7 +51,9 @@ def score_pairs(
 ) -> None:
     """Score anybody's embeddings by the LFW verification protocol: accuracy, VAL and TAR at a FAR, AUC, EER."""
     from dwmtl.evaluation.score_pairs import score_pairs as score
+    from dwmtl.files import require_output
 
+    require_output(out, inputs=(embeddings, pairs))
     result = score(
         embeddings,
         pairs,
@@ -82,7 +84,10 @@ def evaluate(
     if (pack is None) == (folder is None) or (folder is None) != (pairs is None):
         raise DwmtlError("give either --pack lfw.bin, or --folder DIR and --pairs pairs.txt.")
     from dwmtl.evaluation.score_model import ModelScoring, score_folder, score_pack
+    from dwmtl.files import require_output
+    from dwmtl.network.model_file import files_of
 
+    require_output(out, inputs=[*files_of(model), *filter(None, (pack, pairs))])
     scoring = ModelScoring(
         batch_size=batch_size,
         accelerator=accelerator.name,
@@ -101,10 +106,7 @@ def _write_scores(scores: "PairScores", out: Path) -> None:
     """All scores into a file, the gist in a line."""
     from dwmtl.results import write_result
 
-    try:
-        write_result(scores, out)
-    except OSError as error:
-        raise DwmtlError(f"{out}: cannot be written ({error.strerror}). Name another file for --out.") from None
+    write_result(scores, out)
     print(
         f"accuracy {scores.accuracy_mean:.4f} +- {scores.accuracy_std:.4f} over {scores.num_folds} folds of "
         f"{scores.num_pairs} pairs, {scores.num_wrong_pairs} wrong; all of it in {out}"

@@ -5,7 +5,6 @@ What a file is, is decided by its first bytes, never by its name. The limits on 
 
 import io
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -184,11 +183,9 @@ def _num_frames(picture: Image.Image, name: str) -> int:
 
 @contextmanager
 def _named_errors(name: str) -> Iterator[None]:
-    """Whatever a decoder raises, and whatever its class, as our error; its warnings are about what is passed over."""
+    """Whatever a decoder raises, and whatever its class, as our error; a warning, too, where warnings are errors."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except UnreadablePhotoError:
         raise
     except RefusedPictureError as error:

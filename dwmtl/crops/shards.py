@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dwmtl.files import write_text
 from dwmtl.stage import code_sha256
 
 ARCHIVE, ROWS = "crops.zip", "rows.json"
-CODE = ("crops", "datasets/packs", "stage.py", "tables.py")
+CODE = ("crops", "datasets/packs", "files.py", "stage.py", "tables.py")
 """Parts of `dwmtl` that can change a crop: those that the stage `align` depends on (a test compares)."""
 
 
@@ -43,7 +44,7 @@ class Shard:
         os.replace(partial, self.folder)
 
     def write_rows(self, rows: list[dict[str, object]], folder: Path) -> None:
-        (folder / ROWS).write_text(json.dumps(rows))
+        write_text(json.dumps(rows), folder / ROWS)
 
     def read_rows(self) -> list[dict[str, object]]:
         return json.loads((self.folder / ROWS).read_text())

@@ -13,6 +13,8 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from PIL import Image
 
+from dwmtl.files import name_with_ending
+
 _SHARD = ".zip/"
 
 
@@ -24,7 +26,8 @@ class CropArchive:
 
     def write(self, photo: str, picture: bytes, *, face: int | None = None) -> str:
         """Write the crop of a photo, or of one of its faces; its place in the archive, or as a file of its own."""
-        name = f"photos/{photo}.png" if face is None else f"photos/{photo}.{face}.png"
+        folder, slash, name = f"photos/{photo}".rpartition("/")
+        name = folder + slash + name_with_ending(name, ".png" if face is None else f".{face}.png")
         self._archive.writestr(ZipInfo(name), picture, ZIP_STORED)  # ZipInfo's date is always the same
         return name
 

@@ -3,7 +3,6 @@
 The authors' scripts pass over the first line and split the others at white space, so no cell is empty or holds any.
 """
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from dwmtl.datasets.ck_plus import EXPRESSIONS
 from dwmtl.datasets.photo_path import moved_path
 from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
+from dwmtl.files import write_text
 
 OULU_CASIA = ("number", "subject", "expression", "label", "image_path")
 CK_PLUS = ("number", "subject", "session", "frame", "label")
@@ -175,9 +175,7 @@ def _write(table: pd.DataFrame, path: Path, columns: tuple[str, ...], remap: tup
     for number, cells in enumerate(table[list(columns)].itertuples(index=False), start=2):
         lines.append(_line(f"{path}, line {number}", cells._asdict(), remap))
     _table(path, enumerate(lines, start=1), columns)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
-    os.replace(partial, path)
+    write_text("\n".join([*lines, ""]), path)
 
 
 def _line(where: str, cells: dict, remap: tuple[str, str] | None) -> str:

@@ -1,5 +1,6 @@
 """A folder of photos, cropped as the stage `align` crops a set's: for people who have photos and no data set."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from dwmtl.crops.align import Source, align
 from dwmtl.crops.params import AlignParams
 from dwmtl.datasets.data_set import folders_of, manifest, pictures_of
 from dwmtl.errors import DataSetError
+from dwmtl.files import UNFINISHED, whole_folder, work_beside
 from dwmtl.network.model_file import ModelCard, load_card
 from dwmtl.params import load_params
-from dwmtl.stage import whole_folder
 from dwmtl.tables import CROPS, FAILURES, STATUSES, write_table
 
 _BATCH_SIZE = 32
@@ -37,7 +38,7 @@ def align_folder(
     """
     table = pictures_below(source)
     values = as_trained(load_card(model)) if model is not None else load_params(params).align
-    work_dir = out.with_name(f".{out.name}.unfinished")  # a killed run goes on from there
+    work_dir = work_beside(out, UNFINISHED)  # a killed run goes on from there
     with whole_folder(out) as folder:
         aligned = align(
             table,
@@ -50,7 +51,7 @@ def align_folder(
         )
         write_table(aligned.crops, folder / "crops.csv", CROPS)
         write_table(aligned.failures, folder / "failures.csv", FAILURES)
-    shutil.rmtree(work_dir)
+    shutil.rmtree(work_dir, ignore_errors=True)  # one inside `out` is gone already
     counts = aligned.crops["status"].value_counts()
     return {status: int(counts.get(status, 0)) for status in STATUSES}
 
@@ -78,7 +79,11 @@ def pictures_below(folder: Path) -> pd.DataFrame:
     return manifest({"photo": photos, "subject": [""] * len(photos)})
 
 
-def _names_below(folder: Path) -> list[str]:
-    """Paths of the pictures below a folder, with forward slashes."""
-    below = [f"{name}/{picture}" for name in folders_of(folder) for picture in _names_below(folder / name)]
+def _names_below(folder: Path, above: frozenset[str] = frozenset()) -> list[str]:
+    """Paths of the pictures below a folder, with forward slashes. A link back to a folder `above` is not followed."""
+    place = os.path.realpath(folder)
+    if place in above:
+        return []
+    names = folders_of(folder)
+    below = [f"{name}/{picture}" for name in names for picture in _names_below(folder / name, above | {place})]
     return [*pictures_of(folder), *below]

@@ -1,11 +1,13 @@
 """A photo with what a model says of it drawn in: boxes, landmarks, expressions, confidences."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dwmtl.errors import DwmtlError
+from dwmtl.files import write_bytes
 from dwmtl.inference.answers import Analysis, Face
 
 _CHOSEN, _OTHER, _LANDMARK, _INK = "#00d084", "#ffb000", "#ff3b6b", "#101418"
@@ -30,13 +32,15 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     """Write a picture in the form that the path's ending names, making its folder.
 
     Raises:
-        DwmtlError: it cannot be written, or the ending names no form.
+        DwmtlError: the ending names no form. OSError: it cannot be written.
     """
+    form = Image.registered_extensions().get(path.suffix.lower())
+    encoded = io.BytesIO()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
-    except (OSError, ValueError) as error:
+        picture.save(encoded, form)
+    except (OSError, ValueError, KeyError) as error:
         raise DwmtlError(f"{path}: the picture cannot be written ({error}). Name a .png or .jpg file.") from None
+    write_bytes(encoded.getvalue(), path)
 
 
 def _color(face: Face) -> str:

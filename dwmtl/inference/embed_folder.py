@@ -1,7 +1,6 @@
 """Embeddings of a folder of photos by a model, in the file that `score-pairs` reads: for people who have pairs of their
 own."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +11,9 @@ import pandas as pd
 from dwmtl.crops.align import Source, align
 from dwmtl.datasets.data_set import PICTURE_ENDINGS
 from dwmtl.device import device_of
-from dwmtl.errors import DataSetError, DwmtlError
+from dwmtl.errors import DataSetError
 from dwmtl.evaluation.embedding import CropFiles, embed
+from dwmtl.files import whole_file
 from dwmtl.inference.align_folder import as_trained, pictures_below
 from dwmtl.network.model_file import load_model
 from dwmtl.tables import FAILURES, write_table
@@ -103,12 +103,6 @@ def _names_by_photo(source: Path, photos: pd.Series) -> dict[str, str]:
 
 
 def _write(arrays: dict[str, np.ndarray], failures: pd.DataFrame, out: Path) -> None:
-    partial = out.with_name(f"{out.name}.partial")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez(file, **arrays)
-        os.replace(partial, out)
-        write_table(failures, failures_path(out), FAILURES)
-    except OSError as error:
-        raise DwmtlError(f"{out}: cannot be written ({error.strerror}). Name another file for --out.") from None
+    with whole_file(out) as file:
+        np.savez(file, **arrays)
+    write_table(failures, failures_path(out), FAILURES)

@@ -1,5 +1,6 @@
 """The faces of photos and their crops, found and cut as the stage `align` does for a model's training."""
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,20 @@ from dwmtl.crops.crop import choose_face, face_crop
 from dwmtl.crops.detector import Detections, Detector
 from dwmtl.network.model_file import ModelCard
 from dwmtl.section import crop_size
+
+_turn = threading.Lock()
+"""Held while a detector works, so that several threads do not need its memory several times."""
+
+
+def _start_in_child() -> None:
+    """A forked process has neither torch's threads nor the one that held the lock: it would wait for them for ever."""
+    global _turn
+    _turn = threading.Lock()
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_in_child)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +63,10 @@ class FaceFinder:
             pyramid_factor=card.detector.pyramid_factor,
             device=device,
         )
-        self._turn = threading.Lock()  # the detector does not promise to bear two callers at once
 
     def find(self, photos: Sequence[np.ndarray]) -> list[list[FoundFace]]:
         """The faces of each photo (H, W, 3) uint8, from left to right."""
-        with self._turn:
+        with _turn:
             detections = self._detector(photos)
         return [self._cropped(photo, faces) for photo, faces in zip(photos, detections, strict=True)]
 

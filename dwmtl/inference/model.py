@@ -12,7 +12,7 @@ from PIL import Image
 
 from dwmtl.crops.photos import photo_pixels
 from dwmtl.device import device_of
-from dwmtl.errors import ModelFileError, NoFaceError, ProtocolError, ThresholdError
+from dwmtl.errors import ModelFileError, NoFaceError, ProtocolError, ThresholdError, UnreadablePhotoError
 from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
 from dwmtl.inference.crop_answers import CropAnswers
@@ -35,14 +35,15 @@ _FRAMES_AT_A_TIME = 8
 def load_model(
     source: Path | str,
     *,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     threshold: float | Path | str | None = None,
     weights: Literal["raw", "ema", "best"] = "raw",
 ) -> "FaceModel":
     """A model of ours, ready for photos.
 
     Args:
-        source: a model's folder (`data/models/fold_0`), or MLflow's `runs:/<run>/<name>`, `models:/<name>/<version>`.
+        source: a model's folder (`data/models/fold_0`) or a file in it, or MLflow's `runs:/<run>/<name>`,
+            `models:/<name>/<version>`.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`.
         threshold: below which distance two faces are one person: a squared Euclidean distance, in (0, 4], or a file
             that `dwmtl evaluate` or the pipeline wrote for this model (`metrics/evaluation/fold_0/threshold.json`).
@@ -52,7 +53,7 @@ def load_model(
             validation subjects, where the model has them.
     Raises:
         ModelFileError: no such model, or a damaged one.
-        ParamsError: a device that is not there.
+        ParamsError: a device that is not there, or weights of no such name.
         ThresholdError: a threshold out of range, or a file that holds none for this model.
     """
     chosen_device = device_of(device)
@@ -67,7 +68,8 @@ def load_model(
 
 
 class FaceModel:
-    """Answers about photos. Made by `load_model`. May be used from several threads at once.
+    """Answers about photos. Made by `load_model`. May be used from several threads at once, copied and pickled; and in
+    a forked process, where torch has one thread.
 
     Attributes:
         card: what the model is: its tasks and classes, how its crops are aligned.
@@ -151,7 +153,7 @@ class FaceModel:
 
     def authenticate_clip(
         self,
-        frames: Iterable[Photo],
+        frames: Iterable[Photo] | Path | str,
         reference: Photo | Face,
         expression: str = "happiness",
         *,
@@ -161,18 +163,23 @@ class FaceModel:
         """Whether a clip shows the reference's person, neutral first and then with a required expression.
 
         Args:
-            frames: in their order; a few are in memory at once, and none is looked at after an acceptance.
+            frames: in their order; a few are in memory at once, and none is looked at after an acceptance. Or the path
+                of a clip, see `clip_file.clip_frames`.
             reference, expression, threshold: as `authenticate`.
             min_frames: frames in a row that must show either one, see `Challenge`.
         Raises:
-            As `authenticate`, but for frames without a face, which are no error.
+            As `authenticate`, but for frames without a face, which are no error. ProtocolError: the expression is the
+            neutral one, to which there is no change.
         """
         limit = self._limit(threshold)
         self._require_expressions(expression, NEUTRAL)
+        if expression == NEUTRAL:
+            others = ", ".join(name for name in self.expressions if name != NEUTRAL)
+            raise ProtocolError(f"a clip must change from {NEUTRAL} to another expression: {others}. Name one of them.")
         (known,) = self._faces_of(reference)
         challenge = Challenge(expression, neutral=NEUTRAL, min_frames=min_frames)
         distances = []
-        for frame in self._analyzed_frames(frames):
+        for frame in self._analyzed_frames(_frames_of(frames)):
             if frame.chosen is not None:
                 distances.append(distance_between(frame.chosen, known, limit))
             if challenge.see(sight_of(frame, known, limit)) == ChallengeState.ACCEPTED:
@@ -243,6 +250,22 @@ class FaceModel:
         for name in names:
             if name not in self.expressions:
                 raise ProtocolError(f"the model knows no expression {name}; it knows {', '.join(self.expressions)}.")
+
+
+def _frames_of(frames: Iterable[Photo] | Path | str) -> Iterable[Photo]:
+    """A clip's frames, if a caller names its file.
+
+    Raises:
+        UnreadablePhotoError: what is no clip, but one photo.
+    """
+    if isinstance(frames, str | Path):
+        from dwmtl.inference.clip_file import clip_frames  # OpenCV is heavy
+
+        return clip_frames(Path(frames))
+    if isinstance(frames, Image.Image | bytes) or (isinstance(frames, np.ndarray) and frames.ndim < 4):
+        kind = type(frames).__name__
+        raise UnreadablePhotoError(f"a clip is its frames in their order, or its file's path. Got one {kind} instead.")
+    return frames
 
 
 def _face(found: FoundFace, embedding: np.ndarray, probabilities: dict[str, dict[str, float]]) -> Face:

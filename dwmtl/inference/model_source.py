@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from dwmtl.errors import ModelFileError, ThresholdError
 from dwmtl.inference.threshold_file import read_threshold
-from dwmtl.network.model_file import CARD_FILE, THRESHOLD_FILE
+from dwmtl.network.model_file import CARD_FILE, THRESHOLD_FILE, model_folder
 from dwmtl.scores.threshold import Threshold
 
 log = logging.getLogger(__name__)
@@ -21,13 +21,14 @@ _GREATEST = 4.0  # squared Euclidean distance of two unit vectors
 
 @contextmanager
 def local_model(source: Path | str) -> Iterator[Path]:
-    """A model's folder on this machine: the one named, or a copy from MLflow, which is gone when the block ends.
+    """A model's folder on this machine: the one named, also by a file in it, or a copy from MLflow, which is gone when
+    the block ends.
 
     Raises:
         ModelFileError: MLflow has no such thing, or what it has holds no model of ours, or several.
     """
     if not str(source).startswith(_MLFLOW_SCHEMES):
-        yield Path(source)
+        yield model_folder(source)
         return
     from dwmtl.tracking.server import download  # MLflow is heavy, and not needed for a folder
 

@@ -4,7 +4,6 @@ The graph begins with crops as they are decoded and ends with the answers: stand
 scaling are inside, finding and cropping faces is not. The model's card lies in the file's metadata.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import numpy as np
 import torch
 
 from dwmtl.errors import DwmtlError
+from dwmtl.files import require_output, write_bytes
 from dwmtl.inference.crop_answers import CropAnswers
-from dwmtl.network.model_file import ModelCard, load_model
+from dwmtl.network.model_file import ModelCard, files_of, load_model
 from dwmtl.section import crop_size
 
 OPSET = 18
@@ -43,28 +43,20 @@ def export_onnx(model: Path, out: Path) -> OnnxModel:
     float32 of unit length, and by the name of each task but identity its probabilities (N, its classes) float32.
 
     Raises:
-        DwmtlError: the extra is not installed, the file cannot be written, or onnxruntime's answers on 32 crops differ
-            from PyTorch's by more than TOLERANCE; then nothing is kept.
-        ModelFileError: no model of ours.
+        DwmtlError: the extra is not installed, `out` is a file of the model, or onnxruntime's answers on 32 crops
+            differ from PyTorch's by more than TOLERANCE; then nothing is written.
+        ModelFileError: no model of ours. OSError: the file cannot be written.
     """
     onnx, runtime = _packages()
+    require_output(out, inputs=files_of(model))
     network, card = load_model(model)
     answers = CropAnswers(network).eval()
     outputs = ("embedding", *answers.tasks)
-    partial = out.with_name(out.name + ".partial")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(_graph(answers, card, outputs, onnx), partial)
-        difference = _largest_difference(answers, card, partial, runtime)
-        if not difference <= TOLERANCE:
-            raise DwmtlError(
-                f"{out}: ONNX and PyTorch differ by {difference:.1e} on {_NUM_CHECKED} crops; not written."
-            )
-        os.replace(partial, out)
-    except OSError as error:
-        raise DwmtlError(f"{out}: cannot be written ({error.strerror}). Name another file.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    graph = _graph(answers, card, outputs, onnx).SerializeToString()
+    difference = _largest_difference(answers, card, graph, runtime)
+    if not difference <= TOLERANCE:
+        raise DwmtlError(f"{out}: ONNX and PyTorch differ by {difference:.1e} on {_NUM_CHECKED} crops; not written.")
+    write_bytes(graph, out)
     return OnnxModel(out, outputs, difference)
 
 
@@ -100,10 +92,10 @@ def _graph(answers: CropAnswers, card: ModelCard, outputs: tuple[str, ...], onnx
     return model
 
 
-def _largest_difference(answers: CropAnswers, card: ModelCard, path: Path, runtime) -> float:
+def _largest_difference(answers: CropAnswers, card: ModelCard, graph: bytes, runtime) -> float:
     """Between the two on crops of noise, smooth and rough, and one of a single colour."""
     crops = _test_crops(*crop_size(card.crop_px))
-    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     theirs = session.run(None, {"crops": crops})
     with torch.inference_mode():
         ours = [values.numpy() for values in answers(torch.from_numpy(crops))]

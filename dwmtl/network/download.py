@@ -37,7 +37,8 @@ def download(address: str, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     """Download a file into a temporary folder, under its own name.
 
     Args:
-        address: `https:`, or `http:` of this machine; a server may send on to such an address only.
+        address: `https:`, or `http:` of this machine. A server may redirect to `https:`, and one of this machine to
+            itself.
         max_bytes: longer files are refused.
     Raises:
         ModelFileError: the address is of another kind, the server does not answer, or the file is incomplete.
@@ -58,13 +59,13 @@ def download(address: str, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
 class _SafeRedirects(HTTPRedirectHandler):
     def redirect_request(self, request, file, code, message, headers, new_address):
         with closing(file):  # the answer that sends on: nothing is read of it
-            _require_safe(new_address)
+            _require_safe(new_address, sent_from=request.full_url)
         return super().redirect_request(request, file, code, message, headers, new_address)
 
 
-def _require_safe(address: str) -> None:
+def _require_safe(address: str, *, sent_from: str | None = None) -> None:
     parts = urlsplit(address)
-    is_here = parts.hostname in _THIS_MACHINE
+    is_here = all(urlsplit(each).hostname in _THIS_MACHINE for each in (address, sent_from or address))
     if not parts.hostname or parts.username or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
         raise ModelFileError(
             f"{address}: not an https address without a user's name; a checkpoint is downloaded from no other."

@@ -1,14 +1,15 @@
 """A model's trunk and identity branch in the form of the project whose network it is, so that it can be taken back."""
 
-import os
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
-from dwmtl.errors import DwmtlError, ModelFileError
-from dwmtl.network.model_file import ModelCard, load_model
+from dwmtl.errors import ModelFileError
+from dwmtl.files import require_output, write_bytes
+from dwmtl.network.model_file import ModelCard, files_of, load_model
 from dwmtl.network.published import Project, project_of, published_names
 from dwmtl.network.timm_trunk import TIMM
 
@@ -32,8 +33,9 @@ def export_checkpoint(model: Path, out: Path) -> Exported:
 
     Raises:
         ModelFileError: no model of ours, or a network that no project has.
-        DwmtlError: the file cannot be written.
+        DwmtlError: `out` is a file of the model. OSError: it cannot be written.
     """
+    require_output(out, inputs=files_of(model))
     network, card = load_model(model)
     trunk = card.network.trunk
     project = project_of(trunk)
@@ -49,14 +51,11 @@ def export_checkpoint(model: Path, out: Path) -> Exported:
     weights = network.state_dict()
     entries = {theirs: weights[ours].contiguous() for ours, theirs in published_names(network, trunk).items()}
     file = {project.prefix + name: value for name, value in entries.items()}
-    partial = out.with_name(out.name + ".partial")
-    try:
-        if trunk.startswith(TIMM):
-            save_file(file, partial)
-        else:
-            torch.save(file if project.wrapper is None else {project.wrapper: file}, partial)
-        os.replace(partial, out)
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
-        raise DwmtlError(f"{out}: cannot be written ({str(error).splitlines()[0]}).") from None
+    if trunk.startswith(TIMM):
+        encoded = save(file)
+    else:
+        buffer = io.BytesIO()
+        torch.save(file if project.wrapper is None else {project.wrapper: file}, buffer)
+        encoded = buffer.getvalue()
+    write_bytes(encoded, out)
     return Exported(project, card, sorted(entries))

@@ -8,15 +8,17 @@ method's state, `method.safetensors`. No pickle anywhere. The same model gives t
 import hashlib
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
-from dwmtl.errors import ModelFileError
+from dwmtl.errors import ModelFileError, ParamsError, line_of
+from dwmtl.files import write_bytes, write_text
 from dwmtl.network.network import IDENTITY, FaceNetwork
 from dwmtl.network.params import HeadParams, NetworkParams
 from dwmtl.section import CropPx, Fraction
@@ -33,6 +35,7 @@ THRESHOLD_FILE = "threshold.json"
 
 FILES = {"raw": WEIGHTS_FILE, "ema": EMA_FILE, "best": BEST_FILE}
 """By the name of the weights in them."""
+_ALL_FILES = (CARD_FILE, *FILES.values(), METHOD_FILE)
 
 
 class TaskCard(BaseModel):
@@ -138,8 +141,19 @@ def save_model(
         name: file_sha256(folder / name) for name in (EMA_FILE, BEST_FILE, METHOD_FILE) if (folder / name).exists()
     }
     card = card.model_copy(update={"weights_sha256": model_sha256(folder), "further_sha256": further})
-    (folder / CARD_FILE).write_text(json.dumps(card.model_dump(), indent=2) + "\n")
+    write_text(json.dumps(card.model_dump(), indent=2) + "\n", folder / CARD_FILE)
     return card
+
+
+def model_folder(path: Path | str) -> Path:
+    """A model's folder, which one of its files stands for, too."""
+    path = Path(path)
+    return path.parent if path.name in _ALL_FILES and not os.path.isdir(path) else path
+
+
+def files_of(path: Path | str) -> list[Path]:
+    """The files that a model may have."""
+    return [model_folder(path) / name for name in _ALL_FILES]
 
 
 def load_card(folder: Path) -> ModelCard:
@@ -148,15 +162,14 @@ def load_card(folder: Path) -> ModelCard:
     Raises:
         ModelFileError: it is missing or not in our form.
     """
-    path = Path(folder) / CARD_FILE
+    path = model_folder(folder) / CARD_FILE
+    no_card = (
+        f"no such file. A model is a folder with {CARD_FILE} and {WEIGHTS_FILE}; `dwmtl import-checkpoint` makes one "
+        "of another project's weights."
+    )
     try:
-        return ModelCard.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        raise ModelFileError(
-            f"{path}: no such file. A model is a folder with {CARD_FILE} and {WEIGHTS_FILE}; `dwmtl import-checkpoint` "
-            "makes one of another project's weights."
-        ) from None
-    except (ValidationError, UnicodeDecodeError) as error:
+        return ModelCard.model_validate_json(_readable(path, no_card).read_bytes())
+    except ValidationError as error:
         raise ModelFileError(f"{path}: not a model of this version of dwmtl: {error}") from None
 
 
@@ -168,7 +181,10 @@ def load_model(folder: Path, *, weights: Literal["raw", "ema", "best"] = "raw") 
             validation subjects.
     Raises:
         ModelFileError: a file is missing or damaged, or the weights do not fit the network that the card describes.
+        ParamsError: there are no weights of that name.
     """
+    if weights not in FILES:
+        raise ParamsError(f"weights must be {', '.join(FILES)}. Got {weights!r} instead.")
     card = load_card(folder)
     network = build_network(card)
     try:
@@ -234,13 +250,11 @@ def load_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
     """A file of tensors of a model.
 
     Raises:
-        ModelFileError: it is missing or damaged.
+        ModelFileError: it is missing, damaged, or there are no rights to read it.
     """
-    path = Path(folder) / name
+    path = _readable(model_folder(folder) / name, "no such file; this model was saved without it.")
     try:
         return load_file(path)
-    except FileNotFoundError:
-        raise ModelFileError(f"{path}: no such file; this model was saved without it.") from None
     except SafetensorError as error:
         raise ModelFileError(f"{path}: not a whole safetensors file ({error}). Train or copy it again.") from None
 
@@ -252,12 +266,29 @@ def checked_weights(folder: Path, card: ModelCard, name: str = WEIGHTS_FILE) -> 
         ModelFileError: they are missing, damaged, or others.
     """
     weights = load_weights(folder, name)
-    if file_sha256(Path(folder) / name) != {**card.further_sha256, WEIGHTS_FILE: card.weights_sha256}.get(name):
+    if file_sha256(model_folder(folder) / name) != {**card.further_sha256, WEIGHTS_FILE: card.weights_sha256}.get(name):
         raise ModelFileError(
             f"{folder}: {name} is not the file that {CARD_FILE} speaks of (its SHA-256 differs). Copy the "
             "folder again, whole."
         )
     return weights
+
+
+def _readable(path: Path, missing: str) -> Path:
+    """The path of a file that can be read.
+
+    Raises:
+        ModelFileError: it is missing, or the system refuses it.
+    """
+    try:
+        with open(path, "rb"):
+            return path
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelFileError(f"{path}: {missing}") from None
+    except OSError as error:
+        raise ModelFileError(line_of(error)) from None
+    except ValueError as error:  # a NUL in its name
+        raise ModelFileError(f"{str(path)!r}: no name of a folder ({error}).") from None
 
 
 def file_sha256(path: Path) -> str:
@@ -268,7 +299,7 @@ def file_sha256(path: Path) -> str:
 
 def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
     # in contiguous form: the bytes must not depend on the memory format that training chose
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)
+    write_bytes(save({name: value.detach().cpu().contiguous() for name, value in weights.items()}), path)
 
 
 def _refuse_another_kind(card: ModelCard, source: ModelCard, folder: Path) -> None:

@@ -12,10 +12,14 @@ OWN_EMBEDDINGS = r"iresnet(18|34|50|100|200)|mbf|mobilefacenet|adaface_ir_(18|34
 
 
 class MeanStd(Section):
-    """Standardisation by a mean and a deviation per channel, of values in 0..1, as in timm."""
+    """Standardisation by a mean and a deviation per channel, of values in 0..1. The defaults are ImageNet's, as in timm."""
 
-    mean: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = Field(description="per channel, RGB or BGR")
-    std: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)] = Field(description="per channel")
+    mean: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = Field(
+        default=[0.485, 0.456, 0.406], description="of each channel, in the order of `channel_order`"
+    )
+    std: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)] = Field(
+        default=[0.229, 0.224, 0.225], description="of each channel"
+    )
 
 
 Standardization = Annotated[

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from dwmtl.files import write_text
 from dwmtl.rendered.expression import NUM_MOVEMENTS, PROTOTYPES, Expression, express
 from dwmtl.rendered.face import draw_photo
 from dwmtl.rendered.params import RenderParams
@@ -49,7 +50,7 @@ def render_lfw(folder: Path, params: RenderParams) -> None:
         photos |= {(a, k) for a, i, j in genuine for k in (i, j)}
         photos |= {photo for a, i, b, j in impostor for photo in ((a, i), (b, j))}
     _in_parallel(partial(_render_lfw_photo, folder, params), sorted(photos), "lfw")
-    (folder / "pairs.txt").write_text("\n".join(lines) + "\n")
+    write_text("\n".join(lines) + "\n", folder / "pairs.txt")
 
 
 def render_identities(folder: Path, params: RenderParams) -> None:

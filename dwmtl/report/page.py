@@ -5,6 +5,7 @@ Without a `ThisRun` they contain no time, host, commit or run id: the same metri
 
 from pathlib import Path
 
+from dwmtl.files import write_text
 from dwmtl.report.content import ReportContent
 from dwmtl.report.figures import inline
 from dwmtl.report.template import render
@@ -20,9 +21,8 @@ def write_pages(content: ReportContent, folder: Path, *, this_run: ThisRun | Non
     Args:
         this_run: facts that differ between runs with equal results; None: the same content gives the same bytes.
     """
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
     for page in _PAGES:
         text = render(f"{page}.j2", **vars(content), compared=COMPARED, this_run=this_run, inline=inline)
-        (folder / page).write_text(text, encoding="utf-8")
+        write_text(text, folder / page)
     for figure in content.figures:
-        (folder / "figures" / f"{figure.name}.svg").write_text(figure.svg, encoding="utf-8")
+        write_text(figure.svg, folder / "figures" / f"{figure.name}.svg")

@@ -21,13 +21,14 @@ import torch
 from torch import Tensor
 
 from dwmtl.errors import ModelFileError
+from dwmtl.files import partial_of, whole_file
 from dwmtl.stage import code_sha256
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.pt"
 NON_FINITE_FILE = "non_finite.pt"
-CODE = ("crops", "network", "protocol", "training", "weighting", "stage.py", "tables.py")
+CODE = ("crops", "network", "protocol", "training", "weighting", "files.py", "stage.py", "tables.py")
 """Parts of `dwmtl` that can change a training: those that the stage `train` depends on (a test compares)."""
 
 
@@ -87,8 +88,9 @@ class Checkpoint:
 def forget(folder: Path) -> None:
     """Delete a training's saved states, once its outputs are written."""
     for name in (CHECKPOINT_FILE, NON_FINITE_FILE):
-        for file in (name, name + ".partial"):
-            (Path(folder) / file).unlink(missing_ok=True)
+        path = Path(folder) / name
+        for file in (path, partial_of(path)):
+            file.unlink(missing_ok=True)
 
 
 def training_key(facts: object, tensors: Mapping[str, Tensor], files: Iterable[str]) -> str:
@@ -142,10 +144,5 @@ def _stamp(file: str) -> str:
 
 
 def _write(path: Path, value: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with whole_file(path) as file:
         torch.save(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)

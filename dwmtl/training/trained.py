@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
+from dwmtl.files import whole_folder, write_json
 from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, model_sha256, save_model
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import Params
-from dwmtl.stage import whole_folder, write_json
 from dwmtl.tables import write_table
 from dwmtl.training.loop import Fitted
 from dwmtl.training.trajectory import final_losses

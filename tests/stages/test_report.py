@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from dwmtl.files import write_json
 from dwmtl.params import load_params
-from dwmtl.stage import write_json
 from dwmtl.tables import CROPS, DUPLICATES, EVALUATED_PAIRS, write_table
 from dwmtl.weighting.params import weighting_params
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from dwmtl.evaluation.embedding import Answers
 from dwmtl.evaluation.fold import Answered, FoldData, FoldEvaluation, evaluate_fold, write_evaluation
+from dwmtl.files import write_json
 from dwmtl.params import Params, load_params
 from dwmtl.report.comparison import ComparedExperiment, ComparedScore
 from dwmtl.report.content import ReportContent, report_content
@@ -26,7 +27,6 @@ from dwmtl.report.fold_results import FoldResult, read_fold
 from dwmtl.report.page import write_pages
 from dwmtl.report.this_run import ThisRun
 from dwmtl.results import write_result
-from dwmtl.stage import write_json
 from dwmtl.tables import CROPS, DUPLICATES, FOLDS, write_table
 
 CLASSES = ["happiness", "neutral", "sadness", "surprise"]

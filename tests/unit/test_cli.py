@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -126,3 +128,59 @@ def test_split_that_cannot_be_read_is_one_line_of_error(tmp_path):
         done = dwmtl("import-folds", tmp_path / name)
         assert done.returncode == 1
         assert done.stderr.startswith(f"error: {tmp_path / name}: no text file that can be read (")
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Embeddings and the pairs to score them on; the options of `score-pairs` but for `--out`."""
+    folder = tmp_path_factory.mktemp("scored")
+    names = [f"{person}_000{number}" for person in ("A_a", "B_b") for number in (1, 2)]
+    embeddings = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    np.savez(folder / "e.npz", names=np.array(names), embeddings=embeddings)
+    (folder / "pairs.txt").write_text("2\t1\nA_a\t1\t2\nA_a\t1\tB_b\t1\nB_b\t1\t2\nA_a\t2\tB_b\t2\n")
+    return folder, ("score-pairs", "--embeddings", folder / "e.npz", "--pairs", folder / "pairs.txt")
+
+
+def test_scores_go_where_a_link_leads_and_through_a_device(scored, tmp_path):
+    (tmp_path / "link.json").symlink_to("real.json")
+    for out in (tmp_path / "link.json", "/dev/null"):
+        assert dwmtl(*scored[1], "--out", out).returncode == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text())["num_pairs"] == 4
+    assert Path("/dev/null").is_char_device()
+    assert '"num_pairs": 4' in dwmtl(*scored[1], "--out", "/dev/stdout").stdout
+
+
+@pytest.mark.parametrize(
+    ("out", "line"),
+    [
+        (
+            "{}/pairs.txt",
+            "pairs.txt: it is read ({}/pairs.txt), and would be written over. Name another file to write.",
+        ),
+        ("{}/../{name}/e.npz", "e.npz: it is read ({}/e.npz), and would be written over. Name another file to write."),
+        ("/dev/full", "/dev/full: No space left on device. Make room on the disk, or take another."),
+        ("{}", "{}: a folder. Name a file to write."),
+        ("{}/e.npz/x", "{}/e.npz/x: Not a directory. A file stands where a folder is meant; name another place."),
+    ],
+)
+def test_an_output_that_cannot_be_is_one_line(scored, out, line):
+    folder, command = scored
+    done = dwmtl(*command, "--out", out.format(folder, name=folder.name))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.strip().endswith(line.format(folder))
+    assert {path.name for path in folder.iterdir()} == {"e.npz", "pairs.txt"}
+
+
+@pytest.mark.parametrize("command", ["export-onnx", "export-checkpoint"])
+def test_a_models_own_file_is_no_output(tmp_path, command):
+    params = load_params()
+    tasks = {"identity": TaskCard(head=params.tasks["identity"].head, classes=["a", "b"])}
+    card = ModelCard(network=params.network, crop_px=80, margin_px=10, tasks=tasks, provenance={})
+    save_model(build_network(card), card, tmp_path / "model")
+    before = (tmp_path / "model/model.safetensors").read_bytes()
+    out = tmp_path / "model/model.safetensors"
+    done = dwmtl(command, tmp_path / "model", *(("--out", out) if command == "export-checkpoint" else (out,)))
+    assert done.returncode == 1
+    assert "model.safetensors: it is read" in done.stderr
+    assert (tmp_path / "model/model.safetensors").read_bytes() == before

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dwmtl.datasets.packs.files import map_file, whole_file
+from dwmtl.datasets.packs.files import map_file
 from dwmtl.errors import DataSetError
+from dwmtl.files import whole_file
 from dwmtl.tables import VERIFICATION_PAIRS
 
 NUM_FOLDS = 10

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from dwmtl.datasets.packs import ms_celeb
 from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verification_pairs
-from dwmtl.datasets.packs.files import path_name, whole_new_folder
+from dwmtl.datasets.packs.files import path_name
 from dwmtl.datasets.packs.record_io import RecordPack
 from dwmtl.errors import DataSetError
+from dwmtl.files import whole_new_folder
 from dwmtl.tables import VERIFICATION_PAIRS, write_table
 
 MAX_FILES_A_FOLDER = 1000
@@ -23,7 +24,7 @@ def extract_record_pack(pack_folder: Path, folder: Path) -> int:
     """Extract a RecordIO pack: `<identity>/<key>.jpg`, and `photos.csv`. Returns the number of pictures.
 
     Raises:
-        DataSetError: the pack is malformed, a picture is of no known kind, or `folder` is in use.
+        DataSetError: the pack is malformed, or a picture is of no known kind. DwmtlError: `folder` is in use.
     """
     pack = RecordPack(pack_folder)
     items = ((f"{pack.identity_of(key):07d}", f"{key:09d}", pack.picture_bytes(key)) for key in map(int, pack.keys))
@@ -36,8 +37,8 @@ def extract_ms_celeb(tsv_path: Path, folder: Path, clean_list_path: Path | None 
     Returns the number of pictures.
 
     Raises:
-        DataSetError: the TSV or the list is malformed, two pictures have one name, a picture is of no known kind, or
-            `folder` is in use.
+        DataSetError: the TSV or the list is malformed, two pictures have one name, or a picture is of no known kind.
+        DwmtlError: `folder` is in use.
     """
     items = (  # a clean list may put pictures of two entities into one identity: the name keeps the entity
         (identity, image_id.replace("/", "-"), picture)
@@ -52,8 +53,8 @@ def extract_bin_pack(path: Path, folder: Path) -> int:
     Returns the number of pictures.
 
     Raises:
-        DataSetError: the pack is malformed, has fewer than 10 pairs, a picture is of no known kind, or `folder` is in
-            use.
+        DataSetError: the pack is malformed, has fewer than 10 pairs, or a picture is of no known kind.
+        DwmtlError: `folder` is in use.
     """
     path = Path(path)
     stem = path_name(path.stem, str(path))
@@ -76,8 +77,8 @@ def extract_pictures(items: Iterable[tuple[str, str, bytes]], folder: Path, *, s
     Returns:
         The number of pictures.
     Raises:
-        DataSetError: an unsafe name, two pictures with one, a picture of no known kind, no picture at all, or `folder`
-            is in use.
+        DataSetError: an unsafe name, two pictures with one, a picture of no known kind, or no picture at all.
+        DwmtlError: `folder` is in use.
     """
     num_of: Counter[str] = Counter()
     with whole_new_folder(folder) as new, open(new / "photos.csv", "x", newline="") as table:

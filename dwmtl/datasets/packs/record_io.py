@@ -23,8 +23,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dwmtl.datasets.packs.files import map_file, whole_new_folder
+from dwmtl.datasets.packs.files import map_file
 from dwmtl.errors import DataSetError
+from dwmtl.files import whole_new_folder, write_bytes
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 MAX_LENGTH = (1 << 29) - 1
@@ -333,13 +334,13 @@ def write_record_pack(
         width_px: likewise.
         has_header: write the header and the identities' ranges.
     Raises:
-        DataSetError: an item that the format cannot hold, or `folder` is in use.
+        DataSetError: an item that the format cannot hold. DwmtlError: `folder` is in use.
     """
     with whole_new_folder(folder) as new:
         with open(new / "train.rec", "xb") as rec, open(new / "train.idx", "xb") as idx:
             writer = _Writer(folder, rec, idx)
             num_identities = _write_pictures(writer, items, has_header)
-        (new / "property").write_bytes(b"%d,%d,%d\n" % (num_identities, height_px, width_px))
+        write_bytes(b"%d,%d,%d\n" % (num_identities, height_px, width_px), new / "property")
 
 
 class _Writer:

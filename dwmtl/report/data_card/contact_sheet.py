@@ -7,6 +7,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from dwmtl.crops.aligned import read_crop
+from dwmtl.files import whole_file
 
 NUM_COLUMNS = 12
 NUM_SUBJECTS = 48
@@ -102,7 +103,8 @@ def contact_sheet(aligned_dir: Path, cells: dict[str, list[Cell]]) -> Image.Imag
 
 def write_contact_sheet(sheet: Image.Image, path: Path) -> None:
     """Write it as JPEG; the same sheet gives the same bytes."""
-    sheet.save(path, "JPEG", quality=85)
+    with whole_file(path) as file:
+        sheet.save(file, "JPEG", quality=85)
 
 
 def _draw_cell(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dwmtl.datasets.params import SetParams
+from dwmtl.files import write_text
 from dwmtl.report.data_card.card import DataCard, Quantiles, Source
 from dwmtl.report.data_card.contact_sheet import choose_cells, contact_sheet, write_contact_sheet
 from dwmtl.report.data_card.describe import data_card
@@ -49,7 +50,7 @@ def read_data_card(
 def write_data_card(card: DataCard, folder: Path, *, index_dir: Path, aligned_dir: Path) -> None:
     """Write `card.json`, `card.md` and the contact sheet."""
     write_result(card, folder / "card.json")
-    (folder / "card.md").write_text(data_card_markdown(card), encoding="utf-8")
+    write_text(data_card_markdown(card), folder / "card.md")
     manifest = read_table(index_dir / "manifest.csv", MANIFEST, others_are_text=True)
     cells = choose_cells(manifest, read_table(aligned_dir / "crops.csv", CROPS))
     write_contact_sheet(contact_sheet(aligned_dir, cells), folder / CONTACT_SHEET)

@@ -1,7 +1,9 @@
 """The commands that use a model, as a user calls them; in this process, as torch takes seconds to import."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -99,6 +101,88 @@ def test_answers_are_drawn_into_one_picture_or_a_folder(ask, known, tmp_path):
     assert "two photos are called 003.jpeg" in err
 
 
+@pytest.mark.parametrize("spelling", ["{}", "./{}", "link.jpg", "hard.jpg", "new/../{}"])
+def test_a_photo_is_never_drawn_over(ask, known, tmp_path, monkeypatch, spelling):
+    monkeypatch.chdir(tmp_path)
+    Path("new").mkdir()
+    shutil.copy(known.photo("neutral"), "a.jpg")
+    Path("link.jpg").symlink_to("a.jpg")
+    Path("hard.jpg").hardlink_to("a.jpg")
+    before = Path("a.jpg").read_bytes()
+    code, out, err = ask("analyze", "a.jpg", "--annotate", spelling.format("a.jpg"))
+    assert (code, out) == (1, "")
+    assert "it is read (a.jpg), and would be written over. Name another file to write." in err
+    assert Path("a.jpg").read_bytes() == before
+
+
+def test_a_picture_of_one_photo_is_never_drawn_over_another(ask, known, tmp_path):
+    for name in ("a", "a.png"):
+        shutil.copy(known.photo("neutral"), tmp_path / name)
+    before = (tmp_path / "a.png").read_bytes()
+    code, _, err = ask("analyze", tmp_path / "a", tmp_path / "a.png", "--annotate", tmp_path)
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"{tmp_path}/a.png: it is read" in err
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_a_folder_with_a_dot_in_its_name_is_a_folder(ask, known, tmp_path):
+    (tmp_path / "out.d").mkdir()
+    assert ask("analyze", known.photo("neutral"), "--annotate", tmp_path / "out.d")[0] == 0
+    assert [path.name for path in (tmp_path / "out.d").iterdir()] == ["000.jpeg.png"]
+    code, _, err = ask("analyze", known.photo("neutral"), "--annotate", tmp_path / "new.d")
+    assert code == 1
+    assert "new.d: the picture cannot be written" in err
+
+
+def test_a_photo_comes_through_a_pipe_and_is_drawn(ask, known, tmp_path):
+    for name in ("-", "/dev/stdin"):
+        before = os.dup(0)
+        photo = subprocess.Popen(["cat", known.photo("happiness")], stdout=subprocess.PIPE)
+        os.dup2(photo.stdout.fileno(), 0)
+        try:
+            code, out, err = ask("analyze", name, "--annotate", tmp_path / "drawn.png")
+        finally:
+            os.dup2(before, 0)
+            os.close(before)
+            photo.communicate()
+        assert (code, err) == (0, "")
+        assert out.startswith("/dev/stdin: 1 face\n  happiness 100.0%")
+        assert read_photo(tmp_path / "drawn.png").shape == read_photo(known.photo("happiness")).shape
+
+
+def test_names_that_no_file_or_terminal_takes_are_told_and_the_others_answered(ask, known, tmp_path):
+    odd = tmp_path / os.fsdecode(b"odd\xff.jpg")
+    shutil.copy(known.photo("neutral"), odd)
+    code, out, err = ask("analyze", "a" * 300, tmp_path, odd, known.photo("neutral"))
+    assert code == 1
+    assert out.count(": 1 face") == 2
+    assert "odd\\udcff.jpg: 1 face" in out
+    first, second = err.splitlines()
+    assert first == f"error: {'a' * 300}: cannot be read (File name too long)."
+    assert second == f"error: {tmp_path}: a folder, and not a photo."
+
+
+@pytest.mark.parametrize("clip", ["moving.gif", "moving.jpg", "moving"])
+def test_an_animated_picture_must_pass_the_challenge(ask, known, tmp_path, clip):
+    """By its first frame alone a smile would be accepted."""
+    happy, neutral = (Image.open(known.photo(name)) for name in ("happiness", "neutral"))
+    options = ("--reference", known.photo("neutral"), "--threshold", THRESHOLD)
+    for frames, expected in (([happy, neutral], 3), ([neutral, happy], 0)):
+        frames[0].save(tmp_path / clip, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+        code, out, _ = ask("authenticate", tmp_path / clip, *options)
+        assert code == expected
+        assert "(2 frames, 2 with a face)" in out
+
+
+def test_a_clip_that_must_show_the_neutral_expression_is_one_line(ask, known, tmp_path):
+    shutil.copy(known.photo("neutral"), tmp_path / "0.jpeg")
+    options = ("--reference", known.photo("neutral"), "--threshold", THRESHOLD, "--expression", "neutral")
+    code, _, err = ask("authenticate", tmp_path, *options)
+    assert (code, err.count("\n")) == (1, 1)
+    assert err.startswith("error: a clip must change from neutral to another expression: happiness, surprise.")
+    assert ask("authenticate", known.photo("neutral"), *options)[0] == 0
+
+
 def test_verify_says_yes_with_0_and_no_with_3(ask, known):
     yes = ask("verify", known.photo("happiness"), known.photo("neutral"), "--threshold", THRESHOLD)
     no = ask("verify", known.photo("happiness", "P002"), known.photo("neutral"), "--threshold", THRESHOLD, "--json")
@@ -178,6 +262,23 @@ def test_align_crops_all_faces(dwmtl, known, tmp_path, write_params):
     )
     assert (code, out) == (0, f"{tmp_path / 'crops'}: 1 aligned, 0 fallback, 0 unreadable\n")
     assert (tmp_path / "crops/photos/a.jpg.0.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "line"),
+    [
+        ("file/out", "file/out: Not a directory. A file stands where a folder is meant"),
+        ("file", "file: it is there already, and not empty"),
+        ("x" * 300, "File name too long. Shorten the name."),
+    ],
+)
+def test_a_place_that_no_folder_can_have_is_one_line(dwmtl, known, tmp_path, write_params, out, line):
+    (tmp_path / "photos").mkdir()
+    shutil.copy(known.photo("neutral"), tmp_path / "photos/a.jpg")
+    (tmp_path / "file").touch()
+    code, _, err = dwmtl("align", tmp_path / "photos", tmp_path / out, "--params", write_params(), "--device", "cpu")
+    assert (code, err.count("\n")) == (1, 1)
+    assert line in err
 
 
 def test_align_tells_of_photos_that_cannot_be_read(dwmtl, known, tmp_path, write_params):

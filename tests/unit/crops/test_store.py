@@ -37,6 +37,16 @@ def test_every_crop_is_read_as_it_was_written(tmp_path, put):
         assert np.array_equal(read_crop(tmp_path / "set" / place), np.array(crop))
 
 
+def test_a_photo_whose_name_is_as_long_as_may_be_has_a_crop_of_its_own(tmp_path):
+    with CropArchive(tmp_path / "a.zip") as archive:
+        names = [f"P1/{letter * (252 // len(letter.encode()))}{end}" for letter in ("a", "é") for end in ("xyz", "xyw")]
+        places = [archive.write(name, name.encode()) for name in names]
+        places += [archive.write(name, name.encode(), face=3) for name in names]
+    (tmp_path / "set").mkdir()
+    put_files(tmp_path / "a.zip", tmp_path / "set")
+    assert [(tmp_path / "set" / place).read_text() for place in places] == names * 2
+
+
 def test_a_place_names_the_archive_and_the_photo(tmp_path):
     assert write(tmp_path / "set")[0] == "shards/00012.zip/photos/P1/0.jpg.png"
     assert write(tmp_path / "other", put_files)[0] == "photos/P1/0.jpg.png"

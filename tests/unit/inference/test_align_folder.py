@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +70,33 @@ def test_photos_without_a_face_and_damaged_ones_are_counted_and_listed(known, tm
     assert counts == {"aligned": 0, "fallback": 1, "unreadable": 1}
     failures = read_table(tmp_path / "crops/failures.csv", FAILURES)
     assert failures["photo"].tolist() == ["damaged.jpg", "grey.png"]
+
+
+@pytest.mark.parametrize("links", [{"a/up": ".."}, {"a/self": "."}, {"a/b": "../c", "c/a": "../a"}])
+def test_a_link_back_to_a_folder_above_is_not_followed(known, tmp_path, write_params, links):
+    source = tmp_path / "photos"
+    for name in ("a", "c"):
+        (source / name).mkdir(parents=True)
+    shutil.copy(known.photo("neutral"), source / "a/1.jpg")
+    for name, target in links.items():
+        (source / name).symlink_to(target)
+    counts = align_folder(source, tmp_path / "out", params=write_params(), model=None, device=torch.device("cpu"))
+    assert 1 <= counts["aligned"] <= 4
+    assert (tmp_path / "out/photos/a/1.jpg.png").exists()
+
+
+@pytest.mark.parametrize("spelling", [".", "link"])
+def test_a_folder_that_stays_in_its_place_is_filled(known, tmp_path, write_params, monkeypatch, spelling):
+    source, here = tmp_path / "photos", tmp_path / "here"
+    for folder in (source, here):
+        folder.mkdir()
+    shutil.copy(known.photo("neutral"), source / "1.jpg")
+    (tmp_path / "link").symlink_to("here")
+    params = write_params()
+    monkeypatch.chdir(here if spelling == "." else tmp_path)
+    align_folder(source, Path(spelling), params=params, model=None, device=torch.device("cpu"))
+    assert sorted(path.name for path in here.iterdir()) == ["crops.csv", "failures.csv", "photos"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "link", "params.yaml", "photos"]
 
 
 def test_a_folder_without_pictures_is_told(tmp_path, write_params):

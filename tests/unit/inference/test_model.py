@@ -1,7 +1,12 @@
 """A model in use: what it says of photos, and what it says where it can say nothing."""
 
+import copy
 import json
+import os
+import pickle
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -203,6 +208,28 @@ def test_a_clip_must_pass_from_neutral_to_the_expression(known, model, nobody, c
     assert answer.num_frames == len(clip)
 
 
+def test_a_clip_may_be_named_by_its_path(known, model, tmp_path):
+    for number, name in enumerate(("neutral", "happiness")):
+        shutil.copy(known.photo(name), tmp_path / f"{number}.jpeg")
+    frames = [Image.open(known.photo(name)) for name in ("neutral", "happiness")]
+    frames[0].save(tmp_path / "moving", "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    for clip in (tmp_path, str(tmp_path), tmp_path / "moving", str(tmp_path / "moving")):
+        assert model.authenticate_clip(clip, known.photo("neutral")).is_accepted
+    with pytest.raises(UnreadablePhotoError, match=r"clip\.mp4: no such file"):
+        model.authenticate_clip("clip.mp4", known.photo("neutral"))
+
+
+@pytest.mark.parametrize("clip", [np.zeros((9, 9, 3), np.uint8), Image.new("RGB", (9, 9)), b"clip.mp4"])
+def test_one_photo_is_no_clip(known, model, clip):
+    with pytest.raises(UnreadablePhotoError, match="a clip is its frames in their order"):
+        model.authenticate_clip(clip, known.photo("neutral"))
+
+
+def test_a_change_to_the_neutral_expression_is_no_challenge(known, model):
+    with pytest.raises(ProtocolError, match="from neutral to another expression: happiness, surprise"):
+        model.authenticate_clip([known.photo("neutral")], known.photo("neutral"), "neutral")
+
+
 def test_no_frame_is_asked_for_long_after_an_acceptance(known, model):
     def endless():
         yield known.photo("neutral")
@@ -227,6 +254,84 @@ def test_threads_get_the_answers_of_one_alone(known, model, two_faces):
     with ThreadPoolExecutor(max_workers=5) as pool:
         for answer, alone in zip(pool.map(model.analyze, photos), expected, strict=True):
             assert_same_answer(answer, alone)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_answers_as_the_model_does(known, model, copied):
+    photo = known.photo("happiness")
+    (face,), (expected,) = copied(model).analyze(photo).faces, model.analyze(photo).faces
+    assert (face.box, face.probabilities) == (expected.box, expected.probabilities)
+    np.testing.assert_array_equal(face.embedding, expected.embedding)
+
+
+IN_CHILDREN = """
+import multiprocessing, sys, threading, torch
+from dwmtl.inference import face_finder
+from dwmtl.inference.model import load_model
+
+def ask(model, photo, answers):
+    answers.put((model.analyze(photo).num_faces, torch.get_num_threads()))
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    model = load_model(sys.argv[1], device="cpu")
+    model.analyze(sys.argv[2])  # torch's threads are there now
+    with face_finder._turn:  # as if another thread were finding faces
+        for way in ("fork", "spawn"):
+            context = multiprocessing.get_context(way)
+            answers = context.Queue()
+            child = context.Process(target=ask, args=(model, sys.argv[2], answers), daemon=True)
+            child.start()
+            print(way, *answers.get(timeout=100))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_model_used_before_a_fork_answers_in_the_child(known, tmp_path):
+    """gunicorn --preload, and multiprocessing's default of old."""
+    (tmp_path / "ask.py").write_text(IN_CHILDREN)
+    command = [sys.executable, tmp_path / "ask.py", known.model, known.photo("neutral")]
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200)
+    assert done.stdout.splitlines()[0] == "fork 1 1", done.stderr
+    assert done.stdout.splitlines()[1].startswith("spawn 1 "), done.stderr
+
+
+def test_a_file_in_a_models_folder_means_the_folder(known):
+    expected = load_model(known.model, device="cpu").card
+    for name in ("model.json", "model.safetensors"):
+        assert load_model(known.model / name, device="cpu").card == expected
+        assert read_model(str(known.model / name))[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("model.safetensors", r"model\.json: no such file. A model is a folder"),
+        ("photo.jpg", r"photo\.jpg/model\.json: no such file. A model is a folder"),
+        ("a" * 300, "File name too long"),
+        ("a\0b", "no name of a folder"),
+        ("odd", r"odd/model\.json: Is a directory"),
+    ],
+)
+def test_what_is_no_model_is_one_line(tmp_path, source, what):
+    (tmp_path / "photo.jpg").touch()
+    (tmp_path / "odd/model.json").mkdir(parents=True)
+    with pytest.raises(ModelFileError, match=what) as told:
+        load_model(tmp_path / source, device="cpu")
+    assert "\n" not in str(told.value)
+
+
+def test_weights_of_no_such_name_are_told(known):
+    for name in ("Best", "model.safetensors", None):
+        with pytest.raises(ParamsError, match=f"weights must be raw, ema, best. Got {name!r}"):
+            load_model(known.model, device="cpu", weights=name)
+
+
+def test_a_device_of_torch_is_a_device(known):
+    assert load_model(known.model, device=torch.device("cpu")).device == torch.device("cpu")
+    with pytest.raises(ParamsError, match="Got meta"):
+        load_model(known.model, device=torch.device("meta"))
 
 
 def test_answers_are_json(known, model):

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from dwmtl.errors import ThresholdError
+from dwmtl.files import write_json
 from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.scores.threshold import ComparisonSettings, fold_thresholds
-from dwmtl.stage import write_json
 
 SHA256 = "ab" * 32
 PAIRS = pd.DataFrame(

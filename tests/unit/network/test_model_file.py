@@ -1,6 +1,15 @@
 import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+import safetensors.torch
 import torch
 
 from dwmtl.errors import ModelFileError
@@ -15,6 +24,8 @@ from dwmtl.network.model_file import (
     start_from,
 )
 from dwmtl.params import load_params
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def make_card(network: dict | None = None, /, **classes: list[str]) -> ModelCard:
@@ -52,6 +63,51 @@ def test_memory_format_does_not_change_the_bytes(saved, tmp_path):
     folder, network = saved
     save_model(network.to(memory_format=torch.channels_last), make_card(), tmp_path)
     assert model_sha256(tmp_path) == model_sha256(folder)
+
+
+def test_the_weights_are_the_bytes_that_safetensors_writes(saved, tmp_path):
+    folder, network = saved
+    safetensors.torch.save_file(
+        {name: value.contiguous() for name, value in network.state_dict().items()}, tmp_path / "a"
+    )
+    assert (folder / "model.safetensors").read_bytes() == (tmp_path / "a").read_bytes()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_every_file_of_a_model_has_the_mode_that_the_umask_gives(saved, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        save_model(
+            saved[1], make_card(), tmp_path, averaged=saved[1], best=saved[1], method={"centers": torch.zeros(2)}
+        )
+    finally:
+        os.umask(before)
+    assert len(list(tmp_path.iterdir())) == 5
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o666 & ~umask}
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_a_file_without_rights_is_told_to_be_that(saved, name):
+    """As nobody, if this is root: root may read everything, and nobody nothing below pytest's folders."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        model = Path(shutil.copytree(saved[0], Path(folder) / "model"))
+        model.chmod(0o755)
+        (model / name).chmod(0)
+        done = _load_as_nobody(model)
+    assert re.fullmatch(rf"ModelFileError .*/{re.escape(name)}: Permission denied\. .*\n", done.stdout), done.stderr
+
+
+def _load_as_nobody(model: Path) -> subprocess.CompletedProcess:
+    code = (
+        "import os, sys, torch, safetensors.torch\n"
+        "from dwmtl.network.model_file import load_model\n"
+        "if os.geteuid() == 0: os.setgid(65534); os.setuid(65534)\n"
+        "try: load_model(sys.argv[1])\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    command = [sys.executable, "-c", code, model]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
 
 
 def test_a_missing_branch_is_filled_from_the_identity_branch(tmp_path):

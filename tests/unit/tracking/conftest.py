@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dwmtl.files import write_json
 from dwmtl.report.summary import PooledExpressions, Score, Summary
 from dwmtl.results import write_result
-from dwmtl.stage import write_json
 from dwmtl.tables import write_table
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -7,7 +7,7 @@ from dwmtl.datasets.packs import extract
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
 from dwmtl.datasets.packs.extract import extract_bin_pack, extract_ms_celeb, extract_pictures, extract_record_pack
 from dwmtl.datasets.packs.record_io import RecordPack, write_record_pack
-from dwmtl.errors import DataSetError
+from dwmtl.errors import DataSetError, DwmtlError
 from dwmtl.tables import VERIFICATION_PAIRS, read_table
 
 JPG, PNG, BMP = b"\xff\xd8\xff\xe0 jpeg", b"\x89PNG\r\n\x1a\n png", b"BM bmp"
@@ -112,23 +112,23 @@ def test_a_bin_pack_whose_name_is_no_folder_is_refused(tmp_path, stem):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_in_use_or_a_link_is_left_alone(tmp_path):
+def test_a_folder_in_use_is_left_alone_and_an_empty_one_is_filled(tmp_path):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "mine.txt").touch()
+    with pytest.raises(DwmtlError, match="it is there already, and not empty"):
+        extract_pictures([("a", "1", JPG)], tmp_path / "used", source="test")
+    assert [path.name for path in (tmp_path / "used").iterdir()] == ["mine.txt"]
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "empty")
-    for name in ("used", "link"):
-        with pytest.raises(DataSetError, match="exists already and is not an empty folder"):
-            extract_pictures([("a", "1", JPG)], tmp_path / name, source="test")
-    assert list((tmp_path / "empty").iterdir()) == []
-    extract_pictures([("a", "1", JPG)], tmp_path / "empty", source="test")
+    extract_pictures([("a", "1", JPG)], tmp_path / "link", source="test")
     assert (tmp_path / "empty" / "a" / "1.jpg").is_file()
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_link_in_place_of_the_partial_folder_is_not_followed(tmp_path):
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "out.partial").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DataSetError, match=r"out\.partial: is in the way"):
+    (tmp_path / ".out.partial").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError, match="out"):
         extract_pictures([("a", "1", JPG)], tmp_path / "out", source="test")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwmtl.datasets.packs.record_io import MAGIC, Property, RecordPack, records, write_record_pack
-from dwmtl.errors import DataSetError
+from dwmtl.errors import DataSetError, DwmtlError
 
 FILES = ("train.rec", "train.idx", "property")
 
@@ -264,7 +264,7 @@ def test_what_a_pack_cannot_hold_is_refused_and_nothing_is_left(tmp_path, items,
 
 def test_a_folder_in_use_is_not_written_over(tmp_path):
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(DataSetError, match="exists already and is not an empty folder"):
+    with pytest.raises(DwmtlError, match="it is there already, and not empty"):
         write_record_pack(tmp_path, [(0, b"a")])
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
