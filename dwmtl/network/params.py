@@ -12,7 +12,7 @@ OWN_EMBEDDINGS = r"iresnet(18|34|50|100|200)|mbf|mobilefacenet|adaface_ir_(18|34
 
 
 class MeanStd(Section):
-    """Standardisation by a mean and a deviation per channel, of values in 0..1. The defaults are ImageNet's, as in timm."""
+    """Standardisation by a mean and a deviation per channel, of values in 0..1; by default ImageNet's, as in timm."""
 
     mean: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = Field(
         default=[0.485, 0.456, 0.406], description="of each channel, in the order of `channel_order`"
@@ -38,8 +38,7 @@ class NetworkParams(Section):
         "mbf (arcface_torch's), adaface_ir_18 to adaface_ir_101, mobilefacenet (112 x 96), or timm:<a model of timm>",
     )
     pretrained: bool = Field(
-        False,
-        description="for trunks of timm: `pretrain` starts from the weights that timm publishes, and downloads them",
+        False, description="timm only: `pretrain` starts from the weights that timm publishes, and downloads them"
     )
     bottleneck: PositiveInt | None = Field(
         default=None,
@@ -52,9 +51,7 @@ class NetworkParams(Section):
         "minus_one_to_one: (x - 127.5) / 127.5 [arcface_torch] · {mean: [...], std: [...]}: (x / 255 - mean) / std "
         "[timm]",
     )
-    channel_order: Literal["rgb", "bgr"] = Field(
-        "rgb", description="order in which the network expects a crop's channels"
-    )
+    channel_order: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels that the network expects")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.5, description="probability to drop a value before a branch's last linear layer, or before the heads"
     )
