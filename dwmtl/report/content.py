@@ -12,9 +12,9 @@ from dwmtl.report.data_card.card import DataCard
 from dwmtl.report.figures import confusion_svg, distances_svg, roc_svg, trajectory_svg
 from dwmtl.report.fold_results import FoldResult
 from dwmtl.report.mistakes import WrongExpression, WrongPair, wrong_expressions, wrong_pairs
+from dwmtl.report.model_card_terms import terms_of
 from dwmtl.report.plot_tables import roc_curves
 from dwmtl.report.summary import VAL_AT_FAR, Summary, summarize
-from dwmtl.report.terms import terms_of
 from dwmtl.results import flatten, read_result
 from dwmtl.scores.headlines import HEADLINES
 from dwmtl.tables import DUPLICATES, FOLDS, read_table
