@@ -1,1 +1,1 @@
-"""A page to try a model on, for one person at this machine: it is served to 127.0.0.1 alone and asks nobody else."""
+"""A local page for trying a model: served on 127.0.0.1 only, and without requests to other hosts."""

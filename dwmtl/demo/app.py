@@ -1,6 +1,6 @@
-"""The demo's requests: photos, a challenge and its frames or clip in, answers of the model out, as JSON. Draws nothing.
+"""The demo's requests: photos, a challenge and its frames or clip in, the model's answers out, as JSON. Draws nothing.
 
-Nothing that is sent is kept longer than its answer takes, but for a challenge's reference: the numbers of its face.
+Uploads are discarded when they are answered; of a challenge's reference, its face with the embedding is kept.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -29,13 +29,13 @@ from dwmtl.inference.model import NEUTRAL, FaceModel
 PAGE = Path(__file__).with_name("page")
 FILES = {"/": "index.html", "/demo.css": "demo.css", "/demo.js": "demo.js"}
 DRAWN_EXPRESSIONS = ("happiness", "surprise")
-"""One of these is asked for. Source: the authors' demo."""
+"""A challenge requires one of these, drawn at random. Source: the authors' demo."""
 
 CLIP_EVERY = 3
 MAX_CLIP_FRAMES = 300
-"""Frames of a clip that are looked at, each CLIP_EVERY-th: half a minute at 30 a second."""
+"""Frames of a clip that are analysed, each CLIP_EVERY-th: half a minute at 30 frames per second."""
 AT_ONCE = 2
-"""Requests that the model works on at a time; others wait."""
+"""Requests that the model processes at a time; others wait."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -44,7 +44,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""The browser itself keeps the page from asking any other host, and keeps no answer."""
+"""With these, the browser blocks requests to other hosts and does not cache answers."""
 
 
 class PhotosBody(BaseModel):
@@ -55,7 +55,7 @@ class PhotosBody(BaseModel):
 
 
 class ChallengeBody(BaseModel):
-    """A photo of the person that it should be, and what the answer will come as."""
+    """A photo of the person that the challenge is for, and how it will be answered."""
 
     model_config = ConfigDict(extra="forbid")
     reference: str
@@ -70,12 +70,12 @@ class FrameBody(BaseModel):
 
 
 class Demo:
-    """What the requests ask.
+    """Handlers of the requests.
 
     Args:
-        model: answers.
-        source: what the model is called on the page.
-        camera_s, clip_s: time for a challenge, in seconds, by what it is answered with.
+        model: the model that answers.
+        source: name of the model on the page.
+        camera_s, clip_s: seconds for a challenge that is answered with the camera or with a clip.
     """
 
     def __init__(self, model: FaceModel, source: str, challenges: Challenges, *, camera_s: float, clip_s: float):
@@ -84,7 +84,7 @@ class Demo:
         self._turns = anyio.CapacityLimiter(AT_ONCE)
 
     async def about(self, request: Request) -> dict:
-        """What the model is."""
+        """The model's name, expressions and threshold."""
         limit = self.model.threshold
         return {
             "source": self.source,
@@ -94,18 +94,18 @@ class Demo:
         }
 
     async def photos(self, request: Request) -> dict:
-        """The faces of a photo or two, and of two whether they are one person's."""
+        """The faces of one or two photos; of two, also whether they show the same person."""
         body = await json_body(request, PhotosBody)
         return await self._in_turn(lambda: self._about_photos(body.photos))
 
     async def start(self, request: Request) -> dict:
-        """A challenge of a reference's person."""
+        """Start a challenge for the person on the reference photo."""
         body = await json_body(request, ChallengeBody)
         name, started = await self._in_turn(lambda: self._started(body))
         return {"name": name, **_progress(started)}
 
     async def frame(self, request: Request) -> dict:
-        """A frame for a challenge."""
+        """Add a frame to a challenge."""
         timed = self.challenges.get(request.path_params["name"])
         body = await json_body(request, FrameBody)
         sight = await self._in_turn(
@@ -114,14 +114,18 @@ class Demo:
         return _progress(timed) | {"seen": _seen(sight)}
 
     async def clip(self, request: Request) -> dict:
-        """A clip for a challenge; there is one try."""
+        """Answer a challenge with a clip; it can be tried once."""
         timed = self.challenges.get(request.path_params["name"], take=True)
         with clip_file() as path:
             await save_clip(request, path)
             if not timed.seconds_left:
                 return _progress(timed)
             answer = await self._in_turn(lambda: self._clip_answer(path, timed))
-        return {"state": "accepted" if answer.is_accepted else "over", **answer.as_json(), **_told(answer)}
+        return {
+            "state": "accepted" if answer.is_accepted else "over",
+            **answer.as_json(),
+            "sentence": _sentence(answer),
+        }
 
     def _about_photos(self, texts: list[str]) -> dict:
         names = ("the first photo", "the second photo")
@@ -140,15 +144,15 @@ class Demo:
         return answer | {"verification": compared.as_json(), "sentence": sentence}
 
     def _started(self, body: ChallengeBody) -> tuple[str, TimedChallenge]:
-        known = self.model.expressions
-        expressions = [name for name in DRAWN_EXPRESSIONS if name in known]
-        if not expressions or NEUTRAL not in known:
+        predicted = self.model.expressions
+        expressions = [name for name in DRAWN_EXPRESSIONS if name in predicted]
+        if not expressions or NEUTRAL not in predicted:
             raise ModelFileError(
-                f"a challenge needs {NEUTRAL} and {' or '.join(DRAWN_EXPRESSIONS)}; the model knows "
-                f"{', '.join(known) or 'no expression'}."
+                f"a challenge needs {NEUTRAL} and {' or '.join(DRAWN_EXPRESSIONS)}; the model predicts "
+                f"{', '.join(predicted) or 'no expression'}."
             )
         reference = _chosen(self.model.analyze(photo_of(body.reference, "the reference")), "the reference")
-        self.model.verify(reference, reference)  # without a threshold there is nothing to start
+        self.model.verify(reference, reference)  # raises where the model has no threshold
         return self.challenges.start(reference, expressions, limit_s=self._limits_s[body.by])
 
     def _clip_answer(self, path: Path, timed: TimedChallenge) -> ClipAnswer:
@@ -156,11 +160,11 @@ class Demo:
         required = timed.challenge.required
         try:
             return self.model.authenticate_clip(frames, timed.reference, required, min_frames=MIN_FRAMES)
-        except UnreadablePhotoError as error:  # it names our copy, which says nothing to who sent it
+        except UnreadablePhotoError as error:  # it names our copy, which the sender does not know
             raise RequestError(str(error).replace(str(path), "the clip")) from None
 
     async def _in_turn(self, work: Callable):
-        """Work in a thread, so that the page stays answered, when it is its turn."""
+        """Run work in a thread when it is its turn; the page stays responsive."""
         return await anyio.to_thread.run_sync(work, limiter=self._turns)
 
 
@@ -182,7 +186,7 @@ def demo_app(
         Route("/api/challenges/{name}/clip", _answered(demo.clip), methods=["POST"]),
     ]
     files = [Route(path, _file(PAGE / name)) for path, name in FILES.items()]
-    # a name of another site that resolves to 127.0.0.1 is refused
+    # refuses requests to another site's name that resolves to 127.0.0.1
     here = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     return Starlette(routes=[*files, *requests], middleware=[Middleware(_WithHeaders), here])
 
@@ -195,7 +199,7 @@ def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _answered(ask: Callable[[Request], Awaitable[dict]]) -> Callable[[Request], Awaitable[Response]]:
-    """An answer as JSON; an error that is the input's fault as a sentence."""
+    """A handler that responds with the answer as JSON, or with the message of an error in the input."""
 
     async def respond(request: Request) -> Response:
         try:
@@ -228,7 +232,7 @@ def _chosen(analysis: Analysis, name: str) -> Face:
 
 
 def _few(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The frames, and an error where there are more than is to be looked at."""
+    """The frames, and an error where there are more than MAX_CLIP_FRAMES."""
     yield from islice(frames, MAX_CLIP_FRAMES)
     if next(frames, None) is not None:
         raise RequestError(
@@ -237,7 +241,7 @@ def _few(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def _progress(timed: TimedChallenge) -> dict:
-    """How far a challenge is, and what is to be done now."""
+    """The state of a challenge, and what to do now."""
     required = timed.challenge.required
     sentences = {
         "neutral": "First show a neutral face.",
@@ -257,5 +261,5 @@ def _seen(sight) -> dict | None:
     return None if sight is None else {"is_same": sight.is_same, "expression": sight.expression}
 
 
-def _told(answer: ClipAnswer) -> dict[str, str]:
-    return {"sentence": f"{'Accepted' if answer.is_accepted else 'Not accepted'}: {answer.reason}."}
+def _sentence(answer: ClipAnswer) -> str:
+    return f"{'Accepted' if answer.is_accepted else 'Not accepted'}: {answer.reason}."

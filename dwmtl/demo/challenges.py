@@ -1,6 +1,6 @@
-"""The challenges that are under way, each with its person, its expression and its time. Knows no requests.
+"""The open challenges, each with its person, expression and time limit. Knows no requests.
 
-A challenge alone waits for ever (`dwmtl.inference.challenge`); here it is over when its time is.
+`dwmtl.inference.challenge` has no time limit; here a challenge ends when its time is over.
 """
 
 import secrets
@@ -14,15 +14,15 @@ from dwmtl.inference.answers import Face
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
 
 MIN_FRAMES = 2
-"""Frames in a row that must show the neutral face, and then the expression: one alone may be a mistake."""
+"""Consecutive frames that must show the neutral face, and then the expression: a single one may be a mistake."""
 
 
 @dataclass
 class TimedChallenge:
-    """A challenge with the time at which it is over, by the clock of its `Challenges`.
+    """A challenge with its end, on the clock of its `Challenges`.
 
     Attributes:
-        turn: held while a frame is looked at, so that frames count one after the other.
+        turn: held while a frame is analysed, so that frames are counted in order.
     """
 
     reference: Face
@@ -38,28 +38,28 @@ class TimedChallenge:
 
     @property
     def state(self) -> str:
-        """A value of `ChallengeState`, or `over`: its time went by before it was accepted."""
+        """A value of `ChallengeState`, or `over` where the time ended before an acceptance."""
         accepted = self.challenge.state == ChallengeState.ACCEPTED
         return self.challenge.state.value if accepted or self.seconds_left else "over"
 
     def see(self, look: Callable[[], Sight]) -> Sight | None:
-        """Look at a frame and take it in, while there is time; what it shows, or None when there is none left."""
+        """Analyse a frame and pass it to the challenge. Returns what it shows, or None when the time is over."""
         with self.turn:
             if self.state == "over":
                 return None
             sight = look()
-            if self.seconds_left:  # looking takes time, too
+            if self.seconds_left:  # the analysis takes time, too
                 self.challenge.see(sight)
             return sight
 
 
 class Challenges:
-    """Those under way. May be used from several threads at once.
+    """The open challenges. Thread-safe.
 
     Args:
-        most: under way at a time.
-        clock: seconds that only grow.
-        draw: chooses one of several expressions; nobody must foresee it.
+        most: greatest number of open challenges.
+        clock: monotonic, in seconds.
+        draw: chooses one of several expressions, unpredictably.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Challenges:
         self._turn = threading.Lock()
 
     def start(self, reference: Face, expressions: Sequence[str], *, limit_s: float) -> tuple[str, TimedChallenge]:
-        """A new challenge and the name it is asked for by, which cannot be guessed.
+        """Start a challenge. Returns its name, which cannot be guessed, and the challenge.
 
         Raises:
-            RequestError: too many are under way.
+            RequestError: too many challenges are open.
         """
         challenge = Challenge(self._draw(expressions), min_frames=MIN_FRAMES)
         started = TimedChallenge(reference, challenge, self._clock() + limit_s, self._clock)
@@ -90,13 +90,13 @@ class Challenges:
         return name, started
 
     def get(self, name: str, *, take: bool = False) -> TimedChallenge:
-        """The challenge of a name; `take`: it cannot be asked for again.
+        """The challenge of a name; `take`: remove it.
 
         Raises:
-            RequestError: there is none, or none any more.
+            RequestError: there is no such challenge, or it is over.
         """
         with self._turn:
-            found = self._open.pop(name, None) if take else self._open.get(name)
-        if found is None:
+            timed = self._open.pop(name, None) if take else self._open.get(name)
+        if timed is None:
             raise RequestError("this challenge is not known any more. Start another.")
-        return found
+        return timed

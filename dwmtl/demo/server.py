@@ -1,4 +1,4 @@
-"""The demo served: 127.0.0.1 and no other address, until it is interrupted."""
+"""The demo's server: on 127.0.0.1 only, until it is interrupted."""
 
 import os
 import socket
@@ -10,11 +10,11 @@ from dwmtl.errors import DwmtlError
 
 HOST = "127.0.0.1"
 MAX_CONNECTIONS = 16
-"""More are turned away, so that what they send cannot fill the memory."""
+"""Further connections are refused, so that uploads cannot fill the memory."""
 
 
 def open_port(port: int) -> socket.socket:
-    """A socket that listens on a port of this machine; 0: one that is free.
+    """A socket that listens on a port of this machine; 0: any free port.
 
     Raises:
         DwmtlError: the port is taken.
@@ -27,7 +27,7 @@ def open_port(port: int) -> socket.socket:
 
 
 def make_server(app: Starlette) -> uvicorn.Server:
-    """A server of the application, to be `run(sockets=[...])`; it writes down nothing but errors."""
+    """A server of the application, for `run(sockets=[...])`; it logs warnings and errors only."""
     return uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, limit_concurrency=MAX_CONNECTIONS, lifespan="off")
     )

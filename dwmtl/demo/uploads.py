@@ -1,4 +1,4 @@
-"""What a browser sends, checked before it is held: sizes, forms, photos. Knows nothing of models."""
+"""Uploads, checked while they are read: size, content type, form, photos. Knows nothing of models."""
 
 import base64
 import binascii
@@ -16,19 +16,19 @@ from dwmtl.crops.photos import decode_photo
 from dwmtl.errors import RequestError
 
 MAX_PHOTOS_BYTES = 48 * 2**20
-"""Of a request with photos, which base64 makes a third larger than their files."""
+"""Limit of a request with photos, which base64 makes a third larger than their files."""
 MAX_CLIP_BYTES = 128 * 2**20
 MAX_PHOTO_PIXELS = 24_000_000
-"""Of one photo: 72 MB as RGB, and four times that in the detector."""
+"""Limit of a photo: 72 MB as RGB, and four times that in the detector."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
 
 async def json_body(request: Request, kind: type[Body]) -> Body:
-    """A request's JSON as `kind`.
+    """Parse a request's JSON as `kind`.
 
     Raises:
-        RequestError: more than MAX_PHOTOS_BYTES, not declared as JSON, or of another form.
+        RequestError: it is longer than MAX_PHOTOS_BYTES, not declared as JSON, or has another form.
     """
     _require_type(request, "application/json")
     body = b"".join([chunk async for chunk in _chunks(request, MAX_PHOTOS_BYTES)])
@@ -41,10 +41,10 @@ async def json_body(request: Request, kind: type[Body]) -> Body:
 
 
 async def save_clip(request: Request, path: Path) -> None:
-    """A request's body into a file, a piece at a time.
+    """Stream a request's body into a file.
 
     Raises:
-        RequestError: more than MAX_CLIP_BYTES, nothing, or not declared as bytes.
+        RequestError: it is longer than MAX_CLIP_BYTES, empty, or not declared as bytes.
     """
     _require_type(request, "application/octet-stream")
     with path.open("wb") as file:
@@ -55,27 +55,27 @@ async def save_clip(request: Request, path: Path) -> None:
 
 
 def photo_of(text: str, name: str) -> np.ndarray:
-    """A photo's pixels, (H, W, 3) uint8 RGB, of its file in base64; `name` stands for it in an error.
+    """Decode a photo's file in base64: (H, W, 3) uint8 RGB. Errors call the photo `name`.
 
     Raises:
-        RequestError: no base64. UnreadablePhotoError: no whole picture, or more than MAX_PHOTO_PIXELS.
+        RequestError: not base64. UnreadablePhotoError: not a whole picture, or more than MAX_PHOTO_PIXELS.
     """
     try:
         picture = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise RequestError(f"{name}: its file must come in base64.") from None
+        raise RequestError(f"{name}: its file must be encoded in base64.") from None
     return decode_photo(picture, name, max_pixels=MAX_PHOTO_PIXELS)
 
 
 @contextmanager
 def clip_file():
-    """A path for a clip; whatever was written there is gone when the block ends."""
+    """A path for a clip in a temporary folder, which is removed when the block ends."""
     with TemporaryDirectory(prefix="dwmtl-demo-") as folder:
-        yield Path(folder) / "clip.webm"  # the ending is for us: OpenCV looks at what is in the file
+        yield Path(folder) / "clip.webm"  # OpenCV goes by the content, not by the ending
 
 
 async def _chunks(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
-    """The body in pieces; refused by the length that is declared, and once it is longer all the same."""
+    """The body in pieces; refused if its declared length, or what is received, is too large."""
     too_large = RequestError(f"more than {max_bytes // 2**20} MiB. Take something smaller.")
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > max_bytes:
@@ -89,7 +89,10 @@ async def _chunks(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
 
 
 def _require_type(request: Request, kind: str) -> None:
-    """A page of another site may not send these types without being asked, so it cannot use the demo behind one's
-    back."""
+    """Refuse other content types.
+
+    A browser lets a page of another site send these types only after a preflight request, which the demo does not
+    answer.
+    """
     if request.headers.get("content-type", "").split(";")[0].strip() != kind:
         raise RequestError(f"the request's content type must be {kind}.")

@@ -1,5 +1,6 @@
-"""What a network says of crops: embeddings and class probabilities, each crop once, in batches."""
+"""A network run over crops in batches: embeddings and class probabilities."""
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,11 @@ from dwmtl.network.network import FaceNetwork
 
 @dataclass(frozen=True)
 class Answers:
-    """What the network says of N crops.
+    """The network's predictions for N crops.
 
     Attributes:
         embeddings: (N, D) float32, unit length; D is twice the network's where the mirrored crop's is appended.
-        probabilities: a task's name -> (N, its classes) float32, rows sum to 1; those of the crop as it is.
+        probabilities: a task's name -> (N, its classes) float32, rows sum to 1; those of the crop, not of its mirror.
     """
 
     embeddings: np.ndarray
@@ -29,7 +30,7 @@ class Answers:
 
 
 class CropFiles(Dataset):
-    """Crops as the stage `align` wrote them, all of one size: (3, H, W) uint8; mirrored left to right where asked."""
+    """Crops that the stage `align` wrote, all of one size: (3, H, W) uint8; `is_mirrored`: flipped left to right."""
 
     def __init__(self, paths: list[Path], *, is_mirrored: bool = False):
         self._paths = paths
@@ -57,14 +58,16 @@ def embed(
 
     Args:
         crops: the N crops, each once: (3, H, W), 0..255, RGB.
-        flip: what becomes of the mirrored crop's embedding: `none`; `concatenate` (facenet); `sum` (insightface).
+        flip: how the mirrored crop's embedding is used: `none`; `concatenate` (facenet); `sum` (insightface).
         accelerator: `auto`, `cpu` or `cuda`.
         title: names the progress bar.
     """
     device = device_of(accelerator, asked_by="compute.accelerator")
-    network = network.eval().to(device, memory_format=torch.channels_last)
+    network = network.eval().to(device).to(memory_format=torch.channels_last)
     loader = DataLoader(crops, batch_size, num_workers=num_workers)
-    embeddings, probabilities = [], {task: [] for task in network.tasks}
+    embeddings: list[np.ndarray] = []
+    probabilities: dict[str, list[np.ndarray]] = {task: [] for task in network.tasks}
+    assert isinstance(crops, Sized)  # torch's Dataset declares no length
     with torch.inference_mode(), tqdm(total=len(crops), desc=title, unit="img", disable=None) as progress:
         for batch in loader:
             inputs = network.standardize(batch.to(device)).contiguous(memory_format=torch.channels_last)
@@ -78,8 +81,8 @@ def embed(
 
 
 def combine(embedding: Tensor, mirrored: Tensor | None, *, flip: str) -> Tensor:
-    """Embeddings (B, D) of crops and of their mirror images as one of unit length: (B, 2 D) if `concatenate`."""
-    if flip == "none":
+    """Join the embeddings (B, D) of crops and of their mirror images, unit length: (B, 2 D) if `concatenate`."""
+    if mirrored is None:
         return embedding
     both = torch.cat([embedding, mirrored], dim=1) if flip == "concatenate" else embedding + mirrored
     return functional.normalize(both, dim=1)

@@ -1,7 +1,7 @@
-"""A file of anybody's embeddings, `E.npz`, read and checked whole; then rows of unit length, some at a time.
+"""A file of embeddings from any model, `E.npz`: read and checked whole, converted to unit length row by row.
 
-Arrays: `names` (N,) such as `Aaron_Eckhart_0001`, `embeddings` (N, D), and `embeddings_flipped` (N, D), those of the
-mirrored images, where they are asked for. Knows nothing of pairs.
+Arrays: `names` (N,) such as `Aaron_Eckhart_0001`, `embeddings` (N, D) and, where needed, `embeddings_flipped` (N, D) of
+the mirrored images. Knows nothing of pairs.
 """
 
 import zipfile
@@ -17,7 +17,7 @@ _CHUNK = 512
 """Images checked at a time, in float64."""
 
 _NO_OVERFLOW = 1e100
-"""Numbers whose squares, and those of their reciprocals, are far from the ends of float64."""
+"""The squares of numbers up to this one, and of their reciprocals, are far from the limits of float64."""
 
 _SHOWN = 3
 """Names listed in a message; the others are counted."""
@@ -26,13 +26,12 @@ _SHOWN = 3
 class NamedEmbeddings:
     """Unit embeddings of named images: `embeddings[rows]` is (n, D) float64, or (n, 2 D) with `concatenate`.
 
-    The file's numbers stay as they are, so that float32 takes no more room in memory than on the disk; the rows asked
-    for are converted, scaled to length 1 and, with `flip`, joined to or added to the mirrored image's, and scaled
-    again.
+    The arrays keep the file's type, so that float32 takes no more memory than disk space. Indexing converts the rows,
+    scales them to length 1, joins or adds the mirrored images' rows where `flip` requires it, and scales again.
 
     Attributes:
-        names: the N images', as the file has them.
-        rows: an image's name -> its row; of images that the file holds twice, alike, the first.
+        names: names of the N images, in the file's order.
+        rows: an image's name -> its row, the first one where the file has equal rows of one name.
     """
 
     def __init__(self, path: Path, names: list[str], embeddings: np.ndarray, flipped: np.ndarray | None, flip: str):
@@ -67,7 +66,7 @@ def read_embeddings(path: Path, *, flip: str) -> NamedEmbeddings:
     """Read a file of embeddings.
 
     Args:
-        flip: what becomes of the mirrored image's embedding: `none`: not read; `concatenate`; `sum`.
+        flip: how the mirrored image's embedding is used: `none`: not read; `concatenate`; `sum`.
     Raises:
         DataSetError: the file is missing or damaged, an array is missing or of another shape or type, an embedding is
             NaN, infinite or of length 0, or a name has two embeddings.
@@ -92,7 +91,7 @@ def _load(path: Path, wanted: list[str], flip: str) -> dict[str, np.ndarray]:
         with path.open("rb") as file:  # np.load leaves a damaged file open
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
-                raise DataSetError(f"{path}: must be an .npz of named arrays, and holds a single one. Use np.savez.")
+                raise DataSetError(f"{path}: must be an .npz of named arrays, but holds a single one. Use np.savez.")
             missing = [name for name in wanted if name not in archive.files]
             if missing:
                 why = f" (the mirrored images', for flip {flip})" if missing == ["embeddings_flipped"] else ""
@@ -115,7 +114,7 @@ def _require_matrix(path: Path, name: str, array: np.ndarray, num_names: int) ->
         raise DataSetError(f"{path}: {name} must be floats, (N, D), D > 0. Got {_described(array)} instead.")
     if len(array) != num_names:
         raise DataSetError(
-            f"{path}: {name} must have a row a name. Got {len(array)} rows and {num_names} names instead."
+            f"{path}: {name} must have a row per name. Got {len(array)} rows and {num_names} names instead."
         )
 
 
@@ -124,11 +123,11 @@ def _parts(num_rows: int) -> Iterator[slice]:
 
 
 def _lengths(path: Path, names: list[str], side: np.ndarray) -> np.ndarray:
-    """Euclidean lengths: (N,) float64. Every row is checked, whether a pair names it or not."""
+    """Euclidean lengths: (N,) float64. Checks every row, whether a pair names it or not."""
     lengths = np.empty(len(side))
     for part in _parts(len(side)):
         values = side[part].astype(np.float64)
-        _refuse(path, names, part, ~np.isfinite(values).all(axis=1), "holds NaN or infinity")
+        _refuse(path, names, part, np.any(~np.isfinite(values), axis=1), "holds NaN or infinity")
         largest = np.abs(values).max(axis=1)
         _refuse(path, names, part, largest == 0, "has length 0, and so no direction to compare")
         if largest.max() > _NO_OVERFLOW or largest.min() < 1 / _NO_OVERFLOW:

@@ -1,4 +1,4 @@
-"""A fold's model: asked about every photo that its labels and pairs name, scored, and the outcome written."""
+"""A fold's model evaluated: run on all photos that the fold's labels and pairs name, scored, the scores written."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split
 from dwmtl.results import write_result
-from dwmtl.scores.threshold import FoldThresholds, fold_thresholds
+from dwmtl.scores.operating_threshold import FoldThresholds, fold_thresholds
 from dwmtl.tables import BEST_DIR, EXPRESSION_LABELS, EXPRESSION_PAIRS, VERIFICATION_PAIRS, read_table
 
 
@@ -30,9 +30,9 @@ class ModelEvaluation:
     """The outcome for a fold's model.
 
     Attributes:
-        last: of the weights after the last epoch, `evaluate.weights`.
-        best: of those of the epoch that was best on the validation subjects; None where there were none.
-        thresholds: that `last` was scored with, for using the model.
+        last: scores of the weights after the last epoch, `evaluate.weights`.
+        best: scores of the weights of the epoch that was best on the validation subjects; None without any.
+        thresholds: the thresholds of `last`, for using the model.
     """
 
     last: FoldEvaluation
@@ -50,13 +50,14 @@ def evaluate_model_folder(
     last = evaluate_model(network, card, params, fold=fold, **folders)
     best = None
     if has_best(card):
-        best = evaluate_model(*load_model(model, weights="best"), params, fold=fold, **folders)
+        best_network, best_card = load_model(model, weights="best")
+        best = evaluate_model(best_network, best_card, params, fold=fold, **folders)
     thresholds = fold_thresholds(last.pairs, comparison_settings(params.evaluate), model_sha256=card.sha256_of(weights))
     return ModelEvaluation(last, best, thresholds)
 
 
 def write_model_evaluation(evaluation: ModelEvaluation, folder: Path) -> None:
-    """The metrics and tables, `threshold.json`, and a folder with the best epoch's; it is empty where there is none."""
+    """Write metrics and tables, `threshold.json`, and a folder with the best epoch's, which is empty without one."""
     write_evaluation(evaluation.last, folder)
     write_result(evaluation.thresholds, folder / THRESHOLD_FILE)
     (folder / BEST_DIR).mkdir()
@@ -77,10 +78,10 @@ def evaluate_model(
     """Score a fold's model on the fold's subjects and on the verification set.
 
     Args:
-        labels_dir, pairs_dir: outputs of the stages of these names.
-        aligned_dir: the folder with the sets' folders of the stage `align`.
+        labels_dir, pairs_dir: outputs of the stages `labels` and `pairs`.
+        aligned_dir: the folder with the sets' outputs of the stage `align`.
     Raises:
-        ProtocolError: the model was trained on a subject of the fold, or something cannot be scored.
+        ProtocolError: the model was trained on a test subject of the fold, or the data cannot be scored.
     """
     labels = read_table(labels_dir / "expression.csv", EXPRESSION_LABELS, others_are_text=True)
     _, labels = split(labels, fold)
@@ -91,7 +92,7 @@ def evaluate_model(
         "expression": pd.concat([labels["photo"], expression_pairs["input"], expression_pairs["reference"]]),
         "verification": pd.concat([verification_pairs["photo_a"], verification_pairs["photo_b"]]),
     }
-    answered = {role: _ask(network, names, aligned_dir / role, params) for role, names in photos.items()}
+    answered = {role: _predict(network, names, aligned_dir / role, params) for role, names in photos.items()}
     data = FoldData(
         labels=labels,
         expression_pairs=expression_pairs,
@@ -113,9 +114,9 @@ def evaluate_model(
 
 
 def _people_by_folder(pairs: pd.DataFrame) -> dict[str, str]:
-    """A photo of the verification set -> who is on it: the folder it lies in, as in LFW's `Aaron_Eckhart/...jpg`.
+    """A photo of the verification set -> its subject: the folder that it is in, as in LFW's `Aaron_Eckhart/...jpg`.
 
-    Empty where folders are no people, as in a pack's: a genuine pair across two folders, or an impostor pair in one.
+    Empty where the pairs contradict the folders, as in a pack: a genuine pair across two, or an impostor pair in one.
     """
     a, b = (pairs[side].str.rpartition("/")[0] for side in ("photo_a", "photo_b"))
     if not ((a == b) == pairs["is_same_identity"].astype(bool)).all():
@@ -124,7 +125,7 @@ def _people_by_folder(pairs: pd.DataFrame) -> dict[str, str]:
 
 
 def _refuse_trained_subjects(fold: int, trained: list[str], tested: pd.Series) -> None:
-    """The network must never have seen whom it is tested on."""
+    """Check that the network was not trained on subjects that it is tested on."""
     both = sorted(set(trained) & set(tested))
     if both:
         raise ProtocolError(
@@ -132,8 +133,8 @@ def _refuse_trained_subjects(fold: int, trained: list[str], tested: pd.Series) -
         )
 
 
-def _ask(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Params) -> Answered:
-    """Run the network over the crops of photos, each once; photos without a crop are left to the scoring to refuse."""
+def _predict(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Params) -> Answered:
+    """Run the network over the crops of photos, each once. Photos without a crop are skipped; scoring refuses them."""
     unique = pd.Series(sorted(photos.unique()))
     paths = crop_paths(aligned, unique, status=("aligned", "fallback"))
     faces = crop_paths(aligned, unique, status=("aligned",))

@@ -13,16 +13,16 @@ class EvaluateParams(Section):
     weights: Literal["raw", "ema"] = Field(default="raw", description="the trained weights, or their moving average")
     batch_size: PositiveInt = Field(default=64, description="crops embedded together")
     distance: Literal["squared_euclidean", "cosine"] = Field(
-        default="squared_euclidean", description="between two embeddings, as thresholds are given in"
+        default="squared_euclidean", description="between two embeddings; thresholds are in its unit"
     )
     flip: Literal["none", "concatenate", "sum"] = Field(
-        default="none", description="what becomes of the mirrored crop's embedding"
+        default="none", description="how the mirrored crop's embedding is used"
     )
     subtract_mean: bool = Field(
-        default=False, description="take the mean embedding of the other blocks away before comparing"
+        default=False, description="subtract the mean embedding of the other blocks before comparing"
     )
     far_targets: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = Field(
-        default=[0.01, 0.1], description="false accept rates at which VAL is given"
+        default=[0.01, 0.1], description="false accept rates at which VAL is computed"
     )
 
     @model_validator(mode="after")

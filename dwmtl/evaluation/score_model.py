@@ -1,7 +1,7 @@
-"""Verification by a model of ours of faces that are crops already: a whole `.bin` pack, or a folder with a pairs file.
+"""Verification by a model of dwmtl on pictures that are crops already: a `.bin` pack, or a folder with a pairs file.
 
-Nothing is detected: the pictures are scaled to the crops that the model was trained on. A picture that occurs in many
-pairs is embedded once. The result is what `score_pairs` gives for anybody's embeddings.
+No face is detected: the pictures are scaled to the size of the crops that the model was trained on. A picture that
+occurs in many pairs is embedded once. The result has the form of `score_pairs`.
 """
 
 from array import array
@@ -29,13 +29,13 @@ from dwmtl.section import crop_size
 
 @dataclass(frozen=True)
 class ModelScoring:
-    """How a model is asked and its answers are compared.
+    """How pictures are embedded and embeddings are compared.
 
     Attributes:
-        batch_size: pictures the network sees at a time; it changes time and memory only.
+        batch_size: pictures embedded together; changes time and memory only.
         accelerator: `auto`, `cpu` or `cuda`.
         distance, subtract_mean, far_targets: see `verify`.
-        flip: what becomes of the mirrored picture's embedding, see `embed`.
+        flip: how the mirrored picture's embedding is used, see `embed`.
     """
 
     batch_size: int = 64
@@ -47,7 +47,7 @@ class ModelScoring:
 
 
 class _Pictures(Dataset):
-    """Pictures, each decoded when it is asked for and scaled to the model's crops: (3, H, W) uint8."""
+    """Pictures, each decoded when it is read and scaled to the size of the model's crops: (3, H, W) uint8."""
 
     def __init__(self, decode: list[Callable[[], np.ndarray]], card: ModelCard):
         self._decode = decode
@@ -63,17 +63,17 @@ class _Pictures(Dataset):
 
 
 def score_pack(model: Path, pack: Path, scoring: ModelScoring) -> PairScores:
-    """Score a model on an insightface pack, in its ten folds.
+    """Score a model on an insightface pack, in ten folds.
 
-    A picture that is in the pack several times has the name of its first place, such as `lfw/000012_a`.
+    A picture that is in the pack several times is named by its first position, such as `lfw/000012_a`.
 
     Args:
         model: a model's folder.
         pack: a `.bin` file, see `bin_pack`.
     Raises:
-        ModelFileError: no model of ours.
-        DataSetError: a pack that cannot be read, fewer than ten pairs, or a picture that cannot be decoded.
-        ProtocolError: a target that is no rate, or pairs or embeddings that cannot be scored.
+        ModelFileError: not a model of dwmtl.
+        DataSetError: the pack cannot be read, has fewer than ten pairs, or a picture cannot be decoded.
+        ProtocolError: a target is not a rate, or pairs or embeddings cannot be scored.
     """
     check_far_targets(scoring.far_targets)
     read = read_bin_pack(pack)
@@ -117,7 +117,7 @@ def score_folder(model: Path, folder: Path, pairs_path: Path, scoring: ModelScor
             side.append(rows[name])
         is_same.append(pair.is_same)
         folds.append(pair.fold)
-    pairs = NamedPairs(list(rows), *map(np.array, (rows_a, rows_b)), np.array(is_same, dtype=bool), np.array(folds))
+    pairs = NamedPairs(list(rows), np.array(rows_a), np.array(rows_b), np.array(is_same, dtype=bool), np.array(folds))
     decode = [_reader(file) for file in files]
     return _score(model, decode, pairs, scoring, {"folder": folder.name, "pairs": pairs_path.name})
 

@@ -1,6 +1,6 @@
-"""Anybody's embeddings, read from a file, scored over the pairs of another.
+"""Embeddings of any model, read from a file, scored over the pairs of another file.
 
-Imports neither torch nor pandas: it starts at once.
+Imports neither torch nor pandas, which are slow to import.
 """
 
 from array import array
@@ -27,14 +27,14 @@ def score_pairs(
     """Score embeddings by the LFW protocol; see `verification`.
 
     Args:
-        embeddings_path: see `embeddings_file`. The embeddings are scaled to length 1, so any length will do.
+        embeddings_path: see `embeddings_file`. The embeddings are scaled to length 1.
         pairs_path: see `pairs_file`; its blocks are the folds.
         distance, subtract_mean: see `verify`.
-        flip: what becomes of the mirrored image's embedding: `none`, `concatenate` (facenet) or `sum` (insightface).
-        far_targets: false accept rates at which VAL and TAR are given, in (0, 1).
+        flip: how the mirrored image's embedding is used: `none`, `concatenate` (facenet) or `sum` (insightface).
+        far_targets: false accept rates at which VAL and TAR are computed, in (0, 1).
     Raises:
-        DataSetError: a file that cannot be read, or a pair naming an image without an embedding.
-        ProtocolError: a target that is no rate, or embeddings that cannot be compared.
+        DataSetError: a file cannot be read, or a pair names an image without an embedding.
+        ProtocolError: a target is not a rate, or embeddings cannot be compared.
     """
     check_far_targets(far_targets)
     embeddings = read_embeddings(embeddings_path, flip=flip)
@@ -50,9 +50,9 @@ def score_pairs(
 
 
 def _read_rows(pairs_path: Path, embeddings: NamedEmbeddings, embeddings_path: Path) -> tuple[np.ndarray, ...]:
-    """rows_a, rows_b, is_same, folds of `verify`; 16 bytes per pair while the file is read.
+    """rows_a, rows_b, is_same and folds of `verify`. Reading takes 16 bytes of memory per pair.
 
-    An image of the pairs may have its person's folder before its name, as `dwmtl embed` names those of LFW's layout.
+    The embeddings may name an image with its person's folder, as `dwmtl embed` does in LFW's layout.
     """
     rows_a, rows_b, is_same, folds = array("q"), array("q"), array("b"), array("q")
     for pair in read_pairs(pairs_path):

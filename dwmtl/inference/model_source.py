@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 from dwmtl.errors import ModelFileError, ThresholdError
 from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.network.model_file import CARD_FILE, THRESHOLD_FILE, model_folder
-from dwmtl.scores.threshold import Threshold
+from dwmtl.scores.operating_threshold import Threshold
 
 log = logging.getLogger(__name__)
 
@@ -67,17 +68,15 @@ def find_threshold(folder: Path, *, model_sha256: str) -> Threshold | None:
     own = folder / THRESHOLD_FILE
     if own.is_file():
         return read_threshold(own, model_sha256=model_sha256)
-    *above, name = folder.resolve().parts
-    if tuple(above[-2:]) != _MODELS:
-        return None
-    evaluated = folder.resolve().parents[2] / "metrics" / "evaluation" / name / THRESHOLD_FILE
-    if not evaluated.is_file():
-        return None
-    try:
-        return read_threshold(evaluated, model_sha256=model_sha256)
-    except ThresholdError as error:
-        log.warning("no threshold: %s", error)
-        return None
+    for place in (Path(os.path.abspath(folder)), folder.resolve()):  # as it is named: `data` may lead to another disk
+        evaluated = place.parents[2] / "metrics" / "evaluation" / place.name / THRESHOLD_FILE
+        if place.parts[-3:-1] != _MODELS or not evaluated.is_file():
+            continue
+        try:
+            return read_threshold(evaluated, model_sha256=model_sha256)
+        except ThresholdError as error:
+            log.warning("no threshold: %s", error)
+    return None
 
 
 def _model_below(folder: Path, source: str) -> Path:

@@ -1,4 +1,4 @@
-"""Weights of other projects in our own form: what was matched, what was skipped, what stays at its initial values."""
+"""Imports weights of other projects; reports which were matched, which skipped, and which keep their initial values."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +26,14 @@ def import_checkpoint(
     trunk: str | None = None,
     sha256: str | None = None,
 ) -> Imported:
-    """Read a checkpoint, whatever of the known forms it has.
+    """Read a checkpoint in any of the known forms.
 
     Args:
         source: a file of arcface_torch, AdaFace, MobileFaceNet or facenet-pytorch, by torch.save or safetensors; one of
             PUBLISHED; weights of timm; an `https:` address of such a file, or Hugging Face's `org/repo:file`; the
             prefix of a TensorFlow V2 checkpoint (the authors' FaceLiveNet, or a FaceNet); or a model's folder of ours.
-        said: what its network expects of a crop, where that is not what its project is known for.
-        classes: class names by task, in the order of the logits; a task that is not named gets numbered ones.
+        said: what its network expects of a crop, where that differs from its project's networks.
+        classes: class names by task, in the order of the logits; classes of other tasks are numbered.
         trunk: `timm:<name>`, for weights of timm; those of the others are recognised.
         sha256: that the file must have, hexadecimal. An address needs it.
     Raises:
@@ -42,9 +42,12 @@ def import_checkpoint(
             as its logits. Nothing is imported in part.
     """
     path, said, classes = Path(source), said or ExpectedInput(), classes or {}
-    if (path / CARD_FILE).is_file():
+    prefix, is_ours = checkpoint_prefix(path), (path / CARD_FILE).is_file()
+    if (prefix or is_ours) and (trunk or sha256):
+        raise ModelFileError(f"{source}: it is several files, whose trunk is known. Leave --sha256 and --trunk out.")
+    if is_ours:
         return _from_ours(path, said, classes)
-    if (prefix := checkpoint_prefix(path)) is not None:
+    if prefix is not None:
         return import_tensorflow(prefix, said, classes)
     if source in PUBLISHED:
         imported = _from_file(published_file(source), said, classes, trunk, sha256)
@@ -119,6 +122,9 @@ def _from_published(
 ) -> Imported:
     """Of a state dict under the names that a trunk's project gives them; `others` are names of what is not its."""
     project = project_of(trunk)
+    for name in ("last_linear.weight", "logits.bias"):  # by whose lengths a network is built
+        if name in theirs:
+            _require_numbers(file, name, theirs[name])
     bottleneck = theirs.get("last_linear.weight")
     if trunk == "inception_resnet_v1" and bottleneck is None:
         raise ModelFileError(f"{file}: no last_linear.weight: not facenet-pytorch's InceptionResnetV1.")
@@ -148,6 +154,12 @@ def _from_published(
         constants=COUNTERS,
         fresh=("heads.", "branches.") if trunk.startswith(TIMM) else ("heads.",),
     )
+
+
+def _require_numbers(file: Path, name: str, value: Tensor) -> None:
+    """A tensor may claim any shape over a few numbers."""
+    if value.ndim == 0 or value.untyped_storage().nbytes() < value.numel() * value.element_size():
+        raise ModelFileError(f"{file}: its {name} is {tuple(value.shape)}, and the file holds fewer numbers.")
 
 
 def _expected(project: Project, trunk: str) -> ExpectedInput:

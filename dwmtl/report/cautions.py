@@ -1,6 +1,6 @@
-"""What a reader of the report should be careful about, in plain sentences. Pure; opens no file.
+"""The cautions of the report: what limits its results, in plain sentences. Pure; opens no file.
 
-What is wrong with a set in itself, its data card says; here is what concerns the results.
+Defects of a set itself are in its data card.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ from dwmtl.report.summary import Summary
 from dwmtl.scores.headlines import COMPARED
 
 _NUM_SMALL = {"expression": 200, "verification": 600}
-"""Fewer test photos, or pairs, than this deserve a word of caution."""
+"""Numbers of test photos, or pairs, below which there is a caution."""
 
 _WIDE = 0.1
-"""An interval wider than this deserves one."""
+"""Width of an interval above which there is a caution."""
 
 
 def cautions(
@@ -29,10 +29,10 @@ def cautions(
     subjects: pd.DataFrame,
     duplicates: pd.DataFrame,
 ) -> list[str]:
-    """Sentences, the gravest first.
+    """The cautions, the gravest first.
 
     Args:
-        drawn: the names of the sets that this project drew.
+        drawn: names of the sets whose faces dwmtl drew.
         subjects: columns `tables.FOLDS`.
         duplicates: columns `tables.DUPLICATES`.
     """
@@ -48,7 +48,7 @@ def cautions(
 
 
 def card_cautions(cards: Mapping[str, DataCard]) -> list[tuple[str, str]]:
-    """What the data cards caution about: the sets that a sentence is of, and the sentence; each sentence once.
+    """The cautions of the data cards: names of the sets and a sentence, each sentence once.
 
     Args:
         cards: a set's name -> its card.
@@ -103,7 +103,7 @@ def _small(folds: Sequence[FoldResult]) -> list[str]:
 
 
 def _duplicates(duplicates: pd.DataFrame, params: Params) -> list[str]:
-    """Of the photos that were used."""
+    """Of pictures that are in the expression set more than once."""
     groups = duplicates.drop_duplicates("group")
     if groups.empty:
         return []
@@ -113,10 +113,10 @@ def _duplicates(duplicates: pd.DataFrame, params: Params) -> list[str]:
         "under two expressions": "is_contradicting_expression",
     }
     counts = {text: int(groups[flag].astype(bool).sum()) for text, flag in flags.items()}
-    found = ", ".join(f"{num} {text}" for text, num in counts.items() if num)
+    details = ", ".join(f"{num} {text}" for text, num in counts.items() if num)
     cure = "" if params.labels.drop_duplicates else " labels.drop_duplicates takes them out."
     verb = "picture is" if len(groups) == 1 else "pictures are"
-    return [f"{len(groups)} {verb} in the expression set more than once{': ' + found if found else ''}.{cure}"]
+    return [f"{len(groups)} {verb} in the expression set more than once{': ' + details if details else ''}.{cure}"]
 
 
 def _fallbacks(folds: Sequence[FoldResult]) -> list[str]:

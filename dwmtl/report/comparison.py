@@ -1,4 +1,4 @@
-"""Experiments side by side: their scores, and in what else they differ. Does not know where runs are kept."""
+"""Experiments side by side: their scores and other differences. Does not know where runs are kept."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _OTHERWISE = {
     "dwmtl.pairs": "other pairs",
     "dwmtl.evaluate": "scored with other settings",
 }
-"""A tag of an experiment -> what another value of it means."""
+"""A tag of an experiment -> what a different value means."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Experiment:
     Attributes:
         started: UTC.
         params: keys joined with `.`, values as text.
-        metrics: the latest of each: a score, and with `_low` and `_high` the ends of its 95 % interval.
+        metrics: latest values: scores, and with `_low` and `_high` appended the ends of their 95 % intervals.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class ComparedScore:
-    """A fraction; `low`, `high`: the ends of its 95 % interval; `lead`: how much more the reference has."""
+    """A fraction; `low`, `high`: the ends of its 95 % interval; `lead`: the reference's score minus this one."""
 
     mean: float
     low: float | None
@@ -48,10 +48,10 @@ class ComparedExperiment:
     """An experiment beside the reference.
 
     Attributes:
-        day: it started on, UTC.
-        folds: their numbers.
-        scores: by key of `headlines.COMPARED`; None where it has no such score.
-        differences: what differs from the reference, as far as is known.
+        day: day on which it started, UTC.
+        folds: numbers of its folds.
+        scores: by key of `headlines.COMPARED`; None where the experiment has no such score.
+        differences: known differences from the reference.
     """
 
     name: str
@@ -63,7 +63,7 @@ class ComparedExperiment:
 
 
 def compare(experiments: Sequence[Experiment], reference: Experiment) -> list[ComparedExperiment]:
-    """Experiments beside a reference, in the order given."""
+    """Compare experiments with a reference; the order is kept."""
     return [
         ComparedExperiment(
             name=experiment.name,
@@ -81,21 +81,21 @@ def comparison_markdown(rows: Sequence[ComparedExperiment], reference: str) -> s
     """A table with a row per experiment.
 
     Args:
-        reference: its name.
+        reference: name of the reference.
     """
     return render("comparison.md.j2", rows=rows, reference=reference, compared=COMPARED)
 
 
 def _score(key: str, experiment: Experiment, reference: Experiment) -> ComparedScore | None:
-    mean, there = experiment.metrics.get(key), reference.metrics.get(key)
+    mean, reference_mean = experiment.metrics.get(key), reference.metrics.get(key)
     if mean is None:
         return None
     low, high = (experiment.metrics.get(f"{key}_{end}") for end in ("low", "high"))
-    return ComparedScore(mean, low, high, None if there is None else there - mean)
+    return ComparedScore(mean, low, high, None if reference_mean is None else reference_mean - mean)
 
 
 def _differences(experiment: Experiment, reference: Experiment) -> list[str]:
-    """`train.num_epochs 6 (not 12)`; what only one of them has is `-` in the other; beyond the first few a count."""
+    """`train.num_epochs 6 (not 12)`; a missing value is `-`; only the first few params are listed, the rest counted."""
     theirs, ours = experiment.params, reference.params
     changed = [name for name in sorted({*theirs, *ours}) if theirs.get(name, "-") != ours.get(name, "-")]
     texts = [f"{name} {theirs.get(name, '-')} (not {ours.get(name, '-')})" for name in changed[:_MOST_DIFFERENCES]]
@@ -107,6 +107,6 @@ def _differences(experiment: Experiment, reference: Experiment) -> list[str]:
 
 
 def _has_other(tag: str, experiment: Experiment, reference: Experiment) -> bool:
-    """Whether both have the tag, with different values."""
+    """Whether both have the tag and its values differ."""
     values = experiment.tags.get(tag), reference.tags.get(tag)
     return None not in values and values[0] != values[1]

@@ -1,4 +1,4 @@
-"""All that the report shows, figures drawn and pictures read."""
+"""The content of the report, with drawn figures and encoded pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from dwmtl.report.data_card.card import DataCard
 from dwmtl.report.figures import confusion_svg, distances_svg, roc_svg, trajectory_svg
 from dwmtl.report.fold_results import FoldResult
 from dwmtl.report.mistakes import WrongExpression, WrongPair, wrong_expressions, wrong_pairs
+from dwmtl.report.model_card_terms import terms_of
 from dwmtl.report.plot_tables import roc_curves
 from dwmtl.report.summary import VAL_AT_FAR, Summary, summarize
-from dwmtl.report.terms import terms_of
 from dwmtl.results import flatten, read_result
 from dwmtl.scores.headlines import HEADLINES
 from dwmtl.tables import DUPLICATES, FOLDS, read_table
@@ -24,7 +24,7 @@ _SET_TITLES = {"expression": "test subjects' pairs", "verification": "verificati
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page; `svg`: the text of a picture."""
+    """A figure of the page; `svg`: the text of an SVG file."""
 
     name: str
     caption: str
@@ -33,7 +33,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class SetRow:
-    """A set by its data card, and what became of its photos."""
+    """A set, from its data card."""
 
     name: str
     role: str
@@ -50,13 +50,13 @@ class SetRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """What the pages show.
+    """The content of the pages.
 
     Attributes:
-        titles: a key of the summary's scores -> its row, in the order of the page.
-        terms: names of sets, and their terms.
-        params: key -> value of `params.yaml`, keys joined with dots.
-        card_cautions: names of sets, and a sentence of their data cards.
+        titles: a key of the summary's scores -> the title of its row, in the order of the page.
+        terms: names of sets, and their licence terms.
+        params: keys of `params.yaml`, joined with dots -> values.
+        card_cautions: names of sets, and a caution of their data cards.
     """
 
     summary: Summary
@@ -76,10 +76,10 @@ class ReportContent:
 def report_content(
     folds: Sequence[FoldResult], params: Params, *, aligned_dir: Path, labels_dir: Path, cards_dir: Path
 ) -> ReportContent:
-    """Put the content together.
+    """Collect the content.
 
     Args:
-        aligned_dir, labels_dir: outputs of the stages of these names.
+        aligned_dir, labels_dir: outputs of the stages `align` and `labels`.
         cards_dir: the folder with the sets' data cards.
     Raises:
         TableError: a table or a card is missing or damaged.
@@ -110,7 +110,7 @@ def report_content(
 
 
 def _titles(summary: Summary) -> dict[str, str]:
-    """The rows of the table of results: VAL, whose targets `params.yaml` sets, after the rest of its set."""
+    """The rows of the table of results; VAL at each target follows the verification set's other scores."""
     titles: dict[str, str] = {}
     for headline in HEADLINES:
         titles[headline.key] = headline.title

@@ -1,11 +1,12 @@
 """The figures: weights above losses, ROC, distances, confusion. The sole owner of matplotlib.
 
-Drawn on a transparent ground with mid-tone ink, readable on white and on black; a task has one colour everywhere. The
-same numbers give the same bytes.
+Figures have a transparent background and mid-tone ink, readable on white and on black; a task has the same colour in
+all of them. The same numbers give the same bytes.
 """
 
 import io
 from itertools import cycle
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -16,8 +17,8 @@ from matplotlib.figure import Figure
 _COLORS = ("#3b8fd4", "#e0861a", "#2ea37a", "#b07cc6", "#cc5a6a", "#8a8f3c")
 _INK = "#7d838c"
 _SHARE_RGB = (0.12, 0.42, 0.70)
-"""Of a confusion matrix's cells; the share is their opacity, so that an empty one shows the ground."""
-_STYLE = {
+"""Colour of a confusion matrix's cells; a cell's opacity is its share, so that an empty cell is transparent."""
+_STYLE: dict[Any, object] = {
     "svg.hashsalt": "dwmtl",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -50,7 +51,7 @@ def trajectory_svg(trajectory: pd.DataFrame) -> str:
 
 
 def trajectories_svg(trajectories: dict[str, pd.DataFrame]) -> str:
-    """The same of several trainings side by side, each under its name."""
+    """The trajectories of several trainings side by side, each under its name."""
     tasks = [c.removeprefix("weight_") for c in next(iter(trajectories.values())) if c.startswith("weight_")]
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(1.2 + 4.4 * len(trajectories), 4.2), layout="constrained")
@@ -68,7 +69,7 @@ def trajectories_svg(trajectories: dict[str, pd.DataFrame]) -> str:
 
 
 def roc_svg(curves: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> str:
-    """ROC of each set of pairs: a name -> (far, tar) of every fold; folds faint, their mean strong."""
+    """ROC of each set of pairs, by its name -> (far, tar) of every fold; the folds faint, their mean strong."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(4.6, 4.2), layout="constrained")
         axes = figure.subplots()
@@ -84,7 +85,7 @@ def roc_svg(curves: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> str:
 
 
 def mean_roc(folds: list[tuple[np.ndarray, np.ndarray]], grid: np.ndarray) -> np.ndarray:
-    """Mean over the folds of the true accept rate at false accept rates, between a fold's points linear."""
+    """Mean over the folds of the true accept rate at false accept rates, linear between a fold's points."""
     return np.mean([np.interp(grid, far, tar) for far, tar in folds], axis=0)
 
 
@@ -96,11 +97,15 @@ def distances_svg(pairs: pd.DataFrame) -> str:
         bins = np.linspace(0, max(pairs["distance"].max(), 1e-6), 41)
         for is_same, name, color in ((True, "same person", _COLORS[0]), (False, "other people", _COLORS[4])):
             axes.hist(
-                pairs.loc[pairs["is_same_identity"] == is_same, "distance"], bins, color=color, alpha=0.55, label=name
+                pairs.loc[pairs["is_same_identity"] == is_same, "distance"],
+                bins.tolist(),
+                color=color,
+                alpha=0.55,
+                label=name,
             )
         axes.axvspan(pairs["threshold"].min(), pairs["threshold"].max(), color=_INK, alpha=0.2, label="thresholds")
         axes.set(xlabel="distance of the embeddings (lower = closer)", ylabel="pairs")
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="y", integer=True)
         axes.legend()
         return _svg(figure)
 
@@ -127,7 +132,7 @@ def confusion_svg(actual: pd.Series, predicted: pd.Series) -> str:
 
 
 def inline(svg: str) -> str:
-    """A picture to stand inside a page: without the prologue of a file, its ink the ink of the text around it."""
+    """An SVG picture for use inside a page: without the prologue of a file, in the colour of the surrounding text."""
     return svg[svg.index("<svg") :].replace(_INK, "currentColor")
 
 

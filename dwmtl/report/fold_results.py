@@ -1,4 +1,4 @@
-"""What the stages `train` and `evaluate` left of a fold, read back and checked."""
+"""The outputs of the stages `train` and `evaluate` of a fold, read and checked."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +12,9 @@ from dwmtl.tables import BEST_DIR, EVALUATED_PAIRS, read_table
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFacts:
-    """Of a fold's `training.json` what the report shows.
+    """The part of a fold's `training.json` that the report shows.
 
-    `best_epoch`, from 0: the best one on the validation subjects, None without any.
+    `best_epoch`: from 0, the best on the validation subjects; None without any.
     """
 
     num_subjects: int
@@ -30,7 +30,7 @@ class FoldResult:
     """A fold's training, metrics, and tables of decisions.
 
     Attributes:
-        best: the same of the epoch that was best on the validation subjects; None without any.
+        best: the result of the epoch that was best on the validation subjects; None without any.
     """
 
     number: int
@@ -44,7 +44,7 @@ class FoldResult:
 
 
 def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResult:
-    """Read a fold's outcome.
+    """Read a fold's result.
 
     Raises:
         TableError: a file is missing or damaged.

@@ -17,7 +17,7 @@ _MOST = 6
 
 @dataclass(frozen=True)
 class WrongPair:
-    """A pair decided wrong; `input`, `reference`: its crops as data URLs."""
+    """A pair whose decision is wrong; `input`, `reference`: its crops as data URLs."""
 
     input: str
     reference: str
@@ -27,7 +27,7 @@ class WrongPair:
 
 @dataclass(frozen=True)
 class WrongExpression:
-    """A photo whose expression was classified wrong; `picture`: its crop as a data URL."""
+    """A photo whose predicted expression is wrong; `picture`: its crop as a data URL."""
 
     picture: str
     text: str
@@ -35,7 +35,7 @@ class WrongExpression:
 
 
 def wrong_pairs(folds: Sequence[FoldResult], aligned_dir: Path, subjects: Mapping[str, str]) -> list[WrongPair]:
-    """The verification decisions that are farthest from their threshold: as many of either set, no two alike.
+    """The wrong verification decisions farthest from their threshold, equally many of both sets.
 
     Args:
         aligned_dir: the folder with the sets' folders of the stage `align`.
@@ -63,7 +63,7 @@ def wrong_pairs(folds: Sequence[FoldResult], aligned_dir: Path, subjects: Mappin
 
 
 def wrong_expressions(folds: Sequence[FoldResult], aligned_dir: Path) -> list[WrongExpression]:
-    """The wrong expressions of highest confidence; of a subject's frames, which are much alike, one."""
+    """The wrong expressions with the highest confidence; one per subject and expression, as frames are similar."""
     table = pd.concat([fold.predictions for fold in folds])
     wrong = table[table["expression"] != table["predicted"]]
     worst = wrong.sort_values(["confidence", "photo"], ascending=[False, True])

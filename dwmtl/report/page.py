@@ -1,6 +1,6 @@
 """The pages over all folds: the report as HTML and as Markdown, and the model card.
 
-No time, host, commit or run id is on them, so that the same metrics give the same bytes, unless a `ThisRun` is given.
+Without a `ThisRun` they contain no time, host, commit or run id: the same metrics give the same bytes.
 """
 
 from pathlib import Path
@@ -16,10 +16,10 @@ _PAGES = ("report.html", "report.md", "model_card.md")
 
 
 def write_pages(content: ReportContent, folder: Path, *, this_run: ThisRun | None = None) -> None:
-    """`report.html`, one page that needs nothing beside it; `report.md` with `figures/`; and `model_card.md`.
+    """Write `report.html`, a page without other files; `report.md` with `figures/`; and `model_card.md`.
 
     Args:
-        this_run: what changes at equal results, for a copy that need not have the same bytes.
+        this_run: facts that differ between runs with equal results; None: the same content gives the same bytes.
     """
     for page in _PAGES:
         text = render(f"{page}.j2", **vars(content), compared=COMPARED, this_run=this_run, inline=inline)

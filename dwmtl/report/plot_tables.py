@@ -1,4 +1,4 @@
-"""The tables that `dvc plots` draws: task weights, losses and ROC as means over the folds, confusion pooled."""
+"""The tables that `dvc plots` draws: task weights, losses and ROC as means over the folds, pooled confusion."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ def write_plot_tables(folds: Sequence[FoldResult], folder: Path) -> None:
 
 
 def roc_curves(folds: Sequence[FoldResult], set_name: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(far, tar) of every fold, on a set's pairs."""
+    """Each fold's (far, tar) on a set's pairs."""
     of_set = (fold.roc[fold.roc["set"] == set_name] for fold in folds)
     return [(roc["far"].to_numpy(), roc["tar"].to_numpy()) for roc in of_set]
 

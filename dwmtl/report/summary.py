@@ -1,7 +1,7 @@
-"""All folds summed up: `metrics/details.json`, and of it `metrics/summary.json`, the numbers that people compare.
+"""All folds summed up: `metrics/details.json`, and its part `metrics/summary.json`, the numbers that people compare.
 
-docs/evaluation.md says what each key is; a test keeps it so. Fractions, rounded to six decimals; no time, host, commit
-or run id: the same outcome gives the same bytes.
+docs/evaluation.md explains each key, which a test checks. Fractions are rounded to six decimals. There is no time,
+host, commit or run id: the same results give the same bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ class Score:
     """A score over the folds.
 
     Attributes:
-        mean, std: over the folds that have it; population deviation.
-        per_fold: in the order of the folds; None for one without the score.
-        interval: of all folds' decisions together, 95 %; None where there is none.
+        mean, std: over the folds that have the score; population deviation.
+        per_fold: in the order of the folds; None for a fold without the score.
+        interval: 95 %, over the pooled decisions of all folds; None where it cannot be computed.
     """
 
     mean: float
@@ -39,7 +39,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassOverFolds:
-    """The share of an expression's photos that is classified correctly; `pooled`: of all folds' photos together."""
+    """The share of an expression's photos that is classified correctly; `pooled`: over all folds' photos."""
 
     mean: float
     std: float
@@ -61,7 +61,7 @@ class PooledExpressions:
 
 @dataclass(frozen=True, kw_only=True)
 class BestOnValidation:
-    """Of the epochs that were best on the validation subjects: their numbers, from 0, and the compared scores."""
+    """The epochs that were best on the validation subjects: their numbers, from 0, and the compared scores."""
 
     epoch_per_fold: list[int | None]
     scores: dict[str, Score]
@@ -69,12 +69,12 @@ class BestOnValidation:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """All folds.
+    """The summary of all folds.
 
     Attributes:
-        folds: their numbers.
-        scores: by key, the headline scores and VAL at each target.
-        chance: a key of `scores` -> what no network at all would score.
+        folds: numbers of the folds.
+        scores: the headline scores and VAL at each target, by key.
+        chance: a key of `scores` -> the score of a constant prediction.
     """
 
     folds: list[int]
@@ -86,7 +86,7 @@ class Summary:
 
 
 def summarize(folds: Sequence[FoldResult]) -> Summary:
-    """Sum up folds, in their order."""
+    """Sum up the folds, in their order."""
     predictions = pd.concat([fold.predictions for fold in folds])
     return Summary(
         folds=[fold.number for fold in folds],
@@ -103,10 +103,10 @@ def summarize(folds: Sequence[FoldResult]) -> Summary:
 
 
 def compared_numbers(summary: Summary) -> dict[str, float]:
-    """The content of `summary.json`: the scores by which experiments are compared, flat.
+    """The content of `summary.json`: the scores by which experiments are compared, in a flat dict.
 
-    `<score>`, its interval's ends `<score>_low` and `<score>_high`, and `best_<score>` of the epochs that were best on
-    the validation subjects; what there is not is left out.
+    `<score>`, the ends of its interval `<score>_low` and `<score>_high`, and `best_<score>` of the epochs that were
+    best on the validation subjects. Missing values are left out.
     """
     numbers = flat_scores({headline.key: summary.scores[headline.key] for headline in COMPARED})
     best = summary.best_on_validation
@@ -151,8 +151,8 @@ def _best_on_validation(folds: Sequence[FoldResult]) -> BestOnValidation | None:
     )
 
 
-def _over_folds(values: list[float | None], interval: Ends | None) -> Score:
-    return Score(mean=_mean(values), std=_std(values), per_fold=values, interval=interval)
+def _over_folds(values: Sequence[float | None], interval: Ends | None) -> Score:
+    return Score(mean=_mean(values), std=_std(values), per_fold=list(values), interval=interval)
 
 
 def _mean(values: Sequence[float | None]) -> float:
@@ -203,6 +203,6 @@ def _score(predictions: pd.DataFrame, classes: list[str]) -> ClassScore:
 
 
 def _constant_accuracy(fold: FoldResult) -> float:
-    """What always predicting the more frequent kind of pair scores on the verification set."""
+    """Accuracy on the verification set of always predicting the more frequent kind of pair."""
     share = fold.pairs.loc[fold.pairs["set"] == "verification", "is_same_identity"].astype(bool).mean()
     return max(share, 1 - share)

@@ -1,4 +1,4 @@
-"""The pages' templates, in `templates/`, and the filters that they use. Knows nothing of what is shown."""
+"""Rendering of the templates in `templates/`, and their filters. Knows nothing of the pages' content."""
 
 import re
 
@@ -7,11 +7,11 @@ from markupsafe import Markup, escape
 
 
 def render(template: str, /, **content: object) -> str:
-    """A page; the same content gives the same text.
+    """Render a page; the same content gives the same text.
 
     Args:
-        template: a file's name in `templates/`; what stands in one for HTML is escaped.
-        content: every name that the template uses.
+        template: name of a file in `templates/`; values in an HTML template are escaped.
+        content: a value for every name that the template uses.
     """
     return _environment().get_template(template).render(content)
 
@@ -46,17 +46,17 @@ def _duration(seconds: float) -> str:
 
 
 def _code(sentence: str) -> Markup:
-    """A sentence in HTML; what stands between backticks as code."""
+    """A sentence as HTML, with text in backticks as code."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(sentence))))
 
 
 def _as_code(name: str) -> str:
-    """A name in Markdown, as code."""
+    """A name as Markdown code."""
     return "`" + name.replace("`", "'") + "`"
 
 
 def _cell(text: object) -> str:
-    """Text in a cell of a Markdown table: ends neither its cell nor its line, and is no markup; code stays as it is."""
+    """Text escaped for a cell of a Markdown table; code stays as it is."""
     text = str(text).replace("|", "\\|").replace("\n", " ")
     return text if "`" in text else _without_markup(text)
 

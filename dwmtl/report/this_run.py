@@ -1,6 +1,6 @@
-"""What the report's copy in MLflow shows beside the results: when, on what, and against which earlier experiments.
+"""What the report's copy in MLflow adds to the results: when and on what they were computed, and earlier experiments.
 
-All of it may differ at equal results, so none of it is ever in an output of DVC.
+All of it may differ between runs with equal results, so none of it is in an output of DVC.
 """
 
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from dwmtl.report.comparison import ComparedExperiment
 
 @dataclass(frozen=True)
 class ThisRun:
-    """What may change at equal results.
+    """Facts that may differ between runs with equal results.
 
     Attributes:
         written: day and time of the report, UTC.
-        commit: hexadecimal, None outside a git checkout.
+        commit: hexadecimal; None outside a git checkout.
         changed: files that differ from the commit.
-        hardware: what -> which.
+        hardware: a part, such as `GPU` -> its name.
         times: a fold's run -> a stage -> seconds.
-        earlier: other experiments beside this one, the newest first.
+        earlier: other experiments compared with this one, the newest first.
     """
 
     written: datetime

@@ -1,10 +1,10 @@
-"""How far a score could be off: confidence intervals by drawing other subjects. Pure; opens no file, knows no table.
+"""Confidence intervals of scores, by resampling the subjects. Pure; opens no file, knows no table.
 
-Photos of a person, and pairs that share one, are right or wrong together. Drawing pairs again as if each were evidence
-of its own gives intervals that are too narrow; people are what a test set has a sample of.
+Decisions on photos of the same person, and on pairs that share a person, are correlated. Resampling pairs as if they
+were independent gives intervals that are too narrow: a test set is a sample of people.
 
-A resample draws as many subjects as there are, with replacement. A photo weighs as often as its subject was drawn, c_s;
-a pair of subjects a and b weighs c_a c_b, and c_a if both are the same subject.
+A resample draws as many subjects as there are, with replacement. A photo's weight is c_s, how often its subject was
+drawn; the weight of a pair of subjects a and b is c_a c_b, and c_a if both are the same subject.
 Source: Efron and Tibshirani 1993, chapter 13, for percentiles; Bolle, Ratha and Pankanti 2004 (Error analysis of
 pattern recognition systems: the subsets bootstrap) for drawing subjects; Snijders and Borgatti 1999 for weights of
 pairs; compared for face verification by Fogliato, Patil and Perona 2024, arXiv:2306.01198.
@@ -24,7 +24,7 @@ Ends = tuple[float, float]
 """The lower and the upper end of an interval."""
 
 _CELLS = 2**19
-"""Weights held at a time, (pairs of) subjects x resamples: 2 MiB, which stays in the cache."""
+"""Weights in memory at a time, (pairs of) subjects x resamples: 2 MiB, which fits the cache."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Interval:
     Attributes:
         low, high: its ends, in the unit of the values.
         level: the share of test sets whose interval should hold the true value.
-        num_subjects: how many people the test set has.
-        num_resamples: how many resamples the ends are taken from; those that drew no pair are left out.
+        num_subjects: subjects of the test set.
+        num_resamples: resamples from which the ends are taken; those without a pair are left out.
     """
 
     low: float
@@ -48,8 +48,7 @@ class Interval:
 class Resamples:
     """R resamples of the subjects of N photos or pairs: how many photos or pairs of each kind they hold.
 
-    Equal input and seed give equal counts, in any order of the rows and of a pair's sides; pairs of the same subjects
-    see the same draws.
+    The same input and seed give the same counts, whatever the order of the rows and of a pair's sides.
     """
 
     def __init__(
@@ -88,13 +87,13 @@ class Resamples:
         Args:
             kinds: (N,) int, from 0. Memory grows with K R.
         Returns:
-            (K, R), a row a kind, a column a resample.
+            (K, R), a row per kind, a column per resample.
         """
         cells = self._cells(kinds)
         return np.concatenate([_counts(drawn, *cells) for drawn in self._draws()], axis=1)
 
     def _cells(self, kinds: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The pairs of subjects that occur in a kind, in either order, kind after kind, and how often: four (P,)."""
+        """Each kind's pairs of subjects, in either order and sorted by kind, and how often they occur: four (P,)."""
         low, high = np.minimum(self._a, self._b), np.maximum(self._a, self._b)
         cells, times = np.unique((kinds * self.num_subjects + low) * self.num_subjects + high, return_counts=True)
         rest, b = np.divmod(cells, self.num_subjects)
@@ -102,7 +101,7 @@ class Resamples:
         return kinds, a, b, times.astype(np.float32)
 
     def _draws(self) -> Iterator[np.ndarray]:
-        """How often each subject is drawn in each resample, some resamples at a time: (S, r) float32."""
+        """How often each subject is drawn in each resample, r resamples at a time: (S, r) float32."""
         rng = np.random.default_rng(self._seed)
         step = max(1, 16 * _CELLS // self.num_subjects)
         for start in range(0, self._num_resamples, step):
@@ -110,7 +109,7 @@ class Resamples:
 
 
 def _drawn(rng: np.random.Generator, num_resamples: int, num_subjects: int) -> np.ndarray:
-    """(r, S) float32: a resample is S draws from the generator, one after the other."""
+    """(r, S) float32: how often each subject is drawn in S consecutive draws of the generator."""
     counts = np.empty((num_resamples, num_subjects), np.float32)
     step = max(1, _CELLS // 8 // num_subjects)
     for start in range(0, num_resamples, step):
@@ -121,7 +120,7 @@ def _drawn(rng: np.random.Generator, num_resamples: int, num_subjects: int) -> n
 
 
 def _counts(drawn: np.ndarray, kinds: np.ndarray, a: np.ndarray, b: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """(S, r) draws and P cells, sorted by kind -> (K, r). Small whole numbers, so float32 is exact."""
+    """(S, r) draws and P cells, sorted by kind -> (K, r). The numbers are small integers, so float32 is exact."""
     counts = np.zeros((kinds[-1] + 1 if len(kinds) else 0, drawn.shape[1]))
     step = max(1, _CELLS // drawn.shape[1])
     for start in range(0, len(kinds), step):
@@ -138,8 +137,8 @@ def _counts(drawn: np.ndarray, kinds: np.ndarray, a: np.ndarray, b: np.ndarray, 
 def percentile_interval(scores: np.ndarray, *, num_subjects: int, level: float = LEVEL) -> Interval:
     """The interval between the (1 - level) / 2 and (1 + level) / 2 quantiles of the resamples' scores.
 
-    Percentiles are too narrow with few subjects (below about 20) and have width 0 where every value is equal: no error
-    among few subjects is not proof of none.
+    Percentile intervals are too narrow with few subjects (below about 20) and have width 0 where all values are equal:
+    no error among few subjects does not mean that there are none.
 
     Args:
         scores: (R,); NaN where a resample has none.
@@ -171,13 +170,12 @@ def subject_bootstrap(
 ) -> Interval:
     """Percentile bootstrap interval of a mean over photos or pairs, drawing subjects with replacement.
 
-    A resample's score is the weighted mean of the values. Decisions are given, not made again: thresholds and networks
-    are held fixed, so their own chance is not in the interval. Accuracy over folds of unequal size is another mean than
-    this one.
+    A resample's score is the weighted mean of the values. Thresholds and networks are held fixed, so their variance is
+    not in the interval. With folds of unequal size this mean differs from the mean of the folds' accuracies.
 
     Args:
-        values: (N,), what the score is the mean of: 1 where a photo or pair was decided right and 0 where it was not.
-            For a rate among genuine pairs, give these pairs only. Memory grows with the number of different values.
+        values: (N,), whose mean is the score: 1 where the decision on a photo or pair is right and 0 where it is not.
+            For a rate among genuine pairs, pass these pairs only. Memory grows with the number of different values.
         subjects, partners, seed, num_resamples: see `Resamples`.
         level: in (0, 1).
     Raises:

@@ -1,4 +1,4 @@
-"""Is the named class, of an expression or of a further task, the right one? Pure; opens no file."""
+"""Accuracy of predicted classes, of expressions or of a further task. Pure; opens no file."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ class ClassScore:
     """The outcome over N photos and C classes. Fractions, higher is better.
 
     Attributes:
-        accuracy: share of the photos named right.
-        per_class: a class -> share of its photos named right; classes without a photo are left out.
+        accuracy: share of the photos classified correctly.
+        per_class: a class -> share of its photos classified correctly; classes without a photo are left out.
         balanced_accuracy: mean of `per_class`.
         macro_f1: mean F1 over the classes with a photo.
         confusion: (C, C) counts, rows actual, columns predicted.
-        majority: share of the most frequent class: what always naming it would score.
+        majority: share of the most frequent class, the accuracy of always predicting it.
     """
 
     accuracy: float

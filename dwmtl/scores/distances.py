@@ -1,7 +1,7 @@
-"""Distances between embeddings, pair by pair. Pure; opens no file.
+"""Distances between the embeddings of pairs. Pure; opens no file.
 
-A pair is two row numbers into the embeddings of the images, each there once. Both sides of all pairs are never in
-memory at once: a million pairs of 512 numbers would take 8 GB.
+A pair is two row numbers of the array of embeddings, which holds each image once. The two sides of all pairs are never
+in memory at once: a million pairs of 512 numbers would take 8 GB.
 """
 
 from typing import Protocol
@@ -11,11 +11,11 @@ import numpy as np
 from dwmtl.errors import ProtocolError
 
 _CHUNK = 512
-"""Pairs, or images, compared at a time: 2 MiB a copy of 512-dimensional embeddings, which stays in the cache."""
+"""Pairs, or images, compared at a time: 2 MiB per copy of 512-dimensional embeddings, which fits the cache."""
 
 
 class Embeddings(Protocol):
-    """Embeddings of M images: an array (M, D), or what looks like one when indexed by an array of row numbers."""
+    """Embeddings of M images: an array (M, D), or an object that an array of row numbers indexes like one."""
 
     def __len__(self) -> int: ...
 
@@ -36,7 +36,7 @@ def pair_distances(a: np.ndarray, b: np.ndarray, *, distance: str) -> np.ndarray
     if distance == "squared_euclidean":
         return np.square(a - b).sum(axis=1)
     cosine = (a * b).sum(axis=1) / (lengths[0] * lengths[1])
-    return np.clip(1 - cosine, 0, 2)  # equal embeddings may come out below 0, and would be accepted at a threshold of 0
+    return np.clip(1 - cosine, 0, 2)  # rounded below 0, equal embeddings would be accepted at a threshold of 0
 
 
 def distances_of_pairs(
@@ -62,7 +62,7 @@ def mean_of_sides(embeddings: Embeddings, rows_a: np.ndarray, rows_b: np.ndarray
 
 
 def _float64_rows(embeddings: Embeddings, rows: np.ndarray) -> np.ndarray:
-    found = np.asarray(embeddings[rows], dtype=np.float64)
-    if not np.isfinite(found).all():
+    values = np.asarray(embeddings[rows], dtype=np.float64)
+    if not np.isfinite(values).all():
         raise ProtocolError("an embedding holds NaN or infinity; the model is broken. Train it again.")
-    return found
+    return values

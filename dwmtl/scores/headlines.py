@@ -1,4 +1,4 @@
-"""The headline scores: the one list of the scores that are summed up over the folds, logged, shown and compared."""
+"""The headline scores: the list of the scores that are summed up over the folds, logged, shown and compared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Headline:
-    """A score of a fold. A fraction.
+    """A score of a fold, a fraction.
 
     Attributes:
         key: its name in the summary and in MLflow.
         title: its row on the report's page.
-        section, field: where it stands in a fold's `metrics.json`.
-        is_higher_better: its sense.
-        column: its column where experiments stand side by side; None where they are not compared by it.
-        caption: its caption at the top of the report's page, of those that are compared.
+        section, field: its keys in a fold's `metrics.json`.
+        is_higher_better: whether a higher value is better.
+        column: its column in a comparison of experiments; None: experiments are not compared by it.
+        caption: its caption at the top of the report's page; None: it is not shown there.
     """
 
     key: str
@@ -26,7 +26,7 @@ class Headline:
     caption: str | None = None
 
     def of(self, metrics: Mapping[str, Mapping]) -> float | None:
-        """Its value in the content of a `metrics.json`; None where there is none."""
+        """The score's value in the content of a `metrics.json`; None where there is none."""
         return metrics[self.section].get(self.field)
 
 
@@ -84,7 +84,7 @@ HEADLINES = (
     ),
     Headline("authentication_product", "Authentication: the authors' product", "authentication", "product"),
 )
-"""In the order of the page."""
+"""In the order of the report's page."""
 
 COMPARED = tuple(headline for headline in HEADLINES if headline.column)
-"""Those by which experiments are compared, in this order."""
+"""The scores by which experiments are compared, in this order."""

@@ -1,8 +1,8 @@
-"""The interval of every headline score, from the tables of decisions that an evaluation leaves. Pure; opens no file.
+"""The interval of every headline score, from the tables of decisions that an evaluation writes. Pure; opens no file.
 
-An interval is 95 %, of 1,000 resamples of the subjects with the seed 0, so equal decisions give equal intervals: two
-ends, fractions rounded to six decimals; None where it is not known who is on a photo, or there are too few people to
-draw. Of several folds' networks that were asked about the same people, each draw of people is every network's.
+An interval is the two ends of a 95 % interval over 1,000 resamples of the subjects, fractions rounded to six decimals;
+None where a photo's subject is unknown or there are too few subjects. The seed is 0, so equal decisions give equal
+intervals. Where the networks of several folds score the same people, they share the resamples.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class ExpressionIntervals:
-    """Of the expression task's scores."""
+    """Intervals of the expression task's scores."""
 
     accuracy: Ends | None
     balanced_accuracy: Ends | None
@@ -37,7 +37,7 @@ class ExpressionIntervals:
 
 @dataclass(frozen=True)
 class AuthenticationIntervals:
-    """Of the challenges' scores."""
+    """Intervals of the challenges' scores."""
 
     accuracy: Ends | None
     far: Ends | None
@@ -46,7 +46,7 @@ class AuthenticationIntervals:
 
 @dataclass(frozen=True)
 class ScoreIntervals:
-    """Of a fold, or of several together; named as in `FoldMetrics`."""
+    """Intervals of one fold's scores, or of several folds' together; named as in `FoldMetrics`."""
 
     expression: ExpressionIntervals
     verification: VerificationIntervals
@@ -57,12 +57,12 @@ class ScoreIntervals:
 def score_intervals(
     predictions: pd.DataFrame, pairs: Sequence[pd.DataFrame], metrics: Sequence[FoldMetrics]
 ) -> ScoreIntervals:
-    """The intervals of the scores of one fold, or of several together.
+    """Compute the intervals of the scores of one fold, or of several folds together.
 
     Args:
         predictions: columns subject, expression, predicted; a row per photo.
         pairs: columns `tables.EVALUATED_PAIRS`; a table per fold's network.
-        metrics: of each fold, for the distance and the thresholds of VAL.
+        metrics: each fold's, for the distance and the thresholds of VAL.
     """
     distance = metrics[0].settings.distance
     by_set = {name: [table[table["set"] == name] for table in pairs] for name in ("verification", "expression")}
@@ -75,7 +75,7 @@ def score_intervals(
 
 
 def with_intervals(metrics: FoldMetrics, intervals: ScoreIntervals) -> FoldMetrics:
-    """A fold's metrics, each interval beside its score."""
+    """A fold's metrics with each score's interval filled in."""
     expression, authentication = intervals.expression, intervals.authentication
     return replace(
         metrics,
@@ -109,7 +109,7 @@ def _with_pairs_intervals(metrics: VerificationMetrics, intervals: VerificationI
 
 
 def _expression_intervals(predictions: pd.DataFrame) -> ExpressionIntervals:
-    """Of balanced accuracy and macro F1, over the confusion matrix of each resample."""
+    """Balanced accuracy and macro F1 are computed from the confusion matrix of each resample."""
     classes = sorted({*predictions["expression"], *predictions["predicted"]})
     actual, predicted = (pd.Categorical(predictions[name], classes).codes for name in ("expression", "predicted"))
     kinds, kind = np.unique(actual.astype(int) * len(classes) + predicted, return_inverse=True)
@@ -133,7 +133,7 @@ def _expression_intervals(predictions: pd.DataFrame) -> ExpressionIntervals:
 def _pairs_intervals(
     pairs: Sequence[pd.DataFrame], metrics: Sequence[VerificationMetrics], distance: str
 ) -> VerificationIntervals:
-    """Of the pairs of a set, as each fold's network decided them."""
+    """Intervals over a set's pairs, with the decisions of each fold's network."""
     vals = {float(target): [fold.val_at_far[target] for fold in metrics] for target in metrics[0].val_at_far}
     targets = sorted(vals)
     pooled = pd.concat(pairs)
@@ -155,7 +155,7 @@ def _pairs_intervals(
 
 
 def _judged(pairs: Sequence[pd.DataFrame], vals: Sequence[Sequence[ValMetrics]]) -> JudgedPairs:
-    """The folds' pairs together; `vals`: for each target, growing, a value per fold."""
+    """The folds' pairs together; `vals`: for each target, in ascending order, a value per fold."""
     pooled = pd.concat(pairs)
     val_accepted = [
         np.concatenate([_val_accepted(table, val) for table, val in zip(pairs, of_target, strict=True)])
@@ -173,13 +173,13 @@ def _judged(pairs: Sequence[pd.DataFrame], vals: Sequence[Sequence[ValMetrics]])
 
 
 def _val_accepted(pairs: pd.DataFrame, val: ValMetrics) -> np.ndarray:
-    """(N,) bool: whether a network's pairs are accepted at the thresholds of VAL at a FAR."""
+    """(N,) bool: whether pairs are accepted at the thresholds of VAL at a FAR."""
     _, place = np.unique(pairs["fold"], return_inverse=True)
     return pairs["distance"].to_numpy() < np.array(val.threshold_per_fold)[place]
 
 
 def _authentication_intervals(pairs: pd.DataFrame) -> AuthenticationIntervals:
-    """FAR and FRR are drawn among the pairs that they are rates of."""
+    """FAR is resampled over the pairs to reject, FRR over the pairs to accept."""
     is_accepted = pairs["is_accepted"].astype(bool)
     is_genuine = (pairs["is_same_identity"] & pairs["is_required_expression"]).astype(bool)
     return AuthenticationIntervals(
@@ -194,7 +194,7 @@ def _pairs_share_interval(is_counted: pd.Series, pairs: pd.DataFrame) -> Ends | 
 
 
 def _share_interval(is_counted: pd.Series, *sides: pd.Series) -> Ends | None:
-    """Of a share of photos or pairs; None where somebody is not known or there are too few people."""
+    """Interval of a share of photos or pairs; None where a subject is unknown or there are too few subjects."""
     if any((side == "").any() for side in sides):
         return None
     try:

@@ -1,6 +1,6 @@
-"""What is measured of a fold's network, as `metrics.json` holds it. docs/evaluation.md says what each key is.
+"""The metrics of a fold's network, the content of `metrics.json`. docs/evaluation.md explains each key.
 
-Fractions, rounded to six decimals. An interval is the ends of a 95 % confidence interval; None where there is none.
+Fractions, rounded to six decimals. An interval is the two ends of a 95 % confidence interval, or None.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dwmtl.scores.authentication import Authentication
 from dwmtl.scores.bootstrap import Ends
 from dwmtl.scores.classification import ClassScore
-from dwmtl.scores.threshold import ComparisonSettings
+from dwmtl.scores.operating_threshold import ComparisonSettings
 from dwmtl.scores.verification import ValidationRate, Verification, tar_at
 
 DECIMALS = 6
@@ -17,7 +17,7 @@ DECIMALS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class ClassMetrics:
-    """Of the classes that a task names, over the photos with a label; see `ClassScore`."""
+    """Scores of a task's predicted classes over the photos with a label; see `ClassScore`."""
 
     accuracy: float
     balanced_accuracy: float
@@ -29,14 +29,14 @@ class ClassMetrics:
 
 @dataclass(frozen=True, kw_only=True)
 class NoPhotos:
-    """Of a further task without a labelled test photo in the fold."""
+    """Stands for the scores of a further task without a labelled test photo in the fold."""
 
     num_photos: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpressionMetrics(ClassMetrics):
-    """Of the expression task."""
+    """Scores of the expression task."""
 
     accuracy_interval: Ends | None = None
     balanced_accuracy_interval: Ends | None = None
@@ -65,7 +65,7 @@ class TarMetrics:
 
 @dataclass(frozen=True, kw_only=True)
 class VerificationMetrics:
-    """Of the pairs of a set, see `Verification`; `val_at_far` and `tar_at_far` by target, as text."""
+    """Scores of a set's pairs, see `Verification`; `val_at_far` and `tar_at_far` by target, as text."""
 
     accuracy_mean: float
     accuracy_std: float
@@ -81,7 +81,7 @@ class VerificationMetrics:
 
 @dataclass(frozen=True, kw_only=True)
 class AuthenticationMetrics:
-    """Of the challenges of the expression set's pairs; see `Authentication`."""
+    """Scores of the challenges, the expression set's pairs; see `Authentication`."""
 
     accuracy: float
     far: float
@@ -103,7 +103,7 @@ class CropCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class FoldMetrics:
-    """Everything that is measured of a fold's network.
+    """All metrics of a fold's network.
 
     `expression_pairs` are the pairs of the fold's test subjects, `verification` those of the verification set.
     """
@@ -118,7 +118,7 @@ class FoldMetrics:
 
 
 def class_metrics(score: ClassScore) -> ClassMetrics:
-    """Of a further task."""
+    """Metrics of a further task."""
     return ClassMetrics(
         accuracy=_rounded(score.accuracy),
         balanced_accuracy=_rounded(score.balanced_accuracy),
@@ -130,12 +130,12 @@ def class_metrics(score: ClassScore) -> ClassMetrics:
 
 
 def expression_metrics(score: ClassScore) -> ExpressionMetrics:
-    """Of the expression task, without intervals."""
+    """Metrics of the expression task, without intervals."""
     return ExpressionMetrics(**vars(class_metrics(score)))
 
 
 def verification_metrics(outcome: Verification, far_targets: Sequence[float]) -> VerificationMetrics:
-    """Of a set's pairs, without intervals."""
+    """Metrics of a set's pairs, without intervals."""
     return VerificationMetrics(
         accuracy_mean=_rounded(outcome.accuracy_mean),
         accuracy_std=_rounded(outcome.accuracy_std),
@@ -161,7 +161,7 @@ def _tar_metrics(tar: float, far: float) -> TarMetrics:
 
 
 def authentication_metrics(outcome: Authentication) -> AuthenticationMetrics:
-    """Of the challenges, without intervals."""
+    """Metrics of the challenges, without intervals."""
     return AuthenticationMetrics(
         accuracy=_rounded(outcome.accuracy),
         far=_rounded(outcome.far),

@@ -1,6 +1,6 @@
 """The scores of named pairs of images: what `dwmtl score-pairs` and `dwmtl evaluate` write. Pure; opens no file.
 
-Imports neither torch nor pandas: it starts at once.
+Imports neither torch nor pandas, which are slow to import.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class NamedPairs:
     """N pairs of M named images.
 
     Attributes:
-        names: the images', in the order of their embeddings.
+        names: names of the images, in the order of their embeddings.
         rows_a, rows_b, is_same, folds: see `verify`.
     """
 
@@ -62,7 +62,7 @@ class Tar:
 
 @dataclass(frozen=True)
 class PairIntervals:
-    """95 % intervals by drawing other people, see `verification_intervals`; one per target, in the order asked for."""
+    """95 % intervals by resampling the subjects, see `verification_intervals`; one per target, in their order."""
 
     accuracy: Ends | None
     auc: Ends | None
@@ -72,7 +72,7 @@ class PairIntervals:
 
 
 class WrongPair(NamedTuple):
-    """A pair decided wrong: a list in JSON."""
+    """A pair whose decision is wrong; a list in JSON."""
 
     name_a: str
     name_b: str
@@ -83,13 +83,13 @@ class WrongPair(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PairScores:
-    """The outcome over pairs. Fractions, not rounded; distances as `settings` name them.
+    """The scores of named pairs. Fractions, not rounded; distances of the kind that `settings` names.
 
     Attributes:
-        num_images: those that the pairs name.
+        num_images: images that the pairs name.
         accuracy_per_fold, ..., eer: see `Verification`; `val_at_far` and `tar_at_far`: one per target.
-        intervals: None where the names do not say who is on an image.
-        wrong_pairs: the most confident ones first, at most 100 of the `num_wrong_pairs`.
+        intervals: None where an image's subject cannot be derived from its name.
+        wrong_pairs: the most confident first, at most 100.
         settings: what was scored, how it was embedded and how it was compared.
     """
 
@@ -111,7 +111,7 @@ class PairScores:
 
 
 def check_far_targets(far_targets: Sequence[float]) -> None:
-    """Refuse what is no rate before anything is embedded or read.
+    """Check the false accept rates before anything is read or embedded.
 
     Raises:
         ProtocolError: a target outside (0, 1).
@@ -134,7 +134,7 @@ def score_named(
 
     Args:
         embeddings: (M, D), in the order of `pairs.names`.
-        settings: what was scored and how it was embedded, to stand among the others; for the rest see `verify`.
+        settings: what was scored and how it was embedded; those of the comparison are added. For the rest see `verify`.
     Raises:
         ProtocolError: embeddings that cannot be compared.
     """
@@ -220,9 +220,9 @@ def _intervals(
 
 
 def _subjects(pairs: NamedPairs) -> np.ndarray | None:
-    """A number per person for every image: (M,). An image's name is its person's and a number, `Aaron_Eckhart_0001`.
+    """Number of each image's subject: (M,). An image is named by its subject and a number, `Aaron_Eckhart_0001`.
 
-    None where that cannot be, as in a pack: a genuine pair of two persons, or an impostor pair of one.
+    None where the pairs contradict the names, as in a pack: a genuine pair of two subjects, or an impostor pair of one.
     """
     _, subjects = np.unique([name.rpartition("_")[0] for name in pairs.names], return_inverse=True)
     is_one = subjects[pairs.rows_a] == subjects[pairs.rows_b]
@@ -230,7 +230,7 @@ def _subjects(pairs: NamedPairs) -> np.ndarray | None:
 
 
 def _wrong_pairs(outcome: Verification, pairs: NamedPairs, wrong: np.ndarray) -> list[WrongPair]:
-    """Farthest from their fold's threshold first; equally far ones in the file's order."""
+    """Farthest from their fold's threshold first; ties in the file's order."""
     thresholds = outcome.threshold_per_fold[pairs.folds]
     order = np.argsort(-np.abs(outcome.distances - thresholds)[wrong], kind="stable")[:_MOST_WRONG_PAIRS]
     return [
@@ -246,7 +246,7 @@ def _wrong_pairs(outcome: Verification, pairs: NamedPairs, wrong: np.ndarray) ->
 
 
 def _grid(thresholds: np.ndarray) -> dict[str, float]:
-    """Evenly spaced thresholds, for a reader."""
+    """A description of evenly spaced thresholds."""
     return {
         "first": round(float(thresholds[0]), 6),
         "step": round(float(thresholds[1]), 6),

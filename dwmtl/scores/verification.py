@@ -1,10 +1,11 @@
 """Face verification by the LFW protocol: are two faces the same person? Pure; opens no file.
 
-The pairs come in folds. A fold's threshold is the one that is best on the other folds; the accuracy is the fold's own.
-Source: davidsandberg/facenet, whose accuracy this is exactly: thresholds 0, 0.01, ... 3.99, accepted if the squared
+The pairs come in folds. A fold's threshold is the one that is best on the other folds; its accuracy is measured on the
+fold itself.
+Source: davidsandberg/facenet; the accuracy is exactly the same: thresholds 0, 0.01, ... 3.99, accepted if the squared
 Euclidean distance of the unit embeddings is strictly smaller, the first of equally good thresholds, population
 deviation over the folds. VAL at a FAR takes the largest threshold on a grid of 0.001 whose FAR on the other folds does
-not exceed the target, where facenet interpolates.
+not exceed the target; facenet interpolates.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ _GRID_SCALE = {"squared_euclidean": 1.0, "cosine": 0.5}
 
 @dataclass(frozen=True)
 class ValidationRate:
-    """VAL (share of genuine pairs accepted) at a false accept rate; fractions, means over the folds.
+    """VAL (share of genuine pairs accepted) at a target false accept rate; fractions, means over the folds.
 
     `threshold_per_fold` is in the order of the folds' numbers.
     """
@@ -35,13 +36,13 @@ class ValidationRate:
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome over N pairs in F folds. Fractions; higher is better but for `eer` and `far`.
+    """The outcome over N pairs in F folds. Fractions; higher is better, except `eer` and `far`.
 
     Attributes:
         accuracy_per_fold, threshold_per_fold: (F,), in the order of the folds' numbers.
         accuracy_mean, accuracy_std: over the folds; population deviation.
         auc, eer: of the mean ROC: area under it, and the rate at which FAR = 1 - TAR (lower is better).
-        far, tar: the mean ROC, false and true accept rate at growing thresholds, from (0, 0) to (1, 1).
+        far, tar: the mean ROC, false and true accept rate at ascending thresholds, from (0, 0) to (1, 1).
         distances, accepted: (N,), each pair's distance and whether it is below its fold's threshold.
     """
 
@@ -72,16 +73,16 @@ def verify(
     """Score pairs of embeddings.
 
     Args:
-        embeddings: (M, D), a unit embedding per image; compared in float64.
-        rows_a, rows_b: (N,) int, the rows of the two sides' images.
+        embeddings: (M, D), unit length, a row per image; compared in float64.
+        rows_a, rows_b: (N,) int, rows of the pairs' first and second images.
         is_same: (N,) bool, whether the pair is genuine.
         folds: (N,) int, each pair's fold.
         distance: see `distances.pair_distances`.
-        subtract_mean: take the mean embedding of the other folds' pairs away first; changes the cosine only.
-        far_targets: false accept rates at which VAL is given.
+        subtract_mean: subtract the mean embedding of the other folds' pairs first; changes the cosine only.
+        far_targets: false accept rates at which VAL is computed.
     Raises:
-        ProtocolError: fewer than two folds, a fold of genuine or of impostor pairs only, or an embedding that is no
-            number or has length 0.
+        ProtocolError: fewer than two folds, a fold with genuine or impostor pairs only, or an embedding that is not
+            finite or has length 0.
     """
     numbers = _checked_folds(is_same, folds)
     distances, accepted, scores = np.empty(len(folds)), np.empty(len(folds), dtype=bool), []
@@ -112,20 +113,20 @@ def verify(
 def tar_at(outcome: Verification, far_target: float) -> tuple[float, float]:
     """TAR at the last point of the mean ROC whose FAR is no more than the target, and that FAR.
 
-    Nothing is interpolated. VAL at the same target takes its thresholds from the other folds; TAR is read off the curve
-    afterwards.
+    Nothing is interpolated. VAL at the same target takes its thresholds from the other folds; TAR is read off the mean
+    curve.
     """
     tar, far = tar_within(outcome.far, outcome.tar, far_target)
     return float(tar), float(far)
 
 
 def area_under_roc(far: np.ndarray, tar: np.ndarray) -> np.ndarray:
-    """By trapezoids, of one ROC or several at once: (P,) or (P, R), from (0, 0) to (1, 1), -> () or (R,)."""
+    """Area by trapezoids under one ROC or several: (P,) or (P, R), from (0, 0) to (1, 1), -> () or (R,)."""
     return (np.diff(far, axis=0) * (tar[1:] + tar[:-1]) / 2).sum(axis=0)
 
 
 def equal_error_rate(far: np.ndarray, tar: np.ndarray) -> np.ndarray:
-    """Where a ROC crosses the line FAR = 1 - TAR, between its points linear; shapes as `area_under_roc`."""
+    """FAR where a ROC crosses FAR = 1 - TAR, linear between its points; shapes as in `area_under_roc`."""
     gap = far - (1 - tar)  # rises from -1 to 1
     after = np.expand_dims(np.argmax(gap >= 0, axis=0), 0)
     gap_before, gap_after = _rows(gap, after - 1), _rows(gap, after)
@@ -134,8 +135,8 @@ def equal_error_rate(far: np.ndarray, tar: np.ndarray) -> np.ndarray:
 
 
 def tar_within(far: np.ndarray, tar: np.ndarray, far_target: float) -> tuple[np.ndarray, np.ndarray]:
-    """TAR at the last point of a ROC whose FAR is no more than the target, and that FAR; shapes as `area_under_roc`."""
-    point = np.expand_dims((far <= far_target).sum(axis=0) - 1, 0)  # the first point's FAR is 0, and FAR never falls
+    """TAR at the last point of a ROC whose FAR is within the target, and that FAR; shapes as in `area_under_roc`."""
+    point = np.expand_dims((far <= far_target).sum(axis=0) - 1, 0)  # FAR starts at 0 and does not decrease
     return _rows(tar, point), _rows(far, point)
 
 
@@ -145,12 +146,12 @@ def _rows(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def threshold_grid(distance: str) -> np.ndarray:
-    """The thresholds of which the most accurate is taken: (400,)."""
+    """Candidates for the most accurate threshold: (400,)."""
     return np.arange(0, 4, 0.01) * _GRID_SCALE[distance]
 
 
 def far_threshold_grid(distance: str) -> np.ndarray:
-    """The thresholds of which the largest that keeps a false accept rate is taken: (4000,)."""
+    """Candidates for the largest threshold within a false accept rate: (4000,)."""
     return np.arange(0, 4, 0.001) * _GRID_SCALE[distance]
 
 
@@ -163,8 +164,8 @@ def _fold_distances(
     distance: str,
     subtract_mean: bool,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Each fold's number, and the distances of all pairs by which it is judged: (N,)."""
-    if not subtract_mean or distance == "squared_euclidean":  # a common offset leaves differences as they are
+    """Each fold's number and the distances of all pairs with which it is scored: (N,)."""
+    if not subtract_mean or distance == "squared_euclidean":  # a common offset does not change differences
         common = distances_of_pairs(embeddings, rows_a, rows_b, distance)
         yield from ((number, common) for number in numbers)
         return
@@ -208,7 +209,7 @@ def _checked_folds(is_same: np.ndarray, folds: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _FoldScore:
-    """Of a fold at the threshold of the others; `far`, `tar`: (400,), at every threshold; `rates`: (targets, 3)."""
+    """A fold's scores at the other folds' threshold; `far`, `tar`: (400,), at all thresholds; `rates`: (targets, 3)."""
 
     accuracy: float
     threshold: float
@@ -218,7 +219,7 @@ class _FoldScore:
 
 
 def _score_fold(test: _Counts, rest: _Counts, distance: str, far_targets: Sequence[float]) -> _FoldScore:
-    """Score a fold's pairs, `test`, at the threshold that is best on those of the other folds, `rest`."""
+    """Score a fold's pairs, `test`, at the threshold that is best on the other folds' pairs, `rest`."""
     grid, far_grid = threshold_grid(distance), far_threshold_grid(distance)
     threshold = grid[np.argmax(rest.accuracy(grid))]
     return _FoldScore(
@@ -231,8 +232,8 @@ def _score_fold(test: _Counts, rest: _Counts, distance: str, far_targets: Sequen
 
 
 def _val_at(test: _Counts, rest: _Counts, grid: np.ndarray, target: float) -> tuple[float, float, float]:
-    """VAL and FAR on a fold at the largest threshold whose FAR on the others is no more than the target, and it."""
-    threshold = grid[np.flatnonzero(rest.far(grid) <= target)[-1]]  # at 0 nothing is accepted, so there is one
+    """VAL, FAR and threshold of a fold: the largest threshold whose FAR on the other folds is within the target."""
+    threshold = grid[np.flatnonzero(rest.far(grid) <= target)[-1]]  # there is one: a threshold of 0 accepts nothing
     return float(test.tar(np.array([threshold]))[0]), float(test.far(np.array([threshold]))[0]), float(threshold)
 
 

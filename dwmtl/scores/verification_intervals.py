@@ -1,4 +1,4 @@
-"""Intervals of what `verification` gives, by drawing other subjects. Pure; opens no file, imports no pandas."""
+"""Intervals of the scores of `verification`, by resampling the subjects. Pure; opens no file, imports no pandas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,16 @@ from dwmtl.scores.verification import area_under_roc, equal_error_rate, tar_with
 
 @dataclass(frozen=True)
 class JudgedPairs:
-    """N pairs, each decided by a network.
+    """N pairs with the decisions of one or several networks.
 
     Attributes:
         distances: (N,).
         is_same, accepted: (N,) bool: the truth, and whether the distance is below the fold's threshold.
-        val_accepted: (T, N) bool: the same at the thresholds of VAL, a row a far target, targets growing. What is
-            accepted at one is accepted at the next.
-        subjects, partners: (N,), who is on either image.
-        networks: (N,) int, from 0: whose distances they are. Distances of two networks do not compare.
+        val_accepted: (T, N) bool: the same at the thresholds of VAL, a row per FAR target, ascending. A pair that is
+            accepted at a target is accepted at the next.
+        subjects, partners: (N,), the subjects of the first and second image.
+        networks: (N,) int, from 0: the network that computed the distance. Distances of two networks are not
+            comparable.
     """
 
     distances: np.ndarray
@@ -34,7 +35,7 @@ class JudgedPairs:
 
 @dataclass(frozen=True)
 class VerificationIntervals:
-    """95 % intervals; None where there are too few people or pairs. `val_at_far` and `tar_at_far`: by target."""
+    """95 % intervals; None where there are too few subjects or pairs. `val_at_far` and `tar_at_far` are by target."""
 
     accuracy: Ends | None
     auc: Ends | None
@@ -44,7 +45,7 @@ class VerificationIntervals:
 
 
 def no_intervals(far_targets: Sequence[float]) -> VerificationIntervals:
-    """Of pairs of people who are not known, or too few."""
+    """The intervals of pairs whose subjects are unknown or too few: all None."""
     return VerificationIntervals(None, None, None, dict.fromkeys(far_targets), dict.fromkeys(far_targets))
 
 
@@ -56,15 +57,15 @@ def verification_intervals(
     seed: int,
     num_resamples: int = NUM_RESAMPLES,
 ) -> VerificationIntervals:
-    """An interval for each score; all pairs weigh alike, whatever fold they are in.
+    """Compute an interval for each score; all pairs have the same weight, whatever their fold.
 
-    The accuracy and VAL keep their decisions; the ROC is drawn again over each resample's pairs, at the same
-    thresholds. AUC, EER and TAR are means over the networks that have pairs of both kinds in the resample; accuracy and
-    VAL take all networks' decisions together.
+    Accuracy and VAL keep their decisions; the ROC is computed again over each resample's pairs, at the same thresholds.
+    AUC, EER and TAR are means over the networks with pairs of both kinds in the resample; accuracy and VAL pool all
+    networks' decisions.
 
     Args:
-        thresholds: (P,), growing, at which the ROC is drawn: `verification.threshold_grid`.
-        far_targets: (T,), growing, as `pairs.val_accepted`.
+        thresholds: (P,), ascending, of the ROC: `verification.threshold_grid`.
+        far_targets: (T,), ascending, as in `pairs.val_accepted`.
         seed, num_resamples: see `Resamples`.
     """
     try:
@@ -83,9 +84,9 @@ def verification_intervals(
 
 
 def _kinds(pairs: JudgedPairs, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each pair's kind and level, and a pair of each kind: pairs that are alike in all that is counted are one kind.
+    """Each pair's kind and level, and one pair of each kind. Pairs of one kind count the same in every score.
 
-    The level is the number of thresholds that do not accept the pair, so that it is accepted from that one on.
+    The level is the number of thresholds that do not accept the pair: it is the index of the first that does.
     """
     levels = np.searchsorted(thresholds, pairs.distances, side="right")
     code = pairs.networks * (len(thresholds) + 1) + levels
@@ -107,18 +108,18 @@ def _roc_scores(
     num_thresholds: int,
     far_targets: Sequence[float],
 ) -> np.ndarray:
-    """AUC, EER and a TAR a target of every resample: (2 + T, R), NaN where no network has both kinds of pairs."""
+    """AUC, EER and TAR at each target, per resample: (2 + T, R), NaN where no network has both kinds of pairs."""
     total, count = np.zeros((2, 2 + len(far_targets), weights.shape[1]))
     for network in np.unique(networks):
         far, tar = (
             _curve(weights[part], levels[part], num_thresholds)
             for part in ((networks == network) & ~is_same, (networks == network) & is_same)
         )
-        there = ~np.isnan(far[1] + tar[1])
-        far, tar = far[:, there], tar[:, there]
+        has_both = ~np.isnan(far[1] + tar[1])
+        far, tar = far[:, has_both], tar[:, has_both]
         rows = [area_under_roc(far, tar), equal_error_rate(far, tar)]
-        total[:, there] += [*rows, *(tar_within(far, tar, target)[0] for target in far_targets)]
-        count[:, there] += 1
+        total[:, has_both] += [*rows, *(tar_within(far, tar, target)[0] for target in far_targets)]
+        count[:, has_both] += 1
     return ratio(total, count)
 
 

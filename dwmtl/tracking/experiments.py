@@ -1,7 +1,7 @@
-"""The runs of an experiment, created and found again: its own, a fold's, the pretraining's.
+"""Creates and finds the runs of an experiment: the experiment's, the folds', the pretraining's.
 
-A run is found by its content, not by an id kept in a file: an experiment by the digest of its params and data, a fold
-by the SHA-256 of the model that it trained. Does not know what is logged to a run.
+A run is found by its content, not by an id in a file: an experiment by the digest of its params and data, a fold by the
+SHA-256 of the model that it trained. Does not know what is logged to a run.
 """
 
 import hashlib
@@ -25,16 +25,16 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 MODEL = "dwmtl.model_sha256"
-"""The tag of a run that logged a whole training; its value: the digest of the model."""
+"""Tag of a run that logged a whole training; its value is the digest of the model."""
 
 _NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "compute", "tracking"}  # no training depends on them
 
 
 def start_fold_run(params: Params, fold: int, *, data_sha256: str, stage: str = "train") -> Run:
-    """A new run for a fold's training, below the run of its experiment, which the first fold creates.
+    """Start a run for a fold's training, below the run of its experiment, which the first fold creates.
 
     Args:
-        stage: whose time is logged; empty: none is. As in all of these functions.
+        stage: the stage whose time is logged; empty: no time is. The same in the other functions here.
     """
     note = (
         f"Fold {fold} of {params.labels.num_folds}: trained on the subjects of the other folds, scored on its own.  \n"
@@ -50,7 +50,7 @@ def start_fold_run(params: Params, fold: int, *, data_sha256: str, stage: str = 
 
 
 def start_pretrain_run(params: Params, *, data_sha256: str, stage: str = "pretrain") -> Run:
-    """A new run for the identity-only training."""
+    """Start a run for the identity-only training."""
     note = (
         "The model that the folds start from: trained on identities alone.  \n"
         "`loss/identity`: its loss, step by step. The model: `data/models/pretrain`."
@@ -64,34 +64,34 @@ def start_pretrain_run(params: Params, *, data_sha256: str, stage: str = "pretra
 
 
 def resume_model_run(params: Params, model_sha256: str, *, stage: str = "evaluate") -> Run:
-    """The latest run that trained a model; where the server has none, a warning and a run that ignores everything."""
+    """The latest run that trained a model. Without one, warns and returns a run that ignores what is logged."""
     return _resume(params, model_sha256, lambda run: run.info.run_id, stage)
 
 
 def resume_experiment_run(params: Params, model_sha256: str) -> Run:
-    """The run of the experiment that a fold's model belongs to; the same where the server has none."""
+    """The run of the experiment that a fold's model belongs to. Without one, as `resume_model_run`."""
     return _resume(params, model_sha256, lambda run: run.data.tags["mlflow.parentRunId"])
 
 
 def has_model_run(params: Params, model_sha256: str) -> bool:
-    """Whether the server has a run that trained a model, and all of that training.
+    """Whether the server has a run with the whole training of a model.
 
     Raises:
         TrackingError: the server does not answer, or tracking is off.
     """
     runs = _ask(params, lambda client, place: search(client, [place], {MODEL: model_sha256}))
     if runs is None:
-        raise TrackingError(f"MLflow ({server_name()}) cannot be asked, or tracking.enabled is false in params.yaml.")
+        raise TrackingError(f"MLflow ({server_name()}) does not answer, or tracking.enabled is false in params.yaml.")
     return bool(runs)
 
 
 def find_experiments(names: list[str]) -> list[Experiment]:
-    """Experiments by the ids or names of their runs, in any MLflow experiment; of several with one name the newest.
+    """Find experiments by the ids or names of their runs, in any MLflow experiment; of one name the newest.
 
     Args:
         names: empty: all experiments, the newest first.
     Raises:
-        TrackingError: the server does not answer, or has none of that id or name.
+        TrackingError: the server does not answer, or has no experiment of an id or name.
     """
     try:
         runs = _experiment_runs() if has_store() else []
@@ -110,13 +110,13 @@ def find_experiments(names: list[str]) -> list[Experiment]:
 
 
 def search(client: Any, places: list[str], tags: dict[str, str]) -> list[Any]:
-    """The runs with these tags in MLflow experiments, given by their ids; the latest first."""
+    """The runs with these tags in the MLflow experiments of these ids; the latest first."""
     conditions = " and ".join(f"tags.\"{name}\" = '{value}'" for name, value in tags.items())
     return list(client.search_runs(places, filter_string=conditions, order_by=["attributes.start_time DESC"]))
 
 
 def experiment_of(run: Any) -> Experiment:
-    """What MLflow has of an experiment's run."""
+    """An experiment from its run in MLflow."""
     info, data = run.info, run.data
     started = datetime.fromtimestamp(info.start_time / 1000, UTC)
     return Experiment(info.run_name, started, params=data.params, metrics=data.metrics, tags=data.tags)
@@ -137,8 +137,10 @@ def _experiment_runs() -> list[Any]:
 
 
 def _ask(params: Params, question: Callable[[Any, str], Answer]) -> Answer | None:
-    """What `question` returns, called with a client and the id of the MLflow experiment, which is created if there is
-    none; None where tracking is off, and, with a warning, where the server fails."""
+    """Call `question` with a client and the id of the MLflow experiment, which is created if there is none.
+
+    Returns None where tracking is off, and where the server fails, which logs a warning.
+    """
     if not params.tracking.enabled:
         return None
     try:
@@ -173,7 +175,7 @@ def _resume(params: Params, model_sha256: str, run_id_of: Callable[[Any], str], 
 
 
 def _parent_id(client: Any, place: str, params: Params, data_sha256: str) -> str:
-    """Id of the run of these params on these data, created if there is none."""
+    """Id of the run of these params and data, which is created if there is none."""
     content = json.dumps([_experiment_params(params), data_sha256], sort_keys=True)
     key = {"dwmtl.kind": "experiment", "dwmtl.experiment_sha256": hashlib.sha256(content.encode()).hexdigest()}
     if runs := search(client, [place], key):
@@ -201,12 +203,12 @@ def _new_run(client: Any, place: str, name: str, tags: dict[str, str], params: d
 
 
 def _oldest(runs: list[Any]) -> str:
-    """Id of the oldest, the same for every process that asks."""
+    """Id of the oldest run, the same in every process."""
     return min((run.info.start_time, run.info.run_id) for run in runs)[1]
 
 
 def _experiment_params(params: Params) -> dict[str, Any]:
-    """What makes an experiment: not which of its folds are run, nor on what machine, nor how they are scored."""
+    """The params that identify an experiment: not its folds, nor the machine, nor how the folds are scored."""
     return params.model_dump(exclude=_NOT_OF_THE_EXPERIMENT)
 
 

@@ -1,4 +1,4 @@
-"""A fold's scores in MLflow, its files, and its model, which now has a threshold."""
+"""Logs a fold's evaluation to MLflow: its scores, its files, and its model with the threshold."""
 
 import json
 from pathlib import Path
@@ -12,11 +12,11 @@ from dwmtl.tracking.log_model import log_model
 from dwmtl.tracking.run import Run
 
 EVALUATED = "dwmtl.evaluation_sha256"
-"""The tag of a run that has a whole evaluation; its value: `evaluation_sha256`."""
+"""Tag of a run with a whole evaluation; its value is `evaluation_sha256`."""
 
 
 def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Path) -> None:
-    """Log what the stage wrote into `out` for a model's folder."""
+    """Log the stage's output `out` and the model's folder."""
     log_scoring(run, params)
     metrics = json.loads((out / "metrics.json").read_text())
     best = out / BEST_DIR / "metrics.json"
@@ -39,11 +39,11 @@ def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Pat
 
 
 def log_scoring(run: Run, params: Params) -> None:
-    """The sections `evaluate` and `pairs` as JSON in tags: they do not make another experiment, and may change."""
+    """Log the sections `evaluate` and `pairs` as tags, in JSON: they may change without making another experiment."""
     for section in ("evaluate", "pairs"):
         run.set_tag(f"dwmtl.{section}", json.dumps(getattr(params, section).model_dump(), sort_keys=True))
 
 
 def evaluation_sha256(out: Path) -> str:
-    """Digest of the scores and the threshold."""
+    """Digest of the scores and the thresholds."""
     return files_sha256([out / "metrics.json", out / THRESHOLD_FILE])

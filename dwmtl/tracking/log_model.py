@@ -1,6 +1,6 @@
-"""A model into MLflow: its folder with its threshold, signature, input example and requirements, registered.
+"""Logs a model to MLflow: its folder with its threshold, signature, input example and requirements; registers it.
 
-Owns what MLflow stores about a model; `served_model`, which answers, is run by MLflow by its path and not imported.
+Owns what MLflow stores about a model. MLflow runs `served_model` from its path; it is not imported here.
 """
 
 import shutil
@@ -17,10 +17,10 @@ from dwmtl.tracking.experiments import files_sha256
 from dwmtl.tracking.run import Run
 
 NAME = "model"
-"""Of the logged model: `runs:/<run>/model`."""
+"""Name of the logged model: `runs:/<run>/model`."""
 
 _SCRIPT = Path(__file__).with_name("served_model.py")
-_EXAMPLE = Path(__file__).with_name("example.jpg")  # a face that dwmtl drew: nobody's photograph travels with a model
+_EXAMPLE = Path(__file__).with_name("example.jpg")  # a face that dwmtl drew, so that no photograph is in a model
 _LOGGED_TAG = "dwmtl.logged_model"
 
 
@@ -29,13 +29,13 @@ def log_model(
 ) -> None:
     """Log a model's folder to its run as an MLflow model, once per model and threshold.
 
-    The weights of the epoch best on the validation subjects, which nothing serves, are left out.
+    The weights of the epoch best on the validation subjects are left out, since they are not served.
 
     Args:
         threshold: the model's `threshold.json`.
-        weights: `raw` or `ema`, which are served.
-        register_as: a name under which it becomes a new version; None: it is not registered.
-        tags: of the version.
+        weights: the weights to serve, `raw` or `ema`.
+        register_as: name of the registered model that gets a new version; None: the model is not registered.
+        tags: tags of the version.
     """
     key = files_sha256([model / CARD_FILE, threshold])
 
@@ -56,14 +56,14 @@ def log_model(
 
 
 def pinned_requirements() -> list[str]:
-    """dwmtl and what it needs, at the installed versions: `name==version`, sorted."""
+    """dwmtl and its dependencies at the installed versions: `name==version`, sorted."""
     needed = [Requirement(line) for line in requires("dwmtl") or ()]
     names = {"dwmtl", *(each.name for each in needed if each.marker is None or each.marker.evaluate({"extra": ""}))}
-    return sorted(f"{name}=={version(name).partition('+')[0]}" for name in names)  # without `+cpu`: no index has it
+    return sorted(f"{name}=={version(name).partition('+')[0]}" for name in names)  # an index has no version with `+cpu`
 
 
 def _log(client: Any, tracked: Any, whole: Path, weights: str) -> str:
-    """Log a folder of ours; the id of the logged model."""
+    """Log a model's folder; returns the id of the logged model."""
     import pandas as pd
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model
@@ -74,7 +74,7 @@ def _log(client: Any, tracked: Any, whole: Path, weights: str) -> str:
     )
     packed = whole.with_name("packed")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of MLflow, about MLflow's own classes
+        warnings.simplefilter("ignore")  # MLflow warns of its own classes
         from mlflow.pyfunc import save_model
 
         save_model(
@@ -96,7 +96,7 @@ def _log(client: Any, tracked: Any, whole: Path, weights: str) -> str:
 
 
 def _signature() -> Any:
-    """In: a photo's bytes. Out: the fields of `Analysis.as_json`."""
+    """Input: a photo's bytes. Output: the fields of `Analysis.as_json`."""
     from mlflow.models import ModelSignature
     from mlflow.types.schema import Array, ColSpec, Map, Object, Property, Schema
 

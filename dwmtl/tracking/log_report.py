@@ -1,4 +1,4 @@
-"""The scores over the folds in MLflow, and a copy of the report that also shows what changes at equal results."""
+"""Logs the scores over the folds to MLflow, and a copy of the report with the facts of this run."""
 
 import hashlib
 import json
@@ -22,13 +22,13 @@ from dwmtl.tracking.machine import commit, hardware
 from dwmtl.tracking.run import Run
 
 REPORTED = "dwmtl.summary_sha256"
-"""The tag of an experiment's run that has all scores and the report; its value: `summary_sha256`."""
+"""Tag of an experiment's run with all scores and the report; its value is `summary_sha256`."""
 
 _MOST_EARLIER = 10
 
 
 def log_report(run: Run, params: Params, content: ReportContent, *, plots: Path) -> None:
-    """Log the scores and the copy to the experiment's run; nothing where the run is not logged.
+    """Log the scores and the copy to the experiment's run. Does nothing where the run is not logged.
 
     Args:
         plots: the folder `metrics/plots`.
@@ -57,7 +57,7 @@ def log_summary(run: Run, params: Params, summary: Summary, plots: Path) -> None
 
 
 def log_pages(run: Run, summary: Summary, pages: Path) -> None:
-    """Log the folder of the report's pages, last: the run is whole then."""
+    """Log the folder of the report's pages, as the last files of the run, and mark the run as whole."""
     run.log_folder(pages, "report")
     run.set_tag(REPORTED, summary_sha256(summary))
 
@@ -93,7 +93,7 @@ def earlier_experiments(client: Any, run_id: str) -> list[Experiment]:
 
 
 def fold_times(client: Any, run_id: str) -> dict[str, dict[str, float]]:
-    """A fold's run -> a stage -> the seconds it took, of the latest run of each name."""
+    """Name of a fold's run -> stage -> seconds that it took, from the latest run of each name."""
     folds = search(client, [client.get_run(run_id).info.experiment_id], {"mlflow.parentRunId": run_id})
     latest = {run.info.run_name: run.data.metrics for run in reversed(folds)}
     return {

@@ -1,4 +1,4 @@
-"""A training in MLflow: its data, its files, and the model's digest, by which later stages find the run."""
+"""Logs a training to MLflow: its data, its files, and the model's digest, by which later stages find the run."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def fold_data_sha256(params: Params, *, labels: Path, aligned: Path) -> str:
 
 
 def pretrain_data_sha256(params: Params, *, labels: Path, aligned: Path) -> str:
-    """The same for the pretraining; `aligned` is the folder of the identity sets."""
+    """One digest of all tables that the pretraining reads; `aligned` is the folder of the identity sets."""
     crops = [aligned / name / "crops.csv" for name in params.sets_of("identity")]
     return files_sha256([labels / "identity.csv", *crops])
 
@@ -26,10 +26,10 @@ def pretrain_data_sha256(params: Params, *, labels: Path, aligned: Path) -> str:
 def log_training(
     run: Run, params: Params, roles: Sequence[str], *, data_sha256: str, model: Path, metrics: Path
 ) -> None:
-    """Log what a training wrote.
+    """Log the outputs of a training.
 
     Args:
-        roles: of the sets that were trained on.
+        roles: roles of the sets that were trained on.
         model, metrics: the folders that the stage wrote.
     """
     facts = json.loads((metrics / "training.json").read_text())

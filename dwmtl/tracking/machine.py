@@ -1,6 +1,6 @@
-"""What a run ran on: the commit, the processor, the versions. Read when asked for; no DVC output holds any of it.
+"""What a run ran on: commit, hardware, versions. Read on demand, and never part of a DVC output.
 
-No host's or user's name and no path outside the repository is among it.
+Contains no name of a host or user and no path outside the repository.
 """
 
 import os
@@ -11,19 +11,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _RESULTS = ("dvc.lock", "metrics")
-"""What a run itself writes into the checkout: it makes no tree dirty."""
+"""Paths that a run itself writes into the checkout; changes there do not count."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The commit that is checked out, in hexadecimal, and the files that differ from it, results apart."""
+    """The checked-out commit, in hexadecimal, and the files that differ from it, without results."""
 
     sha: str
     changed: tuple[str, ...]
 
 
 def commit() -> Commit | None:
-    """None outside a git checkout, or without git."""
+    """The checked-out commit; None outside a git checkout, or without git."""
     sha = _git("rev-parse", "HEAD")
     if sha is None:
         return None
@@ -32,7 +32,7 @@ def commit() -> Commit | None:
 
 
 def hardware() -> dict[str, str]:
-    """What -> which, in words, in the order to show; what cannot be known is left out."""
+    """Part -> description, in the order to show; unknown parts are left out."""
     facts = {
         "processor": _processor(),
         "cores": str(_num_cores()),
@@ -54,7 +54,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def _processor() -> str:
-    """The model's name: Linux tells it in a file, other systems by `platform`."""
+    """Name of the processor's model: from a file on Linux, else from `platform`."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -64,7 +64,7 @@ def _processor() -> str:
 
 
 def _num_cores() -> int:
-    """Those that this process may use."""
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

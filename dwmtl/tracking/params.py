@@ -8,10 +8,11 @@ from dwmtl.section import Section
 
 
 class TrackingParams(Section):
-    """MLflow. No stage depends on it. The server is MLFLOW_TRACKING_URI, by default sqlite:///mlflow.db."""
+    """MLflow. No stage depends on this section. The server is MLFLOW_TRACKING_URI, by default sqlite:///mlflow.db."""
 
     enabled: bool = Field(default=True, description="false: nothing is logged")
     experiment: str = Field(default="dwmtl", min_length=1, description="the MLflow experiment's name")
     register_as: Annotated[str, Field(pattern=r"^[^/:]+$")] | None = Field(
-        default="dwmtl", description="every fold's model becomes a version of this registered model; null: none does"
+        default="dwmtl",
+        description="registered model that every fold's model becomes a version of; null: none",
     )

@@ -1,7 +1,7 @@
-"""What a server missed, sent again from the outputs of the stages: runs that it lacks, and runs that are not whole.
+"""Sends what a server missed from the outputs of the stages: missing runs, and what is missing of existing runs.
 
-A run is found by the SHA-256 of the model it trained, so nothing is sent twice. New runs get today's time and commit,
-and the tag `dwmtl.resent`.
+A run is found by the SHA-256 of the model that it trained, so nothing is sent twice. New runs have the time and commit
+of the resending, and the tag `dwmtl.resent`.
 """
 
 from collections.abc import Sequence
@@ -31,15 +31,15 @@ from dwmtl.tracking.run import Run
 
 
 def resend(root: Path) -> list[str]:
-    """Send what the server of MLFLOW_TRACKING_URI lacks of a checkout's outputs.
+    """Send the outputs of a checkout that the server of MLFLOW_TRACKING_URI lacks.
 
     Args:
         root: the folder with `params.yaml`, `data/` and `metrics/`.
     Returns:
-        What was sent, in words; empty where the server has everything.
+        What was sent, as text; empty where the server has everything.
     Raises:
-        TrackingError: the server does not answer or fails half way, or `params.yaml` changed since the training.
-        ModelFileError, TableError: there is no training to send, or a file of one is missing.
+        TrackingError: the server does not answer or fails halfway, or `params.yaml` changed since the training.
+        ModelFileError, TableError: there is no training to send, or one of its files is missing.
     """
     params = load_params(root / "params.yaml")
     sent = []
@@ -54,7 +54,7 @@ def resend(root: Path) -> list[str]:
 
 
 def _training(params: Params, root: Path, name: str, fold: int | None) -> list[str]:
-    """A trajectory, files and facts in a run of their own, where the server has no run of the model."""
+    """Send a training to a new run, where the server has none of the model."""
     model, metrics = root / "data/models" / name, root / "metrics/training" / name
     if has_model_run(params, model_sha256(model)):
         return []
@@ -88,7 +88,7 @@ def _evaluation(params: Params, root: Path, fold: int) -> list[str]:
 
 
 def _report(params: Params, root: Path) -> list[str]:
-    """The scores over all folds and the report's pages, where they are of the folds of the params."""
+    """Send the scores over all folds and the report's pages, where they are of the folds of the params."""
     details = root / "metrics/details.json"
     if not details.exists() or (summary := read_result(Summary, details)).folds != sorted(params.folds):
         return []
@@ -112,7 +112,7 @@ def _sent(run: Run, what: str) -> list[str]:
 
 
 def _refuse_other_params(root: Path, stage: str) -> None:
-    """Compare with `dvc.lock`, where it knows the stage."""
+    """Compare params.yaml with the params of the stage in `dvc.lock`, where it has the stage."""
     lock, read = root / "dvc.lock", YAML(typ="safe").load
     if not lock.exists():
         return

@@ -1,4 +1,4 @@
-"""One run: what is logged to it, buffered and never fatal. Does not know what a stage wrote, or of other runs."""
+"""One run of MLflow: logging to it is buffered and never fatal. Knows no outputs of stages and no other runs."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from dwmtl.tracking.server import first_line, server_name
 log = logging.getLogger(__name__)
 
 _STARTED = time.monotonic()
-"""When the stage's process imported this module, shortly after it started: a stage's time is counted from here."""
+"""Time of this module's import, shortly after the stage's process started: a stage's time is measured from here."""
 
 _METRICS_PER_REQUEST = 1000  # MLflow's limit
 _PARAMS_PER_REQUEST = 100  # MLflow's limit
@@ -22,7 +22,7 @@ _DIGEST_LENGTH = 32  # MLflow's limit is 36
 
 
 def _never_fatal(method: Callable) -> Callable:
-    """Turn a failure of the tracking server into one warning; the run is silent from then on."""
+    """Turn a failure of the tracking server into one warning, after which the run logs nothing."""
 
     @wraps(method)
     def guarded(self: "Run", *args: Any, **kwargs: Any) -> Any:
@@ -39,11 +39,11 @@ def _never_fatal(method: Callable) -> Callable:
 
 
 class Run:
-    """A run of MLflow; without a client, where there is no server or tracking is off, it ignores what is logged."""
+    """A run of MLflow. Without a client (no server, or tracking is off) it ignores what is logged."""
 
     def __init__(self, client: Any = None, run_id: str = "", *, stage: str = ""):
         """Args:
-        stage: whose time is logged when the run is finished, as `time/<stage>_s`; empty: none is.
+        stage: the stage whose time is logged when the run finishes, as `time/<stage>_s`; empty: no time is.
         """
         self._client = client
         self.run_id = run_id
@@ -52,22 +52,21 @@ class Run:
 
     @property
     def is_logged(self) -> bool:
-        """Whether there is a server, as far as is known."""
+        """Whether the run logs: there is a server, and it has not failed so far."""
         return self._client is not None
 
     @_never_fatal
     def log_row(self, row: dict[str, float]) -> None:
         """Log a row of a trajectory at its `step`. Buffered."""
-        values = {
-            metric_name(name): value for name, value in row.items() if name != "step" and value == value
-        }  # no NaN
+        numbers = {name: value for name, value in row.items() if name != "step" and value == value}  # without NaN
+        values = {metric_name(name): value for name, value in numbers.items()}
         self._buffer += _metrics(values, step=int(row["step"]))
         if len(self._buffer) > _METRICS_PER_REQUEST - len(row):
             self._flush()
 
     @_never_fatal
     def log_metrics(self, metrics: dict[str, Any]) -> None:
-        """Log final figures: nested dicts, keys joined with `/`; what is not a number is left out."""
+        """Log final metrics: nested dicts, keys joined with `/`; values that are not numbers are left out."""
         numbers = {
             name: value
             for name, value in flatten(metrics).items()
@@ -92,7 +91,7 @@ class Run:
 
     @_never_fatal
     def log_dataset(self, name: str, sha256: str, counts: dict[str, int]) -> None:
-        """Log which data the run is trained on: name, digest and counts; the data stay here."""
+        """Log which data the run is trained on: name, digest and counts; no data are sent."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         source, profile = json.dumps({"sha256": sha256}), json.dumps(counts)
@@ -106,12 +105,12 @@ class Run:
 
     @_never_fatal
     def ask(self, question: Callable[[Any, str], Any]) -> Any:
-        """What `question` returns, called with MLflow's client and the run's id; None without a server."""
+        """Call `question` with MLflow's client and the run's id, and return its result; None without a server."""
         return question(self._client, self.run_id)
 
     @_never_fatal
     def finish(self, status: str = "FINISHED") -> None:
-        """Send what is buffered and set MLflow's status."""
+        """Send the buffered metrics and set the run's status in MLflow."""
         self._flush()
         if self._stage and status == "FINISHED":
             seconds = round(time.monotonic() - _STARTED, 1)
@@ -131,8 +130,10 @@ class Run:
 
 
 def metric_name(column: str) -> str:
-    """A trajectory's column as a metric of MLflow, whose charts are grouped by what precedes the slash:
-    `loss_identity` -> `loss/identity`."""
+    """Name of a trajectory's column in MLflow, which groups charts by the part before the slash.
+
+    `loss_identity` -> `loss/identity`.
+    """
     kind, _, rest = column.partition("_")
     if kind in ("loss", "weight"):
         return f"{kind}/{rest}"

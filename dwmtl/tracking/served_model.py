@@ -1,7 +1,7 @@
-"""What MLflow runs to serve a model of ours: encoded photos in, what `FaceModel.analyze` returns for each out.
+"""The script that MLflow runs to serve a model: encoded photos in, the answer of `FaceModel.analyze` for each out.
 
 MLflow copies this file into the model and runs the copy when the model is loaded, so nothing is pickled. The rest of
-dwmtl is the environment's; the model's requirements name its version.
+dwmtl is installed: the model's requirements name its version.
 """
 
 import pandas as pd
@@ -16,19 +16,19 @@ from dwmtl.inference.model import FaceModel, load_model
 
 
 class ServedModel(PythonModel):
-    """Column `photo`, a row a photo, the bytes of a JPEG, PNG, ...; base64 in JSON. Nothing is kept of a request."""
+    """Input: column `photo`, a row per photo, the bytes of a JPEG, PNG, ...; base64 in JSON. Requests are not kept."""
 
     _model: FaceModel
 
     def load_context(self, context) -> None:
-        """Load the model's folder from among the artifacts, on a GPU if there is one."""
+        """Load the model from its artifacts, on a GPU if there is one."""
         self._model = load_model(context.artifacts["model"], weights=context.model_config["weights"])
 
     def predict(self, context, model_input: pd.DataFrame, params: dict | None = None) -> list[dict]:
-        """An answer a photo, as `Analysis.as_json` gives it.
+        """An answer per photo, in the form of `Analysis.as_json`.
 
         Raises:
-            MlflowException: a photo that is no whole picture; the server answers with status 400.
+            MlflowException: a photo is not a whole picture; the server responds with status 400.
         """
         try:
             photos = enumerate(model_input["photo"])

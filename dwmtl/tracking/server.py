@@ -1,4 +1,4 @@
-"""The tracking server: where it is, a client of it, and how its failures are worded. Does not know what is logged."""
+"""The tracking server: its address, its client, the wording of its failures. Does not know what is logged."""
 
 import logging
 import os
@@ -18,38 +18,37 @@ for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }.items():
-    os.environ.setdefault(_name, _value)  # read by mlflow when it is imported, which only functions of this package do
+    os.environ.setdefault(_name, _value)  # before any function here imports mlflow, which reads them then
 
 
 def tracking_uri() -> str:
-    """Where runs go."""
+    """URI of the server that runs are logged to."""
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
 
 
 def server_name() -> str:
-    """The tracking URI without a user's name and password, for messages."""
+    """The tracking URI without user name and password, for messages."""
     scheme, separator, rest = tracking_uri().partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def first_line(error: Exception) -> str:
-    """The first 300 characters of an error's first line, without a password."""
+    """At most 300 characters of an error's first line, without user name and password."""
     message = (str(error) or type(error).__name__).strip().splitlines()[0][:300]
     return message.replace(tracking_uri(), server_name())
 
 
 def has_store() -> bool:
-    """False for an SQLite file that does not exist: connecting to it would create it."""
+    """False for an SQLite file that does not exist, which connecting would create."""
     path = _sqlite_file()
     return path is None or path.exists()
 
 
 def connect() -> Any:
-    """MLflow's client of the server, which logs warnings only.
+    """MLflow's client of the server; MLflow's logging is set to warnings.
 
-    The first process that connects to a database creates its tables, and two at once would corrupt them. SQLite has no
-    way to wait, so processes queue at a lock beside its file; any other database refuses the second process, which
-    tries again.
+    The first process that connects to a database creates its tables; two at once would corrupt them. For SQLite,
+    processes wait for a lock beside its file. Any other database refuses the second process, which tries again.
     """
     from mlflow import MlflowClient
 
@@ -69,10 +68,10 @@ def connect() -> Any:
 
 
 def download(uri: str, folder: Path) -> Path:
-    """Copy what MLflow holds under `runs:/...` or `models:/...` into `folder`.
+    """Copy the artifacts of `runs:/...` or `models:/...` into `folder`.
 
     Raises:
-        ModelFileError: the server does not answer, or holds no such thing.
+        ModelFileError: the server does not answer, or has no such artifacts.
     """
     registry_uri = os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri()
     if not has_store():
@@ -85,7 +84,7 @@ def download(uri: str, folder: Path) -> Path:
         uris = {"tracking_uri": tracking_uri(), "registry_uri": registry_uri}
         return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), **uris))
     except Exception as error:
-        raise ModelFileError(f"{uri}: MLflow ({server_name()}) does not give it: {first_line(error)}") from None
+        raise ModelFileError(f"{uri}: MLflow ({server_name()}) cannot download it: {first_line(error)}") from None
 
 
 def _sqlite_file() -> Path | None:

@@ -1,1 +1,1 @@
-"""How the task losses are weighted: one rule a file, under one contract."""
+"""How the task losses are weighted: one rule per file, under one contract. Pure; opens no file and logs nothing."""

@@ -13,7 +13,7 @@ from dwmtl.weighting.weighting import Weighting
 
 
 def make_weighting(params: WeightingParams, *, num_features: int, tasks: tuple[str, ...]) -> Weighting:
-    """A weighting with initial values from torch's generator.
+    """Make a weighting, its initial values drawn from torch's generator.
 
     Args:
         num_features: length of the flattened shared features of a sample.
@@ -28,7 +28,7 @@ def make_weighting(params: WeightingParams, *, num_features: int, tasks: tuple[s
                 normalize_logits=params.normalize_logits,
                 detach_weights=params.detach_weights,
                 sigma=params.sigma,
-                floors=params.floors and [params.floors[task] for task in tasks],
+                floors=[params.floors[task] for task in tasks] if params.floors else None,
             )
         case "naive_dynamic":
             return NaiveDynamicWeighting(num_features, num_tasks, normalize_logits=params.normalize_logits)

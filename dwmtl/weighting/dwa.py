@@ -7,12 +7,12 @@ from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
 class DwaWeighting(Weighting):
-    """weights = T softmax(r / temperature), r_t = L_t(last epoch) / L_t(the one before); ones for two epochs.
+    """weights = T softmax(r / temperature), r_t = L_t(last epoch) / L_t(epoch before it); 1 in the first two epochs.
 
-    They sum to T. A task without a label in either epoch counts as one whose loss stands still, r = 1.
+    They sum to T. A task without a label in either epoch has r = 1, as if its loss had not changed.
 
     Args:
-        temperature: > 0; higher: more even weights.
+        temperature: > 0; a higher one makes the weights more even.
     Source: Liu, Johns & Davison 2019 (CVPR), arXiv:1803.10704.
     """
 

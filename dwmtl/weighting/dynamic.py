@@ -1,4 +1,4 @@
-"""Dynamic task weights: a linear unit on the shared features, trained by a loss of its own."""
+"""Dynamic task weights: a linear unit on the shared features, trained by its own loss."""
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,12 @@ class DynamicWeighting(Weighting):
         num_features: length of the flattened shared features.
         num_tasks: T.
         normalize_logits: L2-normalise a before the softmax, as in the published figure; two weights then stay within
-            [sigmoid(-sqrt 2), sigmoid(sqrt 2)] = [0.1955, 0.8045]. The published code's active line does not.
-        detach_weights: keep the total loss from reaching the trunk through the weights. Off in the authors' code: the
-            trunk then also receives the sum over tasks of L_t * dw_t/dz, which by itself favours the easy task.
+            [sigmoid(-sqrt 2), sigmoid(sqrt 2)] = [0.1955, 0.8045]. The published code does not normalise them.
+        detach_weights: stop the gradient of the total loss from reaching the trunk through the weights. Off in the
+            authors' code: the trunk then also receives the sum over tasks of L_t * dw_t/dz, which by itself favours the
+            easy task.
         sigma: > 0, see `weighting_loss`.
-        floors: T non-negative constants added to the weights, as the authors do with three tasks; none by default.
+        floors: T non-negative constants added to the weights, as the authors do with three tasks; None: none.
     Source: Ming et al. 2019, arXiv:1911.03281; details from the authors' code.
     """
 
@@ -66,7 +67,7 @@ class DynamicWeighting(Weighting):
         """Loss whose minimum puts weight on the task with the larger loss: the sum over tasks of w_t / (L_t + sigma).
 
         Args:
-            task_weights: (T,); carries the gradient. A task without a label has weight 0 and so no part in the sum.
+            task_weights: (T,); carries the gradient. A task without a label has weight 0 and adds nothing to the sum.
             given: its task losses, (T,), nats, are constants here.
         Returns:
             Scalar, lower is better.

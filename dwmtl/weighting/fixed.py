@@ -1,4 +1,4 @@
-"""Constant task weights; equal ones and a single task among them."""
+"""Constant task weights, such as equal weights or a single task."""
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ class FixedWeighting(Weighting):
         super().__init__()
         weights = torch.tensor(task_weights, dtype=torch.float32)
         if not (weights >= 0).all() or weights.sum() <= 0:
-            raise ValueError(f"task_weights must be non-negative, not all 0. Got {task_weights} instead.")
+            raise ValueError(f"task_weights must be non-negative and not all 0. Got {task_weights} instead.")
         self.register_buffer("task_weights", weights / weights.sum())
 
     def forward(self, given: WeightingInput) -> Tensor:

@@ -1,4 +1,4 @@
-"""Rules on the tasks' gradients of the trunk, by the library TorchJD; its sole owner, an optional extra."""
+"""Rules that weigh the tasks' gradients of the trunk, from TorchJD. The sole owner of torchjd, an optional extra."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,13 @@ from dwmtl.errors import ParamsError
 from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 CAGRAD_C = 0.5
-"""How far CAGrad may go from the mean gradient, as a share of its norm: the middle of its paper's range."""
+"""How far CAGrad may go from the mean gradient, as a share of its norm: the middle of the paper's range."""
 
 
 class GradientRuleWeighting(Weighting):
-    """The trunk gets the sum over tasks of w_t g_t, g_t its gradient of L_t; a task's own part its own gradient.
+    """The trunk's gradient is the sum over tasks of w_t g_t, where g_t is the gradient of L_t.
+
+    A task's branch and head get the gradient of the task's own loss, unweighted.
 
     Args:
         name: `pcgrad` (Yu et al. 2020), `cagrad` (Liu et al. 2021), `mgda` (Sener & Koltun 2018), `upgrad` (Quinton &
@@ -35,17 +37,16 @@ class GradientRuleWeighting(Weighting):
         if len(labelled) == 1:
             weights[labelled] = 1.0
         elif len(labelled):
-            gramian = given.gramian.detach()[labelled][
-                :, labelled
-            ].cpu()  # the rules are small programs, no tensor work
+            assert given.gramian is not None  # the step computes it for a rule with `gradients_of`
+            gramian = given.gramian.detach()[labelled][:, labelled].cpu()  # TorchJD solves small programs on the CPU
             weights[labelled] = self._weights_of(gramian, given.generator).to(weights)
         return weights
 
     def masked(self, task_weights: Tensor, has_label: Tensor) -> Tensor:
-        return task_weights  # the rule has seen the labelled tasks alone
+        return task_weights  # computed from the labelled tasks alone
 
     def _weights_of(self, gramian: Tensor, generator: torch.Generator) -> Tensor:
-        """The rule's weights. TorchJD draws from the global generator, which has the step's state meanwhile."""
+        """The rule's weights. TorchJD draws from the global generator, which gets the step's state for the call."""
         state = torch.get_rng_state()
         torch.set_rng_state(generator.get_state())
         try:

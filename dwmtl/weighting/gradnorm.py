@@ -1,4 +1,4 @@
-"""GradNorm: weights that bring the tasks' gradients at the last shared layer to a common rate of training."""
+"""GradNorm: weights that make all tasks train at a similar rate, from their gradients at the last shared layer."""
 
 import torch
 from torch import Tensor, nn
@@ -9,14 +9,14 @@ _SMALLEST_WEIGHT = 1e-3
 
 
 class GradNormWeighting(Weighting):
-    """The weights are parameters, scaled to sum to T before every step and kept >= 0.001.
+    """The weights are parameters, kept >= 0.001 and scaled to sum to T before every step.
 
     They minimise the sum over tasks of | G_t - mean(G) * r_t^alpha |, where G_t is the norm of the gradient of w_t L_t
-    at the last shared layer, r_t = (L_t / L_t(first step)) / mean over tasks of the same, and the second term is a
-    constant. Tasks without a label in the batch take no part.
+    at the last shared layer, r_t = (L_t / L_t(first step)) / mean over tasks of the same, and the second term is
+    detached. Tasks without a label in the batch are left out.
 
     Args:
-        alpha: >= 0; how strongly slow tasks are pulled on.
+        alpha: >= 0; how strongly tasks that train slowly are favoured.
     Source: Chen et al. 2018 (ICML), arXiv:1711.02257.
     """
 
@@ -38,6 +38,7 @@ class GradNormWeighting(Weighting):
         return self.task_weights
 
     def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor:
+        assert given.gramian is not None  # the step computes it for a rule with `gradients_of`
         labelled = given.has_label
         norms = task_weights[labelled] * given.gramian.diagonal()[labelled].clamp(min=0).sqrt()
         progress = given.task_losses.detach()[labelled] / self.first_losses[labelled].clamp(min=1e-12)

@@ -1,4 +1,4 @@
-"""Naive dynamic weights: the authors' baseline, the same unit without a loss of its own."""
+"""Naive dynamic weights: the authors' baseline, the dynamic-weight unit without its own loss."""
 
 from torch import Tensor
 
@@ -7,7 +7,7 @@ from dwmtl.weighting.weighting import WeightingInput
 
 
 class NaiveDynamicWeighting(DynamicWeighting):
-    """The dynamic-weight unit minimising the total loss with the network; it drifts to the easy task.
+    """The dynamic-weight unit, trained on the total loss together with the network; it drifts to the easy task.
 
     Source: Ming et al. 2019, arXiv:1911.03281.
     """

@@ -1,4 +1,4 @@
-"""The section `train.weighting` of `params.yaml`: a rule's name and, beside it, the settings of that rule."""
+"""The section `train.weighting` of `params.yaml`: the name of a rule and the settings of that rule."""
 
 from typing import Annotated, Literal, get_args
 
@@ -8,7 +8,7 @@ from dwmtl.section import NonNegativeFloat, PositiveFloat, Section
 
 
 class UnitParams(Section):
-    """How a weighting with a loss of its own is trained."""
+    """How the parameters of a weighting with its own loss are trained."""
 
     optimizer: Literal["sgd", "adamw", "rmsprop_tf"] = Field(default="sgd", description="sgd with momentum 0.9")
     learning_rate: PositiveFloat = Field(default=0.1, description="constant")
@@ -22,7 +22,7 @@ class DynamicWeightingParams(UnitParams):
         default=True, description="unit length before the softmax; bounds two weights to 0.1955..0.8045"
     )
     detach_weights: bool = Field(
-        default=False, description="true: the total loss does not reach the trunk through the weights"
+        default=False, description="true: the gradient of the total loss does not reach the trunk through the weights"
     )
     sigma: PositiveFloat = Field(default=0.01, description="keeps weight / loss finite at a loss of 0")
     floors: dict[str, NonNegativeFloat] | None = Field(
@@ -31,7 +31,7 @@ class DynamicWeightingParams(UnitParams):
 
 
 class NaiveDynamicWeightingParams(Section):
-    """The authors' baseline: the unit minimises the total loss with everything else."""
+    """The authors' baseline: the unit minimises the total loss together with the network."""
 
     name: Literal["naive_dynamic"] = "naive_dynamic"
     normalize_logits: bool = Field(default=True, description="as in `dynamic`")
@@ -87,16 +87,16 @@ class RlwWeightingParams(Section):
 
 
 class GradNormWeightingParams(UnitParams):
-    """GradNorm (Chen et al. 2018): weights that even out the tasks' gradients at the last shared layer."""
+    """GradNorm (Chen et al. 2018): weights that balance the tasks' gradients at the last shared layer."""
 
     name: Literal["gradnorm"] = "gradnorm"
     optimizer: Literal["sgd", "adamw", "rmsprop_tf"] = Field(default="adamw", description="sgd with momentum 0.9")
     learning_rate: PositiveFloat = Field(default=0.025, description="constant")
-    alpha: NonNegativeFloat = Field(default=1.5, description="how strongly slow tasks are pulled on")
+    alpha: NonNegativeFloat = Field(default=1.5, description="how strongly tasks that train slowly are favoured")
 
 
 class GradientRuleWeightingParams(Section):
-    """TorchJD's rules on the tasks' gradients of the whole trunk."""
+    """TorchJD's rules, which weigh the tasks' gradients of the whole trunk."""
 
     name: Literal["pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl"]
 
@@ -118,11 +118,11 @@ WeightingParams = Annotated[_Rules, Field(discriminator="name")]
 WEIGHTINGS: dict[str, type[Section]] = {
     name: rule for rule in get_args(_Rules) for name in get_args(rule.model_fields["name"].annotation)
 }
-"""The class of a rule's settings, by each name that `train.weighting.name` may have."""
+"""Value of `train.weighting.name` -> class of the rule's settings."""
 
 
 def weighting_params(name: str, **settings: object) -> _Rules:
-    """A rule with some of its settings; the others are the defaults."""
+    """A rule's settings; those that are not given have their defaults."""
     return TypeAdapter(WeightingParams).validate_python({"name": name, **settings})
 
 

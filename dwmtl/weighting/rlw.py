@@ -7,7 +7,7 @@ from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
 class RlwWeighting(Weighting):
-    """weights = softmax of T standard normal draws, anew every step; they sum to 1.
+    """weights = softmax of T standard normal draws, new ones at every step; they sum to 1.
 
     Source: Lin, Ye & Zhang 2022 (TMLR), arXiv:2111.10603.
     """

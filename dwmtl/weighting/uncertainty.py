@@ -1,4 +1,4 @@
-"""Weights from homoscedastic uncertainty: a log-variance per task, learned with the network."""
+"""Weights from homoscedastic uncertainty: a log-variance per task, trained with the network."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from dwmtl.weighting.weighting import Weighting, WeightingInput
 class UncertaintyWeighting(Weighting):
     """Total loss: the sum over tasks of L_t / (2 e^s_t) + s_t / 2; s_t is a parameter. The weights are 1 / (2 e^s_t).
 
-    A task without a label takes no part, and its s_t stays.
+    A task without a label adds nothing to the loss, and its s_t does not change.
 
     Args:
         initial_log_variance: s_t at the start.

@@ -1,8 +1,8 @@
 """The contract of every weighting: task losses and shared features in, task weights out.
 
-A weighting runs no backward pass, logs nothing and reads no state but its own; the training step does all of that.
-It draws from the step's generator alone, which the training's seed and the step's number seed: a resumed training draws
-the same numbers.
+A weighting runs no backward pass, logs nothing and reads only its own state; the training step does the rest. A rule
+that needs random numbers draws them from the step's generator, which is seeded by the training's seed and the step's
+number, so that a resumed training draws the same numbers.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class WeightingInput:
-    """What a rule sees of a step over B samples and T tasks.
+    """Input of a rule: a step over B samples and T tasks.
 
     Attributes:
         shared_features: (B, C, h, w), the trunk's output; carries the gradient.
         task_losses: (T,), non-negative, nats; 0 for a task without a labelled sample in the batch.
         has_label: (T,) bool, whether the batch has a labelled sample of the task.
-        generator: the step's, on the CPU, in the same state in every process; a rule that draws, draws from it alone.
+        generator: the step's, on the CPU, in the same state in every process; the only source of random numbers.
         gramian: (T, T), inner products of the tasks' gradients of the parameters that `Weighting.gradients_of` names;
-            None for a rule that asks for none.
+            None for a rule without `gradients_of`.
     """
 
     shared_features: Tensor
@@ -34,25 +34,27 @@ class WeightingInput:
 
 
 class Weighting(nn.Module):
-    """A rule for the weights of T tasks. A subclass writes `forward`, and what else it needs."""
+    """A rule for the weights of T tasks. A subclass implements `forward`, and overrides what it needs."""
 
     trains_with_network = False
     """Whether the rule's parameters minimise the total loss together with the network's."""
 
     gradients_of: Literal["last_layer", "trunk"] | None = None
-    """The shared parameters whose gradients the rule must see, for each task; they cost a backward pass per task."""
+    """The shared parameters of which the rule needs each task's gradients; they cost a backward pass per task."""
 
     weighs_gradients = False
-    """Whether the weights are for the tasks' gradients of the trunk alone; a task's own parameters then follow its own
-    loss unweighted."""
+    """Whether the weights apply to the tasks' gradients of the trunk only; a task's branch and head then train on the
+    task's loss unweighted."""
 
     def forward(self, given: WeightingInput) -> Tensor:
-        """The task weights that the rule gives on this process's samples, (T,), not yet masked. What they sum to is the
-        rule's; they are non-negative (but for `imtl_g`, which may turn a task of several around)."""
+        """Task weights from this process's samples, (T,), not yet masked.
+
+        Their sum depends on the rule. They are non-negative, except those of `imtl_g`, which may be negative.
+        """
         raise NotImplementedError
 
     def masked(self, task_weights: Tensor, has_label: Tensor) -> Tensor:
-        """Weights of the whole batch, (T,), with 0 for a task without a labelled sample in it."""
+        """Weights for the whole batch, (T,); 0 for a task without a labelled sample."""
         return renormalize(task_weights, has_label)
 
     def weigh(
@@ -61,13 +63,13 @@ class Weighting(nn.Module):
         """The task weights of a step, (T,); 0 for a task without a label.
 
         Args:
-            over_processes: the mean over the processes of a training; masks come after it, as a mean of ratios is not
-                the ratio of means.
+            over_processes: the mean over the processes of a training. Masking comes after it, since a mean of ratios is
+                not the ratio of the means.
         """
         return self.masked(over_processes(self(given)), given.has_label)
 
     def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor | None:
-        """The scalar that the rule's own parameters minimise, lower is better; None if it has no loss of its own."""
+        """The scalar that the rule's own parameters minimise; None for a rule without its own loss."""
         return None
 
     def penalty(self, given: WeightingInput) -> Tensor | None:
@@ -75,7 +77,7 @@ class Weighting(nn.Module):
         return None
 
     def end_epoch(self, mean_losses: Tensor) -> None:
-        """Called after every epoch with the means of its task losses, (T,); NaN for a task without a label."""
+        """Called after every epoch with its mean task losses, (T,); NaN for a task without a label."""
 
 
 def renormalize(task_weights: Tensor, has_label: Tensor) -> Tensor:

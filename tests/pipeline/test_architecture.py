@@ -90,7 +90,7 @@ PURE = (
     "dwmtl/report/data_card/defects.py",
     "dwmtl/report/data_card/describe.py",
     "dwmtl/report/summary.py",
-    "dwmtl/report/terms.py",
+    "dwmtl/report/model_card_terms.py",
     "dwmtl/inference/challenge.py",
     "dwmtl/inference/decisions.py",
 )

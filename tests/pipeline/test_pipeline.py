@@ -130,7 +130,7 @@ class Project:
             command = shlex.split(recipe(command[1]))
         if "ui" in command or "demo" in command:
             return self.serve(command)
-        return self.run(*command, codes=(0, 3) if "# exit code 0 or 3" in line else (0,))
+        return self.run(*command, codes=(0, 3) if "3 = different" in line else (0,))
 
     def serve(self, command: list[str]) -> str:
         """The first page of a server."""
@@ -254,7 +254,7 @@ def test_metrics_and_plots_are_shown(project):
 def test_every_command_of_the_first_run_works(project):
     for line in commands("first_run.md"):
         project.follow(line)
-    assert (project.folder / "drawn.png").is_file()
+    assert (project.folder / "annotated.png").is_file()
 
 
 @pytest.mark.slow

@@ -358,7 +358,7 @@ def test_paths_are_moved_only_where_an_authors_file_has_some(write_params, tmp_p
         ({"align.crop_px": [112]}, r"align\.crop_px: List should have at least 2 items"),
         ({"align.crop_px": [112, 60]}, r"align\.crop_px\.1: Input should be greater than or equal to 80"),
         ({"network.standardization": "fixd"}, r"network\.standardization: Input should be 'per_image', 'fixed' or"),
-        ({"network.standardization": {"mean": [0.5] * 3}}, r"network\.standardization\.std: the key is missing"),
+        ({"network.standardization": {"mean": [0.5]}}, r"network\.standardization\.mean: List should have at least 3"),
         ({"network.trunk": "mbf", "network.bottleneck": 8}, r"bottleneck must be null for mbf"),
         ({"network.pretrained": True}, r"pretrained must be false for facelivenet"),
         ({"network.channel_order": "gbr"}, r"network\.channel_order: Input should be 'rgb' or 'bgr'"),

@@ -1,1 +1,1 @@
-"""The data card of a set: what is in it, what became of it, what to be careful about, and a sheet of its faces."""
+"""The data card of a set: its content, how it was aligned and split, cautions, and a contact sheet of its faces."""

@@ -1,6 +1,6 @@
-"""The data card of a set, typed: the content of `card.json`. Knows neither how it is measured nor how it is shown.
+"""The data card of a set, typed: the content of `card.json`. Knows neither how it is computed nor how it is shown.
 
-What cannot be known is None. Lists that may grow with the set are cut, and the counts beside them are not.
+Unknown values are None. Lists that grow with the set are cut; the counts are of all entries.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from dwmtl.set_facts import PassedOver
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the set is from: `params.yaml` and the set's facts (`set_facts`)."""
+    """Where the set comes from: its section of `params.yaml` and its facts (`set_facts`)."""
 
     name: str
     role: str
@@ -22,8 +22,8 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Photos:
-    """`num_used`: those that are not of the use `unused`, and counted by everything else in the card; `passed_over`:
-    pictures in the set's folder that are none of its photos."""
+    """`num_used`: photos whose use is not `unused`; all other numbers of the card count these. `passed_over`: pictures in
+    the set's folder that are none of its photos."""
 
     num: int
     num_used: int
@@ -42,7 +42,7 @@ class PhotosEach:
 
 @dataclass(frozen=True, kw_only=True)
 class Subjects:
-    """Who is on the photos; photos of nobody known are counted apart."""
+    """The subjects of the photos; photos without a known subject are counted apart."""
 
     num: int
     num_photos_without: int
@@ -53,7 +53,7 @@ class Subjects:
 
 @dataclass(frozen=True)
 class ExpressionCount:
-    """How often an expression is shown, and by how many subjects."""
+    """The number of photos of an expression, and of its subjects."""
 
     num_photos: int
     num_subjects: int
@@ -61,7 +61,7 @@ class ExpressionCount:
 
 @dataclass(frozen=True, kw_only=True)
 class Expressions:
-    """What the photos show."""
+    """The expressions of the photos."""
 
     num_photos_without: int
     counts: dict[str, ExpressionCount]
@@ -79,7 +79,7 @@ class Fold:
 
 @dataclass(frozen=True, kw_only=True)
 class Folds:
-    """Of the set's subjects."""
+    """The folds of the set's subjects."""
 
     num_photos_in_none: int
     rows: list[Fold]
@@ -105,7 +105,7 @@ class Pairs:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantiles:
-    """Of a value over the photos."""
+    """Quantiles of a value over the photos."""
 
     min: float
     q05: float
@@ -127,7 +127,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
-    """How many faces were found, how surely and how large; `face_side_px`: the longer side of the box, in the photo."""
+    """Outcome of the alignment; `face_side_px`: the longer side of a face's box, in pixels of the photo."""
 
     num_photos: int
     num_by_status: dict[str, int]
@@ -160,7 +160,7 @@ class Sizes:
 class DuplicateGroup:
     """Photos that are the same picture.
 
-    `same`: `bytes` where the files are equal, else `pixels`; `contradicts`: the labels that differ, `expression` or
+    `same`: `bytes` where the files are equal, else `pixels`; `contradicts`: the labels that differ, of `expression` and
     `subject`.
     """
 
@@ -175,7 +175,7 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicates:
-    """Pictures that are in the set more than once. `num_photos`: in all groups; the other counts are of groups."""
+    """Pictures that are in the set more than once. `num_photos` counts photos; the other numbers count groups."""
 
     num_groups: int
     num_photos: int
@@ -187,7 +187,7 @@ class Duplicates:
 
 @dataclass(frozen=True, kw_only=True)
 class Lack:
-    """An expression, photo or sequence that most subjects have and `subjects` lack."""
+    """An expression, photo or sequence that most subjects have and `subjects` do not have."""
 
     what: str
     kind: str
@@ -197,7 +197,7 @@ class Lack:
 
 @dataclass(frozen=True, kw_only=True)
 class DataCard:
-    """What is in a set, what became of it, and what to be careful about; `labels`: of further tasks."""
+    """A set's content, alignment, split and cautions; `labels`: counts of the labels of further tasks."""
 
     source: Source
     photos: Photos

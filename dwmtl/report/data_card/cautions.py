@@ -1,23 +1,23 @@
-"""What a reader of a data card should be careful about, in plain sentences. A card in, sentences out."""
+"""The cautions of a data card, in plain sentences. Pure: a card in, sentences out."""
 
 from dwmtl.report.data_card.card import Alignment, DataCard, DuplicateGroup, Duplicates, Folds, Lack
 
 _MAX_SENTENCES = 5
-"""Sentences of one kind; the rest is counted."""
+"""Sentences of one kind that are listed; the others are counted."""
 
 _MAX_NAMES = 3
 _UNBALANCED = 3
-"""Times the rarest expression's photos that the most frequent one has, from which on it is told."""
+"""Ratio of the most frequent to the rarest expression's photos from which there is a caution."""
 
 _FEW_SUBJECTS = 20
 _SMALL_FACE_PX = 40
 
 
 def cautions(card: DataCard) -> list[str]:
-    """Sentences, the gravest kinds first; none where nothing stands out.
+    """The cautions of a card, the gravest kinds first.
 
     Args:
-        card: its own cautions are not read.
+        card: its cautions are ignored.
     """
     return [
         *_drawn(card),
@@ -47,18 +47,18 @@ def _passed_over(card: DataCard) -> list[str]:
     ]
 
 
-def _duplicates(found: Duplicates | None) -> list[str]:
-    if not found or not found.num_groups:
+def _duplicates(duplicates: Duplicates | None) -> list[str]:
+    if not duplicates or not duplicates.num_groups:
         return []
-    sentences = [_contradiction(group) for group in found.groups if group.contradicts]
-    sentences = _first(sentences, "more pictures have contradicting labels", total=found.num_contradictory)
-    if found.num_across_folds:
+    sentences = [_contradiction(group) for group in duplicates.groups if group.contradicts]
+    sentences = _first(sentences, "more pictures have contradicting labels", total=duplicates.num_contradictory)
+    if duplicates.num_across_folds:
         sentences.append(
-            f"{_are(found.num_across_folds, 'picture')} in several folds: what is tested was also trained on."
+            f"{_are(duplicates.num_across_folds, 'picture')} in several folds: what is tested was also trained on."
         )
-    num_alike = found.num_groups - found.num_contradictory
+    num_alike = duplicates.num_groups - duplicates.num_contradictory
     if num_alike:
-        alike = [_same(group.photos) for group in found.groups if not group.contradicts]
+        alike = [_same(group.photos) for group in duplicates.groups if not group.contradicts]
         examples = f": {_some(alike, num_alike)}" if alike else ""
         sentences.append(f"{_are(num_alike, 'picture')} there more than once, labels agreeing{examples}.")
     return sentences
@@ -129,7 +129,7 @@ def _expressions(card: DataCard) -> list[str]:
     counts = {name: row.num_photos for name, row in card.expressions.counts.items()}
     if len(counts) < 2:
         return []
-    rarest, most = min(counts, key=counts.get), max(counts, key=counts.get)
+    rarest, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
     if counts[most] < _UNBALANCED * counts[rarest]:
         return []
     return [

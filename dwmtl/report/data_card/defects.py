@@ -1,4 +1,4 @@
-"""What is wrong with a set in itself: the same picture twice, and photos that a subject lacks. Tables in, rows out."""
+"""Defects of a set: duplicate pictures, and photos that a subject lacks. Pure: tables in, rows out."""
 
 import re
 
@@ -9,29 +9,29 @@ from dwmtl.report.data_card.card import DuplicateGroup, Duplicates, Lack
 from dwmtl.tables import PICTURE_ENDINGS
 
 MAX_LISTED = 50
-"""Groups of duplicates, photos of a group, or subjects that a card lists; the counts beside them know no limit."""
+"""Groups of duplicates, photos of a group, or subjects that a card lists; the counts have no limit."""
 
 _MOST = 0.8
-"""Share of the subjects that have a kind of photo, above which the others lack it."""
+"""Share of the subjects with a kind of photo from which the others are said to lack it."""
 
 _MIN_SUBJECTS = 3
-"""With fewer subjects nothing can be said of what most have."""
+"""With fewer subjects, lacks are not determined."""
 
 
 def duplicates(photos: pd.DataFrame, facts: pd.DataFrame) -> Duplicates:
-    """Photos that are the same picture: their files are equal, or their pixels are.
+    """Find photos that are the same picture: with equal files or equal pixels.
 
     A group contradicts itself where its photos name two expressions, or two subjects; a photo without a label
     contradicts nothing.
 
     Args:
         photos: columns photo, subject, expression and fold; fold is missing where a subject is in none.
-        facts: columns `tables.PHOTO_FACTS`; photos without a digest are the same as no other.
+        facts: columns `tables.PHOTO_FACTS`; photos without a digest have no duplicates.
     Returns:
         Contradictory groups first, then by photo; at most MAX_LISTED, each with at most MAX_LISTED photos and names.
     """
-    found = find_duplicates(photos.merge(facts, on="photo", how="inner", validate="one_to_one"))
-    groups = [_group(rows) for _, rows in found.groupby("group")]
+    rows = find_duplicates(photos.merge(facts, on="photo", how="inner", validate="one_to_one"))
+    groups = [_group(of_group) for _, of_group in rows.groupby("group")]
     groups.sort(key=lambda group: (not group.contradicts, group.photos))
     return Duplicates(
         num_groups=len(groups),
@@ -44,7 +44,7 @@ def duplicates(photos: pd.DataFrame, facts: pd.DataFrame) -> Duplicates:
 
 
 def _group(rows: pd.DataFrame) -> DuplicateGroup:
-    """Of a group of `tables.DUPLICATES`."""
+    """A group from its rows of `tables.DUPLICATES`."""
     first = rows.iloc[0]
     return DuplicateGroup(
         num_photos=len(rows),
@@ -58,38 +58,38 @@ def _group(rows: pd.DataFrame) -> DuplicateGroup:
 
 
 def lacks(manifest: pd.DataFrame) -> list[Lack]:
-    """What most subjects have and some lack.
+    """Find what most subjects have and some lack.
 
-    Two things are compared. Expressions: one that at least 80 % of the subjects show. Kinds of photos: a photo's (or
-    its sequence's) path without the subject's name, the ending and numbers in its last part, which only count:
-    `*.centerlight`, `*/img_#`. They are compared where the layout repeats itself from subject to subject: at least
-    80 % of the kinds that the subjects have are kinds that 80 % of the subjects have.
+    Expressions: those that at least 80 % of the subjects show. Kinds of photos: a photo's (or its sequence's) path with
+    the subject's name replaced by `*`, no ending, and numbers in the last part, which only count, replaced by `#`:
+    `*.centerlight`, `*/img_#`. Kinds are compared only where all subjects have a similar layout: at least 80 % of the
+    pairs of subject and kind are of kinds that 80 % of the subjects have.
 
     Args:
         manifest: table of `tables.MANIFEST`.
     Returns:
         With at most MAX_LISTED subjects each.
     """
-    known = manifest[manifest["subject"] != ""]
-    names = set(known["subject"])
+    photos = manifest[manifest["subject"] != ""]
+    names = set(photos["subject"])
     if len(names) < _MIN_SUBJECTS:
         return []
-    shown = known[known["expression"] != ""]
+    shown = photos[photos["expression"] != ""]
     rows = _lacking(set(zip(shown["subject"], shown["expression"], strict=True)), names, "expression")
-    is_sequence = (known["sequence"] != "") & (known["sequence"] != known["subject"])
+    is_sequence = (photos["sequence"] != "") & (photos["sequence"] != photos["subject"])
     what = "sequence" if is_sequence.all() else "photo"
-    kinds = _kinds(known, known["sequence"] if what == "sequence" else known["photo"])
+    kinds = _kinds(photos["subject"], photos[what])
     if _is_regular(kinds, len(names)):
         rows += _lacking(kinds, names, what)
     return rows
 
 
-def _kinds(known: pd.DataFrame, paths: pd.Series) -> set[tuple[str, str]]:
-    """Every (subject, kind) that there is."""
+def _kinds(subjects: pd.Series, paths: pd.Series) -> set[tuple[str, str]]:
+    """Every (subject, kind) of the photos or sequences with these paths."""
     kinds = set()
-    for subject, of_subject in paths.groupby(known["subject"]):
-        alone = re.compile(rf"(?<![^\W_]){re.escape(subject)}(?![^\W_])")  # `1` is not in `1/11.jpg` twice
-        kinds |= {(subject, _without_number(alone.sub("*", _without_ending(path)))) for path in of_subject.unique()}
+    for subject, of_subject in paths.groupby(subjects):
+        as_word = re.compile(rf"(?<![^\W_]){re.escape(subject)}(?![^\W_])")  # `1` is once in `1/11.jpg`
+        kinds |= {(subject, _without_number(as_word.sub("*", _without_ending(path)))) for path in of_subject.unique()}
     return kinds
 
 

@@ -1,4 +1,4 @@
-"""A set's data card from its tables. Knows no path and nothing of how a card is shown."""
+"""A set's data card computed from its tables. Opens no file and does not know how a card is shown."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ from dwmtl.tables import BOX, MANIFEST, STATUSES
 
 MAX_SUBJECTS_LISTED = 200
 MAX_VALUES_LISTED = 20
-"""Values of a further label; a column with more is text."""
+"""Values of a further task's label; a column with more is taken for text."""
 NUM_SIZES_LISTED = 10
 _QUANTILES = {"min": 0.0, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "max": 1.0}
 
@@ -45,16 +45,16 @@ def data_card(
     facts: pd.DataFrame | None = None,
     passed_over: PassedOver | None = None,
 ) -> DataCard:
-    """Describe a set. Photos of the use `unused` are counted once, by use, and nowhere else.
+    """Describe a set. Photos whose use is `unused` are counted by use and nowhere else.
 
     Args:
         manifest: table of `tables.MANIFEST`, and labels of further tasks.
         crops: table of `tables.CROPS`.
-        source: where the set is from.
-        failures: table of `tables.FAILURES`; without it no failure is listed.
+        source: where the set comes from.
+        failures: table of `tables.FAILURES`; None: no failure is listed.
         folds: table of `tables.FOLDS`.
         pairs: table of `tables.VERIFICATION_PAIRS`.
-        facts: table of `tables.PHOTO_FACTS`; without it sizes and duplicates are None.
+        facts: table of `tables.PHOTO_FACTS`; None: sizes and duplicates are None.
         passed_over: pictures in the set's folder that are not in the manifest.
     """
     used = manifest[manifest["use"] != "unused"].reset_index(drop=True)
@@ -99,15 +99,15 @@ def _with_fold(used: pd.DataFrame, folds: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _subjects(used: pd.DataFrame) -> Subjects:
-    known = used.loc[used["subject"] != "", "subject"]
-    counts = known.value_counts()
+    subjects = used.loc[used["subject"] != "", "subject"]
+    counts = subjects.value_counts()
     each = None if counts.empty else PhotosEach(int(counts.min()), float(counts.median()), int(counts.max()))
     return Subjects(
         num=len(counts),
-        num_photos_without=len(used) - len(known),
+        num_photos_without=len(used) - len(subjects),
         num_with_one_photo=int((counts == 1).sum()),
         photos_each=each,
-        counts=_counts(known) if len(counts) <= MAX_SUBJECTS_LISTED else None,
+        counts=_counts(subjects) if len(counts) <= MAX_SUBJECTS_LISTED else None,
     )
 
 
@@ -123,7 +123,7 @@ def _expressions(used: pd.DataFrame) -> Expressions:
 
 
 def _labels(used: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Counts of the labels of further tasks; a photo without one is not counted, a column of text is left out."""
+    """Counts of the labels of further tasks; photos without a label are not counted, columns of text are left out."""
     columns = [column for column in used if column not in MANIFEST]
     counts = {column: _counts(used.loc[used[column].astype(str) != "", column]) for column in columns}
     return {column: values for column, values in counts.items() if 0 < len(values) <= MAX_VALUES_LISTED}
@@ -174,13 +174,13 @@ def _alignment(crops: pd.DataFrame, failures: pd.DataFrame | None, used: pd.Data
 
 
 def _sizes(facts: pd.DataFrame) -> Sizes:
-    """The most frequent sizes of the photos, ties by size."""
-    known = facts.dropna(subset=["width_px", "height_px"])
-    counts = known.groupby(["width_px", "height_px"]).size().reset_index(name="num")
+    """The photos' sizes; the most frequent are listed, ties in the order of size."""
+    measured = facts.dropna(subset=["width_px", "height_px"])
+    counts = measured.groupby(["width_px", "height_px"]).size().reset_index(name="num")
     counts = counts.sort_values(["num", "width_px", "height_px"], ascending=[False, True, True])
     return Sizes(
         num_sizes=len(counts),
-        num_unknown=len(facts) - len(known),
+        num_unknown=len(facts) - len(measured),
         most_frequent=[
             Size(width_px=int(row.width_px), height_px=int(row.height_px), num_photos=int(row.num))
             for row in counts.head(NUM_SIZES_LISTED).itertuples()

@@ -1,4 +1,4 @@
-"""A data card on disk: the stages' tables read, the card written as JSON, as a page, and with its contact sheet."""
+"""A data card on disk: read from the stages' tables; written as JSON and as a page with a contact sheet."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from dwmtl.set_facts import read_set_facts
 from dwmtl.tables import CROPS, FAILURES, MANIFEST, PHOTO_FACTS, VERIFICATION_PAIRS, read_folds, read_table
 
 CONTACT_SHEET = "contact_sheet.jpg"
-"""The picture beside the page."""
+"""File name of the picture beside the page."""
 
 _MAX_FAILURES = 20
 _STATUSES = {"aligned": "face found", "fallback": "no face: the photo's centre is cropped", "unreadable": "unreadable"}
@@ -22,7 +22,7 @@ _STATUSES = {"aligned": "face found", "fallback": "no face: the photo's centre i
 def read_data_card(
     name: str, params: SetParams, *, index_dir: Path, facts_dir: Path, aligned_dir: Path, labels_dir: Path
 ) -> DataCard:
-    """Describe a set from the outputs of the stages; its folds only where its role is `expression`.
+    """Describe a set from the outputs of the stages. Only a set of the role `expression` has folds.
 
     Raises:
         TableError, DataSetError: a file is missing or damaged.
@@ -49,7 +49,7 @@ def read_data_card(
 
 
 def write_data_card(card: DataCard, folder: Path, *, index_dir: Path, aligned_dir: Path) -> None:
-    """Write `card.json`, `card.md` and the contact sheet that it shows."""
+    """Write `card.json`, `card.md` and the contact sheet."""
     write_result(card, folder / "card.json")
     write_text(data_card_markdown(card), folder / "card.md")
     manifest = read_table(index_dir / "manifest.csv", MANIFEST, others_are_text=True)
@@ -58,7 +58,7 @@ def write_data_card(card: DataCard, folder: Path, *, index_dir: Path, aligned_di
 
 
 def data_card_markdown(card: DataCard) -> str:
-    """A card as Markdown, readable on GitHub."""
+    """A card as Markdown that GitHub shows."""
     return render(
         "data_card.md.j2",
         card=card,

@@ -84,7 +84,7 @@ def test_without_a_threshold_faces_are_found_and_nothing_is_compared(serve, ask,
     [
         ({"photos": []}, "photos: List should have at least 1 item"),
         ({"photos": [GREY] * 3}, "photos: List should have at most 2 items"),
-        ({"photos": ["no base64!"]}, "the first photo: its file must come in base64."),
+        ({"photos": ["no base64!"]}, "the first photo: its file must be encoded in base64."),
         ({"photos": [GREY, base64.b64encode(b"no picture").decode()]}, "the second photo: not a whole picture"),
         ({"photos": [""]}, "the first photo: it is empty."),
         ({"photos": [GREY], "more": 1}, "more: Extra inputs are not permitted."),
@@ -226,7 +226,7 @@ def test_a_model_without_the_expressions_starts_no_challenge(serve, ask, in_base
         status, answer = ask(f"{address}/api/challenges", {"reference": photo, "by": "camera"})
     assert (status, answer["error"]) == (
         422,
-        "a challenge needs neutral and happiness or surprise; the model knows anger, fear, sadness.",
+        "a challenge needs neutral and happiness or surprise; the model predicts anger, fear, sadness.",
     )
 
 

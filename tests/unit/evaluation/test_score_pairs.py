@@ -265,7 +265,7 @@ def changed(row: int, value: float) -> np.ndarray:
         ({"embeddings": np.full((15, 4), np.nan)}, r"Ann_A_0001, Ann_A_0002, Ann_A_0003, \.\.\. holds NaN"),
         ({"embeddings": changed(5, 0)}, "embedding of Bob_B_0003 has length 0"),
         ({"embeddings_flipped": -good()["embeddings"]}, "Ann_A_0001, .* cancels its mirrored image's"),
-        ({"embeddings": np.ones((14, 4))}, "embeddings must have a row a name. Got 14 rows and 15 names"),
+        ({"embeddings": np.ones((14, 4))}, "embeddings must have a row per name. Got 14 rows and 15 names"),
         ({"embeddings": np.ones(15)}, r"embeddings must be floats, \(N, D\), D > 0\. Got float64 of shape \(15,\)"),
         ({"embeddings": np.ones((15, 4), int)}, "embeddings must be floats"),
         ({"embeddings": np.ones((15, 0))}, "embeddings must be floats"),

@@ -62,7 +62,7 @@ def test_score_pairs_reads_it_in_lfws_layout(known, photos, tmp_path):
     block = "a\t1\t2\na\t1\tb\t1\n"
     (tmp_path / "pairs.txt").write_text("2 1\n" + 2 * block)
     scores = score_pairs(tmp_path / "E.npz", tmp_path / "pairs.txt")
-    assert (scores["num_images"], scores["accuracy_mean"]) == (3, 1.0)
+    assert (scores.num_images, scores.accuracy_mean) == (3, 1.0)
 
 
 def test_two_pictures_of_one_name_are_told(known, photos, tmp_path):

@@ -53,7 +53,7 @@ def test_every_command_and_block_of_the_page_runs(workplace, monkeypatch, capsys
             main()
         printed = capsys.readouterr()
         assert (ended.value.code or 0) == int(expected[1] if expected else 0), f"{line}\n{printed.err}"
-    assert {path.name for path in workplace.iterdir()} >= {"drawn.png", "model.onnx", "crops", "more_crops"}
+    assert {path.name for path in workplace.iterdir()} >= {"annotated.png", "model.onnx", "crops", "more_crops"}
     for block in blocks("python"):
         exec(compile(block, "use_the_model.md", "exec"), {})
     told = capsys.readouterr().out.splitlines()

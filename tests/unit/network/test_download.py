@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from dwmtl.errors import ModelFileError
-from dwmtl.network.download import address_of, download
+from dwmtl.network.download import _require_safe, address_of, download
 from dwmtl.network.import_checkpoint import import_checkpoint
 from dwmtl.network.model_file import load_card
 from dwmtl.network.params import LinearHeadParams
@@ -157,6 +157,13 @@ def test_a_server_that_is_not_there_is_one_line_of_error(tmp_path):
 def test_no_other_address_is_asked(address, tmp_path):
     with pytest.raises(ModelFileError, match="not an https address"):
         download(address, tmp_path)
+
+
+def test_a_server_elsewhere_sends_nobody_to_this_machine():
+    _require_safe("http://127.0.0.1/w.pt", sent_from="http://localhost/w.pt")
+    _require_safe("https://cdn.example.org/w.pt", sent_from="https://example.org/w.pt")
+    with pytest.raises(ModelFileError, match="not an https address"):
+        _require_safe("http://127.0.0.1/w.pt", sent_from="https://example.org/w.pt")
 
 
 @pytest.mark.parametrize("source", ["w.pt", "folder/w.pt", "/a/b:c", "a/b/c:d", "a/b:../../c", "C:\\w.pt"])

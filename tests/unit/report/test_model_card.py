@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dwmtl.report.data_card.card import Source
+from dwmtl.report.model_card_terms import terms_of
 from dwmtl.report.page import write_pages
 from dwmtl.report.summary import summarize
-from dwmtl.report.terms import terms_of
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 world_of = runpy.run_path(str(REPOSITORY / "tests/unit/small_world.py"))

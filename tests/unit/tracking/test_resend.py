@@ -77,7 +77,7 @@ def test_another_evaluation_of_the_same_model_is_sent_to_its_run(checkout, serve
 
 def test_a_server_that_is_down_is_an_error(checkout, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    with pytest.raises(TrackingError, match=r"MLflow \(http://127.0.0.1:9\) cannot be asked"):
+    with pytest.raises(TrackingError, match=r"MLflow \(http://127.0.0.1:9\) does not answer"):
         resend(checkout)
 
 

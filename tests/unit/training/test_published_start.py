@@ -13,13 +13,18 @@ from dwmtl.network.params import LinearHeadParams
 from dwmtl.network.published import project_of
 from dwmtl.params import Params, load_params
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, write_table
-from dwmtl.training.compute import make_fabric
+from dwmtl.training.compute import Execution, make_fabric
+from dwmtl.training.fold_data import FoldData
 from dwmtl.training.pretrain import pretrain
 from dwmtl.training.train import train_fold
 
 SUBJECTS = ["expression/A", "expression/B", "expression/C"]
 EXPRESSIONS = ["anger", "happiness"]
 IDENTITIES = pd.DataFrame(columns=["photo", "subject", "identity"])
+
+
+def execution() -> Execution:
+    return Execution(make_fabric("cpu"), load_params().compute)
 
 
 @pytest.fixture(scope="module")
@@ -79,16 +84,9 @@ def trained(aligned, start, params: Params):
         for i, s in enumerate(SUBJECTS)
         for n in range(2)
     ]
-    return train_fold(
-        pd.DataFrame(rows).reindex(columns=list(EXPRESSION_LABELS)),
-        EXPRESSIONS,
-        params,
-        fold=0,
-        identity_labels=IDENTITIES,
-        aligned_dir=aligned,
-        start_dir=start,
-        fabric=make_fabric("cpu"),
-    )
+    labels = pd.DataFrame(rows).reindex(columns=list(EXPRESSION_LABELS))
+    data = FoldData(0, labels, EXPRESSIONS, IDENTITIES, aligned)
+    return train_fold(data, params, start_dir=start, execution=execution())
 
 
 def test_every_branch_starts_as_a_copy_of_the_published_one(aligned, start, params):
@@ -125,5 +123,8 @@ def test_pretraining_asks_for_the_standardisation_of_the_weights_it_starts_from(
     labels = pd.DataFrame({"photo": photos, "subject": SUBJECTS[:2], "identity": [0, 1]})
     with pytest.raises(ParamsError, match=r"the weights of timm:resnet18 expect another standardisation"):
         pretrain(
-            labels, aligned / "expression", params.model_copy(update={"network": network}), fabric=make_fabric("cpu")
+            labels,
+            aligned / "expression",
+            params.model_copy(update={"network": network}),
+            execution=execution(),
         )

@@ -1,9 +1,9 @@
-"""The threshold that a model is used with: below which distance two faces count as the same person. Pure.
+"""The threshold of a model in use: below which distance two faces count as the same person. Pure; opens no file.
 
-The LFW protocol chooses a fold's threshold on the other folds' pairs. A use outside the protocol has no folds: it takes
-the mean of their thresholds. They were chosen on people whom the model never saw, and no score of the protocol is made
-with their mean. It suits a use in which genuine and impostor pairs are equally many, as they are in the protocol; where
-impostors are many or a false accept is costly, a smaller one is right.
+The LFW protocol chooses a fold's threshold on the other folds' pairs. Outside the protocol there are no folds, and the
+threshold is the mean over the folds. The folds' thresholds were chosen on people that the model has not seen, and no
+score of the protocol uses their mean. It suits a use with as many genuine as impostor pairs, as in the protocol; where
+impostors are more frequent or a false accept is costly, use a smaller threshold.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # a use of a model needs no tables
+if TYPE_CHECKING:  # using a model needs no tables
     import pandas as pd
 
 
@@ -26,18 +26,18 @@ class ComparisonSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelComparison(ComparisonSettings):
-    """The same, and whose embeddings: the SHA-256 of the weights."""
+    """How embeddings were compared, and the SHA-256 of the weights that computed them."""
 
     model_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoldThresholds:
-    """What `threshold.json` holds of a fold's evaluation, under the keys of a scores file (see `score_pairs`).
+    """The content of `threshold.json`, under the keys of a scores file (see `score_pairs`).
 
     Attributes:
-        num_pairs: of the verification set.
-        threshold_per_fold: of its pairs, in the order of the folds' numbers.
+        num_pairs: pairs of the verification set.
+        threshold_per_fold: in the order of the numbers of the pairs' folds.
     """
 
     num_pairs: int
@@ -52,7 +52,7 @@ class Threshold:
     Attributes:
         value: the same person if the distance is strictly smaller.
         distance: `squared_euclidean` (in [0, 4]) or `cosine` (in [0, 2]), see `distances.pair_distances`.
-        source: where the value comes from, for a reader.
+        source: a description of where the value comes from.
     """
 
     value: float
@@ -61,12 +61,12 @@ class Threshold:
 
 
 def fold_thresholds(pairs: "pd.DataFrame", settings: ComparisonSettings, *, model_sha256: str) -> FoldThresholds:
-    """The thresholds of the verification set's pairs.
+    """The thresholds of a model's evaluation on the verification set.
 
     Args:
-        pairs: columns `tables.EVALUATED_PAIRS`; the rows of the verification set count.
+        pairs: columns `tables.EVALUATED_PAIRS`; rows of other sets are ignored.
         settings: how the pairs were compared.
-        model_sha256: of the weights that were evaluated.
+        model_sha256: SHA-256 of the evaluated weights.
     """
     verification_pairs = pairs[pairs["set"] == "verification"]
     return FoldThresholds(

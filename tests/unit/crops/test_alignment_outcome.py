@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dwmtl.crops.outcome import Outcome, require_all_readable
+from dwmtl.crops.alignment_outcome import Outcome, require_all_readable
 from dwmtl.errors import UnreadablePhotoError
 from dwmtl.tables import FAILURES
 

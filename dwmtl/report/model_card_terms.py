@@ -1,4 +1,4 @@
-"""The terms of the sets, for the model card. Pure; opens no file."""
+"""The licence terms of the sets, for the model card. Pure; opens no file."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from dwmtl.report.data_card.card import Source
 
 
 def terms_of(sources: Iterable[Source]) -> list[tuple[str, str]]:
-    """The sets' names, sets of equal terms together, and the terms."""
+    """Names of the sets and their terms; sets with equal terms are joined."""
     names: dict[str, list[str]] = {}
     for source in sources:
         names.setdefault(source.terms, []).append(source.name)
