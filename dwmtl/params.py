@@ -8,9 +8,9 @@ import difflib
 import os
 from itertools import combinations
 from pathlib import Path, PurePath
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from dwmtl.crops.params import AlignParams
@@ -24,6 +24,8 @@ from dwmtl.section import Section
 from dwmtl.tracking.params import TrackingParams
 from dwmtl.training.params import ComputeParams, PretrainParams, TaskParams, TrainParams
 from dwmtl.weighting.params import rules_with
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class Params(Section):
@@ -160,14 +162,34 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         ParamsError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type or out of range;
             the message names every such key.
     """
+    return _checked(Params, path)
+
+
+class _AlignAlone(BaseModel):
+    """The section `align`, whatever the others hold."""
+
+    align: AlignParams = AlignParams()
+
+
+def load_align_params(path: Path = Path("params.yaml")) -> AlignParams:
+    """Read and check the section `align` of `params.yaml` alone, for photos that are no set's.
+
+    Raises:
+        ParamsError: as `load_params`.
+    """
+    return _checked(_AlignAlone, path).align
+
+
+def _checked(kind: type[Checked], path: Path) -> Checked:
     try:
-        values = YAML(typ="safe", pure=True).load(Path(path).read_text())  # as DVC reads it: 1e-4 is a number
+        text = Path(path).read_text(encoding="utf-8-sig")
+        values = YAML(typ="safe", pure=True).load(text)  # as DVC reads it: 1e-4 is a number
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file. Run from the repository's root, or name the file.") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: not YAML: {error}") from None
     try:
-        return Params.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise ParamsError("\n".join(f"{path}: {line}" for line in _explain(error, values))) from None
 

@@ -1,6 +1,7 @@
 """What is known of a data set as a whole: `set.json`, which the stage `index` writes and the cards read."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -52,8 +53,9 @@ def set_facts(folder: Path, *, adapter: str, terms: str) -> SetFacts:
     Raises:
         DataSetError: `DRAWN_FILE` is damaged.
     """
-    folder = Path(folder).resolve()
-    drawn_file = next((file for place in (folder, *folder.parents) if (file := place / DRAWN_FILE).is_file()), None)
+    as_named, resolved = Path(os.path.abspath(folder)), Path(folder).resolve()  # a link may lead to another disk
+    places = (as_named, *as_named.parents, resolved, *resolved.parents)
+    drawn_file = next((file for place in places if (file := place / DRAWN_FILE).is_file()), None)
     if drawn_file is None:
         return SetFacts(adapter, is_drawn=False, terms=terms)
     try:

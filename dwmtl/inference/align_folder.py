@@ -12,7 +12,7 @@ from dwmtl.datasets.data_set import manifest, pictures_below
 from dwmtl.errors import DataSetError
 from dwmtl.files import UNFINISHED, whole_folder, work_beside
 from dwmtl.network.model_file import ModelCard, load_card
-from dwmtl.params import load_params
+from dwmtl.params import load_align_params
 from dwmtl.tables import CROPS, FAILURES, STATUSES, write_table
 
 _BATCH_SIZE = 32
@@ -36,7 +36,7 @@ def align_folder(
         ParamsError: the params are missing or wrong. ModelFileError: no model.
     """
     table = photos_below(source)
-    values = as_trained(load_card(model)) if model is not None else load_params(params).align
+    values = as_trained(load_card(model)) if model is not None else load_align_params(params)
     work_dir = work_beside(out, UNFINISHED)  # a killed run goes on from there
     with whole_folder(out) as folder:
         aligned = align(

@@ -68,9 +68,12 @@ def find_threshold(folder: Path, *, model_sha256: str) -> Threshold | None:
     own = folder / THRESHOLD_FILE
     if own.is_file():
         return read_threshold(own, model_sha256=model_sha256)
-    for place in (Path(os.path.abspath(folder)), folder.resolve()):  # as it is named: `data` may lead to another disk
+    as_named = Path(os.path.abspath(folder))  # `data` may lead to another disk, and so may the model's folder
+    for place in dict.fromkeys((as_named, folder.resolve())):
+        if place.parts[-3:-1] != _MODELS:
+            continue
         evaluated = place.parents[2] / "metrics" / "evaluation" / place.name / THRESHOLD_FILE
-        if place.parts[-3:-1] != _MODELS or not evaluated.is_file():
+        if not evaluated.is_file():
             continue
         try:
             return read_threshold(evaluated, model_sha256=model_sha256)

@@ -26,6 +26,14 @@ def test_a_drawn_set_has_the_terms_that_stand_beside_it(tmp_path, below):
     assert facts == SetFacts("oulu_casia", is_drawn=True, terms="Nobody.")
 
 
+def test_a_drawn_set_on_another_disk_is_known_by_the_marker_beside_the_link(tmp_path):
+    (tmp_path / "disk/lfw").mkdir(parents=True)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/lfw").symlink_to(tmp_path / "disk/lfw")
+    (tmp_path / "raw" / DRAWN_FILE).write_text(json.dumps({"terms": "Nobody."}))
+    assert set_facts(tmp_path / "raw/lfw", adapter="lfw", terms="Free.").is_drawn
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}"])
 def test_a_damaged_marker_is_named(tmp_path, text):
     (tmp_path / DRAWN_FILE).write_text(text)
