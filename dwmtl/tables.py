@@ -6,6 +6,7 @@ the photo `VL/Strong/P001/Anger/000.jpeg` of the set `oulu` is `oulu/VL/Strong/P
 the stage `index`. Knows nothing of what a stage does with a table.
 """
 
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
@@ -165,6 +166,16 @@ def read_table(path: Path, columns: tuple[str, ...], *, others_are_text: bool = 
     if missing:
         raise TableError(f"{path}: no column {', '.join(missing)}. Run `dvc repro` to make the table again.")
     return table
+
+
+def is_one_line(text: str) -> bool:
+    """Whether a table can hold a text: in UTF-8, without control characters and line breaks."""
+    return text.isprintable() or not any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in text)
+
+
+def composed(text: str) -> str:
+    """A text in the form of Unicode in which two spellings of one name are equal (NFC)."""
+    return unicodedata.normalize("NFC", text)
 
 
 def with_others(columns: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...]:

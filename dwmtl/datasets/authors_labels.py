@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from dwmtl.datasets import ck_plus
 from dwmtl.datasets.authors_label_file import is_ck_plus, read_ck_plus, read_oulu_casia
 from dwmtl.datasets.data_set import DataSet, NamedPictures, files_of, manifest
-from dwmtl.datasets.photo_path import check_photo
+from dwmtl.datasets.photo_path import found_photo
 from dwmtl.errors import DataSetError
 
 TERMS = "A label file of Ming et al.: the terms are those of the set whose photos it names, Oulu-CASIA or CK+."
@@ -43,7 +43,7 @@ def read(
                 f"{where}: {row['photo']!r} is no path below {folder}. Give the set's option remap the folder that the "
                 "file's paths are below."
             )
-        check_photo(where, folder, row["photo"])
+        row["photo"] = found_photo(where, folder, row["photo"])
         if number_of.setdefault(row["photo"], number) != number:
             raise DataSetError(f"{where}: {row['photo']} is in row {number_of[row['photo']]} too. Remove one of them.")
         rows.append(row)

@@ -1,7 +1,6 @@
 """What every adapter returns, and listing a folder. An adapter lists files; it never decodes one."""
 
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl.datasets.packs.picture_kind import is_picture
+from dwmtl.datasets.photo_path import spellings
 from dwmtl.errors import DataSetError
-from dwmtl.tables import MANIFEST, PICTURE_ENDINGS, VERIFICATION_PAIRS
+from dwmtl.tables import MANIFEST, PICTURE_ENDINGS, VERIFICATION_PAIRS, composed, is_one_line
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,15 @@ def manifest(rows: Sequence[Mapping[str, object]] | dict[str, Sequence]) -> pd.D
     """The manifest, sorted by photo; a column that is left out gets its value of `_LEFT_OUT`, and a further column
     stands after the others, empty where a row has none.
 
+    Names of people, sequences and expressions are composed, so that two spellings of one are one.
+
     Args:
         rows: a dict a photo; or a column a name, which takes a tenth of the memory where there are millions.
     """
     table = pd.DataFrame(rows)
+    for column in ("subject", "sequence", "expression"):
+        if column in table:
+            table[column] = table[column].map(composed)
     for column, value in _LEFT_OUT.items():
         if column not in table:
             table[column] = value
@@ -99,7 +104,7 @@ class NamedPictures:
         """
         if folder not in self._by_name:
             self._by_name[folder] = self._listed(folder)
-        found = self._by_name[folder].get(unicodedata.normalize("NFC", name), [])
+        found = self._by_name[folder].get(composed(name), [])
         if len(found) > 1:
             raise DataSetError(f"{where}: names {name}, and there are {' and '.join(found)}. Remove the wrong ones.")
         if not found:
@@ -111,10 +116,10 @@ class NamedPictures:
 
     def _listed(self, folder: str) -> dict[str, list[str]]:
         """Paths by name, of the folder as it is spelt on the disk."""
-        spelt = next((form for form in _spellings(folder) if (self._folder / form).is_dir()), None)
+        spelt = next((form for form in spellings(folder) if (self._folder / form).is_dir()), None)
         by_name: dict[str, list[str]] = {}
         for picture in pictures_of(self._folder / spelt) if spelt is not None else []:
-            name = unicodedata.normalize("NFC", without_picture_endings(picture))
+            name = composed(without_picture_endings(picture))
             by_name.setdefault(name, []).append(f"{spelt}/{picture}" if spelt else picture)
         return by_name
 
@@ -124,11 +129,6 @@ def without_picture_endings(name: str) -> str:
     while name.lower().endswith(PICTURE_ENDINGS):
         name = name.rpartition(".")[0]
     return name
-
-
-def _spellings(path: str) -> tuple[str, ...]:
-    """A path in the forms of Unicode that file systems keep: as it is, composed, decomposed (macOS)."""
-    return (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path))
 
 
 def files_of(folder: Path) -> list[str]:
@@ -157,6 +157,6 @@ def _sorted_names(folder: Path, names: Iterable[str]) -> list[str]:
     """
     names = sorted(names)
     for name in names:
-        if not name.isprintable():
+        if not is_one_line(name):
             raise DataSetError(f"{folder}: the name {name!r} is not UTF-8 text on one line. Rename the file.")
     return names

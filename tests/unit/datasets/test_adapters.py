@@ -1,3 +1,4 @@
+import csv
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from dwmtl.datasets.adapters import ADAPTERS, read_data_set
 from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
+from dwmtl.tables import MANIFEST, read_table, write_table
 
 
 def make_tree(folder: Path, *files: str) -> Path:
@@ -296,3 +298,77 @@ def test_lfw_reads_a_name_in_another_form_of_unicode(tmp_path):
     assert set(data_set.photos["photo"]) == {
         f"{decomposed}/{decomposed}_0001.jpg", f"{decomposed}/{decomposed}_0002.jpg", "Bob_B/Bob_B_0001.jpg",
     }  # fmt: skip
+
+
+BOM = "\ufeff"
+ODD_NAMES = [
+    "a b.jpg",
+    "a,b.jpg",
+    'a"b.jpg',
+    "a\u00a0b.jpg",
+    "\u3042\u200d\u3044.jpg",
+    "#1 %20.jpg",
+    "-a.jpg",
+    "a\\b.jpg",
+    "NA",
+    "b.zip/a.jpg",
+    " a .jpg",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_that_a_file_system_takes_is_taken(tmp_path, name):
+    """A folder's pictures, and those that a table names: all but control characters and line breaks."""
+    make_tree(tmp_path, f"ann/{name}")
+    (tmp_path / "ann" / name).write_bytes(JPEG)  # it may have no ending
+    assert read("folders", tmp_path).photos["photo"].tolist() == [f"ann/{name}"]
+    with (tmp_path / "faces.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["photo", "subject"], [f"ann/{name}", "ann"]])
+    photos = read("csv_table", tmp_path).photos
+    write_table(photos, tmp_path / "manifest.csv")
+    assert read_table(tmp_path / "manifest.csv", MANIFEST)["photo"].tolist() == [f"ann/{name}"]
+
+
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a\u2028b.jpg", "a\tb.jpg"])
+def test_a_name_that_no_table_holds_is_told(tmp_path, name):
+    make_tree(tmp_path, f"ann/{name}")
+    with pytest.raises(DataSetError, match="is not UTF-8 text on one line"):
+        read("folders", tmp_path)
+
+
+def test_two_spellings_of_a_person_are_one_person(tmp_path):
+    """On Linux, folders of both forms of Unicode may lie side by side."""
+    make_tree(tmp_path, "Jos\u00e9/1.jpg", "Jose\u0301/2.jpg")
+    photos = read("folders", tmp_path).photos
+    assert set(photos["subject"]) == {"Jos\u00e9"}
+    assert sorted(photos["photo"]) == sorted(["Jos\u00e9/1.jpg", "Jose\u0301/2.jpg"])
+
+
+@pytest.mark.parametrize("written", ["./ann/1.jpg", "ann//1.jpg", "ann/./1.jpg", " ann/1.jpg "])
+def test_a_table_may_write_a_path_in_other_ways(tmp_path, written):
+    make_tree(tmp_path, "ann/1.jpg")
+    (tmp_path / "faces.csv").write_text(f"{BOM}photo,subject \n{written},ann \n", encoding="utf-8")
+    photos = read("csv_table", tmp_path).photos
+    assert photos[["photo", "subject"]].to_numpy().tolist() == [["ann/1.jpg", "ann"]]
+
+
+@pytest.mark.parametrize(("written", "on_disk"), [("Jos\u00e9", "Jose\u0301"), ("Jose\u0301", "Jos\u00e9")])
+def test_a_table_may_write_a_path_in_another_form_of_unicode(tmp_path, written, on_disk):
+    make_tree(tmp_path, f"{on_disk}/1.jpg")
+    (tmp_path / "faces.csv").write_text(f"photo,subject\n{written}/1.jpg,{written}\n", encoding="utf-8")
+    photos = read("csv_table", tmp_path).photos
+    assert photos[["photo", "subject"]].to_numpy().tolist() == [[f"{on_disk}/1.jpg", "Jos\u00e9"]]
+
+
+def test_pairs_txt_may_have_a_byte_order_mark_and_blanks_at_line_ends(tmp_path):
+    write_lfw(tmp_path, GOOD)
+    text = BOM + "".join(f"{line} \t\r\n" for line in GOOD)
+    (tmp_path / "pairs.txt").write_text(text, encoding="utf-8", newline="")
+    assert len(read("lfw", tmp_path, "verification").pairs) == 4
+
+
+def test_a_text_file_in_utf_16_is_told_with_its_cure(tmp_path):
+    write_lfw(tmp_path, GOOD)
+    (tmp_path / "pairs.txt").write_text("\n".join(GOOD), encoding="utf-16")
+    with pytest.raises(DataSetError, match=r"not a text file .*Save it as UTF-8"):
+        read("lfw", tmp_path, "verification")
