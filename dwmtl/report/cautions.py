@@ -39,6 +39,7 @@ def cautions(
     return [
         *_drawn(drawn),
         *_folds(folds, params),
+        *_unseen(folds),
         *_widths(summary),
         *_small(folds),
         *_duplicates(duplicates, params),
@@ -73,6 +74,19 @@ def _folds(folds: Sequence[FoldResult], params: Params) -> list[str]:
     if len(folds) == params.labels.num_folds:
         return []
     return [f"{len(folds)} of {params.labels.num_folds} folds were run: the others' subjects were never tested."]
+
+
+def _unseen(folds: Sequence[FoldResult]) -> list[str]:
+    return [
+        f"Fold {fold.number} is trained on no photo of {', '.join(names)}{_of_further(task)}: it cannot predict it, and "
+        "every test photo of it is wrong."
+        for fold in folds
+        for task, names in fold.training.unseen_classes.items()
+    ]
+
+
+def _of_further(task: str) -> str:
+    return "" if task == "expression" else f" ({task})"
 
 
 def _widths(summary: Summary) -> list[str]:

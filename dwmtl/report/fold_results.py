@@ -1,6 +1,6 @@
 """The outputs of the stages `train` and `evaluate` of a fold, read and checked."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,8 @@ from dwmtl.tables import BEST_DIR, EVALUATED_PAIRS, read_table
 class TrainingFacts:
     """The part of a fold's `training.json` that the report shows.
 
-    `best_epoch`: from 0, the best on the validation subjects; None without any.
+    `best_epoch`: from 0, the best on the validation subjects; None without any. `unseen_classes`: by task, those that
+    no training photo shows.
     """
 
     num_subjects: int
@@ -23,6 +24,7 @@ class TrainingFacts:
     num_parameters: int
     model_sha256: str
     best_epoch: int | None = None
+    unseen_classes: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,14 @@ class Samples:
     classes: dict[str, list[str]]
     labels: dict[str, np.ndarray]
 
+    def unseen_classes(self) -> dict[str, list[str]]:
+        """By task, the classes that no sample shows; tasks without any are left out."""
+        unseen = {}
+        for task, names in self.classes.items():
+            seen = set(self.labels[task])
+            unseen[task] = [name for index, name in enumerate(names) if index not in seen]
+        return {task: names for task, names in unseen.items() if names}
+
 
 def with_face(aligned_dir: Path, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows whose photo has a crop with a face found, with the crop's file as column `path`."""

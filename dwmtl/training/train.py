@@ -1,5 +1,6 @@
 """Multi-task training of one fold with the weighting that `params.yaml` names."""
 
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,8 @@ from dwmtl.training.validation import Validation
 from dwmtl.weighting.by_name import make_weighting
 from dwmtl.weighting.params import UnitParams
 
+log = logging.getLogger(__name__)
+
 
 def train_fold(data: FoldData, params: Params, *, start_dir: Path, execution: Execution) -> Trained:
     """Train a network on the subjects outside a fold, a few of whom choose its best epoch instead.
@@ -37,6 +40,9 @@ def train_fold(data: FoldData, params: Params, *, start_dir: Path, execution: Ex
     is_validated = rows["subject"].isin(validated_on)
     validation = _validation(rows[is_validated], data, params) if validated_on else None
     samples = _samples(rows[~is_validated], data, params)
+    unseen_classes = samples.unseen_classes()
+    for task, names in unseen_classes.items():
+        log.warning("fold %d is trained on no photo of %s (task %s)", data.fold, ", ".join(names), task)
     start = load_card(start_dir)
     trained_before = start.people_seen()
     _refuse_tested_subjects(start_dir, trained_before, tested["subject"])
@@ -72,6 +78,7 @@ def train_fold(data: FoldData, params: Params, *, start_dir: Path, execution: Ex
         "num_photos": len(samples.paths),
         "num_subjects": len(samples.classes[IDENTITY]),
         "num_validation_subjects": len(validated_on),
+        "unseen_classes": unseen_classes,
         "filled_from_start": filled,
         **precision_facts(execution.fabric, asked=params.train.precision),
     }

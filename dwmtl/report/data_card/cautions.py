@@ -1,6 +1,6 @@
 """The cautions of a data card, in plain sentences. Pure: a card in, sentences out."""
 
-from dwmtl.report.data_card.card import Alignment, DataCard, DuplicateGroup, Duplicates, Folds, Lack
+from dwmtl.report.data_card.card import Alignment, DataCard, DuplicateGroup, Duplicates, Lack
 
 _MAX_SENTENCES = 5
 """Sentences of one kind that are listed; the others are counted."""
@@ -27,7 +27,7 @@ def cautions(card: DataCard) -> list[str]:
         *_alignment(card.alignment),
         *_subjects(card),
         *_expressions(card),
-        *_folds(card.folds),
+        *_folds(card),
     ]
 
 
@@ -138,15 +138,22 @@ def _expressions(card: DataCard) -> list[str]:
     ]
 
 
-def _folds(folds: Folds | None) -> list[str]:
+def _folds(card: DataCard) -> list[str]:
+    folds = card.folds
     if folds is None:
         return []
+    totals = {name: shown.num_photos for name, shown in card.expressions.counts.items()}
     sentences = [
         f"Fold {row.fold} has no photo of {', '.join(without)}: it is never tested there."
         for row in folds.rows
         if (without := [name for name, num in row.by_expression.items() if not num])
     ]
     sentences = _first(sentences, "more folds lack an expression", total=len(sentences))
+    sentences += [
+        f"Fold {row.fold} tests every photo of {', '.join(alone)}: unless another set shows it, it is trained on none."
+        for row in folds.rows
+        if (alone := [name for name, num in row.by_expression.items() if num and num == totals.get(name)])
+    ]
     if folds.num_photos_in_none:
         sentences.append(f"{_are(folds.num_photos_in_none, 'photo')} of subjects that are in no fold.")
     return sentences

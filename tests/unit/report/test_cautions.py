@@ -16,13 +16,15 @@ SUBJECTS = pd.DataFrame({"subject": ["a", "b", "c"], "fold": [0, 0, 1]})
 NARROW = (0.70, 0.75)
 
 
-def fold(num_photos: int = 500, num_pairs: int = 6000, num_fallbacks: int = 0) -> SimpleNamespace:
+def fold(num_photos: int = 500, num_pairs: int = 6000, num_fallbacks: int = 0, **unseen_classes) -> SimpleNamespace:
     return SimpleNamespace(
+        number=3,
+        training=SimpleNamespace(unseen_classes=unseen_classes),
         metrics=SimpleNamespace(
             expression=SimpleNamespace(num_photos=num_photos),
             verification=SimpleNamespace(num_pairs=num_pairs),
             num_fallback_crops=CropCounts(expression=0, verification=num_fallbacks),
-        )
+        ),
     )
 
 
@@ -56,6 +58,12 @@ def test_drawn_sets_are_named():
 
 def test_folds_that_were_not_run_are_told():
     assert "1 of 2 folds were run" in told([fold()])
+
+
+def test_a_class_that_a_fold_never_trains_is_told():
+    text = told([fold(expression=["contempt", "fear"], glasses=["off"]), fold()])
+    assert "Fold 3 is trained on no photo of contempt, fear: it cannot predict it" in text
+    assert "Fold 3 is trained on no photo of off (glasses): it cannot" in text
 
 
 def test_small_sets_are_told():

@@ -453,3 +453,14 @@ def test_pictures_that_are_not_taken_are_a_caution():
     assert card.cautions[0] == (
         "3 pictures are in the set's folder and in none of its places, so not taken: `a.heic`, `b/1.jp2` and 1 more."
     )
+
+
+def test_an_expression_that_one_folds_subjects_alone_show_is_a_caution():
+    manifest = grid(expressions=("anger", "contempt"))
+    manifest = manifest[(manifest["expression"] != "contempt") | (manifest["subject"] == "P0")].reset_index(drop=True)
+    folds = pd.DataFrame({"subject": ["P0", "P1", "P2", "P3"], "fold": [0, 0, 1, 1]})
+    card = data_card(manifest, make_crops(manifest), source=SOURCE, folds=folds)
+    told = "\n".join(card.cautions)
+    assert "Fold 1 has no photo of contempt: it is never tested there." in told
+    assert "Fold 0 tests every photo of contempt: unless another set shows it, it is trained on none." in told
+    assert "Fold 1 tests every photo" not in told

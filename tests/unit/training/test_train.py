@@ -122,6 +122,17 @@ def test_validation_subjects_are_neither_trained_on_nor_tested(tmp_path, train):
     torch.testing.assert_close(loaded.state_dict(), trained.fitted.best.state_dict(), rtol=0, atol=0)
 
 
+def test_a_class_that_the_fold_is_not_trained_on_is_told(train, caplog):
+    """Shown by its test subjects alone; or by a training photo without a face, which trains nothing."""
+    assert train(0).facts["unseen_classes"] == {}
+    table = labels()
+    table.loc[~table["subject"].isin(SUBJECTS[:2]), "expression"] = "anger"
+    assert train(0, table).facts["unseen_classes"] == {"expression": ["happiness"]}
+    assert "fold 0 is trained on no photo of happiness (task expression)" in caplog.text
+    table.loc[table["photo"] == f"{SUBJECTS[3]}/1.jpg", "expression"] = "happiness"
+    assert train(0, table).facts["unseen_classes"] == {"expression": ["happiness"]}
+
+
 def test_validation_that_leaves_one_subject_to_train_on_is_told(train):
     with pytest.raises(ProtocolError, match=r"1 training subjects .* train\.validation_fraction"):
         train(0, validation_fraction=0.1)
