@@ -78,8 +78,8 @@ def _folds(folds: Sequence[FoldResult], params: Params) -> list[str]:
 
 def _unseen(folds: Sequence[FoldResult]) -> list[str]:
     return [
-        f"Fold {fold.number} is trained on no photo of {', '.join(names)}{_of_further(task)}: it cannot predict it, and "
-        "every test photo of it is wrong."
+        f"Fold {fold.number} is trained on no photo of {', '.join(names)}{_of_further(task)}: it cannot predict it, "
+        "and every test photo of it is wrong."
         for fold in folds
         for task, names in fold.training.unseen_classes.items()
     ]
