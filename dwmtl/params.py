@@ -22,7 +22,15 @@ from dwmtl.protocol.params import LabelsParams, PairsParams
 from dwmtl.rendered.params import RenderParams
 from dwmtl.section import Section
 from dwmtl.tracking.params import TrackingParams
-from dwmtl.training.params import ComputeParams, PretrainParams, TaskParams, TrainParams
+from dwmtl.training.params import (
+    ComputeParams,
+    PretrainParams,
+    TaskParams,
+    TrainParams,
+    part_names,
+    smallest_parts,
+    value_of_part,
+)
 from dwmtl.weighting.params import rules_with
 
 
@@ -125,6 +133,18 @@ class Params(Section):
             raise ValueError(f"tasks must hold identity (it gives the embedding) and expression. Got {tasks} instead.")
         if wrong := sorted(set(self.train.batch_norm.branches) - set(tasks)):
             raise ValueError(f"train.batch_norm.branches must name tasks ({', '.join(tasks)}). Got {wrong} instead.")
+        for key in ("learning_rate_factors", "freeze"):
+            if wrong := sorted(set(getattr(self.train, key)) - part_names(tasks)):
+                raise ValueError(
+                    f"train.{key} must name parts of the network ({', '.join(sorted(part_names(tasks)))}). Got {wrong} "
+                    "instead."
+                )
+        if not any(value_of_part(part, self.train.freeze, 0) == 0 for part in smallest_parts(tasks)):
+            raise ValueError("train.freeze must leave a part to train in the first epoch. Got all of them instead.")
+        if self.train.balanced_task not in (None, *tasks):
+            raise ValueError(
+                f"train.balanced_task must be one of {', '.join(tasks)}. Got {self.train.balanced_task} instead."
+            )
         for key in ("weights", "floors"):
             by_task = getattr(weighting, key, None)
             if by_task is not None and set(by_task) != set(tasks):
