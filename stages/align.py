@@ -30,7 +30,7 @@ def main(
     """Find the face of every photo and crop it; pictures that are crops already are scaled."""
     values = load_params(params)
     role = set_params(values, set_)
-    source = Source(role.adapter, Path(role.folder), role.is_aligned)
+    source = Source(role.adapter, Path(role.folder), role.is_aligned, role.enlarge_to_px)
     manifest = read_table(index / "manifest.csv", MANIFEST)
     torch.set_num_threads(1)  # as in every worker: the same bytes whatever their number
     device = device_of("cpu" if role.is_aligned else values.compute.accelerator, asked_by="compute.accelerator")
