@@ -34,7 +34,6 @@ lint: .venv/installed-test ## check style, formatting and types
 	$(BIN)/mypy
 
 ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.0.1:5000
-	@echo "the runs with their scores: http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=dwmtl"
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 status: .venv/installed ## what `make repro` would run

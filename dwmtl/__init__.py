@@ -8,7 +8,14 @@ ICCV workshop 2019, arXiv:1911.03281.
     model.analyze("photo.jpg").faces
 """
 
+import os
+
 __version__ = "0.1.0"
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+"""OpenMP's threads sleep while they wait. By default they spin, and beside another busy process a training step then
+takes several times as long (docs/benchmarks.md). OpenMP reads it when torch is loaded, which only imports below this
+package do; a value that the user has set stays."""
 
 
 def __getattr__(name: str):

@@ -222,7 +222,7 @@ def _path_in_file(location: tuple, values: object) -> list[str]:
         inside = (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int))
         if inside:
             values = values[part]
-        elif not last:
+        elif not last or not isinstance(values, dict):
             continue
         path.append(str(part))
     return path

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -13,7 +13,11 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 MIN_CROP_SIDE_PX = 80
 CropSidePx = Annotated[int, Field(ge=MIN_CROP_SIDE_PX)]
-CropPx = CropSidePx | Annotated[list[CropSidePx], Field(min_length=2, max_length=2)]
+CropPx = Annotated[
+    Annotated[CropSidePx, Tag("side")]
+    | Annotated[list[CropSidePx], Field(min_length=2, max_length=2), Tag("height_and_width")],
+    Discriminator(lambda value: "height_and_width" if isinstance(value, list) else "side"),
+]
 """Side of a square crop; or height and width."""
 
 

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from dwmtl.crops.align import Source, align
@@ -32,7 +31,6 @@ def main(
     role = set_params(values, set_)
     source = Source(role.adapter, Path(role.folder), role.is_aligned, role.enlarge_to_px)
     manifest = read_table(index / "manifest.csv", MANIFEST)
-    torch.set_num_threads(1)  # as in every worker: the same bytes whatever their number
     device = device_of("cpu" if role.is_aligned else values.compute.accelerator, asked_by="compute.accelerator")
     num_workers = values.compute.num_workers
     work_dir = work / re.sub(r"\W+", "_", str(out)).strip("_")

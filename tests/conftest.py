@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import dwmtl  # noqa: F401 - OpenMP's threads wait passively, once torch is loaded
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -163,12 +163,9 @@ def align(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DwmtlError(f"{out}: it is there already, and not empty. Name another folder, or remove it.")
-    import torch
-
     from dwmtl.device import device_of
     from dwmtl.inference.align_folder import align_folder
 
-    torch.set_num_threads(1)  # as the stage: MTCNN on the CPU is thousands of tiny calls
     counts = align_folder(source, out, params=params, model=model, all_faces=all_faces, device=device_of(device))
     print(f"{out}: {', '.join(f'{number} {status}' for status, number in counts.items())}")
     if counts["unreadable"]:

@@ -41,4 +41,4 @@ def compare(
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:
-        print(comparison_markdown(rows, experiments[0].name))
+        print(comparison_markdown(rows, experiments[0].name), end="")

@@ -155,10 +155,15 @@ def _devices(device: torch.device, num_workers: int) -> list[torch.device]:
 def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device]) -> Iterator[Shard]:
     if not shards:
         return
-    aligner = Aligner(job, devices[0])
-    for shard in shards:
-        aligner.make(shard)
-        yield shard
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in every worker: the same bytes whatever their number, and MTCNN's calls are tiny
+    try:
+        aligner = Aligner(job, devices[0])
+        for shard in shards:
+            aligner.make(shard)
+            yield shard
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 _aligner: Callable[[], "Aligner"]

@@ -134,10 +134,7 @@ def evaluate_fold(
     metrics = FoldMetrics(
         expression=expression_metrics(score),
         expression_pairs=verification_metrics(outcomes[EXPRESSION_SET], params.far_targets),
-        further_tasks={
-            name: _further_metrics(data.labels, expression_set, name, column, classes)
-            for name, (column, classes) in data.further_tasks.items()
-        },
+        further_tasks=_further_tasks(data, expression_set),
         authentication=authentication_metrics(challenges),
         verification=verification_metrics(outcomes[VERIFICATION_SET], params.far_targets),
         num_fallback_crops=CropCounts(
@@ -187,11 +184,12 @@ def _predict(
     return table, None if shown.empty else score_classes(actual, predicted, classes)
 
 
-def _further_metrics(
-    labels: pd.DataFrame, answered: Answered, task: str, column: str, classes: list[str]
-) -> ClassMetrics | NoPhotos:
-    _, score = _predict(labels, answered, task, column, classes)
-    return NoPhotos() if score is None else class_metrics(score)
+def _further_tasks(data: FoldData, answered: Answered) -> dict[str, ClassMetrics | NoPhotos]:
+    scores = {
+        task: _predict(data.labels, answered, task, column, classes)[1]
+        for task, (column, classes) in data.further_tasks.items()
+    }
+    return {task: NoPhotos() if score is None else class_metrics(score) for task, score in scores.items()}
 
 
 def _sides(pairs: pd.DataFrame, photos: tuple[str, str], subjects: dict[str, str]) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import numpy as np
 
 from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
+from dwmtl.scores.distances import pair_distances
 from dwmtl.scores.threshold import Threshold
-from dwmtl.scores.verification import pair_distances
 
 
 def distance_between(face: Face, reference: Face, limit: Threshold) -> float:

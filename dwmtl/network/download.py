@@ -1,9 +1,10 @@
 """A checkpoint from an address, streamed into a file: whole, or not at all."""
 
 import re
+from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
@@ -17,7 +18,7 @@ MAX_BYTES = 4 * 2**30
 _CHUNK_BYTES = 2**20
 _TIMEOUT_S = 60
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
-_ON_THE_HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+):(?P<file>[\w.-]+(/[\w.-]+)*)")
+_ON_THE_HUB = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*):(?P<file>\w[\w.-]*(/\w[\w.-]*)*)")
 
 
 def address_of(source: str) -> str | None:
@@ -36,7 +37,8 @@ def download(address: str, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     """Stream a file into a folder, a temporary one, under its own name.
 
     Args:
-        address: `https:`, or `http:` of this machine; a server may send on to such an address only.
+        address: `https:`, or `http:` of this machine; a server may send on to `https:`, and one of this machine to
+            itself.
         max_bytes: a longer file is refused.
     Raises:
         ModelFileError: an address of another kind, a server that does not answer, or an incomplete file.
@@ -46,6 +48,8 @@ def download(address: str, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
     try:
         _stream(address, path, max_bytes)
     except (URLError, HTTPException, OSError) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the server's answer
         raise ModelFileError(
             f"{address}: cannot be downloaded ({error}). Download it elsewhere and name the file."
         ) from None
@@ -54,13 +58,14 @@ def download(address: str, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
 
 class _SafeRedirects(HTTPRedirectHandler):
     def redirect_request(self, request, file, code, message, headers, new_address):
-        _require_safe(new_address)
+        with closing(file):  # the answer that sends on: nothing is read of it
+            _require_safe(new_address, sent_from=request.full_url)
         return super().redirect_request(request, file, code, message, headers, new_address)
 
 
-def _require_safe(address: str) -> None:
+def _require_safe(address: str, *, sent_from: str | None = None) -> None:
     parts = urlsplit(address)
-    is_here = parts.hostname in _THIS_MACHINE
+    is_here = all(urlsplit(each).hostname in _THIS_MACHINE for each in (address, sent_from or address))
     if not parts.hostname or parts.username or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
         raise ModelFileError(
             f"{address}: not an https address without a user's name; a checkpoint is downloaded from no other."

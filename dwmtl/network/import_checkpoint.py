@@ -42,9 +42,12 @@ def import_checkpoint(
             as its logits. Nothing is imported in part.
     """
     path, said, classes = Path(source), said or ExpectedInput(), classes or {}
-    if (path / CARD_FILE).is_file():
+    prefix, is_ours = checkpoint_prefix(path), (path / CARD_FILE).is_file()
+    if (prefix or is_ours) and (trunk or sha256):
+        raise ModelFileError(f"{source}: it is several files, whose trunk is known. Leave --sha256 and --trunk out.")
+    if is_ours:
         return _from_ours(path, said, classes)
-    if (prefix := checkpoint_prefix(path)) is not None:
+    if prefix is not None:
         return import_tensorflow(prefix, said, classes)
     if source in PUBLISHED:
         imported = _from_file(published_file(source), said, classes, trunk, sha256)
@@ -119,6 +122,9 @@ def _from_published(
 ) -> Imported:
     """Of a state dict under the names that a trunk's project gives them; `others` are names of what is not its."""
     project = project_of(trunk)
+    for name in ("last_linear.weight", "logits.bias"):  # by whose lengths a network is built
+        if name in theirs:
+            _require_numbers(file, name, theirs[name])
     bottleneck = theirs.get("last_linear.weight")
     if trunk == "inception_resnet_v1" and bottleneck is None:
         raise ModelFileError(f"{file}: no last_linear.weight: not facenet-pytorch's InceptionResnetV1.")
@@ -148,6 +154,12 @@ def _from_published(
         constants=COUNTERS,
         fresh=("heads.", "branches.") if trunk.startswith(TIMM) else ("heads.",),
     )
+
+
+def _require_numbers(file: Path, name: str, value: Tensor) -> None:
+    """A tensor may claim any shape over a few numbers."""
+    if value.ndim == 0 or value.untyped_storage().nbytes() < value.numel() * value.element_size():
+        raise ModelFileError(f"{file}: its {name} is {tuple(value.shape)}, and the file holds fewer numbers.")
 
 
 def _expected(project: Project, trunk: str) -> ExpectedInput:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from dwmtl.section import Fraction, PositiveFloat, PositiveInt, Section
 
@@ -12,10 +12,21 @@ OWN_EMBEDDINGS = r"iresnet(18|34|50|100|200)|mbf|mobilefacenet|adaface_ir_(18|34
 
 
 class MeanStd(Section):
-    """Standardisation by a mean and a deviation a channel, of values in 0..1, as timm gives them."""
+    """Standardisation by a mean and a deviation a channel, of values in 0..1; ImageNet's, as timm gives them."""
 
-    mean: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = Field(description="a channel's, RGB or BGR")
-    std: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)] = Field(description="a channel's")
+    mean: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = Field(
+        default=[0.485, 0.456, 0.406], description="of each channel, in the order of `channel_order`"
+    )
+    std: Annotated[list[PositiveFloat], Field(min_length=3, max_length=3)] = Field(
+        default=[0.229, 0.224, 0.225], description="of each channel"
+    )
+
+
+Standardization = Annotated[
+    Annotated[Literal["per_image", "fixed", "minus_one_to_one"], Tag("by_name")]
+    | Annotated[MeanStd, Tag("by_channel")],
+    Discriminator(lambda value: "by_channel" if isinstance(value, dict | MeanStd) else "by_name"),
+]
 
 
 class NetworkParams(Section):
@@ -34,7 +45,7 @@ class NetworkParams(Section):
         description="length of the embedding, by a linear layer with batch norm [facenet: 512]; null: the trunk's "
         "width, or the embedding of a network that ends in one",
     )
-    standardization: Literal["per_image", "fixed", "minus_one_to_one"] | MeanStd = Field(
+    standardization: Standardization = Field(
         default="per_image",
         description="per_image: mean 0 and deviation 1 a crop · fixed: (x - 127.5) / 128 [facenet-pytorch] · "
         "minus_one_to_one: (x - 127.5) / 127.5 [arcface_torch] · {mean: [...], std: [...]}: (x / 255 - mean) / std "

@@ -1,4 +1,4 @@
-"""Backbones of timm as trunks, and their published weights. The sole owner of timm."""
+"""Backbones of timm as trunks, and their published weights. The owner of timm's models."""
 
 from torch import Tensor, nn
 

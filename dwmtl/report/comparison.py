@@ -1,9 +1,10 @@
-"""Experiments side by side: their scores, and in what else they differ. Pure; does not know where runs are kept."""
+"""Experiments side by side: their scores, and in what else they differ. Does not know where runs are kept."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dwmtl.report.template import render
 from dwmtl.scores.headlines import COMPARED
 
 _MOST_DIFFERENCES = 5
@@ -82,14 +83,7 @@ def comparison_markdown(rows: Sequence[ComparedExperiment], reference: str) -> s
     Args:
         reference: its name.
     """
-    columns = [headline.column for headline in COMPARED]
-    lines = [["experiment", "weighting", "folds", *columns, f"differs from {reference} in"]]
-    lines += [["---"] * len(lines[0])]
-    lines += [
-        [row.name, row.weighting, row.folds, *map(_cell, row.scores.values()), "; ".join(row.differences)]
-        for row in rows
-    ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return render("comparison.md.j2", rows=rows, reference=reference, compared=COMPARED)
 
 
 def _score(key: str, experiment: Experiment, reference: Experiment) -> ComparedScore | None:
@@ -116,12 +110,3 @@ def _has_other(tag: str, experiment: Experiment, reference: Experiment) -> bool:
     """Whether both have the tag, with different values."""
     values = experiment.tags.get(tag), reference.tags.get(tag)
     return None not in values and values[0] != values[1]
-
-
-def _cell(score: ComparedScore | None) -> str:
-    """`70.8 % (58.5 to 81.0)`."""
-    if score is None:
-        return "-"
-    if score.low is None or score.high is None:
-        return f"{100 * score.mean:.1f} %"
-    return f"{100 * score.mean:.1f} % ({100 * score.low:.1f} to {100 * score.high:.1f})"

@@ -11,8 +11,8 @@ import numpy as np
 
 from dwmtl.errors import ProtocolError
 from dwmtl.scores.bootstrap import Ends
+from dwmtl.scores.distances import Embeddings
 from dwmtl.scores.verification import (
-    Embeddings,
     Verification,
     far_threshold_grid,
     tar_at,
@@ -167,14 +167,20 @@ def score_named(
         wrong_pairs=_wrong_pairs(outcome, pairs, np.flatnonzero(is_wrong)),
         settings={
             **settings,
-            "distance": distance,
-            "normalized": True,
             "subtract_mean": subtract_mean,
             "far_targets": list(far_targets),
-            "threshold_grid": _grid(threshold_grid(distance)),
-            "far_threshold_grid": _grid(far_threshold_grid(distance)),
+            **_distance_settings(distance),
         },
     )
+
+
+def _distance_settings(distance: str) -> dict[str, object]:
+    return {
+        "distance": distance,
+        "normalized": True,
+        "threshold_grid": _grid(threshold_grid(distance)),
+        "far_threshold_grid": _grid(far_threshold_grid(distance)),
+    }
 
 
 def _tar(outcome: Verification, target: float) -> Tar:

@@ -51,7 +51,7 @@ class Threshold:
 
     Attributes:
         value: the same person if the distance is strictly smaller.
-        distance: `squared_euclidean` (in [0, 4]) or `cosine` (in [0, 2]), see `verification.pair_distances`.
+        distance: `squared_euclidean` (in [0, 4]) or `cosine` (in [0, 2]), see `distances.pair_distances`.
         source: where the value comes from, for a reader.
     """
 

@@ -5,32 +5,18 @@ Source: davidsandberg/facenet, whose accuracy this is exactly: thresholds 0, 0.0
 Euclidean distance of the unit embeddings is strictly smaller, the first of equally good thresholds, population
 deviation over the folds. VAL at a FAR takes the largest threshold on a grid of 0.001 whose FAR on the other folds does
 not exceed the target, where facenet interpolates.
-
-A pair is two row numbers into the embeddings of the images, each there once. Both sides of all pairs are never in
-memory at once: a million pairs of 512 numbers would take 8 GB.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from dwmtl.errors import ProtocolError
+from dwmtl.scores.distances import Embeddings, distances_of_pairs, mean_of_sides
 
 _GRID_SCALE = {"squared_euclidean": 1.0, "cosine": 0.5}
 """Cosine distance is half the squared Euclidean one, so its grids are half as wide."""
-
-_CHUNK = 512
-"""Pairs, or images, compared at a time: 2 MiB a copy of 512-dimensional embeddings, which stays in the cache."""
-
-
-class Embeddings(Protocol):
-    """Embeddings of M images: an array (M, D), or what looks like one when indexed by an array of row numbers."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -72,23 +58,6 @@ class Verification:
     accepted: np.ndarray
 
 
-def pair_distances(a: np.ndarray, b: np.ndarray, *, distance: str) -> np.ndarray:
-    """Distances of N pairs of embeddings, lower is closer: (N, D), (N, D) -> (N,).
-
-    `squared_euclidean`, in [0, 4] for unit embeddings, or `cosine`: 1 - cosine of the angle, in [0, 2].
-
-    Raises:
-        ProtocolError: an embedding of length 0, which has no direction to compare.
-    """
-    lengths = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    if not (lengths[0].all() and lengths[1].all()):
-        raise ProtocolError("an embedding has length 0; the model is broken. Train it again.")
-    if distance == "squared_euclidean":
-        return np.square(a - b).sum(axis=1)
-    cosine = (a * b).sum(axis=1) / (lengths[0] * lengths[1])
-    return np.clip(1 - cosine, 0, 2)  # equal embeddings may come out below 0, and would be accepted at a threshold of 0
-
-
 def verify(
     embeddings: Embeddings,
     rows_a: np.ndarray,
@@ -107,7 +76,7 @@ def verify(
         rows_a, rows_b: (N,) int, the rows of the two sides' images.
         is_same: (N,) bool, whether the pair is genuine.
         folds: (N,) int, each pair's fold.
-        distance: see `pair_distances`.
+        distance: see `distances.pair_distances`.
         subtract_mean: take the mean embedding of the other folds' pairs away first, both sides counted (it changes the
             cosine only).
         far_targets: false accept rates at which VAL is given.
@@ -116,28 +85,23 @@ def verify(
             number or has length 0.
     """
     numbers = _checked_folds(is_same, folds)
-    grid, far_grid = threshold_grid(distance), far_threshold_grid(distance)
     distances, accepted = np.empty(len(folds)), np.empty(len(folds), dtype=bool)
-    accuracies, thresholds, tars, fars, rates = [], [], [], [], []
+    scores = []
     for number, values in _fold_distances(embeddings, rows_a, rows_b, folds, numbers, distance, subtract_mean):
         inside = folds == number
         test, rest = (_Counts(values[part], is_same[part]) for part in (inside, ~inside))
-        threshold = grid[np.argmax(rest.accuracy(grid))]
-        thresholds.append(threshold)
-        accuracies.append(test.accuracy(np.array([threshold]))[0])
-        tars.append(test.tar(grid))
-        fars.append(test.far(grid))
-        rates.append([_val_at(test, rest, far_grid, target) for target in far_targets])
+        scores.append(_score_fold(test, rest, distance, far_targets))
         distances[inside] = values[inside]
-        accepted[inside] = values[inside] < threshold
-    far = np.concatenate([[0.0], np.mean(fars, axis=0), [1.0]])
-    tar = np.concatenate([[0.0], np.mean(tars, axis=0), [1.0]])
+        accepted[inside] = values[inside] < scores[-1].threshold
+    far = np.concatenate([[0.0], np.mean([score.far for score in scores], axis=0), [1.0]])
+    tar = np.concatenate([[0.0], np.mean([score.tar for score in scores], axis=0), [1.0]])
+    accuracies = np.array([score.accuracy for score in scores])
     return Verification(
-        accuracy_per_fold=np.array(accuracies),
-        threshold_per_fold=np.array(thresholds),
+        accuracy_per_fold=accuracies,
+        threshold_per_fold=np.array([score.threshold for score in scores]),
         accuracy_mean=float(np.mean(accuracies)),
         accuracy_std=float(np.std(accuracies)),
-        val_at_far=_summaries(far_targets, np.array(rates)),
+        val_at_far=_summaries(far_targets, np.array([score.rates for score in scores])),
         auc=float(area_under_roc(far, tar)),
         eer=float(equal_error_rate(far, tar)),
         far=far,
@@ -203,42 +167,13 @@ def _fold_distances(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Each fold's number, and the distances of all pairs by which it is judged: (N,)."""
     if not subtract_mean or distance == "squared_euclidean":  # a common offset leaves differences as they are
-        common = _distances(embeddings, rows_a, rows_b, distance)
+        common = distances_of_pairs(embeddings, rows_a, rows_b, distance)
         yield from ((number, common) for number in numbers)
         return
     for number in numbers:
         others = folds != number
-        mean = _mean_of_sides(embeddings, rows_a[others], rows_b[others])
-        yield number, _distances(embeddings, rows_a, rows_b, distance, mean)
-
-
-def _distances(
-    embeddings: Embeddings, rows_a: np.ndarray, rows_b: np.ndarray, distance: str, mean: np.ndarray | None = None
-) -> np.ndarray:
-    """Distances of N pairs, a chunk at a time: (N,)."""
-    distances = np.empty(len(rows_a))
-    for start in range(0, len(rows_a), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        a, b = _float64_rows(embeddings, rows_a[part]), _float64_rows(embeddings, rows_b[part])
-        if mean is not None:
-            a, b = a - mean, b - mean
-        distances[part] = pair_distances(a, b, distance=distance)
-    return distances
-
-
-def _mean_of_sides(embeddings: Embeddings, rows_a: np.ndarray, rows_b: np.ndarray) -> np.ndarray:
-    """Mean embedding of both sides of pairs, each image counted as often as the pairs name it: (D,)."""
-    counts = np.bincount(rows_a, minlength=len(embeddings)) + np.bincount(rows_b, minlength=len(embeddings))
-    named = np.flatnonzero(counts)
-    parts = (named[start : start + _CHUNK] for start in range(0, len(named), _CHUNK))
-    return sum(counts[part] @ _float64_rows(embeddings, part) for part in parts) / counts.sum()
-
-
-def _float64_rows(embeddings: Embeddings, rows: np.ndarray) -> np.ndarray:
-    found = np.asarray(embeddings[rows], dtype=np.float64)
-    if not np.isfinite(found).all():
-        raise ProtocolError("an embedding holds NaN or infinity; the model is broken. Train it again.")
-    return found
+        mean = mean_of_sides(embeddings, rows_a[others], rows_b[others])
+        yield number, distances_of_pairs(embeddings, rows_a, rows_b, distance, mean)
 
 
 class _Counts:
@@ -271,6 +206,30 @@ def _checked_folds(is_same: np.ndarray, folds: np.ndarray) -> np.ndarray:
                 f"threshold alone. Interleave the pairs, or take fewer folds (pairs.num_blocks in params.yaml)."
             )
     return numbers
+
+
+@dataclass(frozen=True)
+class _FoldScore:
+    """Of a fold at the threshold of the others; `far`, `tar`: (400,), at every threshold; `rates`: (targets, 3)."""
+
+    accuracy: float
+    threshold: float
+    far: np.ndarray
+    tar: np.ndarray
+    rates: list[tuple[float, float, float]]
+
+
+def _score_fold(test: _Counts, rest: _Counts, distance: str, far_targets: Sequence[float]) -> _FoldScore:
+    """Score a fold's pairs, `test`, at the threshold that is best on those of the other folds, `rest`."""
+    grid, far_grid = threshold_grid(distance), far_threshold_grid(distance)
+    threshold = grid[np.argmax(rest.accuracy(grid))]
+    return _FoldScore(
+        accuracy=test.accuracy(np.array([threshold]))[0],
+        threshold=threshold,
+        far=test.far(grid),
+        tar=test.tar(grid),
+        rates=[_val_at(test, rest, far_grid, target) for target in far_targets],
+    )
 
 
 def _val_at(test: _Counts, rest: _Counts, grid: np.ndarray, target: float) -> tuple[float, float, float]:

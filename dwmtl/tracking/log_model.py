@@ -101,10 +101,21 @@ def _signature() -> Any:
     from mlflow.types.schema import Array, ColSpec, Map, Object, Property, Schema
 
     numbers = Array("double")
-    kinds = {"box": numbers, "landmarks": Array(numbers), "confidence": "double", "is_chosen": "boolean"}
+    kinds: dict[str, Any] = {
+        "box": numbers,
+        "landmarks": Array(numbers),
+        "confidence": "double",
+        "is_chosen": "boolean",
+    }
     kinds |= {"probabilities": Map(Map("double")), "embedding": numbers}
     face = Object([Property(name, kind) for name, kind in kinds.items()])
-    answer = {"photo": "string", "width_px": "long", "height_px": "long", "num_faces": "long", "faces": Array(face)}
+    answer: dict[str, Any] = {
+        "photo": "string",
+        "width_px": "long",
+        "height_px": "long",
+        "num_faces": "long",
+        "faces": Array(face),
+    }
     return ModelSignature(
         inputs=Schema([ColSpec("binary", "photo")]),
         outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]),

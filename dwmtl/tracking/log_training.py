@@ -1,6 +1,7 @@
 """A training in MLflow: its data, its files, and the model's digest, by which later stages find the run."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from dwmtl.network.model_file import model_sha256
@@ -22,7 +23,9 @@ def pretrain_data_sha256(params: Params, *, labels: Path, aligned: Path) -> str:
     return files_sha256([labels / "identity.csv", *crops])
 
 
-def log_training(run: Run, params: Params, roles: list[str], *, data_sha256: str, model: Path, metrics: Path) -> None:
+def log_training(
+    run: Run, params: Params, roles: Sequence[str], *, data_sha256: str, model: Path, metrics: Path
+) -> None:
     """Log what a training wrote.
 
     Args:

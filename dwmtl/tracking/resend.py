@@ -4,6 +4,7 @@ A run is found by the SHA-256 of the model it trained, so nothing is sent twice.
 and the tag `dwmtl.resent`.
 """
 
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def _training(params: Params, root: Path, name: str, fold: int | None) -> list[s
         return []
     labels, aligned = root / "data/labels", root / "data/aligned"
     if fold is None:
-        roles = ["identity"]
+        roles: Sequence[str] = ["identity"]
         data_sha256 = pretrain_data_sha256(params, labels=labels, aligned=aligned / "identity")
         run = start_pretrain_run(params, data_sha256=data_sha256, stage="")
     else:

@@ -37,7 +37,7 @@ def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: in
 
     Args:
         accelerator: `auto` (a GPU if there is one), `cpu` or `cuda`.
-        precision: `32-true`, `bf16-mixed`, or `auto`: bf16 where the hardware multiplies matrices of it.
+        precision: `32-true`, `bf16-mixed`, or `auto`, see `fastest_precision`.
         num_devices: processes on this node, each with a device of its own (on a CPU: with a share of its cores).
         num_nodes: of a job that `torchrun` or a cluster's scheduler started.
     Raises:
@@ -50,7 +50,7 @@ def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: in
             f"Got {num_devices} instead."
         )
     if precision == "auto":
-        precision = "bf16-mixed" if _multiplies_bf16(accelerator) else "32-true"
+        precision, _ = fastest_precision(accelerator)
     return Fabric(accelerator=accelerator, devices=num_devices, num_nodes=num_nodes, precision=precision)
 
 
@@ -76,12 +76,40 @@ def precision_of(fabric: Fabric) -> str:
     return fabric.strategy.precision.precision
 
 
-def _multiplies_bf16(accelerator: str) -> bool:
-    """Whether bf16 is faster: a GPU that has it, or a CPU with AMX; others may take ten times longer."""
+def precision_facts(fabric: Fabric, *, asked: str) -> dict[str, str]:
+    """What `training.json` says of the precision: which, and who chose it, `params.yaml` or the hardware."""
+    reason = fastest_precision(fabric.device.type)[1] if asked == "auto" else "params.yaml asks for it"
+    return {"precision": precision_of(fabric), "precision_reason": reason}
+
+
+def fastest_precision(accelerator: str) -> tuple[str, str]:
+    """The precision that `auto` stands for, and why: bf16 where the hardware multiplies it faster than float32.
+
+    Decided by what the hardware has, not by a measurement: the same machine gives the same bytes. Measured ratios are
+    in docs/benchmarks.md; a CPU that emulates bf16 takes about ten times as long.
+
+    Args:
+        accelerator: `cpu`, `cuda` or `mps`.
+    Returns:
+        `bf16-mixed` or `32-true`, and the reason, for `training.json`.
+    """
     if accelerator == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)  # an older torch cannot tell
-    return capabilities().get("amx_bf16", False)
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bf16-mixed", "the GPU has bf16"
+        return "32-true", "the GPU has no bf16"
+    if accelerator != "cpu":
+        return "32-true", f"bf16 was never measured on {accelerator}"
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return "32-true", "this torch cannot name the processor's capabilities"
+    capabilities = torch.cpu.get_capabilities()
+    names = [name for name in _FAST_BF16 if capabilities.get(name)]
+    if names:
+        return "bf16-mixed", f"the processor has {names[0]}"
+    return "32-true", f"the processor has none of {', '.join(_FAST_BF16)}"
+
+
+_FAST_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
+"""Capabilities of a CPU with which bf16 is faster, as `torch.cpu.get_capabilities` names them; the last is ARM's."""
 
 
 def _check_processes(number: int, num_nodes: int) -> None:

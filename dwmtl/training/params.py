@@ -96,8 +96,8 @@ class FitParams(Section):
     seed: Seed = Field(default=0, description="initial weights, order of the samples, augmentation, dropout")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
         default="auto",
-        description="of the convolutions; auto: bf16 on a GPU that has it and on a CPU with AMX, else float32. Losses, "
-        "centres and task weights are always float32",
+        description="of the convolutions; auto: bf16 on a GPU that has it and on a CPU with AMX or AVX512_BF16, else "
+        "float32. Losses, centres and task weights are always float32",
     )
     clip_grad_norm: PositiveFloat = Field(
         default=5.0, description="greatest global norm of a gradient, network and unit each"

@@ -9,7 +9,7 @@ from dwmtl.errors import ProtocolError
 from dwmtl.network.network import IDENTITY
 from dwmtl.network.timm_trunk import fill_pretrained
 from dwmtl.params import Params
-from dwmtl.training.compute import Execution, precision_of
+from dwmtl.training.compute import Execution, precision_facts
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import fit
 from dwmtl.training.trained import Trained, initial_network, model_card
@@ -53,6 +53,6 @@ def pretrain(labels: pd.DataFrame, aligned_dir: Path, params: Params, *, executi
     facts = {
         "num_photos": len(used),
         "num_subjects": used["identity"].nunique(),
-        "precision": precision_of(execution.fabric),
+        **precision_facts(execution.fabric, asked=params.pretrain.precision),
     }
     return Trained(network, card, fitted, facts)

@@ -9,7 +9,7 @@ from dwmtl.network.model_file import load_card, start_from
 from dwmtl.network.network import EXPRESSION, IDENTITY
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split, validation_subjects
-from dwmtl.training.compute import Execution, precision_of
+from dwmtl.training.compute import Execution, precision_facts
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.fold_data import FoldData
 from dwmtl.training.loop import fit
@@ -77,7 +77,7 @@ def train_fold(data: FoldData, params: Params, *, start_dir: Path, execution: Ex
         "num_subjects": len(samples.classes[IDENTITY]),
         "num_validation_subjects": len(validated_on),
         "filled_from_start": filled,
-        "precision": precision_of(execution.fabric),
+        **precision_facts(execution.fabric, asked=params.train.precision),
     }
     return Trained(network, card, fitted, facts)
 

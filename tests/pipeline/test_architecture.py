@@ -1,6 +1,7 @@
 """Rules of the house that people would forget: who may import what, and what pure code may not do."""
 
 import ast
+import os
 import runpy
 import subprocess
 import sys
@@ -45,7 +46,7 @@ OWNERS = {
     "starlette": ("dwmtl/demo",),
     "uvicorn": ("dwmtl/demo/server.py",),
     "pytorch_metric_learning": ("dwmtl/network/heads.py",),
-    "timm": ("dwmtl/network/timm_trunk.py",),
+    "timm": ("dwmtl/network/timm_trunk.py", "dwmtl/training/optimizers.py"),
     "huggingface_hub": ("dwmtl/network/download.py",),
     "torchjd": ("dwmtl/weighting/gradient_rule.py",),
     "tensorflow": ("dwmtl/network/tensorflow_checkpoint.py",),
@@ -228,3 +229,18 @@ def test_importing_dwmtl_imports_no_heavy_package():
         "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
     )
     assert done.stdout.split() == ["dwmtl"], done.stderr
+
+
+def test_threads_of_openmp_wait_passively_unless_the_user_says_otherwise():
+    code = "import dwmtl, os; print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, env=environment | given
+        )
+        assert done.stdout.strip() == expected, done.stderr
+
+
+def test_no_stage_loads_torch_before_dwmtl():
+    """OpenMP reads its wait policy when torch is loaded; `import dwmtl` sets it."""
+    assert [_name(file) for file in CODE if _part(file) == "stages" and "torch" in imported_names(file)] == []

@@ -48,7 +48,6 @@ RUN = {
     "experiments.md": "pipeline/test_pipeline.py",
     "first_run.md": "pipeline/test_pipeline.py",
     "packs.md": "unit/cli/test_pages.py",
-    "score_pairs.md": "unit/cli/test_pages.py",
     "use_the_model.md": "unit/inference/test_use_the_model_page.py",
 }
 """Pages whose every command a test runs as it stands; of the others each line is read by what it calls."""

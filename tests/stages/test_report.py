@@ -76,7 +76,7 @@ def _card(role: str) -> dict[str, object]:
             "is_drawn": role == "identity",
             "terms": f"The terms of the {role} set.",
         },
-        "photos": {"num": 2, "num_used": 2, "by_role": {"identity": 2}},
+        "photos": {"num": 2, "num_used": 2, "by_use": {"train": 2}},
         "subjects": {
             "num": 2,
             "num_photos_without": 0,

@@ -112,7 +112,7 @@ def card(role: str) -> DataCard:
             is_drawn=True,
             terms=f"The terms of the {role} set.",
         ),
-        photos=Photos(num=12, num_used=12, by_role={}),
+        photos=Photos(num=12, num_used=12, by_use={}),
         subjects=Subjects(num=4, num_photos_without=0, num_with_one_photo=0, photos_each=None, counts=None),
         expressions=Expressions(num_photos_without=0, counts=dict.fromkeys(shown, ExpressionCount(3, 3))),
         labels={},

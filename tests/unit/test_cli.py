@@ -30,7 +30,7 @@ def facenet(tmp_path_factory):
 def test_help_names_every_command():
     done = dwmtl("--help")
     assert done.returncode == 0
-    used = ("analyze", "verify", "authenticate", "align", "demo", "export-onnx")
+    used = ("analyze", "verify", "authenticate", "align", "embed", "demo", "export-onnx")
     for command in (
         *used,
         "import-checkpoint",
@@ -51,8 +51,10 @@ def test_weights_of_facenet_pytorch_go_in_and_come_out_again(facenet, tmp_path):
     classes.write_text(json.dumps({"identity": ["Ann", "Bob", "Cyd"]}))
     done = dwmtl("import-checkpoint", facenet, "--out", tmp_path / "model", "--classes", classes, "--crop-px", 112)
     assert done.returncode == 0, done.stderr
-    assert "network.trunk inception_resnet_v1, network.bottleneck 512, network.standardization fixed" in done.stdout
-    assert "identity (3 classes); crops of 112 px" in done.stdout
+    assert "identity (3 classes)" in done.stdout
+    for line in ("network.trunk: inception_resnet_v1", "network.bottleneck: 512", "network.standardization: fixed"):
+        assert f"  {line}\n" in done.stdout
+    assert "  align.crop_px: 112\n  align.crop_form: margin_in_crop\n  align.margin_px: 14\n" in done.stdout
     _, card = load_model(tmp_path / "model")
     assert card.classes("identity") == ["Ann", "Bob", "Cyd"]
     assert card.weights_sha256 in done.stdout
@@ -85,14 +87,21 @@ def test_class_names_that_are_no_json_are_told(facenet, tmp_path):
     assert "classes.json: no JSON file that can be read" in done.stderr
 
 
-def test_a_network_that_facenet_pytorch_does_not_have_is_not_exported(tmp_path):
+@pytest.mark.parametrize("crop_px", ["60", "112x", "112x96x3", "-112", "wide"])
+def test_a_size_of_crops_that_is_none_is_told(facenet, tmp_path, crop_px):
+    done = dwmtl("import-checkpoint", facenet, "--out", tmp_path / "model", "--crop-px", crop_px)
+    assert done.returncode == 1
+    assert f"--crop-px must be pixels >= 80, such as 112 or 112x96. Got {crop_px} instead." in done.stderr
+
+
+def test_facelivenet_is_not_exported(tmp_path):
     params = load_params()
     tasks = {"identity": TaskCard(head=params.tasks["identity"].head, classes=["a", "b"])}
     card = ModelCard(network=params.network, crop_px=80, margin_px=10, tasks=tasks, provenance={})
     save_model(build_network(card), card, tmp_path / "model")
     done = dwmtl("export-checkpoint", tmp_path / "model", "--out", tmp_path / "w.pt")
     assert done.returncode == 1
-    assert "facenet-pytorch's network is inception_resnet_v1" in done.stderr
+    assert "its trunk is facelivenet, whose authors keep it in TensorFlow's form" in done.stderr
     assert not (tmp_path / "w.pt").exists()
 
 

@@ -6,8 +6,9 @@ import yaml
 from ruamel.yaml import YAML
 
 from dwmtl.errors import ParamsError
+from dwmtl.network.params import MeanStd
 from dwmtl.params import load_params
-from dwmtl.section import Section
+from dwmtl.section import Section, crop_size
 from dwmtl.weighting.params import WEIGHTINGS, weighting_params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -358,3 +359,29 @@ def test_paths_are_moved_only_where_an_authors_file_has_some(write_params, tmp_p
     assert load_params(write_params({**remap, "sets.expression.adapter": "authors_labels"}))
     with pytest.raises(ParamsError, match=r"sets\.expression\.remap moves the paths of an authors' label file"):
         load_params(write_params(remap))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"align.crop_px": 60}, r"align\.crop_px: Input should be greater than or equal to 80\. Got 60"),
+        ({"align.crop_px": [112]}, r"align\.crop_px: List should have at least 2 items"),
+        ({"align.crop_px": [112, 60]}, r"align\.crop_px\.1: Input should be greater than or equal to 80"),
+        ({"network.standardization": "fixd"}, r"network\.standardization: Input should be 'per_image', 'fixed' or"),
+        ({"network.standardization": {"mean": [0.5]}}, r"network\.standardization\.mean: List should have at least 3"),
+        ({"network.trunk": "mbf", "network.bottleneck": 8}, r"bottleneck must be null for mbf"),
+        ({"network.pretrained": True}, r"pretrained must be false for facelivenet"),
+        ({"network.channel_order": "gbr"}, r"network\.channel_order: Input should be 'rgb' or 'bgr'"),
+    ],
+)
+def test_what_a_network_expects_of_a_crop_is_checked_in_one_line(write_params, changes, message):
+    with pytest.raises(ParamsError, match=message) as caught:
+        load_params(write_params(changes))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_crop_may_be_higher_than_wide_and_a_standardisation_be_of_channels(write_params):
+    standardization = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    params = load_params(write_params({"align.crop_px": [112, 96], "network.standardization": standardization}))
+    assert crop_size(params.align.crop_px) == (112, 96)
+    assert params.network.standardization == MeanStd(**standardization)

@@ -193,3 +193,22 @@ def test_align_tells_of_photos_that_cannot_be_read(dwmtl, known, tmp_path, write
 def test_a_command_line_that_cannot_be_read_ends_with_2(dwmtl):
     assert dwmtl("verify", "only_one.jpg")[0] == 2
     assert dwmtl("analyze", "a.jpg", "--faces", "some")[0] == 2
+
+
+def test_embed_lists_what_has_no_face_or_cannot_be_read(dwmtl, known, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(known.photo("neutral"), folder / "a.jpeg")
+    Image.new("RGB", (120, 100), "grey").save(folder / "grey.png")
+    arguments = ("embed", known.model, folder, "--out", tmp_path / "E.npz", "--device", "cpu")
+    code, printed, errors = dwmtl(*arguments)
+    assert code == 0
+    assert f"fallback: {folder}/grey.png: no face found" in errors
+    assert printed == (
+        f"{tmp_path}/E.npz: 2 embeddings; 1 without a face or unreadable, listed in {tmp_path}/E_failures.csv\n"
+    )
+    (folder / "junk.png").write_text("no picture")
+    code, _, errors = dwmtl(*arguments)
+    assert code == 1
+    assert f"unreadable: {folder}/junk.png: not a whole picture" in errors
+    assert np.load(tmp_path / "E.npz")["names"].tolist() == ["a", "grey"]

@@ -81,8 +81,7 @@ def for_folds(known, folder: Path) -> None:
 
 
 COMMANDS = [
-    *((for_evaluation, line) for line in commands("evaluation.md")),
-    *((for_score_pairs, line) for line in commands("score_pairs.md")),
+    *((for_score_pairs, line) for line in commands("evaluation.md")),
     *((for_starting_points, line) for line in commands("starting_points.md")),
     *((for_folds, line) for line in commands("your_data.md")),
 ]

@@ -157,7 +157,7 @@ def test_all_equal_embeddings_equal_the_textbook(tmp_path, distance):
 
 
 def test_more_pairs_and_images_than_a_chunk_equal_the_textbook(tmp_path, monkeypatch):
-    monkeypatch.setattr("dwmtl.scores.verification._CHUNK", 7)
+    monkeypatch.setattr("dwmtl.scores.distances._CHUNK", 7)
     monkeypatch.setattr(embeddings_file, "_CHUNK", 4)
     files, embeddings, _, pairs = random_world(tmp_path, seed=3)
     setting = {"distance": "cosine", "subtract_mean": True, "far_targets": [0.2]}

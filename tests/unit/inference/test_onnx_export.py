@@ -8,7 +8,11 @@ import torch
 from dwmtl.errors import DwmtlError, ModelFileError
 from dwmtl.inference import onnx_export
 from dwmtl.inference.crop_answers import CropAnswers
-from dwmtl.network.model_file import load_model
+from dwmtl.network.imported import new_card
+from dwmtl.network.model_file import TaskCard, build_network, load_model, save_model
+from dwmtl.network.params import LinearHeadParams
+from dwmtl.network.published import project_of
+from dwmtl.section import crop_size
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
@@ -68,3 +72,29 @@ def test_a_graph_that_answers_otherwise_is_not_kept(known, tmp_path, monkeypatch
 def test_a_folder_that_is_no_model_is_told(tmp_path):
     with pytest.raises(ModelFileError, match=r"model\.json: no such file"):
         onnx_export.export_onnx(tmp_path, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("trunk", ["mobilefacenet", "adaface_ir_18"])
+def test_another_projects_network_takes_rgb_crops_of_its_size(trunk, tmp_path):
+    """The graph turns the channels where the network takes BGR, and standardises by its own rule."""
+    expects = project_of(trunk).expects
+    card = new_card(
+        expects,
+        trunk=trunk,
+        bottleneck=None,
+        dropout=0.0,
+        batch_norm_momentum=0.1,
+        tasks={"identity": TaskCard(head=LinearHeadParams(name="linear", relu_on_logits=False), classes=["a"])},
+        provenance={},
+    )
+    torch.manual_seed(0)
+    network = build_network(card).eval()
+    save_model(network, card, tmp_path / "model")
+    exported = onnx_export.export_onnx(tmp_path / "model", tmp_path / "model.onnx")
+    crops = np.random.default_rng(1).integers(0, 256, (2, *crop_size(card.crop_px), 3), dtype=np.uint8)
+    (embedding,) = session(exported).run(None, {"crops": crops})
+    inputs = crops[..., ::-1] if trunk.startswith("adaface") else crops
+    inputs = (inputs.astype(np.float32) - 127.5) / (127.5 if trunk.startswith("adaface") else 128)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))).embedding
+    np.testing.assert_allclose(embedding, expected.numpy(), atol=1e-4)

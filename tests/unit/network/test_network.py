@@ -3,8 +3,8 @@ import torch
 
 from dwmtl.errors import ParamsError
 from dwmtl.network.inception_resnet import Branch, InceptionResnetTrunk
-from dwmtl.network.network import FaceNetwork, standardize_fixed, standardize_per_image
-from dwmtl.network.params import ArcFaceHeadParams, CosFaceHeadParams, HiddenHeadParams
+from dwmtl.network.network import FaceNetwork, standardize_by_channel, standardize_fixed, standardize_per_image
+from dwmtl.network.params import ArcFaceHeadParams, CosFaceHeadParams, HiddenHeadParams, MeanStd
 
 CLASSES = {"identity": 5, "expression": 7}
 
@@ -106,6 +106,36 @@ def test_trunk_repeats_its_blocks_as_told():
 def test_fixed_standardisation_is_facenet_pytorchs():
     crops = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2)
     assert standardize_fixed(crops).flatten().tolist() == [-127.5 / 128, 127.5 / 128]
+
+
+def test_the_other_fixed_standardisation_reaches_from_minus_one_to_one():
+    crops = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2)
+    assert standardize_fixed(crops, half_range=127.5).flatten().tolist() == [-1.0, 1.0]
+
+
+def test_standardisation_by_channel_equals_its_longhand_twin():
+    crops = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
+    values = MeanStd(mean=[0.1, 0.2, 0.3], std=[0.5, 0.6, 0.7])
+    standardized = standardize_by_channel(crops, values)
+    for channel, (mean, std) in enumerate(zip(values.mean, values.std, strict=True)):
+        expected = (crops[:, channel].double() / 255 - mean) / std
+        torch.testing.assert_close(standardized[:, channel], expected.float())
+
+
+@pytest.mark.parametrize("standardization", ["fixed", "per_image", "minus_one_to_one"])
+def test_a_network_that_takes_bgr_gets_the_channels_the_other_way_round(make_network, standardization):
+    rgb = make_network({"identity": 2}, standardization=standardization)
+    bgr = make_network({"identity": 2}, standardization=standardization, channel_order="bgr")
+    crops = torch.randint(0, 256, (2, 3, 8, 6), dtype=torch.uint8)
+    torch.testing.assert_close(bgr.standardize(crops), rgb.standardize(crops).flip(1))
+
+
+def test_channels_are_turned_before_each_gets_its_mean(make_network):
+    values = MeanStd(mean=[0.1, 0.2, 0.3], std=[0.5, 0.6, 0.7])
+    network = make_network({"identity": 2}, standardization=values, channel_order="bgr")
+    crops = torch.randint(0, 256, (2, 3, 8, 6), dtype=torch.uint8)
+    blue = (crops[:, 2].float() / 255 - 0.1) / 0.5
+    torch.testing.assert_close(network.standardize(crops)[:, 0], blue)
 
 
 def test_a_bottleneck_shortens_the_embedding_alone(make_network):

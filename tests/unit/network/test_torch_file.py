@@ -25,7 +25,7 @@ FORMS = ["iresnet18", "mbf", "adaface_ir_18", "mobilefacenet", "inception_resnet
 
 
 def entries_of(trunk: str) -> dict[str, torch.Tensor]:
-    """A network's state dict as its project names it: zeros, which take no room in a file."""
+    """A network's state dict as its project names it: zeros, most of which take no room in a file."""
     params = NetworkParams(
         trunk=trunk,
         bottleneck=512 if trunk == "inception_resnet_v1" else None,
@@ -39,10 +39,11 @@ def entries_of(trunk: str) -> dict[str, torch.Tensor]:
             params, {"identity": LinearHeadParams(name="linear", relu_on_logits=False)}, {"identity": 2}
         )
     ours = network.state_dict()
-    return {
+    entries = {
         project_of(trunk).prefix + theirs: torch.zeros((), dtype=ours[name].dtype).expand(ours[name].shape)
         for name, theirs in published_names(network, trunk).items()
     }
+    return entries | {name: entries[name].clone() for name in ("last_linear.weight", "logits.bias") if name in entries}
 
 
 def save(trunk: str, entries: dict[str, object], path, **beside: object) -> None:
@@ -176,6 +177,14 @@ def test_a_file_whose_tensors_claim_more_than_it_holds_is_named(tmp_path):
                 assert any(argument == 2**31 - 1 for _, argument, _ in pickletools.genops(content))
             changed.writestr(name, content)
     assert "not a file of tensors by torch.save" in refused(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("name", ["last_linear.weight", "logits.bias"])
+@pytest.mark.parametrize("shape", [(), (2**40,), (2**30, 1792)])
+def test_no_network_is_built_by_lengths_that_the_file_does_not_hold(name, shape, tmp_path):
+    entries = entries_of("inception_resnet_v1") | {name: torch.zeros(()).expand(shape)}
+    save("inception_resnet_v1", entries, tmp_path / "w.pt")
+    refused(tmp_path / "w.pt")
 
 
 @pytest.mark.parametrize("value", [torch.zeros(3), [torch.zeros(3)], {}, {1: torch.zeros(3)}, "text"])

@@ -19,7 +19,8 @@ def documented(heading: str) -> list[str]:
     """The keys of a section's table, in its order."""
     page = (REPOSITORY / "docs/evaluation.md").read_text()
     section = page.split(f"## `{heading}`")[1].split("\n## ")[0]
-    return re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+    first_cells = re.findall(r"^\| (`[^|]+`) \|", section, flags=re.MULTILINE)
+    return [key for cell in first_cells for key in re.findall(r"`([^`]+)`", cell)]
 
 
 def key_paths(value: object, prefix: str = "") -> set[str]:

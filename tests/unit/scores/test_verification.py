@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dwmtl.errors import ProtocolError
-from dwmtl.scores.verification import pair_distances, verify
+from dwmtl.scores.distances import pair_distances
+from dwmtl.scores.verification import verify
 
 
 def unit(values: np.ndarray) -> np.ndarray:

@@ -66,3 +66,24 @@ def test_a_part_of_a_batch_is_changed_as_in_the_whole():
     for part in (slice(0, 2), slice(2, 6)):
         own = changes(CROPS[part], torch.Generator().manual_seed(3), of=len(CROPS), part=part)
         torch.testing.assert_close(own, whole[part])
+
+
+def test_a_rotation_is_of_pixels_in_a_crop_that_is_not_square():
+    """A disc stays one: its longer and shorter axes, by the second moments of its pixels, are alike."""
+    rows, columns = torch.meshgrid(torch.arange(112.0), torch.arange(96.0), indexing="ij")
+    disc = (((rows - 55.5) ** 2 + (columns - 47.5) ** 2) < 30**2).float().expand(4, 3, -1, -1) * 255
+    turned = Augmentation(**{**NOTHING, "max_rotation_deg": 80.0})(disc, torch.Generator().manual_seed(0))
+    for crop in turned[:, 0]:
+        inside = crop > 127
+        points = torch.stack([rows[inside], columns[inside]])
+        smaller, larger = torch.linalg.eigvalsh(torch.cov(points))
+        assert larger / smaller < 1.05
+
+
+def test_a_rectangle_is_erased_by_shares_of_the_sides_of_a_crop_that_is_not_square():
+    crops = torch.zeros(400, 3, 112, 96, dtype=torch.uint8)
+    erased = Augmentation(**{**NOTHING, "erase_probability": 1.0})(crops, torch.Generator().manual_seed(0)) == 127.5
+    for dim, length in ((3, 112), (2, 96)):
+        sides = erased[:, 0].any(dim=dim - 1).sum(dim=1) / length
+        assert 0.18 < sides.min() < 0.22
+        assert 0.38 < sides.max() < 0.42

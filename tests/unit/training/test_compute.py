@@ -3,7 +3,7 @@ import torch
 
 from dwmtl.errors import ParamsError
 from dwmtl.params import load_params
-from dwmtl.training.compute import launch, make_fabric, precision_of
+from dwmtl.training.compute import fastest_precision, launch, make_fabric, precision_facts, precision_of
 
 
 @pytest.fixture
@@ -35,13 +35,31 @@ def test_nodes_that_nobody_started_are_told_at_once(compute):
         launch(compute.model_copy(update={"num_nodes": 2}), precision="32-true")
 
 
-@pytest.mark.parametrize(("has_amx", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_precision_auto_is_bf16_where_a_cpu_multiplies_matrices_of_it(monkeypatch, has_amx, precision):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_amx, "avx512_bf16": True})
-    assert precision_of(make_fabric("cpu", precision="auto")) == precision
-    assert precision_of(make_fabric("cpu", precision="32-true")) == "32-true"
+@pytest.mark.parametrize(
+    ("capabilities", "precision", "reason"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True}, "bf16-mixed", "the processor has amx_bf16"),
+        ({"amx_bf16": False, "avx512_bf16": True}, "bf16-mixed", "the processor has avx512_bf16"),
+        ({"bf16": True, "sve": True}, "bf16-mixed", "the processor has bf16"),
+        ({"avx512_f": True}, "32-true", "the processor has none of amx_bf16, avx512_bf16, bf16"),
+    ],
+)
+def test_precision_auto_is_bf16_where_a_cpu_multiplies_it_fast(monkeypatch, capabilities, precision, reason):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    fabric = make_fabric("cpu", precision="auto")
+    assert precision_facts(fabric, asked="auto") == {"precision": precision, "precision_reason": reason}
+
+
+def test_a_precision_that_the_user_asks_for_is_taken_and_said_to_be_asked_for():
+    fabric = make_fabric("cpu", precision="32-true")
+    expected = {"precision": "32-true", "precision_reason": "params.yaml asks for it"}
+    assert precision_facts(fabric, asked="32-true") == expected
 
 
 def test_a_torch_that_cannot_tell_gives_float32(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert precision_of(make_fabric("cpu", precision="auto")) == "32-true"
+
+
+def test_a_device_on_which_bf16_was_never_measured_gets_float32():
+    assert fastest_precision("mps") == ("32-true", "bf16 was never measured on mps")
