@@ -166,6 +166,11 @@ class TrainParams(FitParams):
     batch_norm: BatchNormParams = BatchNormParams()
     weighting: WeightingParams = DynamicWeightingParams()
 
+    @property
+    def start_is_imported(self) -> bool:
+        """Whether the stage `pretrain` has nothing to do with it."""
+        return self.start != "pretrain"
+
     @field_validator("start")
     @classmethod
     def _start_is_no_fold(cls, start: str) -> str:
