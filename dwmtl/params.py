@@ -1,7 +1,7 @@
 """`params.yaml`, typed and checked: the one place for values.
 
 Every stage loads it whole before it does anything, so that a typo in a late stage's section stops the first stage.
-Knows no path but the sets' folders, and nothing of how a value is used.
+Knows no path but the sets' folders and the start's card, and nothing of how a value is used.
 """
 
 import difflib
@@ -21,8 +21,17 @@ from dwmtl.network.params import NetworkParams
 from dwmtl.protocol.params import LabelsParams, PairsParams
 from dwmtl.rendered.params import RenderParams
 from dwmtl.section import Section
+from dwmtl.start_needs import require_start_fits
 from dwmtl.tracking.params import TrackingParams
-from dwmtl.training.params import ComputeParams, PretrainParams, TaskParams, TrainParams
+from dwmtl.training.params import (
+    ComputeParams,
+    PretrainParams,
+    TaskParams,
+    TrainParams,
+    part_names,
+    smallest_parts,
+    value_of_part,
+)
 from dwmtl.weighting.params import rules_with
 
 
@@ -125,6 +134,18 @@ class Params(Section):
             raise ValueError(f"tasks must hold identity (it gives the embedding) and expression. Got {tasks} instead.")
         if wrong := sorted(set(self.train.batch_norm.branches) - set(tasks)):
             raise ValueError(f"train.batch_norm.branches must name tasks ({', '.join(tasks)}). Got {wrong} instead.")
+        for key in ("learning_rate_factors", "freeze"):
+            if wrong := sorted(set(getattr(self.train, key)) - part_names(tasks)):
+                raise ValueError(
+                    f"train.{key} must name parts of the network ({', '.join(sorted(part_names(tasks)))}). Got {wrong} "
+                    "instead."
+                )
+        if not any(value_of_part(part, self.train.freeze, 0) == 0 for part in smallest_parts(tasks)):
+            raise ValueError("train.freeze must leave a part to train in the first epoch. Got all of them instead.")
+        if self.train.balanced_task not in (None, *tasks):
+            raise ValueError(
+                f"train.balanced_task must be one of {', '.join(tasks)}. Got {self.train.balanced_task} instead."
+            )
         for key in ("weights", "floors"):
             by_task = getattr(weighting, key, None)
             if by_task is not None and set(by_task) != set(tasks):
@@ -154,17 +175,41 @@ def set_params(params: Params, name: str) -> SetParams:
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check `params.yaml`.
+    """Read and check `params.yaml`, also against the model that `train.start` names, where that is imported.
 
     Raises:
-        ParamsError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type or out of range;
-            the message names every such key.
+        ParamsError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type, out of range or
+            not what the start needs; the message names every such key.
+    """
+    params = parse_params(read_text(path), path)
+    if params.train.start_is_imported:
+        require_start_fits(params.train.start, params.model_dump(), Path(path).parent)
+    return params
+
+
+def read_text(path: Path) -> str:
+    """The text of `params.yaml`.
+
+    Raises:
+        ParamsError: the file is missing or no text.
     """
     try:
-        values = YAML(typ="safe", pure=True).load(Path(path).read_text())  # as DVC reads it: 1e-4 is a number
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file. Run from the repository's root, or name the file.") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not YAML: {error}") from None
+
+
+def parse_params(text: str, path: Path) -> Params:
+    """The values of a text of `params.yaml`, checked by themselves; `path` names the file in errors.
+
+    Raises:
+        ParamsError: as `load_params`.
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(text)  # as DVC reads it: 1e-4 is a number
+    except YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {error}") from None
     try:
         return Params.model_validate(values)

@@ -30,7 +30,7 @@ def main(
     """Find the face of every photo and crop it; pictures that are crops already are scaled."""
     values = load_params(params)
     role = set_params(values, set_)
-    source = Source(role.adapter, Path(role.folder), role.is_aligned)
+    source = Source(role.adapter, Path(role.folder), role.is_aligned, role.enlarge_to_px)
     manifest = read_table(index / "manifest.csv", MANIFEST)
     device = device_of("cpu" if role.is_aligned else values.compute.accelerator, asked_by="compute.accelerator")
     num_workers = values.compute.num_workers

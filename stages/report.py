@@ -5,7 +5,7 @@ from pathlib import Path
 from dwmtl.files import whole_folder, write_json
 from dwmtl.params import load_params
 from dwmtl.report.content import report_content
-from dwmtl.report.fold_results import read_fold
+from dwmtl.report.fold_results import read_fold, read_start
 from dwmtl.report.page import write_pages
 from dwmtl.report.plot_tables import write_plot_tables
 from dwmtl.report.summary import compared_numbers
@@ -30,7 +30,8 @@ def main(
     """Sum up the folds that params.yaml names."""
     values = load_params(params)
     folds = [read_fold(number, training, evaluation) for number in sorted(values.folds)]
-    content = report_content(folds, values, aligned_dir=aligned, labels_dir=labels, cards_dir=cards)
+    start = read_start(evaluation)
+    content = report_content(folds, start, values, aligned_dir=aligned, labels_dir=labels, cards_dir=cards)
     with whole_folder(plots) as folder:
         write_plot_tables(folds, folder)
     with whole_folder(out) as folder:

@@ -15,6 +15,7 @@ from dwmtl.cli.faces import align, analyze, authenticate, embed, verify
 from dwmtl.cli.folds import import_folds
 from dwmtl.cli.runs import compare, resend
 from dwmtl.cli.scores import evaluate, score_pairs
+from dwmtl.cli.start_from import start_from
 from dwmtl.errors import USERS_ERRORS, line_of
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
@@ -30,6 +31,7 @@ _COMMANDS = {
     "Score": (score_pairs, evaluate),
     "Runs in MLflow": (compare, resend),
     "Exchange with other projects": (
+        start_from,
         import_checkpoint,
         export_checkpoint,
         import_folds,

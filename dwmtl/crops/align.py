@@ -60,11 +60,13 @@ class Source:
         adapter: how they are decoded, as `photo_source.open_photos` takes it.
         photos_dir: the set's folder.
         is_aligned: they are declared to be crops already; they are scaled, and nothing is looked for.
+        enlarge_to_px: see `crop.enlarge`; None: no photo is enlarged.
     """
 
     adapter: str
     photos_dir: Path
     is_aligned: bool = False
+    enlarge_to_px: int | None = None
 
 
 def align(
@@ -101,7 +103,10 @@ def align(
         photos,
         work_dir,
         photos_a_shard=params.crops_a_shard or _PHOTOS_A_SHARD,
-        settings=[params.model_dump(), source.adapter, source.is_aligned, all_faces, device.type, torch.__version__],
+        settings=[
+            *(params.model_dump(), source.adapter, source.is_aligned, source.enlarge_to_px),
+            *(all_faces, device.type, torch.__version__),
+        ],
         stamp=stamps(source.photos_dir),
     )
     _finish(shards, Job(source, params, all_faces), device, num_workers)
@@ -245,7 +250,9 @@ class Aligner:
             shard.write_rows(rows, folder)
 
     def _detect(self, photos: list[np.ndarray]) -> Iterator[Detections | None]:
-        return iter([None] * len(photos) if self._detector is None else self._detector(photos))
+        if self._detector is None:
+            return iter([None] * len(photos))
+        return iter(self._detector([_enlarged(photo, self._job).picture for photo in photos]))
 
     def _written(self, encoding: list[Future], archive: CropArchive) -> list[dict[str, object]]:
         """The rows of encoded crops, which are written in their order."""
@@ -315,7 +322,8 @@ def _unreadable(name: str, reason: str) -> list[Cropped]:
 
 def _cropped(name: str, photo: np.ndarray, found: Detections | None, job: Job) -> list[Cropped]:
     """One photo's crop, or one of each of its faces. `found` is None for a photo that is a crop already."""
-    size, params = photo.shape[:2], job.params
+    enlarged, params = _enlarged(photo, job), job.params
+    size = enlarged.picture.shape[:2]
     row: dict[str, object] = {"photo": name, "num_faces": 1 if found is None else len(found)}
     if found is None:
         row |= {"status": "aligned", "chosen_by": "declared"}
@@ -325,26 +333,32 @@ def _cropped(name: str, photo: np.ndarray, found: Detections | None, job: Job) -
         row |= {"status": "fallback", "chosen_by": "photo_center"}
         row["reason"] = "no face found; the photo's centre is cropped"
         box = geometry.center_box(size, crop_size=crop_size(params.crop_px))
-        crop = geometry.cut(photo, box, crop_size=crop_size(params.crop_px))
+        crop = geometry.cut(enlarged.picture, box, crop_size=crop_size(params.crop_px))
         return [(row, geometry.encoded(crop))]
     row |= {"status": "aligned", "chosen_by": "only_face"}
     if job.all_faces:
         row["chosen_by"] = "all_faces"
-        return [_face(row, photo, found, face, params) for face in range(len(found))]
+        return [_face(row, enlarged, found, face, params) for face in range(len(found))]
     if len(found) > 1:
         row["chosen_by"] = params.select
-    return [_face(row, photo, found, geometry.choose_face(found, size, select=params.select), params)]
+    return [_face(row, enlarged, found, geometry.choose_face(found, size, select=params.select), params)]
 
 
-def _face(row: dict[str, object], photo: np.ndarray, found: Detections, face: int, params: AlignParams) -> Cropped:
-    """The photo's row with a face's confidence and places, and the face's crop."""
+def _enlarged(photo: np.ndarray, job: Job) -> geometry.Enlarged:
+    return geometry.enlarge(photo, longer_px=job.source.enlarge_to_px)
+
+
+def _face(
+    row: dict[str, object], photo: geometry.Enlarged, found: Detections, face: int, params: AlignParams
+) -> Cropped:
+    """The photo's row with a face's confidence and places, in pixels of the photo as it is on disk, and its crop."""
     places = {
         "confidence": round(float(found.confidences[face]), 4),
-        **dict(zip(BOX, found.boxes[face].astype(float).round(2).tolist(), strict=True)),
-        **dict(zip(LANDMARKS, found.landmarks[face].ravel().astype(float).round(2).tolist(), strict=True)),
+        **dict(zip(BOX, photo.in_photo(found.boxes[face]).round(2).tolist(), strict=True)),
+        **dict(zip(LANDMARKS, photo.in_photo(found.landmarks[face]).round(2).tolist(), strict=True)),
     }
     crop = geometry.face_crop(
-        photo,
+        photo.picture,
         found.boxes[face],
         found.landmarks[face],
         form=params.crop_form,

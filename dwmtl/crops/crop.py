@@ -1,6 +1,7 @@
 """The geometry of a crop: which face, which box, and cutting it out. Pure; opens no file."""
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,8 @@ TEMPLATE_112 = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 """Where the landmarks go in a crop of 112 pixels, xy. Source: insightface's ArcFace alignment."""
+
+_GREY = 127
 
 Box = tuple[int, int, int, int]
 """xyxy, whole pixels of the photo, inside it."""
@@ -93,6 +96,43 @@ def center_box(photo_size: Size, *, crop_size: Size, fraction: float = 0.6) -> B
     box_width = max(1, round(min(width, height * aspect) * fraction))
     left, top = (width - box_width) // 2, (height - box_height) // 2
     return left, top, left + box_width, top + box_height
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """A photo as faces are looked for in it.
+
+    Attributes:
+        picture: (H, W, 3).
+        scale: picture pixels a photo pixel; left, top: where the photo begins in the picture, pixels.
+    """
+
+    picture: np.ndarray
+    scale: float = 1.0
+    left: int = 0
+    top: int = 0
+
+    def in_photo(self, points: np.ndarray) -> np.ndarray:
+        """Points of the picture, x and y in turn, any shape -> the photo's pixels, flat."""
+        return ((points.astype(float).reshape(-1, 2) - [self.left, self.top]) / self.scale).ravel()
+
+
+def enlarge(photo: np.ndarray, *, longer_px: int | None) -> Enlarged:
+    """A photo (H, W, 3) whose longer side is shorter than `longer_px`, enlarged to it (bicubic) and framed in grey.
+
+    A detector trained on photographs does not find a face of few pixels, nor one that fills the picture: the frame
+    makes it half as large again, a quarter on each side. Larger photos, and all where `longer_px` is None, stay.
+    """
+    height, width = photo.shape[:2]
+    if longer_px is None or max(height, width) >= longer_px:
+        return Enlarged(photo)
+    scale = longer_px / max(height, width)
+    large = Image.fromarray(photo).resize(
+        (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.BICUBIC
+    )
+    left, top = large.width // 4, large.height // 4
+    frame = ((top, top), (left, left), (0, 0))
+    return Enlarged(np.pad(np.asarray(large), frame, constant_values=_GREY), scale, left, top)
 
 
 def scale_crop(crop: np.ndarray, crop_size: Size, *, form: str) -> Image.Image:

@@ -23,6 +23,11 @@ class SetParams(Section):
     is_aligned: bool = Field(
         default=False, description="its pictures are crops already: they are scaled, nothing is detected"
     )
+    enlarge_to_px: PositiveInt | None = Field(
+        default=None,
+        description="photos whose longer side is shorter are enlarged to it, pixels, and set into a grey frame half as "
+        "large again, before a face is looked for [160 for faces of 48 px that fill the picture]; null: as they are",
+    )
     expressions: dict[str, str | None] | None = Field(
         default=None,
         description="the set's names of expressions -> the common ones, null for one left out; null: as they are",
@@ -62,6 +67,12 @@ class SetParams(Section):
                 "labels_file must be a path below the set's folder, so that DVC tracks it. Copy the file there."
             )
         return labels_file
+
+    @model_validator(mode="after")
+    def _crops_are_not_enlarged(self):
+        if self.is_aligned and self.enlarge_to_px is not None:
+            raise ValueError("enlarge_to_px must be null where is_aligned is true: no face is looked for there.")
+        return self
 
     @model_validator(mode="after")
     def _options_are_of_the_adapter(self):

@@ -13,12 +13,13 @@ from dwmtl.network.network import EXPRESSION
 from dwmtl.results import write_result
 from dwmtl.scores.authentication import Authentication, authenticate
 from dwmtl.scores.classification import ClassScore, score_classes
-from dwmtl.scores.intervals import score_intervals, with_intervals
+from dwmtl.scores.intervals import pairs_intervals, score_intervals, with_intervals, with_pairs_intervals
 from dwmtl.scores.metrics import (
     ClassMetrics,
     CropCounts,
     FoldMetrics,
     NoPhotos,
+    VerificationMetrics,
     authentication_metrics,
     class_metrics,
     expression_metrics,
@@ -149,6 +150,24 @@ def evaluate_fold(
         roc=_roc_table(outcomes),
         confusion=predictions[["expression", "predicted"]].rename(columns={"expression": "actual"}),
     )
+
+
+def evaluate_verification_set(
+    pairs: pd.DataFrame, subjects: dict[str, str], answered: Answered, *, params: EvaluateParams
+) -> tuple[VerificationMetrics, pd.DataFrame]:
+    """Measure a network on the verification set alone.
+
+    Args:
+        pairs: columns `tables.VERIFICATION_PAIRS`.
+        subjects: as `FoldData.verification_subjects`.
+    Returns:
+        The metrics, and the pairs with columns `tables.EVALUATED_PAIRS`, as `evaluate_fold` has them.
+    """
+    pairs = _sides(pairs, ("photo_a", "photo_b"), subjects)
+    outcome = _verify(pairs, answered, params)
+    table = _pair_table(VERIFICATION_SET, pairs, outcome).reindex(columns=list(EVALUATED_PAIRS))
+    metrics = verification_metrics(outcome, params.far_targets)
+    return with_pairs_intervals(metrics, pairs_intervals([table], [metrics], params.distance)), table
 
 
 def comparison_settings(params: EvaluateParams) -> ComparisonSettings:

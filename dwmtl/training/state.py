@@ -95,7 +95,8 @@ def moving_average(network: FaceNetwork, decay: float | None) -> AveragedModel |
     return None if decay is None else AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
 
-def skipped_step(num_tasks: int) -> StepResult:
+def skipped_step(num_tasks: int, *, has_keep_loss: bool = False) -> StepResult:
     """The result of a step that was not applied: no numbers."""
     nothing = torch.full((num_tasks,), math.nan)
-    return StepResult(nothing, nothing, *(torch.tensor(math.nan) for _ in range(3)), None, None)
+    keep_loss = torch.tensor(math.nan) if has_keep_loss else None
+    return StepResult(nothing, nothing, *(torch.tensor(math.nan) for _ in range(3)), None, None, keep_loss)
