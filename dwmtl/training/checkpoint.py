@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.pt"
 NON_FINITE_FILE = "non_finite.pt"
-CODE = ("crops", "network", "protocol", "training", "weighting", "files.py", "stage.py", "tables.py")
+CODE = ("crops", "network", "protocol", "training", "weighting", "files.py", "tables.py")
 """Parts of `dwmtl` that can change a training: those that the stage `train` depends on (a test compares)."""
 
 
