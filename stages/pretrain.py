@@ -17,7 +17,7 @@ from dwmtl.training.trained import write_trained
 def main(
     labels: Path, aligned: Path, model: Path, metrics: Path, checkpoints: Path, params: Path = Path("params.yaml")
 ) -> None:
-    """Train the trunk on identities alone; resume an interrupted training."""
+    """Train the trunk on identities only; resume an interrupted training."""
     values = load_params(params)
     fabric = launch(values.compute, precision=values.pretrain.precision)
     table = read_table(labels / "identity.csv", IDENTITY_LABELS)

@@ -1,4 +1,4 @@
-"""Stage `report`: the outcome of all folds -> a summary and its details, tables for `dvc plots`, and the pages."""
+"""Stage `report`: the results of all folds -> a summary and its details, tables for `dvc plots`, and the pages."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def main(
     plots: Path,
     params: Path = Path("params.yaml"),
 ) -> None:
-    """Sum up the folds that params.yaml names."""
+    """Summarise the folds in params.yaml."""
     values = load_params(params)
     folds = [read_fold(number, training, evaluation) for number in sorted(values.folds)]
     content = report_content(folds, values, aligned_dir=aligned, labels_dir=labels, cards_dir=cards)
