@@ -20,7 +20,7 @@ log = logging.getLogger("pretrain")
 def main(
     labels: Path, aligned: Path, model: Path, metrics: Path, checkpoints: Path, params: Path = Path("params.yaml")
 ) -> None:
-    """Train the trunk on identities alone, unless the folds start from another model; resume where interrupted."""
+    """Train the trunk on identities only, unless the folds start from another model; resume an interrupted training."""
     values = load_params(params)
     if values.train.start_is_imported:
         log.info("train.start is %s, which is imported: nothing to pretrain.", values.train.start)

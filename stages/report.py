@@ -1,4 +1,4 @@
-"""Stage `report`: the outcome of all folds -> a summary and its details, tables for `dvc plots`, and the pages."""
+"""Stage `report`: the results of all folds -> a summary and its details, tables for `dvc plots`, and the pages."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def main(
     plots: Path,
     params: Path = Path("params.yaml"),
 ) -> None:
-    """Sum up the folds that params.yaml names."""
+    """Summarise the folds in params.yaml."""
     values = load_params(params)
     folds = [read_fold(number, training, evaluation) for number in sorted(values.folds)]
     start = read_start(evaluation)

@@ -154,7 +154,7 @@ def test_every_weighting_is_chosen_by_its_name_alone(write_params, name):
 
 def test_a_setting_of_another_weighting_is_an_error_with_the_cure(write_params):
     message = (
-        r"train\.weighting\.temperature: not a setting of this weighting but of dwa\. Delete the line, or choose that "
+        r"train\.weighting\.temperature: a setting of dwa, not of this weighting\. Delete the line, or choose that "
         r"weighting\.$"
     )
     with pytest.raises(ParamsError, match=message):
@@ -293,7 +293,7 @@ def test_far_targets_that_read_alike_are_refused(write_params):
         ({"train.start": "../elsewhere"}, r"train\.start"),
         ({"train.sets": ["identity"]}, "sets must hold expression"),
         ({"network.trunk": "resnet18"}, r"network\.trunk"),
-        ({"evaluate.weights": "ema"}, r"evaluate\.weights is ema, and train\.ema_decay is null"),
+        ({"evaluate.weights": "ema"}, r"evaluate\.weights is ema, but train\.ema_decay is null"),
         ({"tasks.expression.head": {"name": "mlp"}}, r"tasks\.expression\.head"),
     ],
 )

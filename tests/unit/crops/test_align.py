@@ -110,7 +110,7 @@ def test_the_same_photos_give_the_same_bytes(photos, tmp_path):
 
 
 def test_waiting_photos_are_bounded_in_pixels(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr("dwmtl.crops.align._MAX_WAITING_PIXELS", 240 * 320)
+    monkeypatch.setattr("dwmtl.crops.aligner._MAX_WAITING_PIXELS", 240 * 320)
     names = [FACES[0], "tiny.png", "two.png", FACES[1], "none.png"]
     crops = run(names, photos, tmp_path).crops
     assert crops["photo"].tolist() == names
