@@ -22,6 +22,8 @@ class CenterLoss(nn.Module):
     Source: Wen et al. 2016 (ECCV) in the form of the authors' code.
     """
 
+    centers: Tensor
+
     def __init__(self, num_identities: int, embedding_length: int, *, alpha: float):
         super().__init__()
         self.register_buffer("centers", torch.zeros(num_identities, embedding_length))
@@ -96,7 +98,7 @@ def task_losses_of(network: FaceNetwork, losses: dict[str, LossParams]) -> nn.Mo
     """A `TaskLoss` for each of a network's tasks."""
     return nn.ModuleDict(
         {
-            task: TaskLoss(losses[task], num_features=network.branches[task].num_features, num_classes=num_classes)
+            task: TaskLoss(losses[task], num_features=network.num_features[task], num_classes=num_classes)
             for task, num_classes in network.num_classes.items()
         }
     )

@@ -77,8 +77,9 @@ class Training:
                 weight_decay=optimizer.weight_decay,
                 undecayed=weighting.parameters() if weighting.trains_with_network else (),
             ),
-            weighting_optimizer=self.weighting_optimizer
-            and make_optimizer(
+            weighting_optimizer=None
+            if self.weighting_optimizer is None
+            else make_optimizer(
                 self.weighting_optimizer.optimizer,
                 weighting.parameters(),
                 learning_rate=self.weighting_optimizer.learning_rate,

@@ -61,8 +61,8 @@ def trajectory_row(
 
 def empty_trajectory(tasks: tuple[str, ...]) -> pd.DataFrame:
     """The trajectory of a training of no step: its columns."""
-    nothing = torch.zeros(len(tasks))
-    none = StepResult(nothing, nothing, *(torch.tensor(0.0) for _ in range(3)), None, None)
+    nothing, zero = torch.zeros(len(tasks)), torch.tensor(0.0)
+    none = StepResult(nothing, nothing, zero, zero, zero, None, None)
     row = trajectory_row(none, step=0, epoch=0, tasks=tasks, learning_rate=0.0, weighting_learning_rate=None)
     return pd.DataFrame([row]).head(0)
 
