@@ -1,4 +1,4 @@
-"""Commands that turn a model into another form: `import-checkpoint`, `export-checkpoint`, `export-onnx`."""
+"""Commands that convert models: `import-checkpoint`, `export-checkpoint`, `export-onnx`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -52,7 +52,7 @@ StandardizationOption = Annotated[Standardization | None, typer.Option(help="of 
 
 def import_checkpoint(
     source: SourceArgument,
-    out: Annotated[Path, typer.Option(help="the model's folder to make; a training starts from data/models/<name>")],
+    out: Annotated[Path, typer.Option(help="folder of the new model; a training starts from data/models/<name>")],
     sha256: Sha256Option = None,
     trunk: TrunkOption = None,
     crop_px: CropPxOption = None,
@@ -61,13 +61,14 @@ def import_checkpoint(
     channel_order: ChannelOrderOption = None,
     standardization: StandardizationOption = None,
     classes: Annotated[
-        Path | None, typer.Option(help="JSON: a task's name -> its class names in the order of the logits")
+        Path | None, typer.Option(help="JSON file: a task's name -> its class names in the order of the logits")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="print every matched and skipped name")] = False,
 ) -> None:
-    """Make a model in dwmtl's own form of another project's weights, and say what was matched, skipped and left.
+    """Import weights of another project as a model of dwmtl.
 
-    What the network expects of a crop is what its project is known for, unless an option says otherwise.
+    Prints which weights were matched and skipped, and which keep initial values. The network expects crops like its
+    project's networks, unless options are given.
     """
     from dwmtl.files import require_free, whole_folder
     from dwmtl.network.import_checkpoint import import_checkpoint as read
@@ -82,8 +83,8 @@ def import_checkpoint(
     print(f"matched {len(imported.matched)} of the source's tensors")
     if verbose:
         print("\n".join(f"  {source} -> {name}" for source, name in imported.matched.items()))
-    _print_names("skipped, no place here", imported.skipped, most=len(imported.skipped) if verbose else 20)
-    _print_names("left at initial values", imported.initial)
+    _print_names("skipped", imported.skipped, most=len(imported.skipped) if verbose else 20)
+    _print_names("initial values", imported.initial)
     tasks = ", ".join(f"{task} ({len(values.classes)} classes)" for task, values in card.tasks.items())
     print(f"{out}: {tasks}. In params.yaml, which `dwmtl start-from` writes:")
     for key, value in start_needs(card.model_dump()).items():
@@ -92,7 +93,7 @@ def import_checkpoint(
 
 
 def export_checkpoint(
-    model: Annotated[Path, typer.Argument(help="a model's folder; facelivenet alone has no project to go back to")],
+    model: Annotated[Path, typer.Argument(help="a model's folder; facelivenet cannot be exported")],
     out: Annotated[Path, typer.Option(help="the file to write: .pt, .ckpt, or .safetensors for a backbone of timm")],
 ) -> None:
     """Write a model's trunk and identity branch in the form of the project whose network it is."""
@@ -106,16 +107,16 @@ def export_checkpoint(
         num = len(exported.card.classes("identity"))
         use = f"classify=True, num_classes={num}" if "logits.weight" in exported.names else "classify=False"
         print(f"for InceptionResnetV1({use}).load_state_dict")
-    known = project.expects.standardization
-    if known is not None and network.standardization != known:
-        print(f"its crops are standardised by {network.standardization}, not {known} as in {project.name}")
+    usual = project.expects.standardization
+    if usual is not None and network.standardization != usual:
+        print(f"its crops are standardised by {network.standardization}, not {usual} as in {project.name}")
 
 
 def export_onnx(
     model: Annotated[Path, typer.Argument(help="a model's folder: model.json and model.safetensors")],
     out: Annotated[Path, typer.Argument(help="the .onnx file to write")],
 ) -> None:
-    """Write a model as an ONNX file, and check that it answers as the model does. Needs the extra `onnx`."""
+    """Write a model as an ONNX file, and compare its answers with the model's. Needs the extra `onnx`."""
     from dwmtl.inference.onnx_export import export_onnx as export
 
     written = export(model, out)
@@ -155,7 +156,7 @@ def _class_names(path: Path | None) -> dict[str, list[str]]:
     if not isinstance(names, dict) or not all(
         isinstance(values, list) and all(isinstance(name, str) for name in values) for values in names.values()
     ):
-        raise DwmtlError(f"{path}: an object is expected, each task's name with a list of its class names.")
+        raise DwmtlError(f"{path}: must be an object: each task's name with a list of its class names.")
     return names
 
 

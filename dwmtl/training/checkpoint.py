@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,7 +59,7 @@ class Checkpoint:
             _write(self.folder / CHECKPOINT_FILE, {"key": self._key, "state": state})
             self._last_s = time.monotonic()
 
-    def load(self) -> dict[str, object] | None:
+    def load(self) -> dict[str, Any] | None:
         """The saved state; None where there is none or, with a warning, where another training saved it.
 
         Raises:
@@ -117,7 +118,7 @@ class StopSignal:
 
     def __init__(self, *, is_heeded: bool):
         self._is_heeded = is_heeded and threading.current_thread() is threading.main_thread()
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
         self.name: str | None = None
 
     def __enter__(self) -> "StopSignal":

@@ -88,7 +88,7 @@ def fit(training: Training, execution: Execution) -> Fitted:
 def _initial_state(training: Training, execution: Execution) -> TrainingState:
     """The state before the first step, on the device, compiled where `compute.compile` asks for it."""
     network, device, mode = training.network, execution.fabric.device, execution.compute.compile
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     if num_processes() > 1:
         synchronize_batch_norm(network)
     step = training.make_step(execution.fabric)
@@ -204,7 +204,7 @@ class _Loop:
             epoch=epoch,
             tasks=self.network.tasks,
             learning_rate=learning_rate,
-            weighting_learning_rate=unit and unit.learning_rate,
+            weighting_learning_rate=None if unit is None else unit.learning_rate,
         )
         self.state.rows.append(row)
         self.execution.on_step(row)

@@ -22,6 +22,8 @@ class CenterLoss(nn.Module):
     Source: Wen et al. 2016 (ECCV) in the form of the authors' code.
     """
 
+    centers: Tensor
+
     def __init__(self, num_identities: int, embedding_length: int, *, alpha: float):
         super().__init__()
         self.register_buffer("centers", torch.zeros(num_identities, embedding_length))
@@ -126,7 +128,7 @@ def task_losses_of(
         {
             task: TaskLoss(
                 losses[task],
-                num_features=network.branches[task].num_features,
+                num_features=network.num_features[task],
                 num_classes=num_classes,
                 class_counts=(class_counts or {}).get(task),
             )

@@ -15,7 +15,7 @@ from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import FaceNetwork, NetworkOutput
 from dwmtl.training.distribution import gather_samples, mean_over_processes, sum_gradients, sum_over_processes
 from dwmtl.training.keep import FrozenStart, keep_losses
-from dwmtl.training.losses import NO_LABEL, mean_over_labelled
+from dwmtl.training.losses import NO_LABEL, TaskLoss, mean_over_labelled
 from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
@@ -91,7 +91,7 @@ class MultiTaskStep:
     untrained: frozenset[nn.Parameter] = frozenset()
 
     def __post_init__(self):
-        self._forward = self.network
+        self._forward: Callable[[Tensor], NetworkOutput] = self.network
         self._start = self.start
 
     def compile(self, backend: str = "inductor") -> None:
@@ -124,6 +124,7 @@ class MultiTaskStep:
         keep_loss = self._keep_loss(crops, output)
 
         if self.weighting.weighs_gradients:
+            assert gradients is not None  # `gradients_of` is the trunk
             self._weigh_gradients(gradients, weights, losses, keep_loss)
         else:
             penalty = self.weighting.penalty(given)
@@ -132,10 +133,11 @@ class MultiTaskStep:
             set_gradients(self.optimizer, objective, untrained=self.untrained, retain_graph=weighting_loss is not None)
         weighting_grad_norm = None
         if weighting_loss is not None:
+            assert self.weighting_optimizer is not None  # a weighting with a loss has one
             set_gradients(self.weighting_optimizer, weighting_loss)
             weighting_grad_norm = self._clip(self.weighting_optimizer)
         grad_norm = self._clip(self.optimizer)
-        if weighting_loss is not None:
+        if weighting_loss is not None and self.weighting_optimizer is not None:
             self.weighting_optimizer.step()
         self.optimizer.step()
         self._move_centers(output, labels)
@@ -215,7 +217,7 @@ class MultiTaskStep:
 
     def _move_centers(self, output: NetworkOutput, labels: dict[str, Tensor]) -> None:
         for task, loss_of in self.task_losses_of.items():
-            if loss_of.center is not None:
+            if isinstance(loss_of, TaskLoss) and loss_of.center is not None:
                 loss_of.move_centers(gather_samples(output.vectors[task]), gather_samples(labels[task]))
 
 
@@ -241,7 +243,7 @@ def _gradients(loss: Tensor, parameters: list[nn.Parameter], *, retain_graph: bo
     """Gradients of `loss`, of all processes; zeros where there are none."""
     gradients = torch.autograd.grad(loss, parameters, retain_graph=retain_graph, allow_unused=True)
     filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
-    return sum_gradients(filled)
+    return [gradient for gradient in sum_gradients(filled) if gradient is not None]
 
 
 def _gramian(gradients: list[list[Tensor]]) -> Tensor:

@@ -97,8 +97,9 @@ class Training:
                     for name, parameter in self.network.named_parameters()
                 },
             ),
-            weighting_optimizer=self.weighting_optimizer
-            and make_optimizer(
+            weighting_optimizer=None
+            if self.weighting_optimizer is None
+            else make_optimizer(
                 self.weighting_optimizer.optimizer,
                 weighting.parameters(),
                 learning_rate=self.weighting_optimizer.learning_rate,

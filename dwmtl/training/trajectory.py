@@ -64,9 +64,8 @@ def trajectory_row(
 
 def empty_trajectory(tasks: tuple[str, ...], *, has_keep_loss: bool) -> pd.DataFrame:
     """The trajectory of a training of no step: its columns."""
-    nothing = torch.zeros(len(tasks))
-    keep_loss = torch.tensor(0.0) if has_keep_loss else None
-    none = StepResult(nothing, nothing, *(torch.tensor(0.0) for _ in range(3)), None, None, keep_loss)
+    nothing, zero = torch.zeros(len(tasks)), torch.tensor(0.0)
+    none = StepResult(nothing, nothing, zero, zero, zero, None, None, zero if has_keep_loss else None)
     row = trajectory_row(none, step=0, epoch=0, tasks=tasks, learning_rate=0.0, weighting_learning_rate=None)
     return pd.DataFrame([row]).head(0)
 
