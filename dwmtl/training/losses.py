@@ -49,6 +49,8 @@ class TaskLoss(nn.Module):
         class_counts: (C,), training samples of each class; needed for class weights.
     """
 
+    class_weights: Tensor | None
+
     def __init__(self, params: LossParams, *, num_features: int, num_classes: int, class_counts: Tensor | None = None):
         super().__init__()
         self.label_smoothing = params.label_smoothing

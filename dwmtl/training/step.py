@@ -92,7 +92,7 @@ class MultiTaskStep:
 
     def __post_init__(self):
         self._forward: Callable[[Tensor], NetworkOutput] = self.network
-        self._start = self.start
+        self._start: Callable[[Tensor], Tensor] | None = self.start
 
     def compile(self, backend: str = "inductor") -> None:
         """Let torch compile the network's forward and backward pass; `backend`: torch's name of what compiles it."""
@@ -193,9 +193,9 @@ class MultiTaskStep:
             parameter.grad = sum(weight * task[number] for weight, task in zip(weights, gradients, strict=True))
         if keep_loss is not None:
             objective = objective + self.keep * keep_loss
-            for parameter, gradient in zip(
-                shared, _gradients(self.keep * keep_loss, shared, retain_graph=True), strict=True
-            ):
+            keep_gradients = _gradients(self.keep * keep_loss, shared, retain_graph=True)
+            for parameter, gradient in zip(shared, keep_gradients, strict=True):
+                assert parameter.grad is not None  # set by the loop above
                 parameter.grad = parameter.grad + gradient
         shared_ids = {id(parameter) for parameter in shared}
         task_parameters = [p for p in parameters_of(self.optimizer) if id(p) not in shared_ids]
