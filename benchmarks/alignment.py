@@ -1,12 +1,11 @@
-"""Photos a second of facenet-pytorch's MTCNN and of our detector, side by side, and how far they agree.
+"""Photos per second of facenet-pytorch's MTCNN and of our detector, side by side, and how far they agree.
 
     python benchmarks/alignment.py --photos ../shared/real/lfw --photos ../shared/real/yale
     python benchmarks/alignment.py --photos ../shared/real/lfw --memory 20000
 
-Every block of photos is given to the stock detector photo by photo, to the stock detector in batches of equal sizes,
-and to ours, in turn; photos are decoded before any clock starts, and the ratio is to the better of the stock two.
-`--memory` aligns so many small photos instead, decoding, cropping and writing included, and prints the peak memory on
-the way.
+Every block of photos is processed by the stock detector photo by photo, by the stock detector in batches of equal
+sizes, and by ours, in turn. Decoding is not timed, and the ratio is to the better of the two stock ways. `--memory`
+instead aligns that many small photos, including decoding, cropping and writing, and prints the peak memory.
 """
 
 import platform
@@ -32,19 +31,19 @@ from dwmtl.params import load_params
 
 THRESHOLDS, FACTOR = [0.6, 0.7, 0.7], 0.709
 MOST_PX, MOST_CONFIDENCE = 1.0, 0.01
-"""What counts as the same: landmarks and boxes within a pixel, confidences within a hundredth."""
+"""Tolerances of equal faces: a pixel for landmarks and boxes, a hundredth for confidences."""
 
 
 def main(
-    photos: Annotated[list[Path], typer.Option(help="a folder of photos, searched below; may be repeated")],
+    photos: Annotated[list[Path], typer.Option(help="a folder of photos, searched recursively; may be given again")],
     limit: Annotated[int, typer.Option(help="photos at most, spread over all; 0: all")] = 0,
     device: str = "cpu",
     min_face_px: Annotated[int, typer.Option(help="smallest face; 20 is the stock default")] = 20,
-    threads: Annotated[int, typer.Option(help="of torch, for all alike")] = 2,
-    block: Annotated[int, typer.Option(help="photos given to each in turn, and the greatest stock batch")] = 64,
-    half: Annotated[bool, typer.Option(help="ours in float16, on a GPU")] = False,
+    threads: Annotated[int, typer.Option(help="threads of torch, for every detector")] = 2,
+    block: Annotated[int, typer.Option(help="photos per turn, and the greatest stock batch")] = 64,
+    half: Annotated[bool, typer.Option(help="run ours in float16, on a GPU")] = False,
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
-    memory: Annotated[int, typer.Option(help="instead: align so many small photos and print the peak memory")] = 0,
+    memory: Annotated[int, typer.Option(help="instead: align this many small photos and print the peak memory")] = 0,
 ) -> None:
     """Time and compare, or measure memory."""
     torch.set_num_threads(threads)
@@ -68,18 +67,13 @@ def main(
     }
     where = torch.cuda.get_device_name(on) if on.type == "cuda" else f"{platform.machine()} CPU, {threads} threads"
     print(f"{len(files)} photos, faces from {min_face_px} px, {where}")
-    seconds, found = compare(ways, files, block, on)
-    for name, times in seconds.items():
-        print(f"{name:28} {len(files) / sum(times):7.1f} photos/s")
-    ratios = [min(single, batch) / own for single, batch, own in zip(*seconds.values(), strict=True)]
-    single, batch, own = (sum(times) for times in seconds.values())
-    print(f"ratio {min(single, batch) / own:.2f} in all, {median(ratios):.2f} in the median block of {block}")
-    same = [equal(*pair) for pair in zip(found["stock, a photo at a time"], found["ours"], strict=True)]
+    seconds, detections = compare(ways, files, block, on)
+    rate, stock_rate = _print_rates(seconds, len(files), block)
+    same = [equal(*pair) for pair in zip(detections["stock, a photo at a time"], detections["ours"], strict=True)]
     print(f"the same on {sum(same)} of {len(same)} photos, {np.mean(same):.4f}")
     for file, is_same in zip(files, same, strict=True):
         if not is_same:
             print(f"  differs: {file}")
-    rate, stock_rate = len(files) / own, len(files) / min(single, batch)
     what = f"finding faces from {min_face_px} px on {len(files)} photos, against facenet-pytorch's better way"
     report(
         [
@@ -90,12 +84,22 @@ def main(
     )
 
 
+def _print_rates(seconds: dict[str, list[float]], num_photos: int, block: int) -> tuple[float, float]:
+    """Print each way's rate. Returns photos per second of ours and of the better stock way."""
+    for name, times in seconds.items():
+        print(f"{name:28} {num_photos / sum(times):7.1f} photos/s")
+    ratios = [min(single, batch) / ours for single, batch, ours in zip(*seconds.values(), strict=True)]
+    single, batch, ours = (sum(times) for times in seconds.values())
+    print(f"ratio {min(single, batch) / ours:.2f} in all, {median(ratios):.2f} in the median block of {block}")
+    return num_photos / ours, num_photos / min(single, batch)
+
+
 def compare(
     ways: dict[str, Callable], files: list[Path], block: int, device: torch.device
 ) -> tuple[dict[str, list[float]], dict[str, list[Detections]]]:
-    """Seconds a block, and what was found, by way; each way is first in turn."""
+    """Seconds per block, and the detections, of each way; the ways take turns to be first."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    found: dict[str, list[Detections]] = {name: [] for name in ways}
+    detections: dict[str, list[Detections]] = {name: [] for name in ways}
     for number, start in enumerate(range(0, len(files), block)):
         batch = [read_photo(file) for file in files[start : start + block]]
         if number == 0:
@@ -105,14 +109,14 @@ def compare(
         for name in names[number % len(names) :] + names[: number % len(names)]:
             _wait(device)
             begin = time.perf_counter()
-            found[name] += ways[name](batch)
+            detections[name] += ways[name](batch)
             _wait(device)
             seconds[name].append(time.perf_counter() - begin)
-    return seconds, found
+    return seconds, detections
 
 
 def equal(a: Detections, b: Detections) -> bool:
-    """Whether two answers agree, face by face, the surest first."""
+    """Whether two detectors found the same faces in a photo."""
     if len(a) != len(b):
         return False
     one, other = (np.lexsort((faces.boxes[:, 0].round(), faces.boxes[:, 1].round())) for faces in (a, b))
@@ -124,7 +128,7 @@ def equal(a: Detections, b: Detections) -> bool:
 
 
 def grow(folders: list[Path], num_photos: int) -> None:
-    """Align photos of 96 px, linked to one another, and print the peak memory after a tenth and after all."""
+    """Align photos of 96 px, hard links to a few files, and print the peak memory after a tenth and after all."""
     from dwmtl.crops.align import Source, align
     from dwmtl.datasets.data_set import manifest
 
@@ -160,7 +164,7 @@ def grow(folders: list[Path], num_photos: int) -> None:
 
 
 def _files(folders: list[Path], limit: int) -> list[Path]:
-    """Files that can be decoded, sorted, `limit` of them spread evenly."""
+    """Files that can be decoded, sorted; at most `limit`, evenly spaced."""
     files = []
     for file in sorted(file for folder in folders for file in folder.rglob("*") if file.is_file()):
         try:
@@ -181,11 +185,11 @@ def _stock(stock: MTCNN, photos: np.ndarray) -> list[Detections]:
 
 
 def _stock_by_size(stock: MTCNN, photos: list[np.ndarray]) -> list[Detections]:
-    found: dict[int, Detections] = {}
+    detections: dict[int, Detections] = {}
     for size in {photo.shape for photo in photos}:
         places = [place for place, photo in enumerate(photos) if photo.shape == size]
-        found |= dict(zip(places, _stock(stock, np.stack([photos[place] for place in places])), strict=True))
-    return [found[place] for place in range(len(photos))]
+        detections |= dict(zip(places, _stock(stock, np.stack([photos[place] for place in places])), strict=True))
+    return [detections[place] for place in range(len(photos))]
 
 
 def _wait(device: torch.device) -> None:

@@ -1,8 +1,8 @@
-"""Every benchmark, at a small size, one after the other, all outcomes in one table: `make bench`.
+"""Runs every benchmark at a small size and prints all outcomes in one table: `make bench`.
 
     python benchmarks/bench.py [--record]
 
-Each runs in a process of its own. The table shows where things stand; docs/benchmarks.md has the full runs.
+Each benchmark runs in its own process. The table is an overview; docs/benchmarks.md has the full runs.
 """
 
 import os
@@ -32,7 +32,7 @@ RUNS = [
 
 
 def main(record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False) -> None:
-    """Run them all; a benchmark that fails is named, and the exit is 1."""
+    """Run all benchmarks. Those that fail are named, and the exit code is 1."""
     rows, failed, start = [], [], time.perf_counter()
     for script, *options in RUNS:
         print(f"... {script}", file=sys.stderr, flush=True)
@@ -52,9 +52,9 @@ def main(record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md
 
 
 def outcomes(printed: str) -> list[str]:
-    """The rows of the table of outcomes among what a benchmark prints."""
-    _, found, after = printed.partition(HEADER + "\n")
-    return [line for line in after.splitlines() if line.startswith("| ")] if found else []
+    """The rows of the table of outcomes in the output of a benchmark."""
+    _, _, after = printed.partition(HEADER + "\n")
+    return [line for line in after.splitlines() if line.startswith("| ")]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The paper's Figure 2 from trainings of ours: task weights above, task losses below, for both forms of the unit.
+"""The paper's Figure 2 from our trainings: task weights above, task losses below, for both forms of the unit.
 
     make figure-2
 
@@ -22,7 +22,7 @@ VARIANTS = {"normalised logits (the published figure)": True, "logits as they ar
 def main(
     labels: Path, aligned: Path, start: Path, out: Path, num_epochs: int = 8, params: Path = Path("params.yaml")
 ) -> None:
-    """Train both variants and draw the figure; the trajectories lie beside it."""
+    """Train both variants, draw the figure and write the trajectories beside it."""
     values = load_params(params)
     data = read_fold_data(0, labels_dir=labels, aligned_dir=aligned)
     execution = Execution(launch(values.compute, precision=values.train.precision), values.compute)

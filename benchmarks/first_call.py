@@ -1,9 +1,9 @@
-"""What a first and a warm call of a model cost: import, load, and `analyze` a photo of each kind.
+"""Time of the first call of a model and of later ones: import, load, and `analyze` of each photo.
 
     python benchmarks/first_call.py --model data/models/fold_0 --photos ../shared/real/edge --photos more.jpg
 
-Without --model: initial weights of the default network, which take as long. Every photo's first call is in a process of
-its own; warm: the median of further calls there. Prints a table in Markdown.
+Without --model, the default network has initial weights, which take the same time. Every photo has its own process; a
+warm call is the median of further calls there. Prints a table in Markdown.
 """
 
 import json
@@ -39,29 +39,29 @@ def main(
     photos: Annotated[list[Path], typer.Option(help="a photo, or a folder of photos; may be given again")],
     model: Annotated[Path | None, typer.Option(help="a model's folder; by default initial weights")] = None,
     device: str = "cpu",
-    num_warm: Annotated[int, typer.Option(min=1, help="warm calls a photo")] = 9,
+    num_warm: Annotated[int, typer.Option(min=1, help="warm calls per photo")] = 9,
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
-    """Time it, a process a photo."""
+    """Time the calls, in a process per photo."""
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
-        asked = model or _initial_model(Path(folder) / "model")
+        timed_model = model or _initial_model(Path(folder) / "model")
         print(
-            f"{platform.machine()}, {platform.processor() or 'processor not told'}, Python {platform.python_version()}"
+            f"{platform.machine()}, {platform.processor() or 'unknown processor'}, Python {platform.python_version()}"
         )
         print(f"model: {model or 'initial weights of params.yaml'}; device {device}\n")
         print("| photo | pixels | faces | import, s | load, s | first call, s | warm call, s |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
         for photo in [file for path in photos for file in (sorted(path.iterdir()) if path.is_dir() else [path])]:
-            told = _calls(asked, photo, device, num_warm)
-            times = " | ".join(f"{told[name]:.3f}" for name in ("import", "load", "first", "warm"))
-            size = f"{told['size'][0]}x{told['size'][1]}"
-            print(f"| {photo.name} | {size} | {told['faces']} | {times} |")
+            calls = _calls(timed_model, photo, device, num_warm)
+            times = " | ".join(f"{calls[name]:.3f}" for name in ("import", "load", "first", "warm"))
+            size = f"{calls['size'][0]}x{calls['size'][1]}"
+            print(f"| {photo.name} | {size} | {calls['faces']} | {times} |")
             outcomes.append(
                 Outcome(
                     f"`analyze` of {photo.name} ({size}), warm, against the first call",
-                    *(f"{1000 * told[name]:.0f} ms" for name in ("warm", "first")),
-                    told["first"] / told["warm"],
+                    *(f"{1000 * calls[name]:.0f} ms" for name in ("warm", "first")),
+                    calls["first"] / calls["warm"],
                 )
             )
     print()
@@ -74,7 +74,7 @@ def _calls(model: Path, photo: Path, device: str, num_warm: int) -> dict:
 
 
 def _initial_model(folder: Path) -> Path:
-    """The default network with initial weights, and seven expressions."""
+    """Save the default network with initial weights and seven expressions."""
     from dwmtl.network.model_file import save_model
     from dwmtl.params import load_params
     from dwmtl.training.trained import initial_network, model_card

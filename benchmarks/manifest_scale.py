@@ -1,10 +1,10 @@
-"""A set of MS-Celeb's size as rows: indexed, joined, labelled and split. Time and memory of each step, and whether the
-rows a second are as many as with a tenth of them.
+"""A manifest of MS-Celeb's size, indexed, joined, labelled and split: time and memory of each step, and the rows per
+second against a tenth of the size.
 
     python benchmarks/manifest_scale.py --num-photos 5800000 [--record]
 
-The rows are made up; no picture is read. Every step runs what the stages `index` and `labels` run on an identity set,
-and the folds that an expression set of as many subjects would get.
+The rows are synthetic; no picture is read. The steps are those of the stages `index` and `labels` on an identity set,
+and the folds of an expression set with as many subjects.
 """
 
 import resource
@@ -29,7 +29,7 @@ def main(
     num_folds: int = 10,
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
-    """Print a row a step, and the growth."""
+    """Print a row per step, and the growth."""
     few = num_photos // 10
     few_seconds = seconds(few, photos_a_subject, num_folds)
     many_seconds = seconds(num_photos, photos_a_subject, num_folds)
@@ -47,7 +47,7 @@ def main(
 
 
 def seconds(num_photos: int, photos_a_subject: int, num_folds: int) -> float:
-    """Of all steps."""
+    """Seconds of all steps."""
     print(f"{num_photos:,} photos")
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
@@ -71,15 +71,15 @@ def label(folder: Path) -> pd.DataFrame:
     return labels
 
 
-def synthetic(num_photos: int, photos_a_subject: int):
-    """A manifest as the adapter of a RecordIO pack makes it."""
+def synthetic(num_photos: int, photos_a_subject: int) -> pd.DataFrame:
+    """A manifest like that of a RecordIO pack's adapter."""
     subjects = [f"{number // photos_a_subject:07d}" for number in range(num_photos)]
     photos = [f"{subject}/{number:09d}" for number, subject in enumerate(subjects)]
     return manifest({"photo": photos, "subject": subjects})
 
 
 def timed(step: str, work):
-    """Do the work and print its time and the process's peak memory so far."""
+    """Run the work and print its time and the process's peak memory so far."""
     start = time.perf_counter()
     result = work()
     print(f"{step:36} {time.perf_counter() - start:6.1f} s   peak {peak_gib():.2f} GiB", flush=True)

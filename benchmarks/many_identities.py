@@ -1,9 +1,9 @@
-"""A training step with as many identities as a web-scale set has: does it fit, what does it cost?
+"""Time and memory of a training step with as many identities as a web-scale set has.
 
     python benchmarks/many_identities.py --num-identities 100000
 
-Beside the same step with 1,000 identities, in the same run: time a step, and the memory of weights, gradients, the
-optimiser's two moments, the centres and the logits. Both tasks, the dynamic weights, an embedding of 512.
+Compared with the same step with 1,000 identities, in the same run: time per step, and the memory of weights, gradients,
+the optimiser's two moments, the centres and the logits. Both tasks, dynamic weights, an embedding of length 512.
 """
 
 import resource
@@ -53,7 +53,7 @@ def main(
 
 
 def measure(num_identities: int, batch_size: int, crop_px: int, steps: int, fabric: Fabric) -> tuple[float, int]:
-    """Seconds a step, and the network's parameters."""
+    """Seconds per step, and the number of the network's parameters."""
     device = fabric.device
     torch.manual_seed(0)
     params = load_params()

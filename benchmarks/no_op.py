@@ -1,9 +1,9 @@
-"""What it costs to find that nothing is to be done, and to start: `dvc status`, `import dwmtl`, `dwmtl --help`.
+"""Time to find that nothing has to run, and to start: `dvc status`, `import dwmtl`, `dwmtl --help`.
 
     python benchmarks/no_op.py
 
-Each in a process of its own, three times; the median is given. `dvc status` of the default project asks whatever this
-checkout is at; run `make repro` before.
+Each command runs three times in its own process; the median is printed. `dvc status` is of this checkout as it is; run
+`make repro` before.
 """
 
 import subprocess
@@ -34,7 +34,7 @@ def main(record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md
 
 
 def seconds(command: list[str], *, is_checked: bool = True) -> float:
-    """Of a command, the median of three runs."""
+    """Median seconds of three runs of a command."""
     times = []
     for _ in range(3):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The form of every benchmark's outcome: rows of one table, printed, and kept in docs/benchmarks.md where asked for."""
+"""The outcome of every benchmark as rows of a table: printed, and appended to docs/benchmarks.md on request."""
 
 import os
 import platform
@@ -17,9 +17,9 @@ class Outcome:
 
     Attributes:
         what: what is compared with what.
-        ours, other: with their unit, as they are to be read.
-        ratio: higher is better; None where nothing stands beside ours.
-        wanted: the least ratio that was asked for; None: none was.
+        ours, other: the two results as text, with their unit.
+        ratio: higher is better; None where there is nothing to compare with.
+        wanted: smallest ratio that is required; None: no requirement.
     """
 
     what: str
@@ -29,7 +29,7 @@ class Outcome:
     wanted: float | None = None
 
     def row(self) -> str:
-        """Of the table."""
+        """The outcome as a row of the table."""
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
         wanted = "" if self.wanted is None else f">= {self.wanted:g}"
         return f"| {self.what} | {self.ours} | {self.other} | {ratio} | {wanted} |"
@@ -45,7 +45,7 @@ def report(outcomes: list[Outcome], *, record: bool) -> None:
 
 
 def hardware() -> str:
-    """What this machine computes on."""
+    """The GPU or processor, and the version of torch."""
     import torch
 
     if torch.cuda.is_available():

@@ -1,9 +1,9 @@
-"""How the stages grow: time and peak memory of each at 1, 4 and 16 times the data, from rendered faces.
+"""How the stages scale: time and peak memory of each at 1, 4 and 16 times the data, from rendered faces.
 
     python benchmarks/scaling.py --factors 1,4,16 [--record]
 
-The stages' own scripts run one after the other, each in a process of its own, in a folder of their own. People are
-multiplied, not photos a person. Training is one epoch at 80 px from initial weights.
+The stages' scripts run one after the other, each in its own process, in a temporary folder. The number of people is
+multiplied, not the photos per person. Training is one epoch at 80 px from initial weights.
 """
 
 import os
@@ -25,7 +25,8 @@ STAGES = [
     *(f"align --set {name} --index data/index/{name}/{name} --out data/aligned/{name}/{name}" for name in SETS),
     *(f"facts --set {name} --index data/index/{name}/{name} --out data/facts/{name}/{name}" for name in SETS),
     "labels --expression data/index/expression --identity data/index/identity --facts data/facts --out data/labels",
-    "pairs --labels data/labels --verification data/index/verification --out data/pairs",
+    "pairs --labels data/labels --expression data/index/expression --verification data/index/verification "
+    "--out data/pairs",
     "pretrain --labels data/labels --aligned data/aligned/identity --model data/models/pretrain "
     "--metrics metrics/training/pretrain --checkpoints .dwmtl/pretrain",
     "train --fold 0 --labels data/labels --aligned data/aligned --start-from data/models/pretrain "
@@ -44,12 +45,12 @@ STAGES = [
 
 
 def main(
-    factors: Annotated[str, typer.Option(help="by commas, two or more")] = "1,4,16",
+    factors: Annotated[str, typer.Option(help="two or more, separated by commas")] = "1,4,16",
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
-    """Print a table, a row a stage."""
+    """Print a table with a row per stage."""
     if "," not in factors:
-        raise typer.BadParameter("growth needs two factors or more, such as 1,4.")
+        raise typer.BadParameter("give two factors or more, such as 1,4.")
     columns = {int(factor): measure(int(factor)) for factor in factors.split(",")}
     heads = [f"{factor}x ({photos} photos)" for factor, (photos, _) in columns.items()]
     lines = ["| stage | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(heads)]
@@ -72,7 +73,7 @@ def main(
 
 
 def measure(factor: int) -> tuple[int, dict[str, tuple[float, float]]]:
-    """Photos in all, and a stage's seconds (of all its sets) and peak memory in MiB."""
+    """Number of photos, and each stage's seconds (over its sets) and peak memory in MiB."""
     costs: dict[str, tuple[float, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,9 +1,9 @@
-"""Time and memory of `dwmtl score-pairs` on made-up embeddings, beside the protocol in plain loops.
+"""Time and memory of `dwmtl score-pairs` on synthetic embeddings, compared with the protocol in plain loops.
 
-    python benchmarks/score_pairs.py             6,000 pairs: ours, the loops of the tests, ratio; the same numbers?
+    python benchmarks/score_pairs.py             6,000 pairs: ours, the loops of the tests, ratio, equality
     python benchmarks/score_pairs.py --million   a million pairs of 100,000 images: time and peak memory
 
-Every measurement runs in a process of its own, which has imported what it needs before its clock starts.
+Every measurement runs in its own process. Imports are not timed.
 """
 
 import argparse
@@ -16,17 +16,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 from outcome import Outcome, report
 
-TEXTBOOK = Path(__file__).resolve().parents[1] / "tests" / "unit" / "evaluation" / "textbook.py"
+TEXTBOOK = Path(__file__).resolve().parents[1] / "tests" / "unit" / "scores" / "textbook.py"
 LENGTH = 512
 SETTINGS = {"distance": "squared_euclidean", "subtract_mean": False, "far_targets": [1e-3]}
 
 
 def make(folder: Path, num_people: int, num_images: int, num_folds: int, num_a_kind: int) -> None:
-    """`E.npz` of people with as many images each, float32, and a `pairs.txt` of them."""
+    """Write `E.npz`, float32, with equally many images of each person, and a `pairs.txt` of them."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -49,19 +50,19 @@ def make(folder: Path, num_people: int, num_images: int, num_folds: int, num_a_k
 
 
 def ours(folder: Path) -> tuple[float, float, dict]:
-    """Seconds from files to numbers (the best of three runs), peak memory of the process in MiB, the numbers."""
+    """Seconds from files to scores (the best of three runs), peak memory of the process in MiB, the scores."""
     from dwmtl.evaluation.score_pairs import score_pairs
 
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        result = score_pairs(folder / "E.npz", folder / "pairs.txt", **SETTINGS)
+        scores = score_pairs(folder / "E.npz", folder / "pairs.txt", **SETTINGS)
         seconds.append(time.perf_counter() - start)
-    return min(seconds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, result
+    return min(seconds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, asdict(scores)
 
 
 def loops(folder: Path) -> tuple[float, float, dict]:
-    """The same of the plain loops, whose clock starts after the files are read."""
+    """The same of the plain loops, without the time of reading the files."""
     import numpy as np
 
     from dwmtl.datasets.pairs_file import read_pairs
@@ -76,13 +77,13 @@ def loops(folder: Path) -> tuple[float, float, dict]:
 
 
 def in_process(function: Callable, *arguments: object) -> object:
-    """Run in a fresh process: its peak memory is its own."""
+    """Run in a new process, so that its peak memory is the function's."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def same(a: object, b: object) -> bool:
-    """Equal, numbers to 1e-9: sums are taken in another order."""
+    """Whether two results are equal, numbers to 1e-9, since sums are computed in different orders."""
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, list):

@@ -1,8 +1,8 @@
-"""What a step costs under each weighting, against fixed weights, side by side: rounds of all of them in turn.
+"""Time of a step with each weighting, against fixed weights, in rounds in which they take turns.
 
     python benchmarks/step_time.py --rounds 20 --batch-size 16 --crop-px 112
 
-Prints the median time of a step, and that of fixed weights over it (median over the rounds of the ratios in a round).
+Prints the median time of a step, and the ratio of fixed weights' time to it (median over the rounds).
 """
 
 import platform
@@ -24,7 +24,7 @@ from dwmtl.weighting.by_name import make_weighting
 from dwmtl.weighting.params import WEIGHTINGS, UnitParams, weighting_params
 
 BASELINE = "equal"
-NAMES = [name for name in WEIGHTINGS if name not in (BASELINE, "fixed", "single_task")]  # those are constants too
+NAMES = [name for name in WEIGHTINGS if name not in (BASELINE, "fixed", "single_task")]  # constants as well
 
 
 def main(
@@ -35,9 +35,9 @@ def main(
     accelerator: str = "auto",
     precision: str = "32-true",
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
-    only: Annotated[str, typer.Option(help="weightings by commas; all by default")] = "",
+    only: Annotated[str, typer.Option(help="weightings, separated by commas; by default all")] = "",
 ) -> None:
-    """Time a step under each weighting."""
+    """Time a step with each weighting."""
     names = [BASELINE, *(only.split(",") if only else NAMES)]
     fabric = make_fabric(accelerator, precision=precision)
     steps = {name: make_step(name, crop_px, num_identities, fabric) for name in names}
@@ -53,7 +53,7 @@ def main(
             step(crops, labels, generator)
     times: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
-        order = names[number % len(names) :] + names[: number % len(names)]  # nobody is always first
+        order = names[number % len(names) :] + names[: number % len(names)]  # the first place rotates
         for name in order:
             times[name].append(timed(steps[name], crops, labels, fabric.device))
     device = torch.cuda.get_device_name() if fabric.device.type == "cuda" else platform.processor() or "CPU"
@@ -76,7 +76,7 @@ def main(
 
 
 def make_step(name: str, crop_px: int, num_identities: int, fabric) -> MultiTaskStep:
-    """A step on a network of its own."""
+    """A step on a new network."""
     torch.manual_seed(0)
     params = load_params()
     network = FaceNetwork(

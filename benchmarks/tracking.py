@@ -1,10 +1,9 @@
-"""What logging every step to MLflow takes of a training on this machine.
+"""Share of a training's time that logging every step to MLflow takes.
 
     python benchmarks/tracking.py --rounds 3
 
-Trains FaceLiveNet with both tasks and the dynamic weights on crops made in memory, and adds up what `Run.log_row` takes
-in it, sending to an SQLite file included, with `finish`; 2 % of the training at most are wanted. The two are measured
-in one run: the share is of the steps that the rows are of.
+Trains FaceLiveNet with both tasks and dynamic weights on noise crops and sums up the time of `Run.log_row` and
+`finish`, including writing to an SQLite file; at most 2 % of the training is wanted. Both are measured in the same run.
 """
 
 import os
@@ -31,7 +30,7 @@ MOST = 0.02
 def main(
     batch_size: int = 16,
     crop_px: int = 112,
-    steps: Annotated[int, typer.Option(help="of a round's training")] = 40,
+    steps: Annotated[int, typer.Option(help="steps of a round's training")] = 40,
     rounds: int = 3,
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
@@ -59,7 +58,7 @@ def main(
 
 
 def logged_and_all(crops: list[Path], batch_size: int) -> tuple[float, float]:
-    """Seconds in MLflow, and of the whole training with them; making the run is not counted."""
+    """Seconds in MLflow, and of the whole training including them; creating the run is not counted."""
     params = load_params(REPOSITORY / "params.yaml")
     network = two_tasks(params)
     num_features = network.num_shared_features(params.align.crop_px)

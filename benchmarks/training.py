@@ -1,12 +1,12 @@
-"""Images a second of a training, beside facenet-pytorch's own way: its network, float32, its `pass_epoch`, its loading.
+"""Images per second of a training, compared with facenet-pytorch's network, float32, `pass_epoch` and loading.
 
     python benchmarks/training.py --batch-size 16 --steps 6 --rounds 3
     python benchmarks/training.py --batch-size 256 --steps 30 --rounds 3 --num-workers 12     on a GPU
 
-Both sides train the same network (the full Inception-ResNet-v1 with a bottleneck of 512 and a linear head) on the same
-crops from disk (the files were just written: the system has them in memory), in turn; what the loading processes have
-ready when a round begins is not timed. Then ours from disk beside ours without a disk and without such processes, what
-FaceLiveNet with both tasks and the dynamic weights does, the share of the device's measured peak, and peak memory.
+Both sides train the same network (the full Inception-ResNet-v1 with a bottleneck of 512 and a linear head) in turn, on
+the same crops from disk (just written, so that the system caches them). Batches that the loading processes have ready
+when a round begins are not timed. Also measured: ours without disk and loading processes, FaceLiveNet with both tasks
+and dynamic weights, the share of the device's measured peak, and peak memory.
 """
 
 import resource
@@ -46,10 +46,10 @@ def main(
     batch_size: int = 16,
     crop_px: int = 160,
     steps: Annotated[int, typer.Option(help="steps of a round; the first is not timed")] = 6,
-    rounds: Annotated[int, typer.Option(help="of all sides in turn")] = 3,
+    rounds: Annotated[int, typer.Option(help="rounds in which all sides take turns")] = 3,
     num_workers: int = 0,
     accelerator: str = "auto",
-    precision: Annotated[str, typer.Option(help="of our side; the other has float32")] = "auto",
+    precision: Annotated[str, typer.Option(help="precision of our side; the other uses float32")] = "auto",
     compile: str = "auto",
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
 ) -> None:
@@ -76,44 +76,36 @@ def main(
         for _ in range(rounds):
             for side, rate in sides.items():
                 rates[side].append(rate())
-    middle = {side: median(values) for side, values in rates.items()}
-    ratios = {side: median(a / b for a, b in zip(rates["ours"], rates[side], strict=True)) for side in rates}
+    report(outcomes(rates, params, fabric, batch_size=batch_size, crop_px=crop_px), record=record)
+
+
+def outcomes(
+    rates: dict[str, list[float]], params: Params, fabric: Fabric, *, batch_size: int, crop_px: int
+) -> list[Outcome]:
+    """The rows of the table, from each side's images per second in each round."""
     gpu = fabric.device.type == "cuda"
-    share = middle["ours"] * flops_a_crop(params, crop_px) / peak_flops(fabric)
+    share = median(rates["ours"]) * flops_a_crop(params, crop_px) / peak_flops(fabric)
     memory = torch.cuda.max_memory_allocated() if gpu else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     of = f"{precision_of(fabric)}, batch {batch_size}, {crop_px} px"
-    report(
-        [
-            Outcome(
-                f"training Inception-ResNet-v1, the same network, {of}, against facenet-pytorch's loop",
-                f"{middle['ours']:.1f} images/s",
-                f"{middle['stock']:.1f} images/s",
-                ratios["stock"],
-                5.0 if gpu else 1.3,
-            ),
-            Outcome(
-                f"the same from disk, against crops made in memory, {num_workers} workers",
-                f"{middle['ours']:.1f} images/s",
-                f"{middle['in_memory']:.1f} images/s",
-                ratios["in_memory"],
-                0.9 if gpu else None,
-            ),
-            Outcome(
-                f"training FaceLiveNet, two tasks, dynamic weights, {of}, against facenet-pytorch's loop and network",
-                f"{middle['dynamic']:.1f} images/s",
-                f"{middle['stock']:.1f} images/s",
-                median(a / b for a, b in zip(rates["dynamic"], rates["stock"], strict=True)),
-                5.0 if gpu else None,
-            ),
-            Outcome("share of the device's peak (a large product of matrices, same precision)", f"{share:.2f}"),
-            Outcome("peak memory, of both sides", f"{memory / 2**30:.2f} GiB"),
-        ],
-        record=record,
-    )
+
+    def against(what: str, side: str, other: str, wanted: float | None) -> Outcome:
+        texts = (f"{median(rates[each]):.1f} images/s" for each in (side, other))
+        return Outcome(what, *texts, median(a / b for a, b in zip(rates[side], rates[other], strict=True)), wanted)
+
+    network = f"training Inception-ResNet-v1, the same network, {of}, against facenet-pytorch's loop"
+    disk = f"the same from disk, against crops made in memory, {params.compute.num_workers} workers"
+    tasks = f"training FaceLiveNet, two tasks, dynamic weights, {of}, against facenet-pytorch's loop and network"
+    return [
+        against(network, "ours", "stock", 5.0 if gpu else 1.3),
+        against(disk, "ours", "in_memory", 0.9 if gpu else None),
+        against(tasks, "dynamic", "stock", 5.0 if gpu else None),
+        Outcome("share of the device's peak (a large product of matrices, same precision)", f"{share:.2f}"),
+        Outcome("peak memory, of both sides", f"{memory / 2**30:.2f} GiB"),
+    ]
 
 
 def write_crops(folder: Path, number: int, crop_px: int) -> list[Path]:
-    """Noise as JPEG, a folder a person."""
+    """Write noise as JPEG, a folder per person."""
     rng = np.random.default_rng(0)
     paths = [folder / f"person_{index % NUM_PEOPLE}" / f"{index}.jpg" for index in range(number)]
     for path in paths:
@@ -123,13 +115,13 @@ def write_crops(folder: Path, number: int, crop_px: int) -> list[Path]:
 
 
 def dataset(crops: list[Path], *, both: bool = False) -> CropDataset:
-    """Crops with who they are, and with an expression where both tasks are trained."""
+    """Crops with identities and, for both tasks, expressions."""
     numbers = np.arange(len(crops))
     return CropDataset(crops, {"identity": numbers % NUM_PEOPLE} | ({"expression": numbers % 7} if both else {}))
 
 
 class Undisked(CropDataset):
-    """The first crop, again and again, decoded once: what loading costs is left out."""
+    """The first crop, decoded once, for every index: loading takes no time."""
 
     def __init__(self, crops: list[Path]):
         super().__init__(crops, {"identity": np.arange(len(crops)) % NUM_PEOPLE})
@@ -140,7 +132,7 @@ class Undisked(CropDataset):
 
 
 def full_network(params: Params) -> FaceNetwork:
-    """facenet-pytorch's network, as ours: identities alone."""
+    """facenet-pytorch's network as a network of ours, with identities only."""
     body = params.network.model_copy(
         update={"trunk": "inception_resnet_v1", "bottleneck": 512, "standardization": "fixed", "dropout": 0.6}
     )
@@ -158,7 +150,7 @@ def two_tasks(params: Params) -> FaceNetwork:
 def our_rate(
     network: FaceNetwork, crops: CropDataset, params: Params, untimed: int, fabric: Fabric, batch_size: int
 ) -> float:
-    """Images a second over an epoch."""
+    """Images per second over an epoch."""
     times: list[float] = []
     is_both = len(network.tasks) == 2
     weighting = FixedWeighting([1.0])
@@ -178,7 +170,7 @@ def our_rate(
 
 
 def stock_rate(folder: Path, batch_size: int, num_workers: int, untimed: int, device: torch.device) -> float:
-    """The same of facenet-pytorch, used as its example for fine-tuning does."""
+    """The same of facenet-pytorch, used as in its example of fine-tuning."""
     times: list[float] = []
 
     def clock(predicted: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -205,12 +197,12 @@ def stock_rate(folder: Path, batch_size: int, num_workers: int, untimed: int, de
 
 
 def rate(times: list[float], batch_size: int) -> float:
-    """Images a second from the first time to the last."""
+    """Images per second between the first time and the last."""
     return (len(times) - 1) * batch_size / (times[-1] - times[0])
 
 
 def flops_a_crop(params: Params, crop_px: int) -> float:
-    """Of the forward and backward pass: three times the forward pass's."""
+    """Operations of the forward and backward pass: three times the forward pass's."""
     network = full_network(params).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, crop_px, crop_px))
@@ -218,7 +210,7 @@ def flops_a_crop(params: Params, crop_px: int) -> float:
 
 
 def peak_flops(fabric: Fabric) -> float:
-    """What a large product of matrices reaches on the device, a second."""
+    """Operations per second of a large product of matrices on the device."""
     size = 8192 if fabric.device.type == "cuda" else 1024
     dtype = torch.bfloat16 if fabric.device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
     a = torch.randn(size, size, device=fabric.device, dtype=dtype)

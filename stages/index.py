@@ -1,4 +1,4 @@
-"""Stage `index`, a set: the set's folder, through its adapter -> a row per photo, its pairs, and its terms."""
+"""Stage `index`, per set: its folder, read by its adapter -> a row per photo, its pairs, and its terms."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from dwmtl.tables import GIVEN_PAIRS, MANIFEST, VERIFICATION_PAIRS, with_others,
 
 
 def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = Path("params.yaml")) -> None:
-    """List a data set's photos, with what is known of each."""
+    """List the photos of a data set with their labels."""
     values = load_params(params)
     source = set_params(values, set_)
     data_set = read_data_set(set_, source, num_peak_frames=values.index.num_peak_frames)

@@ -1,4 +1,4 @@
-"""Digests of the code, by which the comparison reruns a stage when code that can change it has changed."""
+"""Digests of the code, so that the comparison reruns a stage when code that can change its result has changed."""
 
 import hashlib
 from pathlib import Path
@@ -20,7 +20,7 @@ def main(out: Path) -> None:
 
 
 def digest(files: list[Path]) -> str:
-    """Of names and contents, hexadecimal."""
+    """Digest of the files' names and contents, hexadecimal."""
     whole = hashlib.sha256()
     for file in files:
         whole.update(f"{file.relative_to(REPOSITORY)}\n".encode())

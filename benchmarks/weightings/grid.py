@@ -1,4 +1,4 @@
-"""The grid of the comparison, `grid.yaml` of the DVC project that runs it: which params a row of it is trained with."""
+"""The grid of the comparison, `grid.yaml` of its DVC project: the params that each row is trained with."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def read_yaml(path: Path) -> dict:
-    """As DVC reads it."""
+    """Read a file in the YAML version that DVC uses."""
     return YAML(typ="safe", pure=True).load(path.read_text())
 
 

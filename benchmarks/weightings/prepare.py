@@ -1,7 +1,7 @@
-"""A data set of the comparison, once for all its rows: the stages of the repository's dvc.yaml, up to `pretrain`.
+"""Prepares a data set of the comparison once for all rows: the stages of the repository's dvc.yaml up to `pretrain`.
 
-They run in a copy of the project whose params.yaml has the changes of the grid, so that a stage is called here as it is
-called there.
+They run in a copy of the project whose params.yaml has the changes of the grid, so that the commands are those of
+dvc.yaml.
 """
 
 import shutil
@@ -17,11 +17,11 @@ from dwmtl.stage import run
 
 CODE = ("dwmtl", "stages")
 STAGES = ("align", "pairs", "pretrain")
-"""What a training and its evaluation read, and all that comes before."""
+"""The last stages that a training and its evaluation need; those before them run, too."""
 
 
 def main(data_set: str, out: Path) -> None:
-    """Write params.yaml and the project's folder `data`, but for the photos."""
+    """Write params.yaml and the project's folder `data` without the photos."""
     with whole_folder(out) as folder:
         YAML().dump(params_of(read_yaml(Path("grid.yaml")), data_set), folder / "params.yaml")
         open_project(folder)
@@ -30,7 +30,7 @@ def main(data_set: str, out: Path) -> None:
 
 
 def open_project(folder: Path) -> None:
-    """Make a folder with a params.yaml a DVC project with the repository's map and code."""
+    """Make a folder with a params.yaml a DVC project with the repository's dvc.yaml and code."""
     (folder / ".dvc").mkdir()
     (folder / ".dvc/config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
     for name in (".dvcignore", "dvc.yaml"):
@@ -40,7 +40,7 @@ def open_project(folder: Path) -> None:
 
 
 def close_project(folder: Path) -> None:
-    """Leave the params and the results."""
+    """Remove all but the params and the results."""
     for name in CODE:
         (folder / name).unlink()
     for name in (".dvc", ".dwmtl", "data/raw"):

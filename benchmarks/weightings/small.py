@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main(out: Path) -> None:
-    """Make the project and run it."""
+    """Create the project and run it."""
     (out / ".dvc").mkdir(parents=True)
     (out / ".dvc/config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
     shutil.copy(HERE / "dvc.yaml", out)

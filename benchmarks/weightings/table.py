@@ -1,4 +1,4 @@
-"""The comparison as a table and a figure: means over seeds and folds, and differences against `dynamic` in pairs."""
+"""The comparison as a table and a figure: means over seeds and folds, and paired differences against `dynamic`."""
 
 import io
 import json
@@ -76,7 +76,7 @@ def difference(runs: pd.DataFrame, weighting: str, measure: str) -> str:
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Of the mean; 0 of a single value."""
+    """Standard error of the mean; 0 for a single value."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 

@@ -1,4 +1,4 @@
-"""What became of a set's photos when they were aligned: counted, and judged before the crops are used."""
+"""Counts of an alignment, and the check that a set's photos were readable."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ class Outcome:
 
     Attributes:
         num_by_status: number of photos, the most frequent of `tables.STATUSES` first.
-        duration_s: seconds that it took.
+        duration_s: duration of the alignment.
     """
 
     num_by_status: dict[str, int]
@@ -33,10 +33,10 @@ class Outcome:
         return f"{counts} of {self.num_photos} photos, {self.num_photos / self.duration_s:.1f} photos/s"
 
     def warnings(self, photos_dir: Path) -> list[str]:
-        """What is suspicious about it."""
+        """Warnings about suspicious counts; `photos_dir` is the set's folder."""
         if self.num_by_status.get("fallback", 0) <= self.num_photos / 2:
             return []
-        return [f"most photos of {photos_dir} show no face: is align.min_face_px too large, or the folder wrong?"]
+        return [f"no face was found in most photos of {photos_dir}; check align.min_face_px and the set's folder."]
 
 
 def outcome(aligned: Aligned, *, duration_s: float) -> Outcome:
@@ -45,7 +45,7 @@ def outcome(aligned: Aligned, *, duration_s: float) -> Outcome:
 
 
 def require_all_readable(failures: pd.DataFrame, photos_dir: Path, *, name: str, failures_path: Path) -> None:
-    """Refuse a set, every photo of which is evaluated, if some cannot be decoded.
+    """Raise if photos of a set cannot be decoded although every photo of it is evaluated.
 
     Args:
         failures: columns `tables.FAILURES`.
@@ -63,5 +63,5 @@ def require_all_readable(failures: pd.DataFrame, photos_dir: Path, *, name: str,
         lines.append(f"... and {len(unreadable) - len(lines)} more: {failures_path}")
     files = "\n  ".join(lines)
     raise UnreadablePhotoError(
-        f"{len(unreadable)} photos of the {name} set cannot be read, and every one is evaluated:\n  {files}"
+        f"{len(unreadable)} photos of the {name} set cannot be read, and every photo of it is evaluated:\n  {files}"
     )

@@ -1,4 +1,4 @@
-"""What every adapter returns, and listing a folder. An adapter lists files; it never decodes one."""
+"""The result of every adapter, and the listing of folders. An adapter lists files; it never decodes one."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,18 +24,18 @@ class DataSet:
     pairs: pd.DataFrame | None = None
 
 
-_LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "use": "train"}
+_DEFAULTS = {"sequence": "", "frame": 0, "expression": "", "use": "train"}
 
 
 def manifest(rows: Sequence[Mapping[str, object]] | dict[str, Sequence]) -> pd.DataFrame:
-    """The manifest, sorted by photo; a column that is left out gets its value of `_LEFT_OUT`, and a further column
-    stands after the others, empty where a row has none.
+    """The manifest, sorted by photo. Missing columns get the values of `_DEFAULTS`; further columns come last, empty
+    where a row has no value.
 
     Args:
-        rows: a dict a photo; or a column a name, which takes a tenth of the memory where there are millions.
+        rows: a dict per photo; or a dict of columns, which takes a tenth of the memory for millions of photos.
     """
     table = pd.DataFrame(rows)
-    for column, value in _LEFT_OUT.items():
+    for column, value in _DEFAULTS.items():
         if column not in table:
             table[column] = value
     others = [column for column in table if column not in MANIFEST]
@@ -49,27 +49,27 @@ def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:
 
 
 def folders_of(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones and what archivers leave (`__MACOSX`) are left out."""
+    """Names of the folders in a folder, sorted; without hidden ones and those that archivers add (`__MACOSX`)."""
     with _entries(folder) as entries:
         return _sorted_names(folder, (e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__"))))
 
 
 def pictures_of(folder: Path) -> list[str]:
-    """Names of the pictures in a folder by their endings, sorted; hidden files are left out."""
+    """Names of the files in a folder with the ending of a picture, sorted; without hidden ones."""
     return [name for name in files_of(folder) if name.lower().endswith(PICTURE_ENDINGS)]
 
 
 def files_of(folder: Path) -> list[str]:
-    """Names of the files in a folder, sorted; hidden ones are left out."""
+    """Names of the files in a folder, sorted; without hidden ones."""
     with _entries(folder) as entries:
         return _sorted_names(folder, (e.name for e in entries if e.is_file() and not e.name.startswith(".")))
 
 
 def _entries(folder: Path):
-    """What `os.scandir` gives.
+    """The result of `os.scandir`.
 
     Raises:
-        DataSetError: no such folder.
+        DataSetError: the folder does not exist.
     """
     try:
         return os.scandir(folder)
@@ -81,7 +81,7 @@ def _sorted_names(folder: Path, names: Iterable[str]) -> list[str]:
     """The names, sorted.
 
     Raises:
-        DataSetError: a name that no table can hold: not UTF-8, or with a line break.
+        DataSetError: a name that a table cannot hold: not UTF-8, or with a line break.
     """
     names = sorted(names)
     for name in names:

@@ -7,10 +7,10 @@ from dwmtl.errors import DataSetError
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text file that hold anything, with their numbers from 1, as they are asked for.
+    """Yield the lines of a text file that are not blank, with their numbers from 1.
 
     Raises:
-        DataSetError: the file is missing, no text, or cannot be read; when the first line is asked for.
+        DataSetError: the file is missing, is not text, or cannot be read; raised at the first line.
     """
     try:
         with path.open(encoding="utf-8") as file:

@@ -1,1 +1,1 @@
-"""The network: trunk, branches, heads, and the files its weights are kept in."""
+"""The network: trunk, branches and heads; a model's files; weights of other projects."""

@@ -7,7 +7,7 @@ Source: Kim et al. 2022 (AdaFace, CVPR); Deng et al. 2019 for the network.
 
 from torch import Tensor, nn
 
-from dwmtl.network.backbone import Backbone, numbered
+from dwmtl.network.backbone import Backbone, TaskBranch, numbered
 
 NUM_BLOCKS = {
     "adaface_ir_18": (2, 2, 2, 2),
@@ -15,7 +15,7 @@ NUM_BLOCKS = {
     "adaface_ir_50": (3, 4, 14, 3),
     "adaface_ir_101": (3, 13, 30, 3),
 }
-"""Of each of the four stages."""
+"""Blocks of each of the four stages."""
 
 EMBEDDING_LENGTH = 512
 _CHANNELS = (64, 64, 128, 256, 512)
@@ -23,11 +23,11 @@ _LAST_PX = 7
 
 
 class Block(nn.Module):
-    """Norm, 3x3, norm, PReLU, 3x3 with the stride, norm; beside it the input, pooled or by a 1x1."""
+    """Norm, 3x3, norm, PReLU, 3x3 with the stride, norm; the shortcut is a max-pool or a 1x1 convolution."""
 
     def __init__(self, num_in: int, num_out: int, *, stride: int = 1):
         super().__init__()
-        self.shortcut_layer = nn.MaxPool2d(1, stride)
+        self.shortcut_layer: nn.Module = nn.MaxPool2d(1, stride)
         if num_in != num_out:
             self.shortcut_layer = nn.Sequential(
                 nn.Conv2d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm2d(num_out)
@@ -54,7 +54,7 @@ class AdafaceTrunk(nn.Sequential):
         self.body = nn.Sequential(*_blocks(num_blocks, stages=(1, 2, 3)))
 
 
-class AdafaceBranch(nn.Sequential):
+class AdafaceBranch(TaskBranch):
     """The last stage and the embedding: (B, 256, 14, 14) -> (B, 512)."""
 
     def __init__(self, num_blocks: tuple[int, ...], *, dropout: float):

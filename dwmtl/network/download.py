@@ -1,4 +1,4 @@
-"""A checkpoint from an address, streamed into a file: whole, or not at all."""
+"""Downloads a checkpoint from an address into a file."""
 
 import re
 from contextlib import closing
@@ -6,14 +6,14 @@ from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import BaseHandler, HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from tqdm import tqdm
 
 from dwmtl.errors import ModelFileError
 
 MAX_BYTES = 4 * 2**30
-"""Largest file that is downloaded; an iresnet200 has 0.5 GB, AdaFace's checkpoint with its classifier 1.5 GB."""
+"""Largest file that is downloaded. An iresnet200 has 0.5 GB, AdaFace's checkpoint with its classifier 1.5 GB."""
 
 _CHUNK_BYTES = 2**20
 _TIMEOUT_S = 60
@@ -22,26 +22,26 @@ _ON_THE_HUB = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*):(?P<file>\w[\w.-]*(/\w[
 
 
 def address_of(source: str) -> str | None:
-    """The address of an `https:` (or `http:`) source, or of Hugging Face's `org/repo:file`; None for anything else."""
+    """Address of an `https:` (or `http:`) source, or of Hugging Face's `org/repo:file`; None for other sources."""
     if source.startswith(("https://", "http://")):
         return source
     named = _ON_THE_HUB.fullmatch(source)
     if named is None:
         return None
-    from huggingface_hub import hf_hub_url  # seconds, and not needed for files
+    from huggingface_hub import hf_hub_url  # slow to import, and not needed for files
 
     return hf_hub_url(named["repo"], named["file"])
 
 
 def download(address: str, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
-    """Stream a file into a folder, a temporary one, under its own name.
+    """Download a file into a temporary folder, under its own name.
 
     Args:
-        address: `https:`, or `http:` of this machine; a server may send on to `https:`, and one of this machine to
+        address: `https:`, or `http:` of this machine. A server may redirect to `https:`, and one of this machine to
             itself.
-        max_bytes: a longer file is refused.
+        max_bytes: longer files are refused.
     Raises:
-        ModelFileError: an address of another kind, a server that does not answer, or an incomplete file.
+        ModelFileError: the address is of another kind, the server does not answer, or the file is incomplete.
     """
     _require_safe(address)
     path = folder / (PurePosixPath(unquote(urlsplit(address).path)).name or "checkpoint")
@@ -49,7 +49,7 @@ def download(address: str, folder: Path, *, max_bytes: int = MAX_BYTES) -> Path:
         _stream(address, path, max_bytes)
     except (URLError, HTTPException, OSError) as error:
         if isinstance(error, HTTPError):
-            error.close()  # it holds the server's answer
+            error.close()  # it holds the server's response open
         raise ModelFileError(
             f"{address}: cannot be downloaded ({error}). Download it elsewhere and name the file."
         ) from None
@@ -73,7 +73,7 @@ def _require_safe(address: str, *, sent_from: str | None = None) -> None:
 
 
 def _stream(address: str, path: Path, max_bytes: int) -> None:
-    handlers = [_SafeRedirects()]
+    handlers: list[BaseHandler] = [_SafeRedirects()]
     if urlsplit(address).hostname in _THIS_MACHINE:
         handlers.append(ProxyHandler({}))
     request = Request(address, headers={"Accept-Encoding": "identity", "User-Agent": "dwmtl"})
@@ -86,6 +86,6 @@ def _stream(address: str, path: Path, max_bytes: int) -> None:
                 num_bytes += len(chunk)
                 progress.update(len(chunk))
     if max(length, num_bytes) > max_bytes:
-        raise ModelFileError(f"{address}: more than {max_bytes} bytes; no checkpoint that dwmtl reads is as long.")
+        raise ModelFileError(f"{address}: more than {max_bytes} bytes; no checkpoint that dwmtl reads is that long.")
     if num_bytes < length:
         raise ModelFileError(f"{address}: the download ended after {num_bytes} of {length} bytes. Try again.")

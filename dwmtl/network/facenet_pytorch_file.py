@@ -1,4 +1,4 @@
-"""The files that facenet-pytorch publishes, by their names. An owner of facenet_pytorch."""
+"""The files of weights that facenet-pytorch publishes, by their names."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ PUBLISHED = ("vggface2", "casia-webface")
 
 
 def published_file(name: str) -> Path:
-    """The file of weights of a published name: downloaded by facenet-pytorch into torch's cache, unless it is there.
+    """The file of published weights, which facenet-pytorch downloads into torch's cache unless it is there.
 
     Raises:
-        ModelFileError: it could not be downloaded.
+        ModelFileError: the file could not be downloaded.
     """
-    from facenet_pytorch.models import inception_resnet_v1  # a heavy import, and not needed for files
+    from facenet_pytorch.models import inception_resnet_v1  # slow to import, and not needed for files
 
     folder = Path(inception_resnet_v1.get_torch_home()) / "checkpoints"
     if not any(folder.glob(f"*-{name}.pt")):

@@ -1,4 +1,4 @@
-"""Where each weight of our `inception_resnet_v1` stands in facenet-pytorch's `InceptionResnetV1`. Names only.
+"""Names of the weights of our `inception_resnet_v1` in facenet-pytorch's `InceptionResnetV1`. Reads no file.
 
 Source: the attribute names of timesler/facenet-pytorch; the architecture is the same, so the weights interchange.
 """
@@ -16,11 +16,12 @@ NUM_BLOCK8 = 5
 
 
 def facenet_pytorch_name(name: str, *, names: set[str]) -> str | None:
-    """The name in facenet-pytorch of a weight of ours, e.g. `trunk.stem.0.norm.bias` -> `conv2d_1a.bn.bias`; None for
-    one that it does not have (branches and heads of other tasks).
+    """The name in facenet-pytorch of a weight of ours: `trunk.stem.0.norm.bias` -> `conv2d_1a.bn.bias`.
 
     Args:
-        names: all names of ours: theirs depend on how many convolutions a tower has.
+        names: all names of our weights; the result depends on the number of convolutions of a tower.
+    Returns:
+        None for a weight that facenet-pytorch does not have (branches and heads of other tasks).
     """
     layer, _, leaf = name.rpartition(".")
     if layer in _WHOLE:
@@ -44,7 +45,7 @@ def _part(kind: str) -> str:
 
 
 def _place(part: str, number: str) -> str:
-    """Their name of a block; `number` is empty for a part that is one block."""
+    """facenet-pytorch's name of a block; `number` is empty for a part with one block."""
     if part == "branches.identity.blocks":
         return f"repeat_3.{number}" if int(number) < NUM_BLOCK8 else "block8"
     whole = {"trunk.reduction_a": "mixed_6a", "trunk.reduction_b": "mixed_7a"}

@@ -1,4 +1,4 @@
-"""The heads by the names that `params.yaml` uses: a branch's vector in, logits out. Knows nothing of the trunk."""
+"""The heads, by the names in `params.yaml`: a branch's vector in, logits out. Knows nothing of the trunk."""
 
 from torch import Tensor, nn
 
@@ -9,13 +9,13 @@ HIDDEN_LENGTH = 128
 
 
 class MarginHead(nn.Module):
-    """Scaled cosines between a vector and its classes' weights; in training with a margin on the true class.
+    """Scaled cosines between a vector and the classes' weights; the training loss has a margin on the true class.
 
     The sole owner of pytorch_metric_learning, an optional extra.
 
     Args:
         num_features: length D of a vector.
-        params: which margin, how wide, and the cosines' scale.
+        params: the kind and size of the margin, and the scale of the cosines.
     Raises:
         ParamsError: pytorch_metric_learning is not installed.
     Source: Deng et al. 2019 (ArcFace, CVPR), Wang et al. 2018 (CosFace, CVPR).
@@ -37,11 +37,11 @@ class MarginHead(nn.Module):
         )
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """(B, D) -> (B, C): scale * cosine, no margin."""
+        """(B, D) -> logits (B, C): scale * cosine, without margin."""
         return self.margin_loss.get_logits(vectors)
 
     def sample_losses(self, vectors: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy a sample with the margin: (B, D), (B,) class indices -> (B,), nats."""
+        """Cross-entropy per sample, with the margin: (B, D), (B,) class indices -> (B,), nats."""
         return self.margin_loss(vectors, labels)["loss"]["losses"]
 
 
@@ -50,7 +50,7 @@ def make_head(
     num_features: int,
     num_classes: int,
 ) -> nn.Module:
-    """(B, num_features) -> (B, num_classes)."""
+    """Make a head: (B, num_features) -> logits (B, num_classes)."""
     if isinstance(params, ArcFaceHeadParams | CosFaceHeadParams):
         return MarginHead(num_features, num_classes, params)
     layers: list[nn.Module]

@@ -1,4 +1,4 @@
-"""A TensorFlow V2 checkpoint of the authors' FaceLiveNet, or of facenet, in our own form."""
+"""Imports a TensorFlow V2 checkpoint of the authors' FaceLiveNet, or of facenet."""
 
 import math
 import re
@@ -12,19 +12,19 @@ from dwmtl.network.published import ExpectedInput
 from dwmtl.network.tensorflow_checkpoint import convert, read_variables
 
 _TRUNKS = {1: "facelivenet", 5: "inception_resnet_v1"}
-_INPUT = ExpectedInput(160, 14, "margin_in_crop", "rgb")  # as facenet has it; no file says
+_INPUT = ExpectedInput(160, 14, "margin_in_crop", "rgb")  # facenet's; no file contains it
 _UNSCALED = (*COUNTERS, "norm.weight", "bottleneck.1.weight")  # constants that TensorFlow does not store
 
 
 def checkpoint_prefix(path: Path) -> Path | None:
-    """The prefix of a checkpoint's files, of it or of its index; None where there is no such checkpoint."""
+    """The prefix of a checkpoint's files, given it or the index file; None where there is no such checkpoint."""
     if path.suffix == ".index" and path.is_file():
         return path.with_suffix("")
     return path if path.name and path.with_name(path.name + ".index").is_file() else None
 
 
 def import_tensorflow(prefix: Path, said: ExpectedInput, classes: dict[str, list[str]]) -> Imported:
-    """Arguments and errors as `import_checkpoint` has them."""
+    """Import a checkpoint; arguments and errors as in `import_checkpoint`."""
     variables = read_variables(prefix)
     num_blocks = len({m[1] for m in map(re.compile(r"InceptionResnetV1/.*block35_(\d+)/").match, variables) if m})
     if num_blocks not in _TRUNKS:

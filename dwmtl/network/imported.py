@@ -1,4 +1,4 @@
-"""A model made of another project's weights, whole or not at all. Knows no project's files."""
+"""A model with another project's weights. Knows no project's files."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,22 +9,22 @@ from torch import Tensor
 from dwmtl.errors import ModelFileError, ParamsError
 from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, file_sha256
 from dwmtl.network.network import EXPRESSION, FaceNetwork
-from dwmtl.network.params import HiddenHeadParams, LinearHeadParams, NetworkParams
+from dwmtl.network.params import HeadParams, HiddenHeadParams, LinearHeadParams, NetworkParams
 from dwmtl.network.published import ExpectedInput
 
 COUNTERS = ("num_batches_tracked",)
-"""Endings of the names of what a file need not have."""
+"""Endings of the names of buffers that a file may lack."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A model made of another project's weights.
+    """A model with another project's weights, and how they were matched.
 
     Attributes:
-        method: state of the method beside the network (`unit.weight`, `unit.bias`, `centers`), where the source had it.
+        method: state of the method beside the network (`unit.weight`, `unit.bias`, `centers`), if the source has it.
         matched: a name of the source -> the name in our network (or in `method`).
-        skipped: names of the source that have no place here.
-        initial: names of our network that the source does not have: heads, which belong to a set's classes.
+        skipped: names of the source without a counterpart in our network.
+        initial: names of our network without a counterpart in the source, whose values are initial: heads.
     """
 
     network: FaceNetwork
@@ -45,16 +45,18 @@ def new_card(
     tasks: dict[str, TaskCard],
     provenance: dict[str, object],
 ) -> ModelCard:
+    """The card of an imported model; `expects` must be complete."""
+    network = {
+        "trunk": trunk,
+        "bottleneck": bottleneck,
+        "standardization": expects.standardization,
+        "channel_order": expects.channel_order,
+        "dropout": dropout,
+        "batch_norm_momentum": batch_norm_momentum,
+        "linear_sigma": 0.1,
+    }
     return ModelCard(
-        network=NetworkParams(
-            trunk=trunk,
-            bottleneck=bottleneck,
-            standardization=expects.standardization,
-            channel_order=expects.channel_order,
-            dropout=dropout,
-            batch_norm_momentum=batch_norm_momentum,
-            linear_sigma=0.1,
-        ),
+        network=NetworkParams.model_validate(network),
         crop_px=expects.crop_px,
         margin_px=expects.margin_px,
         detector=DetectorCard(crop_form=expects.crop_form),
@@ -66,7 +68,7 @@ def new_card(
 def task_cards(
     source: str, heads: dict[str, str], weights: dict[str, Tensor], classes: dict[str, list[str]]
 ) -> dict[str, TaskCard]:
-    """A task's card: as many classes as its head's bias has values, one where there is no head."""
+    """Each task's card, with as many classes as its head's bias has values; one class where there is no head."""
     if surplus := sorted(set(classes) - set(heads)):
         raise ModelFileError(f"{source}: it has no task {', '.join(surplus)}; it has {', '.join(heads)}.")
     cards = {}
@@ -75,7 +77,7 @@ def task_cards(
         names = classes.get(task) or [f"{task}_{number:05d}" for number in range(num)]
         if len(names) != num:
             raise ModelFileError(f"{source}: {num} {task} logits and {len(names)} class names. Name every class.")
-        head = LinearHeadParams(name="linear", relu_on_logits=False)
+        head: HeadParams = LinearHeadParams(name="linear", relu_on_logits=False)
         if task == EXPRESSION:
             head = HiddenHeadParams(name="hidden", relu_on_logits=True)  # as the authors have it
         cards[task] = TaskCard(head=head, classes=names)
@@ -93,36 +95,38 @@ def filled(
     constants: tuple[str, ...],
     fresh: tuple[str, ...] = ("heads.",),
 ) -> Imported:
-    """A network filled with weights under our names: all of it, but for constants (by their endings) and what may stay
-    initial (by its beginnings).
+    """Fill a network with weights under our names.
 
+    Args:
+        constants: endings of the names that may be missing, as their values are constant.
+        fresh: beginnings of the names that may be missing and keep their initial values.
     Raises:
-        ModelFileError: a weight is missing, surplus, of another shape or no number; or the network cannot take crops of
-            the card's size.
+        ModelFileError: a weight is missing, surplus, has another shape or is not finite; or the network cannot process
+            crops of the card's size.
     """
     torch.manual_seed(0)
     network = build_network(card)
-    own = network.state_dict()
-    missing = [name for name in own if name not in weights and not name.endswith(constants)]
+    initial_weights = network.state_dict()
+    missing = [name for name in initial_weights if name not in weights and not name.endswith(constants)]
     initial = [name for name in missing if name.startswith(fresh)]
     problems = [f"it has no {name}" for name in missing if name not in initial]
     for name, value in weights.items():
-        problems += _problems(name, value, own.get(name))
+        problems += _problems(name, value, initial_weights.get(name))
     if problems:
         listed = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
         raise ModelFileError(f"{source}: it does not fit {card.network.trunk}: {listed}.")
-    network.load_state_dict(own | weights)
+    network.load_state_dict(initial_weights | weights)
     _require_crops_taken(source, network, card)
     return Imported(network.eval(), card, method, matched, skipped, initial)
 
 
-def _problems(name: str, value: Tensor, own: Tensor | None) -> list[str]:
-    """What is wrong with a weight for the place of this name."""
-    if own is None:
+def _problems(name: str, value: Tensor, expected: Tensor | None) -> list[str]:
+    """Why a weight does not fit the network's weight of the same name; empty if it does."""
+    if expected is None:
         return [f"its {name} has no place"]
-    if own.shape != value.shape:
-        return [f"its {name} is {tuple(value.shape)}, the network's {tuple(own.shape)}"]
-    if own.is_floating_point() != value.is_floating_point() or value.is_complex():
+    if expected.shape != value.shape:
+        return [f"its {name} is {tuple(value.shape)}, the network's {tuple(expected.shape)}"]
+    if expected.is_floating_point() != value.is_floating_point() or value.is_complex():
         return [f"its {name} is of the type {value.dtype}"]
     if value.is_floating_point() and not value.isfinite().all():
         return [f"its {name} holds NaN or infinity"]
@@ -139,5 +143,5 @@ def _require_crops_taken(source: str, network: FaceNetwork, card: ModelCard) -> 
 
 
 def provenance_of(kind: str, files: list[Path]) -> dict[str, object]:
-    """What a model was imported from: names and SHA-256 of the files, no folder of a machine."""
+    """What a model was imported from: names and SHA-256 of the files, without their folders."""
     return {"made_by": "import", "format": kind, "files": {file.name: file_sha256(file) for file in files}}

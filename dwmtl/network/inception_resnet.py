@@ -1,4 +1,4 @@
-"""The pieces of Inception-ResNet-v1 as FaceLiveNet and facenet build it. Knows nothing of tasks.
+"""Inception-ResNet-v1 as in FaceLiveNet and facenet, split into trunk and branch. Knows no task.
 
 Source: the authors' code (hengxyz/Dynamic_multi-task-learning), which takes them from davidsandberg/facenet.
 """
@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dwmtl.network.backbone import Backbone
+from dwmtl.network.backbone import Backbone, TaskBranch
 
 NUM_BLOCKS = {"facelivenet": (1, 1, 1), "inception_resnet_v1": (5, 10, 5)}
-"""Of block35, block17 and block8."""
+"""Numbers of block35, block17 and block8."""
 
 NUM_TRUNK_CHANNELS = 1792
 
@@ -136,14 +136,14 @@ class InceptionResnetTrunk(nn.Sequential):
         self.reduction_b = reduction_b()
 
 
-class Branch(nn.Sequential):
-    """A task's own part: shared features (B, C, s, s) -> a vector a face, (B, C) or (B, bottleneck).
+class Branch(TaskBranch):
+    """A task's branch: shared features (B, C, s, s) -> a vector per face, (B, C) or (B, bottleneck).
 
     Args:
         num_channels: C.
-        num_block8: residual blocks of scale 0.20; one of scale 1 without ReLU follows them.
+        num_block8: number of residual blocks of scale 0.20, which one of scale 1 without ReLU follows.
         dropout: probability to drop a value of the pooled vector, in training.
-        bottleneck: length that a linear layer without bias, and batch norm, bring the vector to; None: neither.
+        bottleneck: length of the output of a linear layer without bias, followed by batch norm; None: no such layer.
     """
 
     def __init__(self, num_channels: int, *, num_block8: int, dropout: float, bottleneck: int | None = None):

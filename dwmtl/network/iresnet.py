@@ -6,7 +6,7 @@ Source: Deng et al. 2019 (ArcFace, CVPR), section 3.1; Han et al. 2017 for the b
 
 from torch import Tensor, nn
 
-from dwmtl.network.backbone import Backbone
+from dwmtl.network.backbone import Backbone, TaskBranch
 
 NUM_BLOCKS = {
     "iresnet18": (2, 2, 2, 2),
@@ -15,7 +15,7 @@ NUM_BLOCKS = {
     "iresnet100": (3, 13, 30, 3),
     "iresnet200": (6, 26, 60, 6),
 }
-"""Of each of the four stages."""
+"""Blocks of each of the four stages."""
 
 EMBEDDING_LENGTH = 512
 _CHANNELS = (64, 64, 128, 256, 512)
@@ -23,7 +23,7 @@ _LAST_PX = 7
 
 
 class Block(nn.Module):
-    """Norm, 3x3, norm, PReLU, 3x3 with the stride, norm; beside it the input, by a 1x1 where its shape changes."""
+    """Norm, 3x3, norm, PReLU, 3x3 with the stride, norm; a 1x1 in the shortcut where the shape changes."""
 
     def __init__(self, num_in: int, num_out: int, *, stride: int = 1):
         super().__init__()
@@ -33,7 +33,7 @@ class Block(nn.Module):
         self.prelu = nn.PReLU(num_out)
         self.conv2 = nn.Conv2d(num_out, num_out, 3, stride, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(num_out)
-        self.downsample = nn.Identity()
+        self.downsample: nn.Module = nn.Identity()
         if stride > 1 or num_in != num_out:
             self.downsample = nn.Sequential(nn.Conv2d(num_in, num_out, 1, stride, bias=False), nn.BatchNorm2d(num_out))
 
@@ -55,7 +55,7 @@ class IresnetTrunk(nn.Sequential):
         self.layer3 = _stage(3, num_blocks)
 
 
-class IresnetBranch(nn.Sequential):
+class IresnetBranch(TaskBranch):
     """The last stage and the embedding: (B, 256, 14, 14) -> (B, 512)."""
 
     def __init__(self, num_blocks: tuple[int, ...], *, dropout: float):

@@ -7,7 +7,7 @@ Source: Chen et al. 2018, arXiv:1804.07573; deepinsight/insightface for the widt
 
 from torch import Tensor, nn
 
-from dwmtl.network.backbone import Backbone, numbered
+from dwmtl.network.backbone import Backbone, TaskBranch, numbered
 
 TRUNK = "mbf"
 EMBEDDING_LENGTH = 512
@@ -15,7 +15,7 @@ _LAST_PX = 7
 
 
 class Layers(nn.Module):
-    """Layers one after the other; their output is added to the input of a residual one."""
+    """A sequence of layers; a residual one adds its input to its output."""
 
     def __init__(self, *layers: nn.Module, is_residual: bool = False):
         super().__init__()
@@ -41,7 +41,7 @@ class MbfTrunk(nn.Sequential):
         )
 
 
-class MbfBranch(nn.Sequential):
+class MbfBranch(TaskBranch):
     """The last stage and the embedding: (B, 256, 14, 14) -> (B, 512)."""
 
     def __init__(self, *, dropout: float):
@@ -58,7 +58,7 @@ class MbfBranch(nn.Sequential):
 
 
 def backbone(_name: str, *, dropout: float) -> Backbone:
-    """`mbf`."""
+    """The network `mbf`."""
     return Backbone(MbfTrunk(), lambda _: MbfBranch(dropout=dropout))
 
 
@@ -72,13 +72,13 @@ def _conv(
     groups: int = 1,
     is_linear: bool = False,
 ) -> Layers:
-    """Convolution without bias, batch norm, and a PReLU unless it is linear."""
+    """Convolution without bias, batch norm, and a PReLU unless `is_linear`."""
     conv = nn.Conv2d(num_in, num_out, kernel, stride, padding, groups=groups, bias=False)
     return Layers(conv, nn.BatchNorm2d(num_out), *([] if is_linear else [nn.PReLU(num_out)]))
 
 
 def _bottleneck(num_in: int, num_inside: int, num_out: int, *, stride: int = 1, is_residual: bool = False) -> Layers:
-    """1x1, 3x3 a channel, 1x1 without PReLU."""
+    """1x1, depthwise 3x3, 1x1 without PReLU."""
     return Layers(
         _conv(num_in, num_inside, 1),
         _conv(num_inside, num_inside, 3, stride=stride, padding=1, groups=num_inside),

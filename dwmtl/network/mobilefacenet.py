@@ -7,7 +7,7 @@ Source: Chen et al. 2018, arXiv:1804.07573.
 
 from torch import Tensor, nn
 
-from dwmtl.network.backbone import Backbone, numbered
+from dwmtl.network.backbone import Backbone, TaskBranch, numbered
 
 TRUNK = "mobilefacenet"
 EMBEDDING_LENGTH = 128
@@ -22,7 +22,7 @@ _BLOCKS = [
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution without bias, batch norm, and a PReLU unless it is linear."""
+    """Convolution without bias, batch norm, and a PReLU unless `is_linear`."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class ConvNorm(nn.Sequential):
 
 
 class Bottleneck(nn.Module):
-    """1x1 that widens, 3x3 a channel, 1x1 that narrows without PReLU; added to the input where shapes agree."""
+    """Widening 1x1, depthwise 3x3, narrowing 1x1 without PReLU; a residual block where the shapes agree."""
 
     def __init__(self, num_in: int, num_out: int, expansion: int, stride: int):
         super().__init__()
@@ -74,7 +74,7 @@ class MobileFaceNetTrunk(nn.Sequential):
         self.blocks = nn.Sequential(*(Bottleneck(*shape) for shape in _BLOCKS[:_NUM_TRUNK_BLOCKS]))
 
 
-class MobileFaceNetBranch(nn.Sequential):
+class MobileFaceNetBranch(TaskBranch):
     """The last 3 bottlenecks and the embedding: (B, 128, 14, 12) -> (B, 128)."""
 
     def __init__(self, *, dropout: float):

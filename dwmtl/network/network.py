@@ -1,6 +1,6 @@
-"""The multi-task network: a shared trunk, a branch and a head a task. Knows nothing of losses and weights of tasks."""
+"""The multi-task network: a shared trunk, a branch and a head per task. Knows nothing of task losses and weights."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import torch
@@ -20,12 +20,12 @@ EXPRESSION = "expression"
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """What the network tells of a batch of B crops.
+    """The network's output for a batch of B crops.
 
     Attributes:
-        shared_features: (B, C, s, s), the trunk's, before any branch.
+        shared_features: (B, C, h, w), the trunk's output.
         embedding: (B, D), unit length: the identity branch's vector, L2-normalised.
-        vectors: a task's name -> (B, D) or (B, C), its branch's vector as it is.
+        vectors: a task's name -> (B, D) or (B, C), its branch's vector, not normalised.
         logits: a task's name -> (B, its number of classes).
     """
 
@@ -36,12 +36,12 @@ class NetworkOutput:
 
 
 class FaceNetwork(nn.Module):
-    """Who a face is, what it expresses, and whatever else is a task, from one trunk.
+    """Predicts the identity, the expression and further tasks of a face, from a shared trunk.
 
     Args:
         params: the body: trunk, bottleneck of the identity branch, dropout, batch norm, initial values. Convolutions
             start from Xavier, linear layers from a truncated normal (the authors' sigma is 0.1, with which a fresh head
-            starts far above ln(classes)); a trunk of timm starts as timm starts it.
+            starts far above ln(classes)); a trunk of timm keeps timm's initial values.
         heads: a task's name -> its head, in the order of the tasks. `identity` must be among them: its branch gives the
             embedding, and its head works on the un-normalised vector.
         num_classes: a task's name -> its number of classes.
@@ -54,15 +54,17 @@ class FaceNetwork(nn.Module):
         self.channel_order = params.channel_order
         self.num_classes = {task: num_classes[task] for task in heads}
         backbone = make_backbone(params.trunk, dropout=params.dropout)
+        branches = {task: backbone.make_branch(params.bottleneck if task == IDENTITY else None) for task in heads}
+        self.num_features = {task: branch.num_features for task, branch in branches.items()}
         self.trunk = backbone.trunk
-        self.branches = nn.ModuleDict(
-            {task: backbone.make_branch(params.bottleneck if task == IDENTITY else None) for task in heads}
-        )
+        self.branches = nn.ModuleDict(branches)
         self.heads = nn.ModuleDict(
-            {task: make_head(head, self.branches[task].num_features, num_classes[task]) for task, head in heads.items()}
+            {task: make_head(head, self.num_features[task], num_classes[task]) for task, head in heads.items()}
         )
-        own = [] if isinstance(self.trunk, TimmTrunk) else [self.trunk]
-        for module in (module for part in (*own, self.branches, self.heads) for module in part.modules()):
+        parts: list[nn.Module] = [self.branches, self.heads]
+        if not isinstance(self.trunk, TimmTrunk):
+            parts = [self.trunk, *parts]
+        for module in (module for part in parts for module in part.modules()):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 _initialize(module, params.linear_sigma)
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -86,7 +88,7 @@ class FaceNetwork(nn.Module):
         )
 
     def standardize(self, crops: Tensor) -> Tensor:
-        """RGB crops of any type (B, 3, H, W), 0..255 -> float32, in the form and order that this network expects."""
+        """RGB crops of any type (B, 3, H, W), 0..255 -> float32, in the form and channel order of this network."""
         if self.channel_order == "bgr":
             crops = crops.flip(1)
         if isinstance(self.standardization, MeanStd):
@@ -101,7 +103,7 @@ class FaceNetwork(nn.Module):
         Args:
             crop_px: side of the crops, or height and width.
         Raises:
-            ParamsError: the network cannot take crops of this size.
+            ParamsError: the network cannot process crops of this size.
         """
         was_training = self.training
         try:
@@ -116,18 +118,20 @@ class FaceNetwork(nn.Module):
         """Parameters of the trunk's last part."""
         return [parameter for parameter in last_layer(self.trunk).parameters() if parameter.requires_grad]
 
-    def set_training(self, *, frozen: set[str]) -> None:
-        """Training mode, but for the parts in `frozen` (`trunk` or a task's name), which keep their batch-norm
-        statistics and do not drop out. Their weights train all the same."""
+    def set_training(self, *, frozen: Set[str]) -> None:
+        """Set training mode, except for the parts in `frozen` (`trunk` or a task's name).
+
+        These keep their batch-norm statistics and do not drop out. Their weights still train.
+        """
         self.train()
         for part in frozen:
             (self.trunk if part == "trunk" else self.branches[part]).eval()
 
 
 def standardize_per_image(crops: Tensor) -> Tensor:
-    """Crops of any type (B, 3, H, W) -> float32 with mean 0 and deviation 1 a crop.
+    """Crops of any type (B, 3, H, W) -> float32 with mean 0 and deviation 1 per crop.
 
-    (x - mean) / max(std, 1 / sqrt(number of values)): a crop of one colour becomes zeros, not NaN.
+    (x - mean) / max(std, 1 / sqrt(number of values)), so that a crop of one colour becomes zeros, not NaN.
     Source: the authors' code (TensorFlow's per_image_standardization).
     """
     values = crops.flatten(1).float()  # (B, 3*S*S)
@@ -145,7 +149,7 @@ def standardize_fixed(crops: Tensor, *, half_range: float = 128.0) -> Tensor:
 
 
 def standardize_by_channel(crops: Tensor, values: MeanStd) -> Tensor:
-    """Crops of any type (B, 3, H, W), 0..255 -> float32: (x / 255 - mean) / std, each channel by its own.
+    """Crops of any type (B, 3, H, W), 0..255 -> float32: (x / 255 - mean) / std, per channel.
 
     Source: torchvision and timm.
     """

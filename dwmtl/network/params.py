@@ -8,11 +8,11 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from dwmtl.section import Fraction, PositiveFloat, PositiveInt, Section
 
 OWN_EMBEDDINGS = r"iresnet(18|34|50|100|200)|mbf|mobilefacenet|adaface_ir_(18|34|50|101)"
-"""Trunks whose branches end in layers that give an embedding."""
+"""Trunks whose branches end in layers that compute an embedding."""
 
 
 class MeanStd(Section):
-    """Standardisation by a mean and a deviation a channel, of values in 0..1; ImageNet's, as timm gives them."""
+    """Standardisation by a mean and a deviation per channel, of values in 0..1; by default ImageNet's, as in timm."""
 
     mean: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = Field(
         default=[0.485, 0.456, 0.406], description="of each channel, in the order of `channel_order`"
@@ -30,7 +30,7 @@ Standardization = Annotated[
 
 
 class NetworkParams(Section):
-    """The network's body. Defaults of the authors in brackets where ours differ."""
+    """The network without its heads. In brackets: values of the authors or other projects that differ from ours."""
 
     trunk: Annotated[str, Field(pattern=rf"^(facelivenet|inception_resnet_v1|{OWN_EMBEDDINGS}|timm:[\w.]+)$")] = Field(
         default="facelivenet",
@@ -38,20 +38,20 @@ class NetworkParams(Section):
         "mbf (arcface_torch's), adaface_ir_18 to adaface_ir_101, mobilefacenet (112 x 96), or timm:<a model of timm>",
     )
     pretrained: bool = Field(
-        False, description="timm's trunks: `pretrain` starts from the weights that timm publishes, and downloads them"
+        False, description="timm only: `pretrain` starts from the weights that timm publishes, and downloads them"
     )
     bottleneck: PositiveInt | None = Field(
         default=None,
         description="length of the embedding, by a linear layer with batch norm [facenet: 512]; null: the trunk's "
-        "width, or the embedding of a network that ends in one",
+        "width, or the network's own embedding",
     )
     standardization: Standardization = Field(
         default="per_image",
-        description="per_image: mean 0 and deviation 1 a crop · fixed: (x - 127.5) / 128 [facenet-pytorch] · "
+        description="per_image: mean 0 and deviation 1 per crop · fixed: (x - 127.5) / 128 [facenet-pytorch] · "
         "minus_one_to_one: (x - 127.5) / 127.5 [arcface_torch] · {mean: [...], std: [...]}: (x / 255 - mean) / std "
         "[timm]",
     )
-    channel_order: Literal["rgb", "bgr"] = Field("rgb", description="in which the network expects a crop's channels")
+    channel_order: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels that the network expects")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.5, description="probability to drop a value before a branch's last linear layer, or before the heads"
     )
@@ -69,7 +69,7 @@ class NetworkParams(Section):
     @model_validator(mode="after")
     def _weights_are_published(self):
         if self.pretrained and not self.trunk.startswith("timm:"):
-            raise ValueError(f"pretrained must be false for {self.trunk}: only timm's trunks are published so.")
+            raise ValueError(f"pretrained must be false for {self.trunk}: only timm's trunks can be downloaded.")
         return self
 
 
@@ -90,7 +90,7 @@ class HiddenHeadParams(Section):
 
 
 class ArcFaceHeadParams(Section):
-    """Cosines of the vector and a class's weights, with an additive angular margin (Deng et al. 2019)."""
+    """Cosines between the vector and the classes' weights, with an additive angular margin (Deng et al. 2019)."""
 
     name: Literal["arcface"] = "arcface"
     margin_deg: Annotated[float, Field(ge=0, lt=90)] = Field(description="added to the angle of the true class")
@@ -98,10 +98,10 @@ class ArcFaceHeadParams(Section):
 
 
 class CosFaceHeadParams(Section):
-    """Cosines of the vector and a class's weights, with an additive cosine margin (Wang et al. 2018)."""
+    """Cosines between the vector and the classes' weights, with an additive cosine margin (Wang et al. 2018)."""
 
     name: Literal["cosface"] = "cosface"
-    margin: Annotated[float, Field(ge=0, lt=1)] = Field(description="taken off the cosine of the true class")
+    margin: Annotated[float, Field(ge=0, lt=1)] = Field(description="subtracted from the cosine of the true class")
     scale: PositiveFloat = Field(description="factor of the cosines")
 
 

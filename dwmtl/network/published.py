@@ -1,8 +1,8 @@
-"""Networks as other projects publish them: by which entries a file is recognised, under which names its weights stand
-in our network, and what input the network expects. Reads no file."""
+"""Networks that other projects publish: how their files are recognised, their names of our network's weights, and the
+input that the networks expect. Reads no file."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dwmtl.errors import ModelFileError
@@ -10,16 +10,16 @@ from dwmtl.network import adaface, iresnet, mbf, mobilefacenet
 from dwmtl.network.facenet_pytorch_names import facenet_pytorch_name
 from dwmtl.network.network import FaceNetwork
 from dwmtl.network.params import MeanStd
-from dwmtl.network.timm_trunk import TIMM
+from dwmtl.network.timm_trunk import TIMM, TimmTrunk
 
 
 @dataclass(frozen=True)
 class ExpectedInput:
-    """What a network expects of a crop; None: not said.
+    """What a network expects of a crop; None: not given.
 
     Attributes:
-        crop_px, margin_px, crop_form: as `align` has them.
-        channel_order, standardization: as `network` has them.
+        crop_px, margin_px, crop_form: as in the section `align` of the params.
+        channel_order, standardization: as in the section `network`.
     """
 
     crop_px: int | list[int] | None = None
@@ -28,23 +28,22 @@ class ExpectedInput:
     channel_order: str | None = None
     standardization: str | MeanStd | None = None
 
-    def overridden(self, said: "ExpectedInput") -> "ExpectedInput":
-        """The same, but for what `said` says."""
-        return ExpectedInput(**vars(self) | {key: value for key, value in vars(said).items() if value is not None})
+    def overridden(self, by: "ExpectedInput") -> "ExpectedInput":
+        """The same input with the values that are given in `by`."""
+        return ExpectedInput(**vars(self) | {key: value for key, value in vars(by).items() if value is not None})
 
 
 @dataclass(frozen=True)
 class Project:
-    """How a project's files look.
+    """The form of a project's files.
 
     Attributes:
-        name: of the project.
-        wrapper: the key below which the state dict lies; None: the file is the state dict.
-        prefix: what the names of the network's entries begin with.
-        expects: of a crop.
-        dropout: probability before its last linear layer.
-        is_whole: every entry below the prefix is the network's; one that has no place is an error, as it would be of
-            another network.
+        name: name of the project.
+        wrapper: key of the state dict in the file; None: the file is the state dict.
+        prefix: beginning of the names of the network's entries.
+        expects: what its networks expect of a crop.
+        dropout: probability of dropout before the last linear layer.
+        is_whole: whether every entry with the prefix must be matched; an unmatched one is of another network.
     """
 
     name: str
@@ -99,19 +98,19 @@ _PROJECTS = {
     **dict.fromkeys(adaface.NUM_BLOCKS, ADAFACE),
     mobilefacenet.TRUNK: MOBILEFACENET,
 }
-_PREFIXES = ("", "model.", "module.")  # "module.": what torch's DataParallel puts before every name
+_PREFIXES = ("", "model.", "module.")  # "module." is of torch's DataParallel
 
 
 def project_of(trunk: str) -> Project | None:
-    """Whose network a trunk is, where its project's files can be read; None for the authors' FaceLiveNet."""
+    """The project that published a trunk's network; None for the authors' FaceLiveNet, whose files are TensorFlow's."""
     return TIMM_PROJECT if trunk.startswith(TIMM) else _PROJECTS.get(trunk)
 
 
 def recognised(names: Iterable[str]) -> tuple[str, str]:
-    """The trunk that a state dict is of, by the names of its entries, and what all of its names begin with.
+    """Recognise the trunk of a state dict by the names of its entries. Returns the trunk and the prefix of the names.
 
     Raises:
-        ModelFileError: they are those of no network that is known here, or of one of another depth.
+        ModelFileError: the names are of no known network, or of one of another depth.
     """
     names = set(names)
     for prefix in _PREFIXES:
@@ -137,8 +136,8 @@ def _trunk_of(names: set[str]) -> str | None:
         num_blocks = tuple(_num_numbered(names, rf"layer{stage}\.(\d+)\.") for stage in range(1, 5))
         return _of_depth(num_blocks, iresnet.NUM_BLOCKS)
     if "body.0.res_layer.0.weight" in names:
-        num_blocks = _num_numbered(names, r"body\.(\d+)\.")
-        return _of_depth(num_blocks, {name: sum(blocks) for name, blocks in adaface.NUM_BLOCKS.items()})
+        depth = _num_numbered(names, r"body\.(\d+)\.")
+        return _of_depth(depth, {name: sum(blocks) for name, blocks in adaface.NUM_BLOCKS.items()})
     return None
 
 
@@ -146,21 +145,21 @@ def _num_numbered(names: set[str], pattern: str) -> int:
     return len({match[1] for match in map(re.compile(pattern).match, names) if match})
 
 
-def _of_depth(num_blocks: object, known: dict[str, object]) -> str:
-    for name, depth in known.items():
+def _of_depth(num_blocks: object, depths: Mapping[str, object]) -> str:
+    for name, depth in depths.items():
         if depth == num_blocks:
             return name
-    listed = ", ".join(f"{name} {depth}" for name, depth in known.items())
+    listed = ", ".join(f"{name} {depth}" for name, depth in depths.items())
     raise ModelFileError(f"it has {num_blocks} blocks, and no network that dwmtl knows has: {listed}.")
 
 
 def published_names(network: FaceNetwork, trunk: str) -> dict[str, str]:
-    """A name in our network's state dict -> its name where the network was published, for all that it has there.
+    """A name in our network's state dict -> its name in the published network.
 
-    Branches and heads of other tasks are not among them.
+    Branches and heads of other tasks are left out.
     """
     ours = list(network.state_dict())
-    if trunk.startswith(TIMM):
+    if isinstance(network.trunk, TimmTrunk):
         return {f"trunk.{name}": theirs for name, theirs in network.trunk.names_in_timm().items()}
     if trunk == "inception_resnet_v1":
         names = {name: facenet_pytorch_name(name, names=set(ours)) for name in ours}

@@ -1,4 +1,4 @@
-"""Reading a TensorFlow V2 checkpoint of the authors' FaceLiveNet, or of facenet. The sole owner of tensorflow, an
+"""Reads a TensorFlow V2 checkpoint of the authors' FaceLiveNet, or of facenet. The sole owner of tensorflow, an
 optional extra."""
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class TensorflowCheckpoint:
     """The authors' variables under our names.
 
     Attributes:
-        network: under the names of `FaceNetwork.state_dict()`; batch norm's constant scale is not among them.
+        network: under the names of `FaceNetwork.state_dict()`, without batch norm's constant scale.
         unit: the dynamic-weight unit's, empty if the checkpoint has none.
         centers: (identities, 1792), the class centres; None if the checkpoint has none.
-        sources: a name of ours, in `network`, `unit` or `centers` -> the variable it is.
-        skipped: variables that have no place here (optimiser slots, moving averages, the step).
+        sources: a name in `network`, `unit` or `centers` -> the variable.
+        skipped: variables without a counterpart here (optimiser slots, moving averages, the step).
     """
 
     network: dict[str, Tensor]
@@ -32,7 +32,7 @@ class TensorflowCheckpoint:
 
 
 def read_variables(prefix: Path) -> dict[str, np.ndarray]:
-    """Every variable of a checkpoint, by its name.
+    """Read every variable of a checkpoint, by name.
 
     Args:
         prefix: the files' common path, without `.index`.
@@ -51,7 +51,7 @@ def read_variables(prefix: Path) -> dict[str, np.ndarray]:
 
 
 def convert(variables: dict[str, np.ndarray], *, feature_shape: tuple[int, int, int]) -> TensorflowCheckpoint:
-    """Put the authors' variables under our names, with our order of axes.
+    """Convert the authors' variables to our names and order of axes.
 
     Args:
         variables: from `read_variables`.

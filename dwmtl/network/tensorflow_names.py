@@ -1,4 +1,4 @@
-"""Where each variable of the authors' TensorFlow graph stands in our network. Names and axes only; reads no file.
+"""Names and axes in our network of the variables of the authors' TensorFlow graph. Reads no file.
 
 Source: the variable names of the authors' code and of davidsandberg/facenet (both TensorFlow slim).
 """
@@ -30,13 +30,14 @@ _LAYER = re.compile(r"Conv2d_(?P<stem>\w+)|(?P<block>[\w/]+?)/(?:Branch_(?P<towe
 
 
 def torch_name(variable: str, *, variables: set[str]) -> str | None:
-    """The name in `FaceNetwork.state_dict()` (or `unit....`) of a TensorFlow variable; None for one that has no place
-    here (optimiser slots, moving averages of weights, the step counter, the class centres).
+    """The name in `FaceNetwork.state_dict()` (or `unit....`) of a TensorFlow variable.
 
     Args:
         variable: e.g. `InceptionResnetV1/Mixed_6a/Branch_1/Conv2d_0a_1x1/BatchNorm/beta`.
         variables: all names of the checkpoint: a tower's convolutions are numbered by their names' order, and `Logits`
             are expressions in FaceLiveNet, identities in facenet.
+    Returns:
+        None for a variable without a counterpart (optimiser slots, moving averages, the step, the class centres).
     """
     leaf = next((leaf for leaf in _LEAVES if variable.endswith("/" + leaf)), None)
     if leaf is None:
@@ -79,8 +80,8 @@ def _block(network: str, block: str, variables: set[str]) -> str:
 def torch_value(variable: str, value: np.ndarray, *, feature_shape: tuple[int, int, int]) -> Tensor:
     """A TensorFlow variable's value with our order of axes.
 
-    Kernels (height, width, in, out) -> (out, in, height, width); dense kernels (in, out) -> (out, in); the
-    dynamic-weight unit's inputs, flattened (height, width, channel), are flattened (channel, height, width) here.
+    Kernels (height, width, in, out) -> (out, in, height, width); dense kernels (in, out) -> (out, in). The
+    dynamic-weight unit's inputs are flattened from (height, width, channel) there, from (channel, height, width) here.
 
     Args:
         feature_shape: (channels, height, width) of the shared features.

@@ -1,5 +1,7 @@
 """Backbones of timm as trunks, and their published weights. The owner of timm's models."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from dwmtl.errors import ModelFileError, ParamsError
@@ -12,13 +14,15 @@ _CANNOT_BUILD = (RuntimeError, AttributeError, ValueError, TypeError, AssertionE
 
 
 class TimmTrunk(nn.Module):
-    """The last feature map of a backbone of timm, with its own initial weights (nothing is downloaded).
+    """The last feature map of a backbone of timm, with timm's initial weights (nothing is downloaded).
 
     Args:
-        name: of timm, without `timm:`.
+        name: timm's name of the model, without `timm:`.
     Raises:
-        ParamsError: timm has no such model, or it gives no feature maps.
+        ParamsError: timm has no such model, or the model has no feature maps.
     """
+
+    backbone: Any  # timm sets its attributes at run time
 
     def __init__(self, name: str):
         super().__init__()
@@ -29,23 +33,23 @@ class TimmTrunk(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         features = self.backbone(crops)[-1]
         if features.shape[1] != self.num_channels and features.shape[-1] == self.num_channels:
-            features = features.permute(0, 3, 1, 2)  # some of timm's have their channels last
+            features = features.permute(0, 3, 1, 2)  # some models of timm are channels-last
         return features
 
     def expected_standardization(self) -> MeanStd:
-        """By which timm's published weights were trained."""
-        known = self.backbone.pretrained_cfg
-        return MeanStd(mean=[float(value) for value in known["mean"]], std=[float(value) for value in known["std"]])
+        """Standardisation with which timm's published weights were trained."""
+        config = self.backbone.pretrained_cfg
+        return MeanStd(mean=[float(value) for value in config["mean"]], std=[float(value) for value in config["std"]])
 
     def expected_crop_px(self) -> int | list[int]:
-        """Side, or height and width, that timm's published weights were trained on."""
+        """Side, or height and width, of the crops that timm's published weights were trained on."""
         height, width = self.backbone.pretrained_cfg["input_size"][1:]
         return height if height == width else [height, width]
 
     def names_in_timm(self) -> dict[str, str]:
-        """A name in the trunk's state dict -> the name of that entry in timm's whole model.
+        """A name in the trunk's state dict -> its name in timm's whole model.
 
-        Feature maps are taken from a model whose sequences were flattened (`stages_0` is `stages.0`) or wrapped.
+        A model for feature maps has flattened sequences (`stages_0` is `stages.0`) or is wrapped.
         """
         import timm
 
@@ -59,7 +63,7 @@ class TimmTrunk(nn.Module):
 
 
 def backbone(name: str, *, dropout: float) -> Backbone:
-    """A backbone of timm by its name with `timm:`; a branch is pooled features after one residual block."""
+    """A backbone of timm by its name with `timm:`; a branch is one residual block and pooling."""
     trunk = TimmTrunk(name.removeprefix(TIMM))
     return Backbone(
         trunk, lambda bottleneck: Branch(trunk.num_channels, num_block8=0, dropout=dropout, bottleneck=bottleneck)
@@ -67,14 +71,15 @@ def backbone(name: str, *, dropout: float) -> Backbone:
 
 
 def fill_pretrained(trunk: nn.Module, standardization: object) -> None:
-    """Fill a trunk with timm's published weights, downloaded into Hugging Face's cache unless they are there.
+    """Fill a trunk of timm with published weights, downloaded into Hugging Face's cache unless they are there.
 
     Args:
-        standardization: of `params.yaml`, which must be what the weights were trained with.
+        standardization: `network.standardization` of the params, which must be that of the weights.
     Raises:
-        ParamsError: they were trained with another standardisation.
-        ModelFileError: they could not be downloaded, or timm has none.
+        ParamsError: the weights were trained with another standardisation.
+        ModelFileError: the weights could not be downloaded, or timm has none.
     """
+    assert isinstance(trunk, TimmTrunk)  # NetworkParams allows `pretrained` for no other
     expected = trunk.expected_standardization()
     if standardization != expected:
         raise ParamsError(
@@ -83,7 +88,7 @@ def fill_pretrained(trunk: nn.Module, standardization: object) -> None:
         )
     try:
         weights = _feature_maps(trunk.name, pretrained=True).state_dict()
-    except (OSError, ParamsError) as error:  # huggingface_hub's are OSErrors
+    except (OSError, ParamsError) as error:  # huggingface_hub raises OSErrors
         reason = str(error).splitlines()[0]
         raise ModelFileError(
             f"{TIMM}{trunk.name}: timm could not get its weights ({reason}). Download its model.safetensors elsewhere "
@@ -92,8 +97,8 @@ def fill_pretrained(trunk: nn.Module, standardization: object) -> None:
     trunk.backbone.load_state_dict(weights)
 
 
-def _feature_maps(name: str, *, pretrained: bool) -> nn.Module:
-    import timm  # seconds, and the other trunks do without
+def _feature_maps(name: str, *, pretrained: bool) -> Any:
+    import timm  # slow to import, and other trunks do not need it
 
     try:
         return timm.create_model(name, pretrained=pretrained, features_only=True)

@@ -1,8 +1,9 @@
-"""Files of tensors that other projects write: by torch.save, or safetensors. Runs no code that a file holds."""
+"""Reads files of tensors of other projects, by torch.save or safetensors, without running code from the file."""
 
 import struct
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
@@ -17,7 +18,7 @@ from dwmtl.errors import ModelFileError
 ENDINGS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 _WRAPPERS = ("net_state_dict", "state_dict")
 _SETTINGS = ("pytorch_lightning.", "lightning.", "lightning_fabric.", "omegaconf.", "numpy.", "argparse.", "pathlib.")
-"""Packages whose objects lie beside the weights in checkpoints of trainings: settings, callbacks, paths."""
+"""Packages whose objects are beside the weights in checkpoints of trainings: settings, callbacks, paths."""
 
 _DAMAGED = (
     UnpicklingError,
@@ -33,11 +34,11 @@ _DAMAGED = (
     MemoryError,
     struct.error,
 )
-"""What torch raises on a file that is no whole checkpoint, or not one of tensors."""
+"""What torch raises on a file that is not a whole checkpoint, or not one of tensors."""
 
 
 class _Nothing:
-    """Stands for an object of another package's: takes what the file gives it and keeps none of it."""
+    """Stands in for an object of another package; discards its state."""
 
     def __init__(self, *_args, **_more):
         pass
@@ -47,13 +48,13 @@ class _Nothing:
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, whatever lies beside them in a training's checkpoint.
+    """Read the tensors of a file by name; other content of a training's checkpoint is ignored.
 
-    Only tensors and plain values are made of what the file holds (torch's `weights_only`). Objects of packages that
-    trainings keep their settings with become nothing; a file that names any other class or function is refused.
+    Only tensors and plain values are loaded (torch's `weights_only`). Objects of packages that checkpoints use for
+    settings are discarded; a file that names any other class or function is refused.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or holds something else.
+        ModelFileError: the file is missing or damaged, or holds something else.
     """
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file.")
@@ -78,7 +79,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickled(path: Path) -> object:
     try:
-        # warnings are about foreign pickles, which are refused
+        # torch warns of pickles, which are loaded safely or refused
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_stand_ins(path)):
             return torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
@@ -86,11 +87,11 @@ def _read_pickled(path: Path) -> object:
         raise ModelFileError(f"{path}: not a file of tensors by torch.save ({reason}).") from None
 
 
-def _stand_ins(path: Path) -> list[tuple[type, str]]:
-    """What stands for each class of `_SETTINGS` that a file names. Files from before torch 1.6 get none."""
+def _stand_ins(path: Path) -> list[Callable | tuple[Callable, str]]:
+    """A stand-in for each class of `_SETTINGS` that a file names; none for files from before torch 1.6."""
     with suppress(ValueError):
         unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         settings = [name for name in unknown if name.startswith(_SETTINGS)]
-        # Lightning's AttributeDict is filled item by item, as a dict is
+        # Lightning's AttributeDict is unpickled item by item, as a dict
         return [(OrderedDict if name.endswith(".AttributeDict") else _Nothing, name) for name in settings]
     return []

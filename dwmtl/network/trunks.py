@@ -1,4 +1,4 @@
-"""The networks by the names that `params.yaml` uses."""
+"""The backbones by the names in `params.yaml`."""
 
 from torch import nn
 
@@ -15,18 +15,18 @@ _FAMILIES = {
 
 
 def make_backbone(name: str, *, dropout: float) -> Backbone:
-    """A network by its name, `network.trunk` of the params.
+    """Make a backbone by its name, `network.trunk` of the params.
 
     Args:
-        dropout: probability to drop a value before a branch's last linear layer, in training.
+        dropout: probability of dropping a value before a branch's last linear layer, in training.
     """
     return _FAMILIES.get(name, timm_trunk.backbone)(name, dropout=dropout)
 
 
 def last_layer(trunk: nn.Module) -> nn.Module:
-    """The last block of a trunk that has parameters: the tasks' last shared layer."""
+    """A trunk's last block with parameters: the tasks' last shared layer."""
     parts = [trunk]
-    while len(parts) == 1:  # a whole network wrapped in another is no part
+    while len(parts) == 1:  # unwrap a network wrapped in another
         trunk = parts[0]
         parts = _with_parameters(trunk)
     last = parts[-1] if parts else trunk

@@ -169,7 +169,7 @@ def test_every_stage_runs_from_photos_to_a_report(project):
         for stage in ("index", "align", "facts", "data_card")
         for role in ("expression", "verification", "identity")
     ]
-    once = ["render", "labels", "pairs", "pretrain", "train@0", "evaluate@0", "report"]
+    once = ["render", "labels", "pairs", "pretrain", "train@0", "evaluate@0", "evaluate_start", "report"]
     assert sorted(project.first_run) == sorted(per_set + once)
     summary = json.loads((project.folder / "metrics/summary.json").read_text())
     assert 0 <= summary["expression_accuracy"] <= 1

@@ -39,6 +39,6 @@ def test_unreadable_photos_are_named_up_to_twenty():
     with pytest.raises(UnreadablePhotoError) as error:
         require_all_readable(_failures(25), Path("photos"), name="lfw", failures_path=Path("list.csv"))
     first, *files, more = str(error.value).splitlines()
-    assert first == "25 photos of the lfw set cannot be read, and every one is evaluated:"
+    assert first == "25 photos of the lfw set cannot be read, and every photo of it is evaluated:"
     assert files[0] == "  photos/0.png: the file is empty."
     assert (len(files), more) == (20, "  ... and 5 more: list.csv")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from dwmtl.errors import ProtocolError
-from dwmtl.evaluation.evaluate import _people_by_folder
+from dwmtl.evaluation.evaluate import people_by_folder
 from dwmtl.results import read_result
 from dwmtl.scores.bootstrap import subject_bootstrap
 from dwmtl.scores.metrics import FoldMetrics
@@ -90,9 +90,9 @@ def test_photos_of_nobody_known_have_no_interval():
 
 
 def test_a_person_is_the_folder_of_the_photo_and_packs_have_none():
-    assert _people_by_folder(verification_pairs()) == {"A/1.jpg": "A", "A/2.jpg": "A", "B/1.jpg": "B"}
+    assert people_by_folder(verification_pairs()) == {"A/1.jpg": "A", "A/2.jpg": "A", "B/1.jpg": "B"}
     pack = pd.DataFrame({"photo_a": ["lfw/000/000000_a", "lfw/000/000001_a"], "photo_b": ["lfw/000/000000_b"] * 2})
-    assert _people_by_folder(pack.assign(is_same_identity=[True, False])) == {}
+    assert people_by_folder(pack.assign(is_same_identity=[True, False])) == {}
 
 
 def test_metrics_are_json_that_reads_back(world):
