@@ -168,9 +168,7 @@ def test_a_recipe_of_parts_trains_from_an_imported_start(aligned, start, params)
     )
     result = trained(aligned, start, recipe)
     rates = result.fitted.trajectory["learning_rate"]
-    assert (
-        rates.iloc[0] == recipe.train.optimizer.learning_rate
-    )  # a quarter of four steps
+    assert rates.iloc[0] == recipe.train.optimizer.learning_rate  # a quarter of four steps
     assert result.fitted.trajectory["keep_loss"].iloc[:2].to_numpy() == pytest.approx(0, abs=1e-6)  # heads alone
     assert np.isfinite(result.fitted.trajectory["grad_norm"]).all()
 
