@@ -8,9 +8,9 @@ import difflib
 import os
 from itertools import combinations
 from pathlib import Path, PurePath
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML, YAMLError
 
@@ -34,6 +34,8 @@ from dwmtl.training.params import (
     value_of_part,
 )
 from dwmtl.weighting.params import rules_with
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class Params(Section):
@@ -188,6 +190,15 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     return params
 
 
+def load_align_params(path: Path = Path("params.yaml")) -> AlignParams:
+    """Read and check only the section `align` of `params.yaml`, for photos that are not a set's.
+
+    Raises:
+        ParamsError: as `load_params`.
+    """
+    return _checked(_AlignOnly, read_text(path), path).align
+
+
 def read_text(path: Path) -> str:
     """The text of `params.yaml`.
 
@@ -195,7 +206,7 @@ def read_text(path: Path) -> str:
         ParamsError: the file is missing or no text.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file. Run from the repository's root, or name the file.") from None
     except UnicodeDecodeError as error:
@@ -208,12 +219,22 @@ def parse_params(text: str, path: Path) -> Params:
     Raises:
         ParamsError: as `load_params`.
     """
+    return _checked(Params, text, path)
+
+
+class _AlignOnly(BaseModel):
+    """The section `align`; the others are not checked."""
+
+    align: AlignParams = AlignParams()
+
+
+def _checked(kind: type[Checked], text: str, path: Path) -> Checked:
     try:
         values = YAML(typ="safe", pure=True).load(text)  # as DVC reads it: 1e-4 is a number
     except YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {error}") from None
     try:
-        return Params.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise ParamsError("\n".join(f"{path}: {line}" for line in _explain(error, values))) from None
 

@@ -1,7 +1,8 @@
 """Facts about a data set as a whole: `set.json`, which the stage `index` writes and the cards read."""
 
 import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dwmtl.errors import DataSetError
@@ -14,6 +15,18 @@ DRAWN_FILE = "drawn.json"
 
 
 @dataclass(frozen=True)
+class PassedOver:
+    """Pictures in a set's folder that its adapter did not take; `examples`: paths below the folder."""
+
+    num_pictures: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        more = ", ..." if self.num_pictures > len(self.examples) else ""
+        return f"{self.num_pictures} ({', '.join(self.examples)}{more})"
+
+
+@dataclass(frozen=True)
 class SetFacts:
     """A data set as a whole.
 
@@ -21,11 +34,13 @@ class SetFacts:
         adapter: the name of the adapter that read its folder.
         is_drawn: whether its faces were drawn by this project.
         terms: a sentence on the set and its terms of use.
+        passed_over: pictures that the adapter did not take.
     """
 
     adapter: str
     is_drawn: bool
     terms: str
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 def set_facts(folder: Path, *, adapter: str, terms: str) -> SetFacts:
@@ -38,8 +53,9 @@ def set_facts(folder: Path, *, adapter: str, terms: str) -> SetFacts:
     Raises:
         DataSetError: `DRAWN_FILE` is damaged.
     """
-    folder = Path(folder).resolve()
-    drawn_file = next((file for place in (folder, *folder.parents) if (file := place / DRAWN_FILE).is_file()), None)
+    as_named, resolved = Path(os.path.abspath(folder)), Path(folder).resolve()  # a link may lead to another disk
+    places = (as_named, *as_named.parents, resolved, *resolved.parents)
+    drawn_file = next((file for place in places if (file := place / DRAWN_FILE).is_file()), None)
     if drawn_file is None:
         return SetFacts(adapter, is_drawn=False, terms=terms)
     try:
@@ -61,8 +77,9 @@ def read_set_facts(index_dir: Path) -> SetFacts:
     """
     path = index_dir / SET_FILE
     try:
-        return SetFacts(**json.loads(path.read_text()))
+        values = json.loads(path.read_text())
+        return SetFacts(**values | {"passed_over": PassedOver(**values["passed_over"])})
     except FileNotFoundError:
         raise DataSetError(f"{path}: no such file. Run `dvc repro` to make it.") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise DataSetError(f"{path}: damaged ({error}). Run `dvc repro` to make it again.") from None

@@ -6,6 +6,7 @@ name: the photo `VL/Strong/P001/Anger/000.jpeg` of the set `oulu` is `oulu/VL/St
 after the stage `index`. Knows nothing of how a stage uses a table.
 """
 
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
@@ -25,8 +26,11 @@ USES = ("train", "neutral", "peak", "unused")
 """The use of a photo. train: trains identity only · neutral: a neutral reference · peak: shows its expression ·
 unused: left out by the frame rule or by `expressions`, not aligned."""
 
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
-"""File endings of photos, in lower case."""
+PICTURE_ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif",
+    ".jp2", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm",
+)  # fmt: skip
+"""File endings of pictures, in lower case; a picture with another ending, or none, is recognised by its content."""
 
 # A manifest may have further columns: labels of further tasks (`glasses`), text, empty where unknown.
 
@@ -162,6 +166,16 @@ def read_table(path: Path, columns: tuple[str, ...], *, others_are_text: bool = 
     if missing:
         raise TableError(f"{path}: no column {', '.join(missing)}. Run `dvc repro` to make the table again.")
     return table
+
+
+def is_one_line(text: str) -> bool:
+    """Whether a table can hold a text: in UTF-8, without control characters and line breaks."""
+    return text.isprintable() or not any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in text)
+
+
+def composed(text: str) -> str:
+    """A text in the form of Unicode in which two spellings of one name are equal (NFC)."""
+    return unicodedata.normalize("NFC", text)
 
 
 def with_others(columns: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Stage `index`, per set: its folder, read by its adapter -> a row per photo, its pairs, and its terms."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +9,14 @@ import typer
 
 from dwmtl.datasets.adapters import ADAPTERS, read_data_set
 from dwmtl.datasets.authors_pair_file import read_authors_pairs
+from dwmtl.datasets.passed_over import passed_over
 from dwmtl.files import whole_folder
 from dwmtl.params import load_params, set_params
 from dwmtl.set_facts import set_facts, write_set_facts
 from dwmtl.stage import run
 from dwmtl.tables import GIVEN_PAIRS, MANIFEST, VERIFICATION_PAIRS, with_others, write_table
+
+log = logging.getLogger("index")
 
 
 def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = Path("params.yaml")) -> None:
@@ -19,7 +24,14 @@ def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = 
     values = load_params(params)
     source = set_params(values, set_)
     data_set = read_data_set(set_, source, num_peak_frames=values.index.num_peak_frames)
-    facts = set_facts(Path(source.folder), adapter=source.adapter, terms=ADAPTERS[source.adapter].TERMS)
+    source_dir = Path(source.folder)
+    others = passed_over(source_dir, data_set.photos["photo"])
+    facts = set_facts(source_dir, adapter=source.adapter, terms=ADAPTERS[source.adapter].TERMS)
+    log.info("%s: %d photos", set_, len(data_set.photos))
+    if others.num_pictures:
+        log.warning(
+            "%s: skipped pictures in %s that are not where %s looks: %s", set_, source_dir, source.adapter, others
+        )
     pairs_file = values.pairs_file_of(set_)
     with whole_folder(out) as folder:
         write_table(data_set.photos, folder / "manifest.csv", with_others(MANIFEST, data_set.photos))
@@ -30,7 +42,7 @@ def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = 
                 pairs_file, data_set.photos, remap=source.moved_from_to, expressions=source.expressions
             )
             write_table(given_pairs, folder / "given_pairs.csv", GIVEN_PAIRS)
-        write_set_facts(facts, folder)
+        write_set_facts(replace(facts, passed_over=others), folder)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def _class_names(path: Path | None) -> dict[str, list[str]]:
     import json
 
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        names = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DwmtlError(f"{path}: no JSON file that can be read ({error}).") from None
     if not isinstance(names, dict) or not all(

@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image, features
 
 from dwmtl.crops import picture_file
-from dwmtl.crops.picture_file import MAX_PIXELS, START_BYTES, BarePicture, Levels, RefusedPictureError, bare_picture
+from dwmtl.crops.picture_file import MAX_PIXELS, BarePicture, Levels, RefusedPictureError, bare_picture
+from dwmtl.datasets.packs.picture_kind import START_BYTES, picture_kind
 from dwmtl.errors import UnreadablePhotoError
 
 FORMATS = tuple(sorted(name for name in picture_file.FORMATS if name != "AVIF" or features.check("avif")))
@@ -37,7 +38,7 @@ _TURNS = {
 }
 
 
-def picture_kind(path: Path) -> str | None:
+def kind_of_file(path: Path) -> str | None:
     """The format of a picture by the first bytes of its file, whatever its name; None for anything else.
 
     Returns formats that are not read, too: only those in FORMATS are.
@@ -46,7 +47,7 @@ def picture_kind(path: Path) -> str | None:
         OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
-        return picture_file.picture_kind(file.read(START_BYTES))
+        return picture_kind(file.read(START_BYTES))
 
 
 def is_animated(path: Path) -> bool:
@@ -55,7 +56,7 @@ def is_animated(path: Path) -> bool:
     Raises:
         UnreadablePhotoError: a picture that cannot be read.
     """
-    if picture_kind(path) not in _ANIMATED:
+    if kind_of_file(path) not in _ANIMATED:
         return False
     picture, _ = _open(_file_bytes(path), str(path), most_frames=2)
     return _num_frames(picture, str(path)) > 1
@@ -140,7 +141,7 @@ def _file_bytes(path: Path) -> bytes:
         with open(path, "rb") as file:
             parts = [file.read(START_BYTES)]
             num_bytes = 0
-            while picture_file.picture_kind(parts[0]) and (part := file.read(2**20)):
+            while picture_kind(parts[0]) and (part := file.read(2**20)):
                 parts.append(part)
                 num_bytes += len(part)
                 if num_bytes > picture_file.MAX_FILE_BYTES:
@@ -166,7 +167,7 @@ def _open(
     data: bytes, name: str, *, max_pixels: int | None = None, most_frames: int = 1
 ) -> tuple[Image.Image, BarePicture]:
     """A picture without its metadata, its header read by Pillow."""
-    kind = picture_file.picture_kind(data[:START_BYTES])
+    kind = picture_kind(data[:START_BYTES])
     if kind is None:
         _refuse(
             name,

@@ -5,6 +5,7 @@ A crop's place is its path below the set's folder; in an archive it is of the fo
 
 import io
 import os
+import re
 import shutil
 from functools import lru_cache
 from os import getpid
@@ -15,7 +16,7 @@ from PIL import Image
 
 from dwmtl.files import name_with_ending
 
-_SHARD = ".zip/"
+_IN_SHARD = re.compile(r"(?P<archive>.*?/shards/\d{5,}\.zip)/(?P<name>photos/.*)", re.DOTALL)
 
 
 class CropArchive:
@@ -61,10 +62,10 @@ def put_files(archive: Path, folder: Path) -> str:
 
 def open_crop(path: Path | str) -> Image.Image:
     """Open a crop by its full path, from its file or its archive."""
-    archive, is_inside, name = str(path).partition(_SHARD)
-    if not is_inside:
+    place = _IN_SHARD.fullmatch(str(path))
+    if place is None:
         return Image.open(path)
-    return Image.open(io.BytesIO(_archive(archive + ".zip", getpid()).read(name)))
+    return Image.open(io.BytesIO(_archive(place["archive"], getpid()).read(place["name"])))
 
 
 @lru_cache(maxsize=16)

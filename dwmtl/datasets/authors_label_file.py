@@ -15,6 +15,7 @@ from dwmtl.datasets.photo_path import moved_path
 from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
 from dwmtl.files import write_text
+from dwmtl.tables import is_one_line
 
 OULU_CASIA = ("number", "subject", "expression", "label", "image_path")
 CK_PLUS = ("number", "subject", "session", "frame", "label")
@@ -183,6 +184,6 @@ def _line(where: str, cells: dict, remap: tuple[str, str] | None) -> str:
         cells["image_path"] = moved_path(where, cells["image_path"], remap)
     words = [str(cell) for cell in cells.values()]
     for word in words:
-        if len(word.split()) != 1 or not word.isprintable():
+        if len(word.split()) != 1 or not is_one_line(word):
             raise DataSetError(f"{where}: {word[:80]!r} is not one word. Rename it.")
     return " ".join(words)

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from dwmtl.datasets import ck_plus
 from dwmtl.datasets.authors_label_file import is_ck_plus, read_ck_plus, read_oulu_casia
-from dwmtl.datasets.data_set import DataSet, files_of, manifest
-from dwmtl.datasets.photo_path import check_photo
+from dwmtl.datasets.data_set import DataSet, NamedPictures, files_of, manifest
+from dwmtl.datasets.photo_path import found_photo
 from dwmtl.errors import DataSetError
 
 TERMS = "A label file of Ming et al.: the terms are those of the set whose photos it names, Oulu-CASIA or CK+."
@@ -35,14 +35,14 @@ def read(
         raise DataSetError(f"{path}: a label file of CK+ holds no paths. Remove remap from the set's options.")
     rows = []
     number_of: dict[str, int] = {}
-    for number, row in _ck_plus_rows(path) if is_ck_plus(path) else _oulu_casia_rows(path, remap):
+    for number, row in _ck_plus_rows(folder, path) if is_ck_plus(path) else _oulu_casia_rows(path, remap):
         where = f"{path}, row {number}"
         if row["photo"].startswith("/"):
             raise DataSetError(
                 f"{where}: {row['photo']!r} is not a path below {folder}. Set the set's option remap to the folder "
                 "above the file's paths."
             )
-        check_photo(where, folder, row["photo"])
+        row["photo"] = found_photo(where, folder, row["photo"])
         if number_of.setdefault(row["photo"], number) != number:
             raise DataSetError(f"{where}: {row['photo']} is in row {number_of[row['photo']]}, too. Remove one of them.")
         rows.append(row)
@@ -64,10 +64,12 @@ def _oulu_casia_rows(path: Path, remap: tuple[str, str] | None) -> Iterator[tupl
         yield line.number, _row(line.image_path, line.subject, line.expression.lower())
 
 
-def _ck_plus_rows(path: Path) -> Iterator[tuple[int, dict]]:
+def _ck_plus_rows(folder: Path, path: Path) -> Iterator[tuple[int, dict]]:
     """Number in the file and manifest row of each photo."""
+    pictures = NamedPictures(folder)
     for line in read_ck_plus(path).itertuples():
-        photo = f"{ck_plus.IMAGES}/{line.subject}/{line.session}/{line.subject}_{line.session}_{line.frame}.png"
+        sequence, name = f"{line.subject}/{line.session}", f"{line.subject}_{line.session}_{line.frame}"
+        photo = pictures.find(f"{path}, row {line.number}", f"{ck_plus.IMAGES}/{sequence}", name)
         yield line.number, _row(photo, line.subject, ck_plus.EXPRESSIONS[line.label])
 
 

@@ -50,7 +50,9 @@ def read_authors_pairs(
     cells = [cell for _, line in lines[1:] for cell in line.split()[4:7]]
     has_numbers = all(re.fullmatch(r"-?\d+", cell) for cell in cells)
     pairs = parse_pairs(lines, name=str(path), expressions=OULU_EXPRESSIONS if has_numbers else None, remap=remap)
+    spelt = {tables.composed(photo): photo for photo in photos["photo"]}
     for column in ("input", "reference"):
+        pairs[column] = pairs[column].map(lambda photo: spelt.get(tables.composed(photo), photo))
         unknown = pairs[~pairs[column].isin(photos["photo"])]
         if len(unknown):
             raise DataSetError(
@@ -147,7 +149,7 @@ def _line(where: str, cells: dict, expressions: Sequence[str] | None, remap: tup
         cells |= {column: _index(where, cells[column], expressions) for column in _EXPRESSIONS}
     words = [str(cell) for cell in cells.values()]
     for word in words:
-        if len(word.split()) != 1 or not word.isprintable():
+        if len(word.split()) != 1 or not tables.is_one_line(word):
             raise DataSetError(f"{where}: {word[:80]!r} is not one word. Rename it.")
     return "  ".join(words)
 

@@ -19,7 +19,7 @@ EXPRESSIONS = {
 }
 """By the folder's name."""
 
-_NAME = re.compile(r"(S\d+)_(\d+)_(?!0+\.)(\d{1,9})\.\w+")  # frames are counted from 1
+_NAME = re.compile(r"(S\d+)_(\d+)_(?!0+(?:\.|$))(\d{1,9})(?:\.\w+)?")  # frames are counted from 1
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:

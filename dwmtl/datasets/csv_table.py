@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, manifest
-from dwmtl.datasets.photo_path import check_photo
+from dwmtl.datasets.photo_path import found_photo
 from dwmtl.errors import DataSetError
-from dwmtl.tables import CROPS, EXPRESSION_LABELS, IDENTITY_LABELS, MANIFEST, PHOTO_FACTS, USES
+from dwmtl.tables import CROPS, EXPRESSION_LABELS, IDENTITY_LABELS, MANIFEST, PHOTO_FACTS, USES, is_one_line
 
 TERMS = "A table of somebody's own: who is on it, and what they agreed to, only its owner knows."
 
@@ -68,9 +68,9 @@ def _columns(table: Path, header: list[str]) -> list[str]:
             f"{table}, line 1: the column role is now named use, and its value identity is now train. Rename both."
         )
     for name in columns:
-        if not name or not name.isprintable() or columns.count(name) > 1:
+        if not name or not is_one_line(name) or columns.count(name) > 1:
             raise DataSetError(
-                f"{table}, line 1: the column name {name!r} is empty, unprintable or repeated. Rename it."
+                f"{table}, line 1: the column name {name!r} is empty, not text on one line, or repeated. Rename it."
             )
         if name in _TAKEN:
             raise DataSetError(f"{table}, line 1: the column name {name!r} is used by later tables. Rename it.")
@@ -81,16 +81,17 @@ def _cells(where: str, columns: list[str], cells: list[str]) -> dict[str, str]:
     if len(cells) != len(columns):
         raise DataSetError(f"{where}: {len(cells)} cells; must be {len(columns)}, as in the first line. Correct it.")
     for cell in cells:
-        if not cell.isprintable():
+        if not is_one_line(cell):
             raise DataSetError(f"{where}: {cell[:80]!r} is not text on one line. Correct it.")
-    return dict(zip(columns, map(str.strip, cells), strict=True))
+    named = dict(zip(columns, cells, strict=True))
+    return {column: cell if column == "photo" else cell.strip() for column, cell in named.items()}
 
 
 def _row(where: str, folder: Path, cells: dict[str, str]) -> dict:
-    check_photo(where, folder, cells["photo"])
+    photo = found_photo(where, folder, cells["photo"])
     expression = cells.get("expression", "").lower()
     row = {
-        "photo": cells["photo"],
+        "photo": photo,
         "subject": cells["subject"],
         "sequence": cells.get("sequence", ""),
         "frame": _frame(where, cells.get("frame", "")),

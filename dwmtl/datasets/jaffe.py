@@ -19,7 +19,7 @@ EXPRESSIONS = {
 }
 """By the letters in a photo's name."""
 
-_NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+\.\w+")
+_NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+(\.\w+)?")
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from dwmtl.datasets.data_set import DataSet, manifest, pair_table
+from dwmtl.datasets.data_set import DataSet, NamedPictures, manifest, pair_table
 from dwmtl.datasets.pairs_file import PairLine, read_pairs
 from dwmtl.errors import DataSetError
 
@@ -50,29 +50,25 @@ def _cut(pairs_file: Path, pairs: pd.DataFrame) -> pd.DataFrame:
 
 def _data_set(folder: Path, pairs_file: Path, pairs: Iterator[PairLine]) -> DataSet:
     """The pairs, and the photos that they name."""
+    pictures = NamedPictures(folder)
     rows: list[tuple[str, str, bool, int]] = []
-    photos: dict[str, str] = {}
+    photo_of: dict[str, str] = {}
     for pair in pairs:
-        names = _photo(pair.image_a), _photo(pair.image_b)
-        for photo in names:
-            if photo not in photos:
-                _require(f"{pairs_file}, line {pair.line}", folder, photo)
-            photos[photo] = photo.split("/")[0]
-        rows.append((*names, pair.is_same, pair.fold))
-    return DataSet(
-        manifest([{"photo": photo, "subject": subject} for photo, subject in photos.items()]), pair_table(rows)
-    )
+        for image in (pair.image_a, pair.image_b):
+            if image not in photo_of:
+                photo_of[image] = photo_of_person(pictures, f"{pairs_file}, line {pair.line}", image)
+        rows.append((photo_of[pair.image_a], photo_of[pair.image_b], pair.is_same, pair.fold))
+    photos = [{"photo": photo, "subject": photo.split("/")[0]} for photo in sorted(set(photo_of.values()))]
+    return DataSet(manifest(photos), pair_table(rows))
 
 
-def _photo(image: str) -> str:
-    return f"{image.rsplit('_', 1)[0]}/{image}.jpg"
+def photo_of_person(pictures: NamedPictures, where: str, image: str) -> str:
+    """The path of `Name_Surname_0001` below the set's folder.
 
-
-def _require(where: str, folder: Path, photo: str) -> None:
-    name = photo.split("/")[0]
-    if name in (".", "..", "") or photo.count("/") != 1:
-        raise DataSetError(f"{where}: {name!r} is not a person's folder. Correct the line.")
-    if not (folder / photo).is_file():
-        raise DataSetError(
-            f"{where}: names {folder / photo}, which does not exist. Every pair is scored: complete the set."
-        )
+    Raises:
+        DataSetError: there is no such photo, or several; the message starts with `where`.
+    """
+    person = image.rsplit("_", 1)[0]
+    if person in (".", "..", "") or "/" in person:
+        raise DataSetError(f"{where}: {person!r} is not a person's folder. Correct the line.")
+    return pictures.find(where, person, image)

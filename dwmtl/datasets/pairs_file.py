@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
+from dwmtl.tables import composed
 
 
 class PairLine(NamedTuple):
@@ -80,7 +81,7 @@ def _view_1_header(path: Path, lines: Iterator[tuple[int, str]]) -> int:
 
 
 def _pair(path: Path, number: int, line: str) -> tuple[str, str, bool]:
-    fields = line.rstrip("\n").split("\t") if "\t" in line else line.split()
+    fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
     if len(fields) == 3 and _is_number(fields[1]) and _is_number(fields[2]):
         return _image(fields[0], fields[1]), _image(fields[0], fields[2]), True
     if len(fields) == 4 and _is_number(fields[1]) and _is_number(fields[3]) and fields[0] != fields[2]:
@@ -96,7 +97,7 @@ def _is_number(field: str) -> bool:
 
 
 def _image(name: str, number: str) -> str:
-    return f"{name}_{int(number):04d}"
+    return f"{composed(name)}_{int(number):04d}"
 
 
 def _require_whole_blocks(path: Path, blocks: list[_Block], num_blocks: int, num_per_kind: int) -> None:

@@ -1,12 +1,13 @@
 """Paths of photos in a user's file: moved to where the photos are, and kept below the set's folder."""
 
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 from dwmtl.errors import DataSetError
 
 
 def moved_path(where: str, path: str, remap: tuple[str, str] | None) -> str:
-    """The path with the old folder replaced by the new one.
+    """The path with the old folder replaced by the new one, without `./`.
 
     Args:
         where: file and line, for the error.
@@ -14,9 +15,10 @@ def moved_path(where: str, path: str, remap: tuple[str, str] | None) -> str:
     Raises:
         DataSetError: the path is not below the old folder.
     """
+    path = _plain(path)
     if remap is None:
         return path
-    old, new = remap
+    old, new = map(_plain, remap)
     above = "" if not old else old.rstrip("/") + "/"
     below = path.removeprefix(above)
     if not path.startswith(above) or below.startswith("/") or not below or ".." in path.split("/"):
@@ -24,18 +26,32 @@ def moved_path(where: str, path: str, remap: tuple[str, str] | None) -> str:
     return below if not new else f"{new.rstrip('/')}/{below}"
 
 
-def check_photo(where: str, folder: Path, photo: str) -> None:
-    """Refuse a photo that does not exist, or a path out of the set's folder.
+def found_photo(where: str, folder: Path, photo: str) -> str:
+    """A photo's path as on disk: without `./`, in the disk's Unicode form, without blanks around it that are not part
+    of its name.
 
     Raises:
-        DataSetError: such a photo; the message starts with `where`, its file and line.
+        DataSetError: the photo does not exist, or its path leaves the folder; the message starts with `where`, its file
+            and line.
     """
-    path = PurePosixPath(photo)
-    if path.is_absolute() or ".." in path.parts or "\\" in photo or str(path) != photo:
+    path = PurePosixPath(photo.strip())
+    if path.is_absolute() or ".." in path.parts or not path.parts:
         raise DataSetError(
             f"{where}: {photo!r} is not a path below {folder} with forward slashes. Move the photo there."
         )
-    if not (folder / photo).is_file():
-        raise DataSetError(
-            f"{where}: names {folder / photo}, which does not exist. Complete the set, or remove the row."
-        )
+    forms = (*spellings(_plain(photo)), *spellings(_plain(photo.strip())))
+    found = next((form for form in forms if (folder / form).is_file()), None)
+    if found is None:
+        cure = "Write forward slashes" if "\\" in photo else "Complete the set, or remove the row"
+        raise DataSetError(f"{where}: names {folder / photo}, which does not exist. {cure}.")
+    return found
+
+
+def spellings(path: str) -> tuple[str, ...]:
+    """A path in the Unicode forms that file systems use: unchanged, composed, decomposed (macOS)."""
+    return (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path))
+
+
+def _plain(path: str) -> str:
+    """Without `./` and repeated slashes; the empty path stays empty."""
+    return str(PurePosixPath(path)) if path else ""

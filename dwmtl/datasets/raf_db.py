@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from dwmtl.datasets.data_set import DataSet, manifest, pictures_of
+from dwmtl.datasets.data_set import DataSet, NamedPictures, manifest, pictures_of
 from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
 
@@ -23,7 +23,7 @@ EXPRESSIONS = {
 IMAGES = "Image/aligned"
 LABELS = "EmoLabel/list_patition_label.txt"  # the set spells it so
 
-_LINE = re.compile(r"(\w+)\.jpg\s+(\S+)")
+_LINE = re.compile(r"(\w+)\.\w+\s+(\S+)")
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
@@ -34,7 +34,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     Raises:
         DataSetError: a line that is not a label, a label without a picture, or a picture without a label.
     """
-    unlabelled = set(pictures_of(folder / IMAGES))
+    pictures = NamedPictures(folder)
+    unlabelled = {f"{IMAGES}/{name}" for name in pictures_of(folder / IMAGES)}
     rows = []
     line_of: dict[str, int] = {}
     for number, line in numbered_lines(folder / LABELS):
@@ -43,22 +44,21 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         first = line_of.setdefault(name, number)
         if first != number:
             raise DataSetError(f"{where}: labels the picture of line {first} again. Remove one of them.")
-        if name not in unlabelled:
-            raise DataSetError(f"{where}: labels {folder / IMAGES / name}, which does not exist. Complete the set.")
-        unlabelled.remove(name)
+        photo = pictures.find(where, IMAGES, name)
+        unlabelled.remove(photo)
         use = "neutral" if expression == "neutral" else "peak"
-        rows.append({"photo": f"{IMAGES}/{name}", "subject": "", "expression": expression, "use": use})
+        rows.append({"photo": photo, "subject": "", "expression": expression, "use": use})
     if unlabelled:
-        raise DataSetError(f"{folder / IMAGES / min(unlabelled)}: has no label in {LABELS}. Copy the list again.")
+        raise DataSetError(f"{folder / min(unlabelled)}: has no label in {LABELS}. Copy the list again.")
     return DataSet(manifest(rows))
 
 
 def _label(where: str, line: str) -> tuple[str, str]:
-    """Name of the aligned picture, and its expression."""
+    """Name of the aligned picture without its ending, and its expression."""
     match = _LINE.fullmatch(line)
     if match is None:
         raise DataSetError(f"{where}: must be like `train_00001.jpg 5`. Got {line[:80]!r} instead.")
     if match[2] not in EXPRESSIONS:
         labels = ", ".join(f"{number} {expression}" for number, expression in EXPRESSIONS.items())
         raise DataSetError(f"{where}: the label must be one of {labels}. Got {match[2][:40]!r} instead.")
-    return f"{match[1]}_aligned.jpg", EXPRESSIONS[match[2]]
+    return f"{match[1]}_aligned", EXPRESSIONS[match[2]]

@@ -4,6 +4,7 @@ Arrays: `names` (N,) such as `Aaron_Eckhart_0001`, `embeddings` (N, D) and, wher
 the mirrored images. Knows nothing of pairs.
 """
 
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ class NamedEmbeddings:
 
     Attributes:
         names: names of the N images, in the file's order.
-        rows: an image's name -> its row, the first one where the file has equal rows of one name.
+        rows: an image's name, composed (NFC) -> its row, the first one where the file has equal rows of one name.
     """
 
     def __init__(self, path: Path, names: list[str], embeddings: np.ndarray, flipped: np.ndarray | None, flip: str):
@@ -147,7 +148,7 @@ def _refuse(path: Path, names: list[str], part: slice, is_bad: np.ndarray, what:
 def _rows_of(path: Path, names: list[str], sides: list[np.ndarray]) -> dict[str, int]:
     rows: dict[str, int] = {}
     for row, name in enumerate(names):
-        first = rows.setdefault(name, row)
+        first = rows.setdefault(unicodedata.normalize("NFC", name), row)
         if first != row and not all(np.array_equal(side[first], side[row]) for side in sides):
             raise DataSetError(f"{path}: {name} has two different embeddings, in rows {first} and {row}. Keep one.")
     return rows

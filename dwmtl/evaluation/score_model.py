@@ -16,15 +16,15 @@ from torch.utils.data import Dataset
 
 from dwmtl.crops.crop import scale_crop
 from dwmtl.crops.photos import decode_photo, read_photo
+from dwmtl.datasets.data_set import NamedPictures
+from dwmtl.datasets.lfw import photo_of_person
 from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verification_pairs
-from dwmtl.datasets.pairs_file import PairLine, read_pairs
+from dwmtl.datasets.pairs_file import read_pairs
 from dwmtl.errors import DataSetError
 from dwmtl.evaluation.embedding import embed
 from dwmtl.network.model_file import ModelCard, load_model
 from dwmtl.scores.pair_scores import NamedPairs, PairScores, check_far_targets, score_named
 from dwmtl.section import crop_size
-
-_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".jpg.png", ".jpeg.png", ".png.png")  # the last three: of `align`
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def score_folder(model: Path, folder: Path, pairs_path: Path, scoring: ModelScor
     """Score a model on a folder of crops, `Aaron_Eckhart/Aaron_Eckhart_0001.jpg`, over the pairs of a file.
 
     Args:
-        folder: jpg, jpeg, png or bmp files, or crops of `dwmtl align`; pictures that no pair names are not read.
+        folder: pictures of any form, see `data_set.NamedPictures`; those that no pair names are not looked at.
         pairs_path: see `pairs_file`; its blocks are the folds.
     Raises:
         As `score_pack`.
@@ -105,6 +105,7 @@ def score_folder(model: Path, folder: Path, pairs_path: Path, scoring: ModelScor
     check_far_targets(scoring.far_targets)
     if not folder.is_dir():
         raise DataSetError(f"{folder}: no such folder of crops.")
+    pictures = NamedPictures(folder)
     rows: dict[str, int] = {}
     files: list[Path] = []
     rows_a, rows_b, is_same, folds = array("q"), array("q"), array("b"), array("q")
@@ -112,27 +113,13 @@ def score_folder(model: Path, folder: Path, pairs_path: Path, scoring: ModelScor
         for name, side in ((pair.image_a, rows_a), (pair.image_b, rows_b)):
             if name not in rows:
                 rows[name] = len(rows)
-                files.append(_picture_file(folder, name, pairs_path, pair))
+                files.append(folder / photo_of_person(pictures, f"{pairs_path}, line {pair.line}", name))
             side.append(rows[name])
         is_same.append(pair.is_same)
         folds.append(pair.fold)
     pairs = NamedPairs(list(rows), np.array(rows_a), np.array(rows_b), np.array(is_same, dtype=bool), np.array(folds))
     decode = [_reader(file) for file in files]
     return _score(model, decode, pairs, scoring, {"folder": folder.name, "pairs": pairs_path.name})
-
-
-def _picture_file(folder: Path, name: str, pairs_path: Path, pair: PairLine) -> Path:
-    person = name.rsplit("_", 1)[0]
-    if person in ("", ".", "..") or "/" in person:
-        raise DataSetError(f"{pairs_path}, line {pair.line}: {person!r} is no person's folder.")
-    files = [folder / person / f"{name}{ending}" for ending in _ENDINGS]
-    existing = next((file for file in files if file.is_file()), None)
-    if existing is None:
-        raise DataSetError(
-            f"{pairs_path}, line {pair.line}: names {files[0]}, which is not there (nor as .jpeg, .png, .bmp). Every "
-            "pair is scored: complete the folder."
-        )
-    return existing
 
 
 def _decoder(picture: bytes, name: str) -> Callable[[], np.ndarray]:

@@ -1,6 +1,5 @@
 """Crops a folder of photos as the stage `align` crops a set's, for photos that are not a data set."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -9,11 +8,11 @@ import torch
 
 from dwmtl.crops.align import Source, align
 from dwmtl.crops.params import AlignParams
-from dwmtl.datasets.data_set import folders_of, manifest, pictures_of
+from dwmtl.datasets.data_set import manifest, pictures_below
 from dwmtl.errors import DataSetError
 from dwmtl.files import UNFINISHED, whole_folder, work_beside
 from dwmtl.network.model_file import ModelCard, load_card
-from dwmtl.params import load_params
+from dwmtl.params import load_align_params
 from dwmtl.tables import CROPS, FAILURES, STATUSES, write_table
 
 _BATCH_SIZE = 32
@@ -37,8 +36,8 @@ def align_folder(
         DataSetError: there is no such folder, or no picture in it.
         ParamsError: the params are missing or wrong. ModelFileError: not a model of dwmtl.
     """
-    table = pictures_below(source)
-    values = as_trained(load_card(model)) if model is not None else load_params(params).align
+    table = photos_below(source)
+    values = as_trained(load_card(model)) if model is not None else load_align_params(params)
     work_dir = work_beside(out, UNFINISHED)  # a run that was killed resumes from it
     with whole_folder(out) as folder:
         aligned = align(
@@ -68,23 +67,13 @@ def as_trained(card: ModelCard) -> AlignParams:
     )
 
 
-def pictures_below(folder: Path) -> pd.DataFrame:
+def photos_below(folder: Path) -> pd.DataFrame:
     """The pictures in a folder and below it, as a manifest whose subjects are unknown.
 
     Raises:
         DataSetError: no such folder, or no picture in it.
     """
-    photos = _names_below(folder)
+    photos = pictures_below(folder)
     if not photos:
         raise DataSetError(f"{folder}: no pictures in this folder or below it.")
     return manifest({"photo": photos, "subject": [""] * len(photos)})
-
-
-def _names_below(folder: Path, above: frozenset[str] = frozenset()) -> list[str]:
-    """Paths of the pictures below a folder, with forward slashes. A link back to a folder `above` is not followed."""
-    place = os.path.realpath(folder)
-    if place in above:
-        return []
-    names = folders_of(folder)
-    below = [f"{name}/{picture}" for name in names for picture in _names_below(folder / name, above | {place})]
-    return [*pictures_of(folder), *below]

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
-from dwmtl.crops.photos import MAX_PIXELS, is_animated, picture_kind, read_frames, read_photo
+from dwmtl.crops.photos import MAX_PIXELS, is_animated, kind_of_file, read_frames, read_photo
 from dwmtl.datasets.data_set import pictures_of
 from dwmtl.errors import UnreadablePhotoError
 
@@ -46,7 +46,7 @@ def is_clip(path: Path) -> bool:
         return True
     if not path.is_file():
         return path.suffix.lower() in VIDEO_ENDINGS
-    if picture_kind(path) is not None:
+    if kind_of_file(path) is not None:
         return is_animated(path)
     return _is_video(path) or path.suffix.lower() in VIDEO_ENDINGS
 
@@ -84,7 +84,7 @@ def clip_frames(path: Path, *, every: int = 1) -> Iterator[np.ndarray]:
     """
     if path.is_dir():
         frames = _pictures(path)
-    elif path.is_file() and picture_kind(path) is not None:
+    elif path.is_file() and kind_of_file(path) is not None:
         frames = read_frames(path)
     else:
         frames = _video(path)

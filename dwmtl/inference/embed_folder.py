@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from dwmtl.crops.align import Source, align
-from dwmtl.datasets.data_set import PICTURE_ENDINGS
+from dwmtl.datasets.data_set import without_picture_endings
 from dwmtl.device import device_of
 from dwmtl.errors import DataSetError
 from dwmtl.evaluation.embedding import CropFiles, embed
 from dwmtl.files import whole_file
-from dwmtl.inference.align_folder import as_trained, pictures_below
+from dwmtl.inference.align_folder import as_trained, photos_below
 from dwmtl.network.model_file import load_model
 from dwmtl.tables import FAILURES, write_table
 
@@ -50,7 +50,7 @@ def embed_folder(
         DwmtlError: a file cannot be written.
     """
     network, card = load_model(model)
-    photos = pictures_below(source)
+    photos = photos_below(source)
     names = _names_by_photo(source, photos["photo"])
     with TemporaryDirectory(prefix="dwmtl-crops-") as folder:
         crops_dir, work_dir = Path(folder, "crops"), Path(folder, "work")
@@ -90,9 +90,7 @@ def _names_by_photo(source: Path, photos: pd.Series) -> dict[str, str]:
     """A photo's name is its path without its ending; without both where `dwmtl align` wrote it, as `a.jpg.png`."""
     photo_of: dict[str, str] = {}
     for photo in photos:
-        name = photo
-        while name.lower().endswith(PICTURE_ENDINGS):
-            name = name.rpartition(".")[0]
+        name = without_picture_endings(photo)
         if name in photo_of:
             raise DataSetError(
                 f"{source}: {photo_of[name]} and {photo} would both be named {name}, as names have no ending. Rename "

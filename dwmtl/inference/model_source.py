@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,17 +69,18 @@ def find_threshold(folder: Path, *, model_sha256: str) -> Threshold | None:
     beside_model = folder / THRESHOLD_FILE
     if beside_model.is_file():
         return read_threshold(beside_model, model_sha256=model_sha256)
-    *above, name = folder.resolve().parts
-    if tuple(above[-2:]) != _MODELS:
-        return None
-    evaluated = folder.resolve().parents[2] / "metrics" / "evaluation" / name / THRESHOLD_FILE
-    if not evaluated.is_file():
-        return None
-    try:
-        return read_threshold(evaluated, model_sha256=model_sha256)
-    except ThresholdError as error:
-        log.warning("no threshold: %s", error)
-        return None
+    as_named = Path(os.path.abspath(folder))  # `data`, or the model's folder, may be a link to another disk
+    for place in dict.fromkeys((as_named, folder.resolve())):
+        if place.parts[-3:-1] != _MODELS:
+            continue
+        evaluated = place.parents[2] / "metrics" / "evaluation" / place.name / THRESHOLD_FILE
+        if not evaluated.is_file():
+            continue
+        try:
+            return read_threshold(evaluated, model_sha256=model_sha256)
+        except ThresholdError as error:
+            log.warning("no threshold: %s", error)
+    return None
 
 
 def _model_below(folder: Path, source: str) -> Path:

@@ -59,7 +59,7 @@ def _fold_thresholds(path: Path) -> FoldThresholds:
 
 def _read(path: Path) -> dict:
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ThresholdError(f"{path}: no such file of thresholds.") from None
     except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ the epoch that was best on the validation subjects; `method.safetensors`, the me
 No file is a pickle. The same model gives the same bytes.
 """
 
+import codecs
 import hashlib
 import json
 import logging
@@ -168,7 +169,7 @@ def load_card(folder: Path) -> ModelCard:
         "of another project's weights."
     )
     try:
-        return ModelCard.model_validate_json(_readable(path, no_card).read_bytes())
+        return ModelCard.model_validate_json(_readable(path, no_card).read_bytes().removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         raise ModelFileError(f"{path}: not a model of this version of dwmtl: {error}") from None
 

@@ -29,7 +29,7 @@ def parse_folds(
     for where, cells in _rows(text, name):
         if len(cells) != 2:
             raise ProtocolError(f"{where}: must be a subject and a fold. Got {len(cells)} cells instead.")
-        subject, fold = cells[0], _fold(where, cells[1], num_folds)
+        subject, fold = tables.composed(cells[0]), _fold(where, cells[1], num_folds)
         _check_subject(where, subject, subjects)
         if subject in fold_of:
             raise ProtocolError(f"{where}: subject {subject} is already in fold {fold_of[subject]}. Name it once.")
@@ -55,12 +55,12 @@ def _rows(text: str, name: str):
     """(file and line, cells) of every line after the header that is not empty."""
     reader = csv.reader(text.removeprefix("\ufeff").splitlines(keepends=True), strict=True)
     try:
-        header = next(reader, [])
+        header = [cell.strip() for cell in next(reader, [])]
         if header != list(tables.FOLDS):
             raise ProtocolError(f"{name}, line 1: must be `{','.join(tables.FOLDS)}`. Got {','.join(header)[:80]!r}.")
         for cells in reader:
             if cells:
-                yield f"{name}, line {reader.line_num}", cells
+                yield f"{name}, line {reader.line_num}", [*cells[:-1], cells[-1].strip()]
     except csv.Error as error:
         raise ProtocolError(
             f"{name}, line {reader.line_num}: not a line of a CSV table ({error}). Correct it."
@@ -76,7 +76,7 @@ def _fold(where: str, cell: str, num_folds: int | None) -> int:
 
 
 def _check_subject(where: str, subject: str, subjects: Collection[str] | None) -> None:
-    if not subject or not subject.isprintable():
+    if not subject or not tables.is_one_line(subject):
         raise ProtocolError(f"{where}: the subject must be a printable name. Got {subject[:40]!r} instead.")
     if subjects is not None and subject not in subjects:
         raise ProtocolError(f"{where}: subject {subject} is not in the expression set. Correct or remove the line.")

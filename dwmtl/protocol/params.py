@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dwmtl.section import PositiveInt, Section, Seed
+from dwmtl.tables import composed
 
 
 class LabelsParams(Section):
@@ -42,6 +43,7 @@ class LabelsParams(Section):
     @field_validator("folds")
     @classmethod
     def _subject_has_one_fold(cls, folds: dict[int, list[str]] | None) -> dict[int, list[str]] | None:
+        folds = folds and {fold: list(map(composed, subjects)) for fold, subjects in folds.items()}
         seen: dict[str, int] = {}
         for fold, subjects in (folds or {}).items():
             for subject in subjects:

@@ -4,7 +4,7 @@ import pytest
 
 from dwmtl.datasets.adapters import ADAPTERS
 from dwmtl.errors import DataSetError
-from dwmtl.set_facts import DRAWN_FILE, SET_FILE, SetFacts, read_set_facts, set_facts, write_set_facts
+from dwmtl.set_facts import DRAWN_FILE, SET_FILE, PassedOver, SetFacts, read_set_facts, set_facts, write_set_facts
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -26,6 +26,14 @@ def test_a_drawn_set_has_the_terms_that_stand_beside_it(tmp_path, below):
     assert facts == SetFacts("oulu_casia", is_drawn=True, terms="Nobody.")
 
 
+def test_a_drawn_set_on_another_disk_is_known_by_the_marker_beside_the_link(tmp_path):
+    (tmp_path / "disk/lfw").mkdir(parents=True)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/lfw").symlink_to(tmp_path / "disk/lfw")
+    (tmp_path / "raw" / DRAWN_FILE).write_text(json.dumps({"terms": "Nobody."}))
+    assert set_facts(tmp_path / "raw/lfw", adapter="lfw", terms="Free.").is_drawn
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}"])
 def test_a_damaged_marker_is_named(tmp_path, text):
     (tmp_path / DRAWN_FILE).write_text(text)
@@ -34,7 +42,7 @@ def test_a_damaged_marker_is_named(tmp_path, text):
 
 
 def test_facts_are_read_as_they_were_written(tmp_path):
-    facts = SetFacts("yale", is_drawn=True, terms="Nobody.")
+    facts = SetFacts("yale", is_drawn=True, terms="Nobody.", passed_over=PassedOver(2, ["a.heic", "b.jp2"]))
     write_set_facts(facts, tmp_path)
     assert read_set_facts(tmp_path) == facts
 

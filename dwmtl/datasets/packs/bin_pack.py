@@ -22,7 +22,7 @@ import pandas as pd
 from dwmtl.datasets.packs.files import map_file
 from dwmtl.errors import DataSetError
 from dwmtl.files import whole_file
-from dwmtl.tables import VERIFICATION_PAIRS
+from dwmtl.tables import VERIFICATION_PAIRS, is_one_line
 
 NUM_FOLDS = 10
 MAX_OPCODES = 2_000_000
@@ -68,7 +68,7 @@ def find_bin_pack(folder: Path) -> Path:
     paths = [path for path in sorted(folder.glob("*.bin")) if path.is_file() and not path.name.startswith(".")]
     if len(paths) != 1:
         raise DataSetError(f"{folder}: {len(paths)} files end in .bin; exactly one pack must be in the folder.")
-    if not paths[0].name.isprintable():
+    if not is_one_line(paths[0].name):
         raise DataSetError(f"{folder}: the name {paths[0].name!r} is not UTF-8 text on one line. Rename the file.")
     return paths[0]
 

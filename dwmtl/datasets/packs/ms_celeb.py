@@ -10,6 +10,7 @@ Light CNN (`m.015t56/56-FaceId-0.jpg 0`) and C-MS-Celeb (the same columns exchan
 
 import base64
 import binascii
+import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,7 +123,7 @@ def _text(field: bytes, where: str) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not empty, without their line ends, with their numbers from 1."""
+    """The lines that are not blank, with their numbers from 1; without blanks at their ends and a byte-order mark."""
     try:
         file = open(path, "rb")  # noqa: SIM115 (closed below; only an error of opening is caught)
     except OSError as error:
@@ -131,5 +132,5 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
             if len(line) > MAX_LINE_BYTES:
                 raise DataSetError(f"{path}, line {number}: longer than {MAX_LINE_BYTES} bytes.")
-            if line := line.rstrip(b"\r\n"):
+            if line := (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).rstrip(b" \r\n"):
                 yield number, line

@@ -12,6 +12,7 @@ identity records after the images then hold (first key, one past the last key) o
 Source: dmlc-core recordio.h and recordio.cc; mxnet recordio.py (`IRHeader`); insightface face2rec2.py.
 """
 
+import codecs
 import re
 import struct
 from array import array
@@ -37,7 +38,7 @@ MAX_WHOLE_LABEL = 1 << 24
 _PART = struct.Struct("<4sI")
 _CONTENT = struct.Struct("<IfQQ")
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
-_INDEX_LINE = re.compile(rb"(\d{1,18})[\t ]+(\d{1,18})\r?\n?")
+_INDEX_LINE = re.compile(rb"(\d{1,18})[\t ]+(\d{1,18})\s*")
 _PROPERTY = re.compile(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*")
 
 
@@ -271,7 +272,7 @@ def _read_index(path: Path, num_bytes: int) -> tuple[np.ndarray, np.ndarray]:
     keys, offsets = array("q"), array("q")
     with open(path, "rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(64), b""), start=1):
-            match = _INDEX_LINE.fullmatch(line)
+            match = _INDEX_LINE.fullmatch(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
             if not match:
                 raise DataSetError(f"{path}, line {number}: must be `key<TAB>offset`. Got {line[:40]!r} instead.")
             offset = int(match[2])
@@ -312,7 +313,7 @@ def _read_property(path: Path) -> Property | None:
     if not path.exists():
         return None
     with open(path, "rb") as file:
-        text = file.read(200).decode("utf-8", errors="replace")
+        text = file.read(200).decode("utf-8-sig", errors="replace")
     match = _PROPERTY.fullmatch(text)
     if not match:
         raise DataSetError(f"{path}, line 1: must be `identities,height,width`. Got {text[:40]!r} instead.")

@@ -3,7 +3,9 @@
 Unknown values are None. Lists that grow with the set are cut; the counts are of all entries.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from dwmtl.set_facts import PassedOver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +22,13 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Photos:
-    """`num_used`: photos whose use is not `unused`; all other numbers of the card count these."""
+    """`num_used`: photos whose use is not `unused`; all other numbers of the card count these. `passed_over`:
+    pictures in the set's folder that are not its photos."""
 
     num: int
     num_used: int
     by_use: dict[str, int]
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ def cautions(card: DataCard) -> list[str]:
     """
     return [
         *_drawn(card),
+        *_passed_over(card),
         *_duplicates(card.duplicates),
         *_lacks(card.lacks),
         *_alignment(card.alignment),
@@ -34,6 +35,16 @@ def _drawn(card: DataCard) -> list[str]:
     if not card.source.is_drawn:
         return []
     return ["The faces are drawn by this project, they are no photographs: the set shows that the pipeline works."]
+
+
+def _passed_over(card: DataCard) -> list[str]:
+    others = card.photos.passed_over
+    if not others.num_pictures:
+        return []
+    return [
+        f"{_are(others.num_pictures, 'picture')} in the set's folder but not where the adapter looks, so skipped: "
+        f"{_some(list(map(_code, others.examples)), others.num_pictures)}."
+    ]
 
 
 def _duplicates(duplicates: Duplicates | None) -> list[str]:

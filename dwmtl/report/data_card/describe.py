@@ -24,6 +24,7 @@ from dwmtl.report.data_card.card import (
 )
 from dwmtl.report.data_card.cautions import cautions
 from dwmtl.report.data_card.defects import MAX_LISTED, duplicates, lacks
+from dwmtl.set_facts import PassedOver
 from dwmtl.tables import BOX, MANIFEST, STATUSES
 
 MAX_SUBJECTS_LISTED = 200
@@ -42,6 +43,7 @@ def data_card(
     folds: pd.DataFrame | None = None,
     pairs: pd.DataFrame | None = None,
     facts: pd.DataFrame | None = None,
+    passed_over: PassedOver | None = None,
 ) -> DataCard:
     """Describe a set. Photos whose use is `unused` are counted by use and nowhere else.
 
@@ -53,11 +55,17 @@ def data_card(
         folds: table of `tables.FOLDS`.
         pairs: table of `tables.VERIFICATION_PAIRS`.
         facts: table of `tables.PHOTO_FACTS`; None: sizes and duplicates are None.
+        passed_over: pictures in the set's folder that are not in the manifest.
     """
     used = manifest[manifest["use"] != "unused"].reset_index(drop=True)
     card = DataCard(
         source=source,
-        photos=Photos(num=len(manifest), num_used=len(used), by_use=_counts(manifest["use"])),
+        photos=Photos(
+            num=len(manifest),
+            num_used=len(used),
+            by_use=_counts(manifest["use"]),
+            passed_over=passed_over or PassedOver(),
+        ),
         subjects=_subjects(used),
         expressions=_expressions(used),
         labels=_labels(used),

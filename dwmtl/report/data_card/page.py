@@ -44,6 +44,7 @@ def read_data_card(
         folds=read_folds(labels_dir, name) if params.role == "expression" else None,
         pairs=read_table(pairs, VERIFICATION_PAIRS) if pairs.exists() else None,
         facts=read_table(facts_dir / "facts.csv", PHOTO_FACTS),
+        passed_over=facts.passed_over,
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, features
 
 from dwmtl.crops import picture_file
-from dwmtl.crops.photos import FORMATS, decode_photo, is_animated, photo_pixels, picture_kind, read_frames, read_photo
+from dwmtl.crops.photos import FORMATS, decode_photo, is_animated, kind_of_file, photo_pixels, read_frames, read_photo
 from dwmtl.errors import UnreadablePhotoError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -467,7 +467,7 @@ STARTS = {
 def test_a_pictures_form_is_what_its_first_bytes_say(tmp_path, form):
     path = tmp_path / "photo.mp4"
     path.write_bytes(STARTS.get(form) or encoded(SMOOTH, form))
-    assert picture_kind(path) == form
+    assert kind_of_file(path) == form
 
 
 @pytest.mark.parametrize(
@@ -475,7 +475,7 @@ def test_a_pictures_form_is_what_its_first_bytes_say(tmp_path, form):
 )
 def test_what_is_no_picture_has_no_form(tmp_path, start):
     (tmp_path / "photo.jpg").write_bytes(start)
-    assert picture_kind(tmp_path / "photo.jpg") is None
+    assert kind_of_file(tmp_path / "photo.jpg") is None
 
 
 @pytest.mark.parametrize("form", ["HEIC", "JPEG 2000", "JPEG XL", "Photoshop"])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dwmtl.crops.aligned import read_crop
-from dwmtl.crops.store import CropArchive, put_archive, put_files
+from dwmtl.crops.store import CropArchive, open_crop, put_archive, put_files
 
 CROPS = [Image.new("RGB", (8, 8), (value, 0, 0)) for value in range(5)]
 
@@ -73,3 +73,18 @@ def test_processes_that_share_a_parent_do_not_disturb_one_another(tmp_path):
     assert read_all(paths) == list(range(5))  # the parent has the archive open when it forks
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.map(read_all, [paths] * 8) == [list(range(5))] * 8
+
+
+def test_a_crop_is_read_from_a_folder_that_is_called_like_an_archive(tmp_path):
+    """The photo's folder, or the checkout's."""
+    place = tmp_path / "dwmtl.zip/aligned"
+    picture = io.BytesIO()
+    Image.new("RGB", (3, 2)).save(picture, "PNG")
+    with CropArchive(tmp_path / "crops.zip") as archive:
+        name = archive.write("b.zip/a.jpg", picture.getvalue())
+    place.mkdir(parents=True)
+    put_files(tmp_path / "crops.zip", place)
+    start = put_archive(tmp_path / "crops.zip", place, 7)
+    for crop in (place / name, f"{place}/{start}{name}"):
+        with open_crop(crop) as opened:
+            assert opened.size == (3, 2)

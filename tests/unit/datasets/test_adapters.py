@@ -1,3 +1,4 @@
+import csv
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from dwmtl.datasets.adapters import ADAPTERS, read_data_set
 from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
+from dwmtl.tables import MANIFEST, read_table, write_table
 
 
 def make_tree(folder: Path, *files: str) -> Path:
@@ -109,7 +111,7 @@ def test_lfw_lists_only_photos_that_a_pair_names(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("Ann_A\t1\t9", r"line 2: names .*Ann_A_0009\.jpg, which does not exist"),
+        ("Ann_A\t1\t9", r"line 2: names .*Ann_A_0009 .*, which does not exist"),
         ("Ann_A\t1", "line 2: must be `name i j`"),
         ("Ann_A\tone\t2", "line 2: must be `name i j`"),
         ("Ann_A\t1\tAnn_A\t2", "line 2: must be `name i j` or, of two people"),
@@ -234,3 +236,139 @@ def test_a_person_spread_over_folders_is_read_whole(make_tree):
     photos = read_data_set("people", source, num_peak_frames=1).photos
     assert photos["photo"].tolist() == ["ann/001/2.jpg", "ann/1.jpg", "bob/1.jpg"]
     assert photos["subject"].tolist() == ["ann", "ann", "bob"]
+
+
+def test_a_person_s_folder_is_read_however_deep_and_whatever_it_is_called(make_tree):
+    folder = make_tree("ann/2020/may/3/1.jpg", "__bob__/1.jpg", "__MACOSX/ann/1.jpg")
+    (folder / "ann" / "again").symlink_to(folder / "ann")
+    photos = read("folders", folder).photos
+    assert photos["photo"].tolist() == ["__bob__/1.jpg", "ann/2020/may/3/1.jpg"]
+    assert photos["subject"].tolist() == ["__bob__", "ann"]
+
+
+JPEG = b"\xff\xd8\xff\xe0"
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+
+
+def test_a_picture_is_one_by_its_name_or_by_its_content(tmp_path):
+    """A HEIC picture is listed, for alignment to say that it cannot be read."""
+    make_tree(tmp_path, "ann/a.jfif", "ann/b.JPE", "ann/c.HEIC", "ann/notes", "ann/list.dat")
+    (tmp_path / "ann/d").write_bytes(JPEG)
+    (tmp_path / "ann/e.dat").write_bytes(HEIC)
+    names = [photo.removeprefix("ann/") for photo in read("folders", tmp_path).photos["photo"]]
+    assert names == ["a.jfif", "b.JPE", "c.HEIC", "d", "e.dat"]
+
+
+@pytest.mark.parametrize("ending", ["", ".png", ".GIF", ".jpg", ".pgm", ".jfif", ".Tiff"])
+def test_yale_is_read_whatever_its_photos_end_in(tmp_path, ending):
+    make_tree(tmp_path, f"subject01.happy{ending}", "subject02.normal", "Readme.txt")
+    photos = read("yale", tmp_path, "expression").photos
+    assert photos["photo"].tolist() == [f"subject01.happy{ending}", "subject02.normal"]
+    assert photos["expression"].tolist() == ["happiness", "neutral"]
+
+
+def test_a_picture_of_another_name_is_told_in_yale_too(tmp_path):
+    make_tree(tmp_path, "subject01.happy", "me.png")
+    with pytest.raises(DataSetError, match=r"me\.png: must be called like subject01\.happy"):
+        read("yale", tmp_path, "expression")
+
+
+@pytest.mark.parametrize("ending", [".JPG", ".png", ".jpeg", ".jpg.png", ".jfif"])
+def test_lfw_is_read_whatever_its_photos_end_in(tmp_path, ending):
+    write_lfw(tmp_path, GOOD)
+    (tmp_path / "Ann_A/Ann_A_0002.jpg").rename(tmp_path / f"Ann_A/Ann_A_0002{ending}")
+    data_set = read("lfw", tmp_path, "verification")
+    assert f"Ann_A/Ann_A_0002{ending}" in data_set.photos["photo"].tolist()
+    assert data_set.pairs.loc[0, "photo_b"] == f"Ann_A/Ann_A_0002{ending}"
+
+
+def test_two_photos_of_one_name_in_lfw_are_told(tmp_path):
+    write_lfw(tmp_path, GOOD)
+    make_tree(tmp_path, "Ann_A/Ann_A_0001.png")
+    with pytest.raises(DataSetError, match=r"line 2: names Ann_A_0001, and there are .*jpg and .*png"):
+        read("lfw", tmp_path, "verification")
+
+
+def test_lfw_reads_a_name_in_another_form_of_unicode(tmp_path):
+    """macOS decomposes names: `é` of pairs.txt is `e` and an accent on the disk."""
+    composed, decomposed = "Jos\u00e9_A", "Jose\u0301_A"
+    make_tree(tmp_path, *[f"{decomposed}/{decomposed}_{number:04d}.jpg" for number in (1, 2)], "Bob_B/Bob_B_0001.jpg")
+    (tmp_path / "pairs.txt").write_text("2 1\n" + 2 * f"{composed}\t1\t2\n{composed}\t1\tBob_B\t1\n", encoding="utf-8")
+    data_set = read("lfw", tmp_path, "verification")
+    assert set(data_set.photos["photo"]) == {
+        f"{decomposed}/{decomposed}_0001.jpg", f"{decomposed}/{decomposed}_0002.jpg", "Bob_B/Bob_B_0001.jpg",
+    }  # fmt: skip
+
+
+BOM = "\ufeff"
+ODD_NAMES = [
+    "a b.jpg",
+    "a,b.jpg",
+    'a"b.jpg',
+    "a\u00a0b.jpg",
+    "\u3042\u200d\u3044.jpg",
+    "#1 %20.jpg",
+    "-a.jpg",
+    "a\\b.jpg",
+    "NA",
+    "b.zip/a.jpg",
+    " a .jpg",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_that_a_file_system_takes_is_taken(tmp_path, name):
+    """A folder's pictures, and those that a table names: all but control characters and line breaks."""
+    make_tree(tmp_path, f"ann/{name}")
+    (tmp_path / "ann" / name).write_bytes(JPEG)  # it may have no ending
+    assert read("folders", tmp_path).photos["photo"].tolist() == [f"ann/{name}"]
+    with (tmp_path / "faces.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["photo", "subject"], [f"ann/{name}", "ann"]])
+    photos = read("csv_table", tmp_path).photos
+    write_table(photos, tmp_path / "manifest.csv")
+    assert read_table(tmp_path / "manifest.csv", MANIFEST)["photo"].tolist() == [f"ann/{name}"]
+
+
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a\u2028b.jpg", "a\tb.jpg"])
+def test_a_name_that_no_table_holds_is_told(tmp_path, name):
+    make_tree(tmp_path, f"ann/{name}")
+    with pytest.raises(DataSetError, match="is not UTF-8 text on one line"):
+        read("folders", tmp_path)
+
+
+def test_two_spellings_of_a_person_are_one_person(tmp_path):
+    """On Linux, folders of both forms of Unicode may lie side by side."""
+    make_tree(tmp_path, "Jos\u00e9/1.jpg", "Jose\u0301/2.jpg")
+    photos = read("folders", tmp_path).photos
+    assert set(photos["subject"]) == {"Jos\u00e9"}
+    assert sorted(photos["photo"]) == sorted(["Jos\u00e9/1.jpg", "Jose\u0301/2.jpg"])
+
+
+@pytest.mark.parametrize("written", ["./ann/1.jpg", "ann//1.jpg", "ann/./1.jpg", " ann/1.jpg "])
+def test_a_table_may_write_a_path_in_other_ways(tmp_path, written):
+    make_tree(tmp_path, "ann/1.jpg")
+    (tmp_path / "faces.csv").write_text(f"{BOM}photo,subject \n{written},ann \n", encoding="utf-8")
+    photos = read("csv_table", tmp_path).photos
+    assert photos[["photo", "subject"]].to_numpy().tolist() == [["ann/1.jpg", "ann"]]
+
+
+@pytest.mark.parametrize(("written", "on_disk"), [("Jos\u00e9", "Jose\u0301"), ("Jose\u0301", "Jos\u00e9")])
+def test_a_table_may_write_a_path_in_another_form_of_unicode(tmp_path, written, on_disk):
+    make_tree(tmp_path, f"{on_disk}/1.jpg")
+    (tmp_path / "faces.csv").write_text(f"photo,subject\n{written}/1.jpg,{written}\n", encoding="utf-8")
+    photos = read("csv_table", tmp_path).photos
+    assert photos[["photo", "subject"]].to_numpy().tolist() == [[f"{on_disk}/1.jpg", "Jos\u00e9"]]
+
+
+def test_pairs_txt_may_have_a_byte_order_mark_and_blanks_at_line_ends(tmp_path):
+    write_lfw(tmp_path, GOOD)
+    text = BOM + "".join(f"{line} \t\r\n" for line in GOOD)
+    (tmp_path / "pairs.txt").write_text(text, encoding="utf-8", newline="")
+    assert len(read("lfw", tmp_path, "verification").pairs) == 4
+
+
+def test_a_text_file_in_utf_16_is_told_with_its_cure(tmp_path):
+    write_lfw(tmp_path, GOOD)
+    (tmp_path / "pairs.txt").write_text("\n".join(GOOD), encoding="utf-16")
+    with pytest.raises(DataSetError, match=r"not a text file .*Save it as UTF-8"):
+        read("lfw", tmp_path, "verification")

@@ -146,7 +146,7 @@ def test_path_that_is_not_below_the_old_folder_is_named(old):
         _parse(OULU_TEXT, remap=(old, "new"))
 
 
-@pytest.mark.parametrize("photo", ["/data/zming/Oulu/../../x", "/data/zming/Oulu/", "/data/zming/Oulu//x"])
+@pytest.mark.parametrize("photo", ["/data/zming/Oulu/../../x", "/data/zming/Oulu/"])
 def test_path_that_leaves_the_old_folder_is_named(photo):
     with pytest.raises(DataSetError, match=r"line 3: the photo .* is not below"):
         _parse(OULU_TEXT.replace("/data/zming/Oulu/P019/Fear/b.png", photo), remap=("/data/zming/Oulu/", "new"))

@@ -53,7 +53,7 @@ def test_what_a_spreadsheet_adds_is_read_over(folder):
     assert read(folder, '\ufeffphoto,subject\r\n"a.png"," x "\r\n\r\n').photos["subject"].tolist() == ["x"]
 
 
-@pytest.mark.parametrize("path", ["../../x", "/etc/passwd", "..", "", "./a.png", "deep//er/c.png", "deep\\er\\c.png"])
+@pytest.mark.parametrize("path", ["../../x", "/etc/passwd", "..", "", "."])
 def test_a_path_that_leaves_the_folder_is_named_with_its_line(folder, path):
     with pytest.raises(DataSetError, match=r"faces\.csv, line 3: .* is not a path below"):
         read(folder, f"photo,subject\na.png,x\n{path},x\n")

@@ -233,7 +233,7 @@ def test_a_pack_with_a_fold_of_one_kind_is_told(model, tmp_path):
     [
         (
             "Dan_D\t1\t2",
-            r"pairs\.txt, line 2: names .*Dan_D/Dan_D_0001\.jpg, which is not there .* complete the folder",
+            r"pairs\.txt, line 2: names .*Dan_D/Dan_D_0001 .*, which does not exist.* complete the set",
         ),
         ("..\t1\t2", r"line 2: '\.\.' is no person's folder"),
         ("a/b\t1\t2", r"line 2: 'a/b' is no person's folder"),

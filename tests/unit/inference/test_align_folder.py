@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from dwmtl.crops.aligned import read_crop
-from dwmtl.errors import DataSetError
+from dwmtl.errors import DataSetError, ParamsError
 from dwmtl.inference.align_folder import align_folder
 from dwmtl.tables import CROPS, FAILURES, read_table
 
@@ -31,6 +31,30 @@ def test_a_model_says_how_its_crops_are_cut(known, model, tmp_path, write_params
     crop = read_crop(tmp_path / "crops/photos/a.png.png")
     (face,) = model._finder.find([np.array(Image.open(source / "a.png"))])[0]
     np.testing.assert_array_equal(crop, face.crop)
+
+
+@pytest.mark.parametrize("params", ["no_such_file.yaml", "train: {"])
+def test_with_a_model_no_params_are_read(known, tmp_path, monkeypatch, params):
+    """It says how its crops are cut: `params.yaml` may be missing, or wrong."""
+    monkeypatch.chdir(tmp_path)
+    if "{" in params:
+        (tmp_path / "params.yaml").write_text(params)
+    (tmp_path / "photos").mkdir()
+    shutil.copy(known.photo("surprise"), tmp_path / "photos/a.jpg")
+    path = Path("params.yaml" if "{" in params else params)
+    counts = align_folder(Path("photos"), Path("crops"), params=path, model=known.model, device=CPU)
+    assert counts["aligned"] == 1
+
+
+def test_without_a_model_the_section_align_is_read_alone(known, tmp_path):
+    (tmp_path / "photos").mkdir()
+    shutil.copy(known.photo("surprise"), tmp_path / "photos/a.jpg")
+    (tmp_path / "params.yaml").write_text("train: {no_such_key: 1}\nalign: {crop_px: 96}\n")
+    align_folder(tmp_path / "photos", tmp_path / "crops", params=tmp_path / "params.yaml", model=None, device=CPU)
+    assert read_crop(tmp_path / "crops/photos/a.jpg.png").shape == (96, 96, 3)
+    (tmp_path / "params.yaml").write_text("align: {crop_pixels: 64}\n")
+    with pytest.raises(ParamsError, match=r"align\.crop_pixels: unknown key\. Did you mean crop_px"):
+        align_folder(tmp_path / "photos", tmp_path / "again", params=tmp_path / "params.yaml", model=None, device=CPU)
 
 
 def test_every_face_of_a_photo_is_cropped_where_that_is_asked(known, tmp_path, write_params):

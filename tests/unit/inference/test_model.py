@@ -391,6 +391,23 @@ def test_the_threshold_of_the_pipelines_evaluation_is_taken_where_it_is_of_this_
     assert "found with another model" in caplog.text
 
 
+@pytest.mark.parametrize("link", ["data", "data/models", "data/models/fold_3", "named"])
+def test_the_pipelines_threshold_is_found_where_a_folder_lies_on_another_disk(known, tmp_path, link):
+    """As it is named, `data/models/fold_3`; `named` leads there from elsewhere."""
+    disk, repository = tmp_path / "disk", tmp_path / "repository"
+    (disk / "fold").mkdir(parents=True)
+    place = repository / ("data/models/fold_3" if link == "named" else link)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if link == "named":
+        (repository / "named").symlink_to(place)
+    else:
+        place.symlink_to(disk / "fold")
+    shutil.copytree(known.model, repository / "data/models/fold_3", dirs_exist_ok=True)
+    known.write_threshold(repository / "metrics/evaluation/fold_3/threshold.json")
+    asked = repository / (link if link == "named" else "data/models/fold_3")
+    assert load_model(asked, device="cpu").threshold.value == 1.0
+
+
 def test_a_cosine_threshold_compares_cosines(known, tmp_path):
     path = known.write_threshold(tmp_path / "threshold.json", distance="cosine")
     answer = load_model(known.model, device="cpu", threshold=path).verify(

@@ -12,7 +12,7 @@ from dwmtl.protocol.params import LabelsParams
 
 NAMES = st.one_of(
     st.sampled_from(["007", "1e3", "no", "null", "~", "a,b", 'a"b', "a: b", "#a", "- a", "\\n", "é", "😀"]),
-    st.text(min_size=1, max_size=5).filter(str.isprintable),
+    st.text(min_size=1, max_size=5).filter(str.isprintable).map(tables.composed),
 )
 FOLDS = st.dictionaries(NAMES, st.integers(0, 9), min_size=1, max_size=12)
 
@@ -28,7 +28,7 @@ def test_fold_holds_its_subjects_sorted():
 
 
 def test_spreadsheets_form_with_blank_lines_is_read():
-    text = '\ufeffsubject,fold\r\n"a, b",0\r\n\r\n007,1\r\n'
+    text = '\ufeffsubject,fold\r\n"a, b",0 \r\n\r\n007,1\t\r\n'
     assert parse_folds(text, name="f.csv") == {0: ["a, b"], 1: ["007"]}
 
 

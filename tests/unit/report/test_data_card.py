@@ -39,6 +39,7 @@ from dwmtl.report.data_card.defects import MAX_LISTED, duplicates, lacks
 from dwmtl.report.data_card.describe import MAX_SUBJECTS_LISTED, data_card
 from dwmtl.report.data_card.page import data_card_markdown
 from dwmtl.results import read_result, write_result
+from dwmtl.set_facts import PassedOver
 from dwmtl.tables import BOX, CROPS, FAILURES, PHOTO_FACTS
 
 SOURCE = Source(
@@ -442,3 +443,13 @@ def test_the_defects_of_the_real_yale_are_found(testdata, tmp_path):
     write_result(card, tmp_path / "card.json")
     assert read_result(DataCard, tmp_path / "card.json") == card
     assert data_card_markdown(card).count("subject04.sad") == 2
+
+
+def test_pictures_that_are_not_taken_are_a_caution():
+    manifest = grid()
+    others = PassedOver(3, ["a.heic", "b/1.jp2"])
+    card = data_card(manifest, make_crops(manifest), source=SOURCE, passed_over=others)
+    assert card.photos.passed_over == others
+    assert card.cautions[0] == (
+        "3 pictures are in the set's folder but not where the adapter looks, so skipped: `a.heic`, `b/1.jp2` and 1 more."
+    )

@@ -158,3 +158,9 @@ def test_a_damaged_file_is_read_or_refused(tsv):
             refused.append(str(error))
     assert 0 < len(refused) < 400
     assert all(f"{tsv}, line" in message for message in refused)
+
+
+def test_a_byte_order_mark_and_blanks_at_line_ends_are_read_over(tmp_path):
+    path = tmp_path / "clean.txt"
+    path.write_bytes(b"\xef\xbb\xbfm.0/1.jpg 0 \r\nm.0/2.jpg 0\t\r\n")
+    assert read_clean_list(path) == {"m.0/1": "0", "m.0/2": "0"}

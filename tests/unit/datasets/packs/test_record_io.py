@@ -328,3 +328,13 @@ def test_the_real_pack_is_read_by_key_and_in_a_row_and_written_again(testdata, t
         assert record.picture.endswith(b"\xff\xd9")
     write_record_pack(tmp_path / "p", items_of(pack), has_header=False)
     assert items_of(RecordPack(tmp_path / "p")) == items_of(pack)
+
+
+def test_an_index_with_a_byte_order_mark_and_blanks_at_line_ends_is_read(tmp_path):
+    write_record_pack(tmp_path, [(7, b"a"), (8, b"b")])
+    for name in ("train.idx", "property"):
+        lines = (tmp_path / name).read_bytes().splitlines()
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + b" \r\n".join(lines) + b" \r\n")
+    pack = RecordPack(tmp_path)
+    assert [pack.picture_bytes(int(key)) for key in pack.keys] == [b"a", b"b"]
+    assert pack.property == Property(9, 112, 112)
