@@ -1,4 +1,4 @@
-"""What a model or a detector runs on, by the names that people use."""
+"""The device of a model or a detector, by its name in a command or in `params.yaml`."""
 
 import torch
 
@@ -11,7 +11,7 @@ def device_of(name: str | torch.device, *, asked_by: str = "device") -> torch.de
     Args:
         asked_by: the option or param that has the name, for a message.
     Raises:
-        ParamsError: another name, or a device that is not there.
+        ParamsError: the name is none of these, or the device does not exist.
     """
     name = str(name)
     if name == "auto":
@@ -21,5 +21,5 @@ def device_of(name: str | torch.device, *, asked_by: str = "device") -> torch.de
         raise ParamsError(f"{asked_by} must be auto, cpu, cuda or cuda:<number>. Got {name} instead.")
     num_gpus = torch.cuda.device_count()
     if kind == "cuda" and int(number or 0) >= num_gpus:
-        raise ParamsError(f"{asked_by} is {name}, and torch sees {num_gpus} CUDA devices. Take auto or cpu.")
+        raise ParamsError(f"{asked_by} is {name}, and torch sees {num_gpus} CUDA devices. Use auto or cpu.")
     return torch.device(name)

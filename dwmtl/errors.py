@@ -1,18 +1,18 @@
-"""The errors a user can cause and cure. Every message names the file or key and says what to do.
+"""The errors that a user can cause and cure. Every message names the file or key, and the cure.
 
 DwmtlError
 ├── ParamsError            params.yaml: an unknown key, a wrong type, a value out of range
 ├── DataSetError           a data set's folder: missing, empty, not in the layout its adapter reads
 │   └── UnreadablePhotoError   a photo that cannot be decoded where every photo counts
-├── ProtocolError          labels, folds or pairs that cannot be made from what is there
+├── ProtocolError          labels, folds or pairs that cannot be made from the manifests
 ├── TableError             a table between two stages lacks a column or a row
-├── ModelFileError         a file of weights that does not fit the network
-├── NoFaceError            a photo without a face, where a face is to be compared
-├── ThresholdError         no threshold, or no fitting one, to tell the same person from another
-├── RequestError           the demo page: what was sent is too large, or not in the form that it takes
-├── TrackingError          MLflow has no such run, or does not answer where it is the point of a command
+├── ModelFileError         a file of weights that does not match the network
+├── NoFaceError            a photo without a face in a comparison of faces
+├── ThresholdError         no threshold for verification, or one of another model
+├── RequestError           the demo page: a request that is too large, malformed or too late
+├── TrackingError          MLflow has no such run, or does not answer a command about runs
 ├── NonFiniteLossError     a loss became NaN or infinite while training
-└── InterruptedTrainingError   a training was asked to stop, and is saved
+└── InterruptedTrainingError   a training received a signal to stop; its state is saved
 
 A stage or command prints the message alone and exits with 1, as it does with what the system refuses (no rights, a full
 disk, a name that cannot be); anything else is our bug and keeps its traceback.
@@ -23,7 +23,7 @@ import os
 
 
 class DwmtlError(Exception):
-    """Base of every error that is the input's fault; the message is meant to be read by the user."""
+    """Base of every error that the input causes; the message is written for the user."""
 
 
 class ParamsError(DwmtlError):
@@ -35,11 +35,11 @@ class DataSetError(DwmtlError):
 
 
 class UnreadablePhotoError(DataSetError):
-    """A photo cannot be decoded in a set of which every photo is evaluated."""
+    """A photo cannot be decoded although every photo of its set is evaluated."""
 
 
 class ProtocolError(DwmtlError):
-    """Labels, folds or pairs cannot be made from the manifest as it is."""
+    """Labels, folds or pairs cannot be made from the manifests."""
 
 
 class TableError(DwmtlError):
@@ -47,23 +47,23 @@ class TableError(DwmtlError):
 
 
 class ModelFileError(DwmtlError):
-    """A file of weights is missing, damaged, or does not fit the network."""
+    """A file of weights is missing, damaged, or does not match the network."""
 
 
 class NoFaceError(DwmtlError):
-    """A photo in which no face is found is to be compared with another."""
+    """No face was found in a photo that is to be compared with another."""
 
 
 class ThresholdError(DwmtlError):
-    """Whether two faces are one person is asked without a threshold, or with one that is not this model's."""
+    """Verification without a threshold, or with the threshold of another model."""
 
 
 class RequestError(DwmtlError):
-    """What was sent to the demo page is too large, not in the form that it takes, or comes too late."""
+    """A request to the demo page is too large, malformed or too late."""
 
 
 class TrackingError(DwmtlError):
-    """MLflow has no such run, or does not answer a command that is about its runs. In a stage that is a warning."""
+    """MLflow has no such run, or does not answer a command about runs; in a stage this is a warning."""
 
 
 class NonFiniteLossError(DwmtlError):
@@ -71,7 +71,7 @@ class NonFiniteLossError(DwmtlError):
 
 
 class InterruptedTrainingError(DwmtlError):
-    """SIGTERM or SIGINT came while training; its state is saved."""
+    """SIGTERM or SIGINT arrived during a training; its state is saved."""
 
 
 USERS_ERRORS = (DwmtlError, OSError, UnicodeError)

@@ -242,8 +242,8 @@ def _named(path: Path, ours: Path | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         name = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | Path) else None
-        is_ours = name is not None and ours is not None and name.is_relative_to(ours)
-        if error.errno is None or (name not in (None, Path(path)) and not is_ours):
+        below = name.relative_to(ours) if name and ours and name.is_relative_to(ours) else None
+        if error.errno is None or (name not in (None, Path(path)) and below is None):
             raise
-        named = Path(path) / name.relative_to(ours) if is_ours else path
+        named = path if below is None else Path(path) / below
         raise OSError(error.errno, error.strerror, str(named)) from None

@@ -1,7 +1,7 @@
 """`params.yaml`, typed and checked: the one place for values.
 
-Every stage loads it whole before it does anything, so that a typo in a late stage's section stops the first stage.
-Knows no path but the sets' folders, and nothing of how a value is used.
+Every stage loads the whole file before it does anything, so that a typo in a late stage's section stops the first
+stage. Knows no path except the sets' folders and the start's card, and nothing of how a value is used.
 """
 
 import difflib
@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML, YAMLError
 
 from dwmtl.crops.params import AlignParams
@@ -21,8 +22,17 @@ from dwmtl.network.params import NetworkParams
 from dwmtl.protocol.params import LabelsParams, PairsParams
 from dwmtl.rendered.params import RenderParams
 from dwmtl.section import Section
+from dwmtl.start_needs import require_start_fits
 from dwmtl.tracking.params import TrackingParams
-from dwmtl.training.params import ComputeParams, PretrainParams, TaskParams, TrainParams
+from dwmtl.training.params import (
+    ComputeParams,
+    PretrainParams,
+    TaskParams,
+    TrainParams,
+    part_names,
+    smallest_parts,
+    value_of_part,
+)
 from dwmtl.weighting.params import rules_with
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -53,7 +63,7 @@ class Params(Section):
         return sorted(name for name, values in self.sets.items() if values.role == role)
 
     def pairs_file_of(self, name: str) -> Path | None:
-        """`pairs.file`, where it lies in the folder of this set of the role expression."""
+        """`pairs.file` if it is below the folder of this set and the set's role is expression, else None."""
         if self.pairs.file is None or self.sets[name].role != "expression":
             return None
         folder, file = (os.path.realpath(path) for path in (self.sets[name].folder, self.pairs.file))
@@ -75,7 +85,7 @@ class Params(Section):
             if folders[a].is_relative_to(folders[b]) or folders[b].is_relative_to(folders[a]):
                 raise ValueError(
                     f"sets.{a}.folder and sets.{b}.folder are the same or one lies in the other ({folders[a]}, "
-                    f"{folders[b]}): people would be tested whom the network was trained on. Choose folders of "
+                    f"{folders[b]}): the network would be tested on people of its training. Choose folders of "
                     "different people."
                 )
         return self
@@ -124,9 +134,21 @@ class Params(Section):
     def _tasks_are_named_alike_everywhere(self):
         tasks, weighting = list(self.tasks), self.train.weighting
         if not {"identity", "expression"} <= set(tasks):
-            raise ValueError(f"tasks must hold identity (it gives the embedding) and expression. Got {tasks} instead.")
+            raise ValueError(f"tasks must hold identity (it trains the embedding) and expression. Got {tasks} instead.")
         if wrong := sorted(set(self.train.batch_norm.branches) - set(tasks)):
             raise ValueError(f"train.batch_norm.branches must name tasks ({', '.join(tasks)}). Got {wrong} instead.")
+        for key in ("learning_rate_factors", "freeze"):
+            if wrong := sorted(set(getattr(self.train, key)) - part_names(tasks)):
+                raise ValueError(
+                    f"train.{key} must name parts of the network ({', '.join(sorted(part_names(tasks)))}). Got {wrong} "
+                    "instead."
+                )
+        if not any(value_of_part(part, self.train.freeze, 0) == 0 for part in smallest_parts(tasks)):
+            raise ValueError("train.freeze must leave a part to train in the first epoch. Got all of them instead.")
+        if self.train.balanced_task not in (None, *tasks):
+            raise ValueError(
+                f"train.balanced_task must be one of {', '.join(tasks)}. Got {self.train.balanced_task} instead."
+            )
         for key in ("weights", "floors"):
             by_task = getattr(weighting, key, None)
             if by_task is not None and set(by_task) != set(tasks):
@@ -140,7 +162,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _moving_average_is_kept_where_it_is_evaluated(self):
         if self.evaluate.weights == "ema" and self.train.ema_decay is None:
-            raise ValueError("evaluate.weights is ema, and train.ema_decay is null. Set a decay, 0.999 say.")
+            raise ValueError("evaluate.weights is ema, but train.ema_decay is null. Set a decay such as 0.999.")
         return self
 
 
@@ -148,7 +170,7 @@ def set_params(params: Params, name: str) -> SetParams:
     """The section of a set.
 
     Raises:
-        ParamsError: there is no such set.
+        ParamsError: the set does not exist.
     """
     if name not in params.sets:
         raise ParamsError(f"params.yaml has no set {name}; it has {', '.join(params.sets)}.")
@@ -156,37 +178,60 @@ def set_params(params: Params, name: str) -> SetParams:
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check `params.yaml`.
+    """Read and check `params.yaml`, also against the model that `train.start` names, where that is imported.
 
     Raises:
-        ParamsError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type or out of range;
-            the message names every such key.
+        ParamsError: the file is missing or no YAML, or a key is unknown, missing, of the wrong type, out of range or
+            not what the start needs; the message names every such key.
     """
-    return _checked(Params, path)
-
-
-class _AlignAlone(BaseModel):
-    """The section `align`, whatever the others hold."""
-
-    align: AlignParams = AlignParams()
+    params = parse_params(read_text(path), path)
+    if params.train.start_is_imported:
+        require_start_fits(params.train.start, params.model_dump(), Path(path).parent)
+    return params
 
 
 def load_align_params(path: Path = Path("params.yaml")) -> AlignParams:
-    """Read and check the section `align` of `params.yaml` alone, for photos that are no set's.
+    """Read and check only the section `align` of `params.yaml`, for photos that are not a set's.
 
     Raises:
         ParamsError: as `load_params`.
     """
-    return _checked(_AlignAlone, path).align
+    return _checked(_AlignOnly, read_text(path), path).align
 
 
-def _checked(kind: type[Checked], path: Path) -> Checked:
+def read_text(path: Path) -> str:
+    """The text of `params.yaml`.
+
+    Raises:
+        ParamsError: the file is missing or no text.
+    """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        values = YAML(typ="safe", pure=True).load(text)  # as DVC reads it: 1e-4 is a number
+        return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file. Run from the repository's root, or name the file.") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not YAML: {error}") from None
+
+
+def parse_params(text: str, path: Path) -> Params:
+    """The values of a text of `params.yaml`, checked by themselves; `path` names the file in errors.
+
+    Raises:
+        ParamsError: as `load_params`.
+    """
+    return _checked(Params, text, path)
+
+
+class _AlignOnly(BaseModel):
+    """The section `align`; the others are not checked."""
+
+    align: AlignParams = AlignParams()
+
+
+def _checked(kind: type[Checked], text: str, path: Path) -> Checked:
+    try:
+        values = YAML(typ="safe", pure=True).load(text)  # as DVC reads it: 1e-4 is a number
+    except YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {error}") from None
     try:
         return kind.model_validate(values)
@@ -195,12 +240,12 @@ def _checked(kind: type[Checked], path: Path) -> Checked:
 
 
 def _explain(error: ValidationError, values: object) -> list[str]:
-    """A sentence for every wrong key, with the key's dotted path as it stands in the file."""
+    """A sentence for every wrong key, with the key's dotted path in the file."""
     return [_sentence(detail, _path_in_file(detail["loc"], values)) for detail in error.errors()]
 
 
-def _sentence(detail: dict, path: list[str]) -> str:
-    """What is wrong with a key, and what was given."""
+def _sentence(detail: ErrorDetails, path: list[str]) -> str:
+    """A sentence on a wrong key and its value."""
     key, context = ".".join(path) or "(top level)", detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
@@ -217,26 +262,25 @@ def _sentence(detail: dict, path: list[str]) -> str:
 
 
 def _path_in_file(location: tuple, values: object) -> list[str]:
-    """The keys of an error's location that stand in the file; pydantic also names the member of a union."""
+    """The keys of an error's location that are in the file; pydantic adds the names of the members of unions."""
     path = []
     for number, part in enumerate(location):
-        last = number == len(location) - 1
-        inside = (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int))
-        if inside:
+        is_last = number == len(location) - 1
+        if (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int)):
             values = values[part]
-        elif not last or not isinstance(values, dict):
+        elif not is_last or not isinstance(values, dict):
             continue
         path.append(str(part))
     return path
 
 
 def _unknown(path: list[str]) -> str:
-    """The weightings that have the key as a setting, or the nearest key, anywhere in the sections."""
+    """What to do about an unknown key: the weightings that have it, or the most similar key of any section."""
     if path[:-1] == ["train", "weighting"] and (rules := rules_with(path[-1])):
-        return f"not a setting of this weighting but of {', '.join(rules)}. Delete the line, or choose that weighting."
+        return f"a setting of {', '.join(rules)}, not of this weighting. Delete the line, or choose that weighting."
     keys = sorted({name for section in _sections(Section) for name in section.model_fields})
-    near = difflib.get_close_matches(path[-1], keys, n=1)
-    return f"unknown key.{f' Did you mean {near[0]}?' if near else ''}"
+    similar = difflib.get_close_matches(path[-1], keys, n=1)
+    return f"unknown key.{f' Did you mean {similar[0]}?' if similar else ''}"
 
 
 def _sections(section: type[Section]) -> list[type[Section]]:

@@ -1,4 +1,4 @@
-"""Typed results and their JSON: a dataclass written, read back and checked. Knows no result in particular."""
+"""Typed results as JSON: writes, reads and checks dataclasses. Knows no particular result."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -22,7 +22,7 @@ def read_result(kind: type[Result], path: Path) -> Result:
     """A result that a stage wrote, checked against its dataclass; keys that the dataclass lacks are ignored.
 
     Raises:
-        TableError: the file is missing, is no JSON, or does not fit.
+        TableError: the file is missing, is not JSON, or does not match the dataclass.
     """
     try:
         return TypeAdapter(kind).validate_json(Path(path).read_bytes())
@@ -37,7 +37,7 @@ def read_result(kind: type[Result], path: Path) -> Result:
 
 
 def flatten(values: Mapping[str, Any], *, separator: str = "/", prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as one level, keys joined: `{"a": {"b": 1}}` -> `{"a/b": 1}`."""
+    """Nested dicts as one level, with joined keys: `{"a": {"b": 1}}` -> `{"a/b": 1}`."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):

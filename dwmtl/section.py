@@ -1,4 +1,4 @@
-"""What every section of `params.yaml` is: typed, strict, without unknown keys, and unchangeable."""
+"""The base of every section of `params.yaml`: typed, strict, without unknown keys, and immutable."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -18,7 +18,7 @@ CropPx = Annotated[
     | Annotated[list[CropSidePx], Field(min_length=2, max_length=2), Tag("height_and_width")],
     Discriminator(lambda value: "height_and_width" if isinstance(value, list) else "side"),
 ]
-"""Side of a square crop; or height and width."""
+"""The side of a square crop, or height and width; pixels."""
 
 
 def crop_size(crop_px: int | Sequence[int]) -> tuple[int, int]:
@@ -30,6 +30,6 @@ def crop_size(crop_px: int | Sequence[int]) -> tuple[int, int]:
 
 
 class Section(BaseModel):
-    """A section of `params.yaml`: unknown keys, wrong types and values out of range are errors; it cannot change."""
+    """A section of `params.yaml`: unknown keys, wrong types and values out of range are errors; immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

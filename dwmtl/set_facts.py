@@ -1,4 +1,4 @@
-"""What is known of a data set as a whole: `set.json`, which the stage `index` writes and the cards read."""
+"""Facts about a data set as a whole: `set.json`, which the stage `index` writes and the cards read."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from dwmtl.files import write_json
 SET_FILE = "set.json"
 
 DRAWN_FILE = "drawn.json"
-"""In a set's folder, or above it: the set was drawn, nobody is on it. Holds its terms; every adapter passes it over."""
+"""In a set's folder or above it, marks the set as drawn, and holds its terms; every adapter ignores this file."""
 
 
 @dataclass(frozen=True)
 class PassedOver:
-    """Pictures in a set's folder that its adapter has no place for; `examples`: paths below the folder."""
+    """Pictures in a set's folder that its adapter did not take; `examples`: paths below the folder."""
 
     num_pictures: int = 0
     examples: list[str] = field(default_factory=list)
@@ -31,10 +31,10 @@ class SetFacts:
     """A data set as a whole.
 
     Attributes:
-        adapter: what read its folder.
+        adapter: the name of the adapter that read its folder.
         is_drawn: whether its faces were drawn by this project.
-        terms: what the set is and on which terms it may be used, a sentence.
-        passed_over: pictures that are not taken.
+        terms: a sentence on the set and its terms of use.
+        passed_over: pictures that the adapter did not take.
     """
 
     adapter: str
@@ -48,8 +48,8 @@ def set_facts(folder: Path, *, adapter: str, terms: str) -> SetFacts:
 
     Args:
         folder: the set's folder.
-        adapter: what reads it.
-        terms: of the set that the adapter is made for; those of a drawn set stand in its `DRAWN_FILE`.
+        adapter: the name of its adapter.
+        terms: those of the adapter's set; a drawn set has its terms in its `DRAWN_FILE`.
     Raises:
         DataSetError: `DRAWN_FILE` is damaged.
     """

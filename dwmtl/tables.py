@@ -1,9 +1,9 @@
 """The tables that pass from stage to stage: their columns, and reading, joining and writing them.
 
-The one place where a column is named. Tables are CSV with `\\n` line ends, written whole or not at all.
-The sets of one role are joined into one table, in which photos, subjects and sequences begin with their set's name:
-the photo `VL/Strong/P001/Anger/000.jpeg` of the set `oulu` is `oulu/VL/Strong/P001/Anger/000.jpeg` in every table after
-the stage `index`. Knows nothing of what a stage does with a table.
+The only place where columns are named. Tables are CSV with `\\n` line ends, written whole or not at all.
+The sets of a role are joined into one table, in which photos, subjects and sequences are prefixed with their set's
+name: the photo `VL/Strong/P001/Anger/000.jpeg` of the set `oulu` is `oulu/VL/Strong/P001/Anger/000.jpeg` in every table
+after the stage `index`. Knows nothing of how a stage uses a table.
 """
 
 import unicodedata
@@ -15,24 +15,24 @@ from dwmtl.errors import TableError
 from dwmtl.files import whole_file
 
 MANIFEST = ("photo", "subject", "sequence", "frame", "expression", "use")
-"""A row a photo of a data set, sorted by photo.
+"""A row per photo of a data set, sorted by photo.
 
 photo: path below the set's folder, with forward slashes · subject: a person, as the set spells it ·
-sequence: the clip a frame was taken from, empty for a single photo · frame: its place in the sequence, from 0 ·
-expression: lower-case name, empty where the set gives none · use: one of USES.
+sequence: the clip that a frame was taken from, empty for a single photo · frame: its place in the sequence, from 0 ·
+expression: lower-case name, empty where the set has none · use: one of USES.
 """
 
 USES = ("train", "neutral", "peak", "unused")
-"""What a photo is used as. train: it trains identity alone · neutral: a neutral reference · peak: it shows its
-expression · unused: left out by the frame rule or by `expressions`, it is not aligned."""
+"""The use of a photo. train: trains identity only · neutral: a neutral reference · peak: shows its expression ·
+unused: left out by the frame rule or by `expressions`, not aligned."""
 
 PICTURE_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif",
     ".jp2", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm",
 )  # fmt: skip
-"""Of pictures, in lower case; one with another ending, or with none, is known by its content."""
+"""File endings of pictures, in lower case; a picture with another ending, or none, is recognised by its content."""
 
-# A manifest may have further columns after these: labels of further tasks (`glasses`), text, empty where unknown.
+# A manifest may have further columns: labels of further tasks (`glasses`), text, empty where unknown.
 
 BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")
 LANDMARKS = tuple(
@@ -40,33 +40,33 @@ LANDMARKS = tuple(
 )
 
 CROPS = ("photo", "crop", "status", "num_faces", "chosen_by", "confidence", *BOX, *LANDMARKS)
-"""A row a photo that was to be aligned, in the manifest's order; or a row a face (`dwmtl align --all-faces`).
+"""A row per used photo, in the manifest's order; or a row per face (`dwmtl align --all-faces`).
 
 photo: as in the manifest · crop: the aligned crop's path below the stage's folder, empty where there is none ·
-status: one of STATUSES · num_faces: faces found · chosen_by: the rule that chose the face · confidence: the
-detector's, in [0, 1] · box (xyxy) and the five landmarks in pixels of the photo, empty where no face was found.
+status: one of STATUSES · num_faces: number of detected faces · chosen_by: the rule that chose the face ·
+confidence: in [0, 1] · box (xyxy) and the five landmarks in pixels of the photo, empty where no face was found.
 """
 
 STATUSES = ("aligned", "fallback", "unreadable")
 """aligned: a face was found and cropped · fallback: no face was found, the photo's centre was cropped (evaluated and
-counted, never trained on) · unreadable: the file could not be decoded, there is no crop."""
+counted, never trained on) · unreadable: the file cannot be decoded, there is no crop."""
 
 FAILURES = ("photo", "status", "reason")
-"""A row a photo whose status is not `aligned`."""
+"""A row per photo whose status is not `aligned`."""
 
 EXPRESSION_LABELS = (*MANIFEST, "fold")
-"""The manifest rows of the expression set that are trained and tested on, with the fold whose test set they are in."""
+"""The manifest rows of the expression set that are trained and tested on; fold: the one in which they are tested."""
 
 IDENTITY_LABELS = ("photo", "subject", "identity")
-"""A row a photo of the identity set; identity: class index of the subject, from 0 in sorted order."""
+"""A row per photo of the identity set; identity: class index of the subject, from 0 in sorted order."""
 
 FOLDS = ("subject", "fold")
 
 PHOTO_FACTS = ("photo", "bytes_sha256", "pixels_sha256", "width_px", "height_px")
-"""A row a photo that is used: what only the photo itself tells.
+"""A row per used photo: facts that only its file holds.
 
-bytes_sha256: of the file, hexadecimal, empty where there is none · pixels_sha256: of its shape and decoded RGB pixels ·
-width_px, height_px: of the same; empty where the photo cannot be decoded."""
+bytes_sha256: of the file, hexadecimal, empty where it is missing · pixels_sha256: of its shape and decoded RGB pixels,
+and width_px, height_px: of these; empty where the photo cannot be decoded."""
 
 DUPLICATES = (
     "group",
@@ -80,12 +80,12 @@ DUPLICATES = (
     "is_contradicting_expression",
     "is_harmless",
 )
-"""A row a photo that has the same picture as another; group: number of the picture, from 0. What follows the fold is
-the group's: same bytes or only pixels, and what is wrong with it, harmless where nothing is."""
+"""A row per photo that has the same picture as another; group: number of the picture, from 0. The columns after fold
+describe the group: same bytes or only the same pixels, its faults, and is_harmless where it has none."""
 
 DROPPED_PHOTOS = ("photo", "kept", "is_contradicting_subject", "is_contradicting_expression")
-"""A row a photo that is not used as it has the same picture as another; kept: the photo used in its place, empty where
-none is, as the labels contradict."""
+"""A row per photo that is not used because it has the same picture as another; kept: the photo that is used in its
+place, empty where none is, because the labels contradict each other."""
 
 VERIFICATION_PAIRS = ("photo_a", "photo_b", "is_same_identity", "fold")
 """Official verification pairs; fold: the block of the pair in the set's own protocol, from 0."""
@@ -99,7 +99,7 @@ GIVEN_PAIRS = (
     "expression_reference",
     "is_required_expression",
 )
-"""Pairs of somebody's file, as `pairs.file` names one; input and reference are photos of an expression set."""
+"""Pairs of the file that `pairs.file` names; input and reference are photos of an expression set."""
 
 EXPRESSION_PAIRS = (*GIVEN_PAIRS, "fold")
 """Pairs of one fold's test subjects; fold: the block of the 10-fold verification cut."""
@@ -118,16 +118,16 @@ EVALUATED_PAIRS = (
     "is_accepted",
     "fold",
 )
-"""A row a pair that a fold's network was asked about. set: `expression` (the fold's own subjects) or `verification`;
-input_subject, reference_subject: who is on either photo, empty where the set does not say; is_required_expression and
-is_accepted (as authentication) are empty for the verification set."""
+"""A row per pair that a fold's network scored. set: `expression` (the fold's test subjects) or `verification`;
+input_subject, reference_subject: of the two photos, empty where unknown; is_required_expression and is_accepted (by
+authentication) are empty for the verification set."""
 
 BEST_DIR = "best_on_validation"
-"""The folder, in a fold's of the stage `evaluate`, with the same tables of the epoch that was best on the validation
-subjects; empty without any."""
+"""The sub-folder of a fold's folder of the stage `evaluate` with the same tables for the epoch that was best on the
+validation subjects; empty without such subjects."""
 
 LEFT_OUT_PAIRS = ("fold", "subject", "reference", "expression_required", "reason")
-"""A row a reference and required expression of a fold's test subjects whose four pairs cannot be made; reference is
+"""A row per reference and required expression of a fold's test subjects whose four pairs cannot be made; reference is
 empty where the subject has none."""
 
 _TEXT = {
@@ -143,7 +143,7 @@ def read_table(path: Path, columns: tuple[str, ...], *, others_are_text: bool = 
     Text columns stay text: a subject `007` keeps its zeros and an empty cell is the empty string.
 
     Args:
-        others_are_text: columns that are not in `columns` are text too (labels of further tasks).
+        others_are_text: whether columns that are not in `columns` are text, too (labels of further tasks).
 
     Raises:
         TableError: the file is missing, is not a table, or lacks a column.
@@ -160,7 +160,7 @@ def read_table(path: Path, columns: tuple[str, ...], *, others_are_text: bool = 
         raise TableError(f"{path}: no such table. Run `dvc repro` to make it.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise TableError(f"{path}: not a CSV table ({error}). Run `dvc repro` to make it again.") from None
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells of the first row for an index
+    if not isinstance(table.index, pd.RangeIndex):  # pandas makes an index of surplus cells in the first row
         raise TableError(f"{path}: not a CSV table (line 2 has too many cells). Run `dvc repro` to make it again.")
     missing = [column for column in columns if column not in table.columns]
     if missing:
@@ -179,7 +179,7 @@ def composed(text: str) -> str:
 
 
 def with_others(columns: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...]:
-    """The columns, and after them whatever else the table has."""
+    """The columns, followed by any further ones of the table."""
     return (*columns, *(column for column in table if column not in columns))
 
 
@@ -195,9 +195,9 @@ def read_manifests(index_dir: Path, sets: list[str]) -> pd.DataFrame:
 
     Args:
         index_dir: the folder with the sets' folders of the stage `index`.
-        sets: names. A folder of another name is not read: it may be of an earlier run.
+        sets: names. Other folders are not read: they may be from an earlier run.
     Returns:
-        Columns `MANIFEST` and the sets' further ones, empty where a set does not have one.
+        Columns `MANIFEST` and the sets' further columns, empty where a set lacks one.
     """
     manifests = []
     for name in sorted(sets):
@@ -216,19 +216,19 @@ def read_photo_facts(facts_dir: Path, sets: list[str]) -> pd.DataFrame:
 
 
 def read_official_pairs(index_dir: Path, name: str) -> pd.DataFrame:
-    """The verification pairs of a set as joined tables name its photos: columns `VERIFICATION_PAIRS`."""
+    """The verification pairs of a set, with the names of photos in joined tables: columns `VERIFICATION_PAIRS`."""
     table = read_table(index_dir / name / "pairs.csv", VERIFICATION_PAIRS)
     return _with_set_name(name, table, ("photo_a", "photo_b"))
 
 
 def read_given_pairs(index_dir: Path, sets: list[str]) -> pd.DataFrame:
-    """The pairs that somebody's file gives for a set, as joined tables name its photos: columns `GIVEN_PAIRS`.
+    """The pairs that a file gives for a set, with the names of photos in joined tables: columns `GIVEN_PAIRS`.
 
     Args:
         index_dir: the folder with the sets' folders of the stage `index`.
-        sets: names; one of them at most has such pairs.
+        sets: names; at most one of them has such pairs.
     Returns:
-        No rows where no set has such pairs.
+        An empty table where no set has such pairs.
     """
     for name in sets:
         path = index_dir / name / "given_pairs.csv"
@@ -238,18 +238,18 @@ def read_given_pairs(index_dir: Path, sets: list[str]) -> pd.DataFrame:
 
 
 def read_folds(labels_dir: Path, name: str) -> pd.DataFrame:
-    """The folds of a set's subjects, by the names that the set itself gives them: columns `FOLDS`."""
+    """The folds of a set's subjects, with their names in the set: columns `FOLDS`."""
     folds = read_table(labels_dir / "folds.csv", FOLDS)
     of_set = folds[folds["subject"].map(set_of) == name]
     return of_set.assign(subject=of_set["subject"].str.removeprefix(f"{name}/")).reset_index(drop=True)
 
 
 def set_of(photo: str) -> str:
-    """The set that a photo (or a subject) of a joined table is from."""
+    """The set of a photo (or a subject) in a joined table."""
     return photo.partition("/")[0]
 
 
 def _with_set_name(name: str, table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
-    """The table with the set's name before the values of these columns; an empty value stays empty."""
+    """The table with the values of these columns prefixed with the set's name; empty values stay empty."""
     prefixed = {column: (name + "/" + table[column]).where(table[column] != "", "") for column in columns}
     return table.assign(**prefixed)

@@ -1,4 +1,4 @@
-"""Stage `align`, a set: photos and their manifest -> aligned crops, and a row a photo on how each was cut."""
+"""Stage `align`, per set: photos and their manifest -> aligned crops, and a row per photo on how it was cropped."""
 
 import logging
 import re
@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from dwmtl.crops.align import Source, align
-from dwmtl.crops.alignment_outcome import outcome, require_all_readable
+from dwmtl.crops.alignment_outcome import outcome
+from dwmtl.crops.unreadable import require_all_readable
 from dwmtl.device import device_of
 from dwmtl.files import whole_folder
 from dwmtl.params import load_params, set_params
@@ -25,12 +26,12 @@ def main(
     index: Path,
     out: Path,
     params: Path = Path("params.yaml"),
-    work: Annotated[Path, typer.Option(help="where a killed run leaves what is finished")] = Path(".dwmtl/align"),
+    work: Annotated[Path, typer.Option(help="folder for the finished part of a killed run")] = Path(".dwmtl/align"),
 ) -> None:
-    """Find the face of every photo and crop it; pictures that are crops already are scaled."""
+    """Find the face of every photo and crop it; scale pictures that are crops already."""
     values = load_params(params)
     role = set_params(values, set_)
-    source = Source(role.adapter, Path(role.folder), role.is_aligned)
+    source = Source(role.adapter, Path(role.folder), role.is_aligned, role.enlarge_to_px)
     manifest = read_table(index / "manifest.csv", MANIFEST)
     device = device_of("cpu" if role.is_aligned else values.compute.accelerator, asked_by="compute.accelerator")
     num_workers = values.compute.num_workers
@@ -45,7 +46,7 @@ def main(
         log.info("%s: %s", set_, result)
         for warning in result.warnings(source.photos_dir):
             log.warning(warning)
-        write_table(aligned.failures, failures_path, FAILURES)  # stays if the next line raises
+        write_table(aligned.failures, failures_path, FAILURES)  # kept if the next lines raise
         if role.role != "identity":
             require_all_readable(aligned.failures, source.photos_dir, name=set_, failures_path=failures_path)
         failures_path.unlink()

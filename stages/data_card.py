@@ -1,4 +1,4 @@
-"""Stage `data_card`, a set: its index, crops and folds -> a page, the same as JSON, a contact sheet."""
+"""Stage `data_card`, per set: its index, crops and folds -> a page, the same as JSON, and a contact sheet."""
 
 from pathlib import Path
 from typing import Annotated

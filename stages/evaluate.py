@@ -1,4 +1,4 @@
-"""Stage `evaluate`, a fold: its model, crops, labels and pairs -> scores on people whom the model never saw."""
+"""Stage `evaluate`, per fold: its model, crops, labels and pairs -> scores on people that the model never saw."""
 
 from pathlib import Path
 

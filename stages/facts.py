@@ -1,4 +1,4 @@
-"""Stage `facts`, a set: its photos, each decoded once -> their sizes, and digests by which the same photo is found."""
+"""Stage `facts`, per set: its photos, each decoded once -> their sizes, and digests that identify duplicates."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ from dwmtl.tables import MANIFEST, PHOTO_FACTS, read_table, write_table
 def main(
     set_: Annotated[str, typer.Option("--set")], index: Path, out: Path, params: Path = Path("params.yaml")
 ) -> None:
-    """Look at every photo of a set that is used."""
+    """Decode every used photo of a set."""
     source = set_params(load_params(params), set_)
     manifest = read_table(index / "manifest.csv", MANIFEST)
     read = open_pictures(source.adapter, Path(source.folder))

@@ -1,4 +1,4 @@
-"""Stage `index`, a set: the set's folder, through its adapter -> a row per photo, its pairs, and its terms."""
+"""Stage `index`, per set: its folder, read by its adapter -> a row per photo, its pairs, and its terms."""
 
 import logging
 from dataclasses import replace
@@ -20,7 +20,7 @@ log = logging.getLogger("index")
 
 
 def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = Path("params.yaml")) -> None:
-    """List a data set's photos, with what is known of each."""
+    """List the photos of a data set with their labels."""
     values = load_params(params)
     source = set_params(values, set_)
     data_set = read_data_set(set_, source, num_peak_frames=values.index.num_peak_frames)
@@ -29,7 +29,9 @@ def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = 
     facts = set_facts(source_dir, adapter=source.adapter, terms=ADAPTERS[source.adapter].TERMS)
     log.info("%s: %d photos", set_, len(data_set.photos))
     if others.num_pictures:
-        log.warning("%s: pictures in %s that %s has no place for: %s", set_, source_dir, source.adapter, others)
+        log.warning(
+            "%s: skipped pictures in %s that are not where %s looks: %s", set_, source_dir, source.adapter, others
+        )
     pairs_file = values.pairs_file_of(set_)
     with whole_folder(out) as folder:
         write_table(data_set.photos, folder / "manifest.csv", with_others(MANIFEST, data_set.photos))

@@ -1,4 +1,4 @@
-"""Stage `pairs`: labels and folds -> pairs with expressions of every fold, and the official verification pairs."""
+"""Stage `pairs`: labels and folds -> pairs with expressions for every fold, and the official verification pairs."""
 
 import logging
 from pathlib import Path
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 
 def main(labels: Path, expression: Path, verification: Path, out: Path, params: Path = Path("params.yaml")) -> None:
-    """Pair the test subjects of every fold, whether it is run or not, so that adding one changes no pair.
+    """Pair the test subjects of every fold, run or not, so that running another fold changes no pair.
 
-    The fold whose test subjects `pairs.file` names has the pairs of that file.
+    The fold whose test subjects `pairs.file` names gets the pairs of that file.
     """
     values = load_params(params)
     official = tables.read_official_pairs(verification, values.sets_of("verification")[0])
@@ -32,7 +32,7 @@ def main(labels: Path, expression: Path, verification: Path, out: Path, params: 
         tables.write_table(left_out, folder / "left_out.csv", tables.LEFT_OUT_PAIRS)
         tables.write_table(official, folder / "verification.csv", tables.VERIFICATION_PAIRS)
     if len(left_out):
-        log.warning("%d pairs cannot be made; %s lists why.", 4 * len(left_out), out / "left_out.csv")
+        log.warning("%d pairs cannot be made; %s lists the reasons.", 4 * len(left_out), out / "left_out.csv")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Stage `pretrain`: the identity set's crops and labels -> the model that the folds start from."""
 
+import logging
 from pathlib import Path
 
 from dwmtl.params import load_params
@@ -11,14 +12,20 @@ from dwmtl.tracking.run import Run
 from dwmtl.training.checkpoint import forget
 from dwmtl.training.compute import Execution, launch
 from dwmtl.training.pretrain import pretrain
-from dwmtl.training.trained import write_trained
+from dwmtl.training.trained import write_trained, write_untrained
+
+log = logging.getLogger("pretrain")
 
 
 def main(
     labels: Path, aligned: Path, model: Path, metrics: Path, checkpoints: Path, params: Path = Path("params.yaml")
 ) -> None:
-    """Train the trunk on identities alone; resume an interrupted training."""
+    """Train the trunk on identities only, unless the folds start from another model; resume an interrupted training."""
     values = load_params(params)
+    if values.train.start_is_imported:
+        log.info("train.start is %s, which is imported: nothing to pretrain.", values.train.start)
+        write_untrained(model_dir=model, metrics_dir=metrics)
+        return
     fabric = launch(values.compute, precision=values.pretrain.precision)
     table = read_table(labels / "identity.csv", IDENTITY_LABELS)
     data_sha256 = pretrain_data_sha256(values, labels=labels, aligned=aligned)

@@ -1,4 +1,4 @@
-"""Stage `render`: the embedded data sets, in the official layouts of the real ones."""
+"""Stage `render`: the embedded data sets, in the layouts of the real sets."""
 
 from pathlib import Path
 

@@ -1,11 +1,11 @@
-"""Stage `report`: the outcome of all folds -> a summary and its details, tables for `dvc plots`, and the pages."""
+"""Stage `report`: the results of all folds -> a summary and its details, tables for `dvc plots`, and the pages."""
 
 from pathlib import Path
 
 from dwmtl.files import whole_folder, write_json
 from dwmtl.params import load_params
 from dwmtl.report.content import report_content
-from dwmtl.report.fold_results import read_fold
+from dwmtl.report.fold_results import read_fold, read_start
 from dwmtl.report.page import write_pages
 from dwmtl.report.plot_tables import write_plot_tables
 from dwmtl.report.summary import compared_numbers
@@ -27,10 +27,11 @@ def main(
     plots: Path,
     params: Path = Path("params.yaml"),
 ) -> None:
-    """Sum up the folds that params.yaml names."""
+    """Summarise the folds in params.yaml."""
     values = load_params(params)
     folds = [read_fold(number, training, evaluation) for number in sorted(values.folds)]
-    content = report_content(folds, values, aligned_dir=aligned, labels_dir=labels, cards_dir=cards)
+    start = read_start(evaluation)
+    content = report_content(folds, start, values, aligned_dir=aligned, labels_dir=labels, cards_dir=cards)
     with whole_folder(plots) as folder:
         write_plot_tables(folds, folder)
     with whole_folder(out) as folder:

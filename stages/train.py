@@ -1,4 +1,4 @@
-"""Stage `train`, a fold: crops, labels and the model to start from -> a trained model."""
+"""Stage `train`, per fold: crops, labels and the model to start from -> a trained model."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def main(
     checkpoints: Path,
     params: Path = Path("params.yaml"),
 ) -> None:
-    """Train a fold on all tasks, with the weighting that params.yaml names; resume an interrupted training."""
+    """Train a fold on all tasks, with the weighting of params.yaml; resume an interrupted training."""
     values = load_params(params)
     fabric = launch(values.compute, precision=values.train.precision)
     data = read_fold_data(fold, labels_dir=labels, aligned_dir=aligned)

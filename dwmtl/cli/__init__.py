@@ -1,10 +1,11 @@
 """The command line: `dwmtl COMMAND`. A command imports what it needs when it runs, so that `dwmtl --help` is fast.
 
-Exit codes: 0 done, or yes; 1 an error that is the input's or the system's fault, told in one line; 2 a command line
-that cannot be read; 3 the answer is no (`verify`, `authenticate`).
+Exit codes: 0: done, or the answer is yes; 1: an error of the input or the system, printed in one line; 2: an invalid
+command line; 3: the answer is no (`verify`, `authenticate`).
 """
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -15,6 +16,7 @@ from dwmtl.cli.faces import align, analyze, authenticate, embed, verify
 from dwmtl.cli.folds import import_folds
 from dwmtl.cli.runs import compare, resend
 from dwmtl.cli.scores import evaluate, score_pairs
+from dwmtl.cli.start_from import start_from
 from dwmtl.errors import USERS_ERRORS, line_of
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
@@ -22,7 +24,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
 
 @app.callback()
 def dwmtl() -> None:
-    """Multi-task learning of faces: identity and expression. The pipeline is run by `dvc repro`."""
+    """Multi-task learning for face and expression recognition. `dvc repro` runs the pipeline."""
 
 
 _COMMANDS = {
@@ -30,6 +32,7 @@ _COMMANDS = {
     "Score": (score_pairs, evaluate),
     "Runs in MLflow": (compare, resend),
     "Exchange with other projects": (
+        start_from,
         import_checkpoint,
         export_checkpoint,
         import_folds,
@@ -44,9 +47,10 @@ for _panel, _commands in _COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; an error that is the input's or the system's fault is one line, and exits with 1."""
+    """Run the command line. An error of the input or the system is printed in one line, with the exit code 1."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a photo's name that the terminal cannot show ends no run
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a photo's name may not be in the terminal's encoding
     try:
         app(prog_name="dwmtl")
     except USERS_ERRORS as error:

@@ -1,4 +1,4 @@
-"""Commands that turn a model into another form: `import-checkpoint`, `export-checkpoint`, `export-onnx`."""
+"""Commands that convert models: `import-checkpoint`, `export-checkpoint`, `export-onnx`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from dwmtl.errors import DwmtlError
 
 if TYPE_CHECKING:
-    from dwmtl.network.model_file import ModelCard
+    from dwmtl.network.published import ExpectedInput
 
 
 class Standardization(StrEnum):
@@ -29,65 +29,71 @@ class ChannelOrder(StrEnum):
     bgr = "bgr"
 
 
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        help="a file of arcface_torch, AdaFace, MobileFaceNet, facenet-pytorch or timm, its https address, or "
+        "Hugging Face's org/repo:file; vggface2, casia-webface; a TensorFlow checkpoint's prefix; or a model's "
+        "folder of dwmtl"
+    ),
+]
+Sha256Option = Annotated[str | None, typer.Option(help="that the file must have; an https address needs it")]
+TrunkOption = Annotated[
+    str | None, typer.Option(help="timm:<name>, for weights of timm; the other networks are recognised")
+]
+CropPxOption = Annotated[
+    str | None, typer.Option(help="side of the crops it was trained on, pixels, or HEIGHTxWIDTH, such as 112x96")
+]
+CropFormOption = Annotated[CropForm | None, typer.Option(help="how they were cut out")]
+MarginOption = Annotated[int | None, typer.Option(min=0, help="their margin, see align.margin_px")]
+ChannelOrderOption = Annotated[ChannelOrder | None, typer.Option(help="of its input")]
+StandardizationOption = Annotated[Standardization | None, typer.Option(help="of its crops")]
+
+
 def import_checkpoint(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="a file of arcface_torch, AdaFace, MobileFaceNet, facenet-pytorch or timm, its https address, or "
-            "Hugging Face's org/repo:file; vggface2, casia-webface; a TensorFlow checkpoint's prefix; or a model's "
-            "folder of dwmtl"
-        ),
-    ],
-    out: Annotated[Path, typer.Option(help="the model's folder to make; a training starts from data/models/<name>")],
-    sha256: Annotated[str | None, typer.Option(help="that the file must have; an https address needs it")] = None,
-    trunk: Annotated[
-        str | None, typer.Option(help="timm:<name>, for weights of timm; the other networks are recognised")
-    ] = None,
-    crop_px: Annotated[
-        str | None, typer.Option(help="side of the crops it was trained on, pixels, or HEIGHTxWIDTH, such as 112x96")
-    ] = None,
-    crop_form: Annotated[CropForm | None, typer.Option(help="how they were cut out")] = None,
-    margin_px: Annotated[int | None, typer.Option(min=0, help="their margin, see align.margin_px")] = None,
-    channel_order: Annotated[ChannelOrder | None, typer.Option(help="of its input")] = None,
-    standardization: Annotated[Standardization | None, typer.Option(help="of its crops")] = None,
+    source: SourceArgument,
+    out: Annotated[Path, typer.Option(help="folder of the new model; a training starts from data/models/<name>")],
+    sha256: Sha256Option = None,
+    trunk: TrunkOption = None,
+    crop_px: CropPxOption = None,
+    crop_form: CropFormOption = None,
+    margin_px: MarginOption = None,
+    channel_order: ChannelOrderOption = None,
+    standardization: StandardizationOption = None,
     classes: Annotated[
-        Path | None, typer.Option(help="JSON: a task's name -> its class names in the order of the logits")
+        Path | None, typer.Option(help="JSON file: a task's name -> its class names in the order of the logits")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="print every matched and skipped name")] = False,
 ) -> None:
-    """Make a model in dwmtl's own form of another project's weights, and say what was matched, skipped and left.
+    """Import weights of another project as a model of dwmtl.
 
-    What the network expects of a crop is what its project is known for, unless an option says otherwise.
+    Prints which weights were matched and skipped, and which keep initial values. The network expects crops like its
+    project's networks, unless options are given.
     """
     from dwmtl.files import require_free, whole_folder
     from dwmtl.network.import_checkpoint import import_checkpoint as read
     from dwmtl.network.model_file import save_model
-    from dwmtl.network.published import ExpectedInput
+    from dwmtl.start_needs import start_needs
 
     require_free(out)
-    said = ExpectedInput(
-        crop_px=_crop_px(crop_px),
-        margin_px=margin_px,
-        crop_form=crop_form and crop_form.name,
-        channel_order=channel_order and channel_order.name,
-        standardization=standardization and standardization.name,
-    )
+    said = expected_input(crop_px, margin_px, crop_form, channel_order, standardization)
     imported = read(source, said=said, classes=_class_names(classes), trunk=trunk, sha256=sha256)
     with whole_folder(out) as folder:
         card = save_model(imported.network, imported.card, folder, method=imported.method)
     print(f"matched {len(imported.matched)} of the source's tensors")
     if verbose:
         print("\n".join(f"  {source} -> {name}" for source, name in imported.matched.items()))
-    _print_names("skipped, no place here", imported.skipped, most=len(imported.skipped) if verbose else 20)
-    _print_names("left at initial values", imported.initial)
+    _print_names("skipped", imported.skipped, most=len(imported.skipped) if verbose else 20)
+    _print_names("initial values", imported.initial)
     tasks = ", ".join(f"{task} ({len(values.classes)} classes)" for task, values in card.tasks.items())
-    print(f"{out}: {tasks}. In params.yaml:")
-    print("\n".join(f"  {key}: {value}" for key, value in _what_must_agree(card).items()))
+    print(f"{out}: {tasks}. In params.yaml, which `dwmtl start-from` writes:")
+    for key, value in start_needs(card.model_dump()).items():
+        print(f"  {key}: {'null' if value is None else value}")
     print(f"sha256 {card.weights_sha256}")
 
 
 def export_checkpoint(
-    model: Annotated[Path, typer.Argument(help="a model's folder; facelivenet alone has no project to go back to")],
+    model: Annotated[Path, typer.Argument(help="a model's folder; facelivenet cannot be exported")],
     out: Annotated[Path, typer.Option(help="the file to write: .pt, .ckpt, or .safetensors for a backbone of timm")],
 ) -> None:
     """Write a model's trunk and identity branch in the form of the project whose network it is."""
@@ -101,21 +107,40 @@ def export_checkpoint(
         num = len(exported.card.classes("identity"))
         use = f"classify=True, num_classes={num}" if "logits.weight" in exported.names else "classify=False"
         print(f"for InceptionResnetV1({use}).load_state_dict")
-    known = project.expects.standardization
-    if known is not None and network.standardization != known:
-        print(f"its crops are standardised by {network.standardization}, not {known} as in {project.name}")
+    usual = project.expects.standardization
+    if usual is not None and network.standardization != usual:
+        print(f"its crops are standardised by {network.standardization}, not {usual} as in {project.name}")
 
 
 def export_onnx(
     model: Annotated[Path, typer.Argument(help="a model's folder: model.json and model.safetensors")],
     out: Annotated[Path, typer.Argument(help="the .onnx file to write")],
 ) -> None:
-    """Write a model as an ONNX file, and check that it answers as the model does. Needs the extra `onnx`."""
+    """Write a model as an ONNX file, and compare its answers with the model's. Needs the extra `onnx`."""
     from dwmtl.inference.onnx_export import export_onnx as export
 
     written = export(model, out)
     print(f"{out}: crops (N, H, W, 3) uint8 RGB -> {', '.join(written.outputs)}")
     print(f"largest difference from PyTorch on 32 crops: {written.largest_difference:.1e}")
+
+
+def expected_input(
+    crop_px: str | None,
+    margin_px: int | None,
+    crop_form: CropForm | None,
+    channel_order: ChannelOrder | None,
+    standardization: Standardization | None,
+) -> "ExpectedInput":
+    """What the options say of a network's crops."""
+    from dwmtl.network.published import ExpectedInput
+
+    return ExpectedInput(
+        crop_px=_crop_px(crop_px),
+        margin_px=margin_px,
+        crop_form=crop_form and crop_form.name,
+        channel_order=channel_order and channel_order.name,
+        standardization=standardization and standardization.name,
+    )
 
 
 def _class_names(path: Path | None) -> dict[str, list[str]]:
@@ -131,7 +156,7 @@ def _class_names(path: Path | None) -> dict[str, list[str]]:
     if not isinstance(names, dict) or not all(
         isinstance(values, list) and all(isinstance(name, str) for name in values) for values in names.values()
     ):
-        raise DwmtlError(f"{path}: an object is expected, each task's name with a list of its class names.")
+        raise DwmtlError(f"{path}: must be an object: each task's name with a list of its class names.")
     return names
 
 
@@ -145,18 +170,6 @@ def _crop_px(text: str | None) -> int | list[int] | None:
     if len(sides) > 2 or min(sides) < MIN_CROP_SIDE_PX:
         raise DwmtlError(f"--crop-px must be pixels >= {MIN_CROP_SIDE_PX}, such as 112 or 112x96. Got {text} instead.")
     return sides[0] if len(sides) == 1 else sides
-
-
-def _what_must_agree(card: "ModelCard") -> dict[str, object]:
-    """Keys of `params.yaml` whose values must be a model's for a training to start from it."""
-    keys = ("trunk", "bottleneck", "standardization", "channel_order")
-    network = {f"network.{key}": value for key, value in card.network.model_dump(include=set(keys)).items()}
-    align = {
-        "align.crop_px": card.crop_px,
-        "align.crop_form": card.detector.crop_form,
-        "align.margin_px": card.margin_px,
-    }
-    return {key: "null" if value is None else value for key, value in (network | align).items()}
 
 
 def _print_names(title: str, names: list[str], *, most: int = 20) -> None:

@@ -1,4 +1,4 @@
-"""The command that opens a page to try a model on: `demo`."""
+"""The command that serves a page for trying a model: `demo`."""
 
 from typing import Annotated
 
@@ -10,13 +10,13 @@ from dwmtl.errors import DwmtlError
 
 def demo(
     model: ModelOption = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="of 127.0.0.1; 0: one that is free")] = 7860,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="port of 127.0.0.1; 0: any free port")] = 7860,
     threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Open a page on this machine: photos or the webcam in, faces and expressions out, and a challenge to pass.
+    """Serve a local page: faces and expressions of photos or the webcam, and the challenge of an authentication.
 
-    It listens on 127.0.0.1 alone, and the page asks no other host. Needs the extra `demo`. Ctrl+C ends it.
+    It listens on 127.0.0.1 only, and the page sends no requests to other hosts. Needs the extra `demo`. Ctrl+C ends it.
     """
     try:
         from dwmtl.demo.app import demo_app

@@ -1,4 +1,4 @@
-"""Commands on files in forms that others use: `extract`, `export-labels`, `export-pairs`."""
+"""Commands that read or write file formats of other projects: `extract`, `export-labels`, `export-pairs`."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -9,7 +9,7 @@ import typer
 
 from dwmtl.errors import DwmtlError
 
-Below = Annotated[str, typer.Option(help="folder that the written paths begin with; by default the set's own paths")]
+Below = Annotated[str, typer.Option(help="folder at the beginning of the written paths; by default the set's paths")]
 
 
 class Form(StrEnum):
@@ -21,10 +21,10 @@ def extract(
     source: Annotated[Path, typer.Argument(help="a folder with train.rec, a .bin pack, or an MS-Celeb TSV")],
     out: Annotated[Path, typer.Argument(help="the folder to make")],
     clean_list: Annotated[
-        Path | None, typer.Option(help="of an MS-Celeb TSV: lines `image identity`; other pictures are passed over")
+        Path | None, typer.Option(help="for an MS-Celeb TSV: lines `image identity`; other pictures are skipped")
     ] = None,
 ) -> None:
-    """Write the pictures of a pack as files, a folder per person, as the adapter `folders` reads them."""
+    """Write the pictures of a pack as files, a folder per person, which the adapter `folders` reads."""
     from dwmtl.datasets.packs.extract import extract_bin_pack, extract_ms_celeb, extract_record_pack
 
     is_tsv = not source.is_dir() and source.suffix != ".bin"
@@ -40,10 +40,10 @@ def extract(
 def export_labels(
     labels: Annotated[Path, typer.Argument(help="data/labels/expression.csv")],
     out: Annotated[Path, typer.Argument(help="the text file to write")],
-    form: Annotated[Form, typer.Option(help="the set whose form the file has")] = Form.oulu_casia,
+    form: Annotated[Form, typer.Option(help="set whose format the file has")] = Form.oulu_casia,
     below: Below = "",
 ) -> None:
-    """Write labels as a label file of Ming et al., which the adapter authors_labels reads."""
+    """Write labels as a label file of Ming et al., which the adapter `authors_labels` reads."""
     from dwmtl.datasets.authors_label_file import ck_plus_table, oulu_casia_table, write_ck_plus, write_oulu_casia
     from dwmtl.tables import EXPRESSION_LABELS, read_table
 
@@ -60,10 +60,10 @@ def export_labels(
 def export_pairs(
     pairs: Annotated[Path, typer.Argument(help="pairs of a fold: data/pairs/fold_0.csv")],
     out: Annotated[Path, typer.Argument(help="the text file to write")],
-    names: Annotated[bool, typer.Option("--names", help="write expressions by name, not by their numbers")] = False,
+    names: Annotated[bool, typer.Option("--names", help="write names of expressions instead of their numbers")] = False,
     below: Below = "",
 ) -> None:
-    """Write a fold's pairs as a pair file of Ming et al., which pairs.file reads."""
+    """Write a fold's pairs as a pair file of Ming et al., for `pairs.file` of the params."""
     from dwmtl.datasets.authors_pair_file import OULU_EXPRESSIONS, format_pairs
     from dwmtl.files import write_text
     from dwmtl.tables import EXPRESSION_PAIRS, read_table
@@ -77,7 +77,7 @@ def export_pairs(
 
 
 def _only_set(path: Path, photos: Iterable[str]) -> str:
-    """The name of the set that the photos are from."""
+    """Name of the set that all photos are from."""
     from dwmtl.tables import set_of
 
     names = sorted({set_of(photo) for photo in photos})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = Path("data/models/fold_0")
 NO = 3
-"""Exit code of the answer no."""
+"""Exit code where the answer is no."""
 
 
 class Faces(StrEnum):
@@ -34,8 +34,8 @@ ModelOption = Annotated[
 ThresholdOption = Annotated[
     str | None,
     typer.Option(
-        help="below which distance two faces are one person: a number in (0, 4], or the file that `dwmtl evaluate` "
-        "wrote for this model; by default what the pipeline found for it"
+        help="distance below which two faces are one person: a number in (0, 4], or a file that `dwmtl evaluate` "
+        "wrote for this model; by default the threshold of the pipeline's evaluation"
     ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:1")]
@@ -43,7 +43,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JS
 
 
 def _photo(text: str) -> Path:
-    """A photo's path; `-` is what comes through a pipe."""
+    """A photo's path; `-` is the standard input."""
     return Path("/dev/stdin") if text == "-" else Path(text)
 
 
@@ -53,27 +53,25 @@ def analyze(
         typer.Argument(metavar="PHOTO...", parser=_photo, help="photos of any common format; - for a pipe"),
     ],
     model: ModelOption = None,
-    faces: Annotated[Faces, typer.Option(help="every face, or of several in a photo the one it is taken to be of")] = (
-        Faces.all
-    ),
+    faces: Annotated[Faces, typer.Option(help="every face of a photo, or only its main face")] = (Faces.all),
     as_json: JsonOption = False,
-    embeddings: Annotated[bool, typer.Option("--embeddings", help="with --json: each face's embedding, too")] = False,
+    embeddings: Annotated[bool, typer.Option("--embeddings", help="with --json: include the embeddings")] = False,
     annotate: Annotated[
         Path | None,
-        typer.Option(help="draw the answers into the photo: a .png or .jpg file for one photo, else a folder"),
+        typer.Option(help="draw the answers into the photos: a .png or .jpg file for one photo, else a folder"),
     ] = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Find the faces of photos and tell what each expresses.
+    """Detect the faces of photos and predict their expressions.
 
-    A photo without a face is no error. One that cannot be read is told, and the others are answered.
+    A photo without a face is not an error. A photo that cannot be read is reported, and the others are analysed.
 
-    Exit code 0: every photo was read; 1: one was not, or there is no model.
+    Exit code 0: all photos were read; 1: some were not, or there is no model.
     """
     from dwmtl.crops.photos import read_photo
 
     drawn = [] if annotate is None else _drawn_paths(annotate, photos)
-    asked = loaded_model(model, device)
+    face_model = loaded_model(model, device)
     answers: list[dict[str, object]] = []
     unreadable = 0
     for number, photo in enumerate(photos):
@@ -84,7 +82,8 @@ def analyze(
             print(f"error: {error}", file=sys.stderr)
             answers.append({"photo": str(photo), "error": str(error)})
             continue
-        analysis = replace(asked.analyze(pixels, faces=faces.name), photo=str(photo))
+        analysis = face_model.analyze(pixels, faces="chosen" if faces is Faces.chosen else "all")
+        analysis = replace(analysis, photo=str(photo))
         answers.append(analysis.as_json(embeddings=embeddings))
         if drawn:
             _draw(pixels, analysis, drawn[number])
@@ -104,11 +103,11 @@ def verify(
     as_json: JsonOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Tell whether two photos show the same person.
+    """Decide whether two photos show the same person.
 
-    Of several faces in a photo the one it is taken to be of is compared; `dwmtl analyze` marks it.
+    Of several faces in a photo, its main face is compared, which `dwmtl analyze` marks.
 
-    Exit code 0: the same person; 3: not; 1: no answer (no face in a photo, no model, no threshold).
+    Exit code 0: the same person; 3: not the same; 1: no answer (no face in a photo, no model, no threshold).
     """
     answer = loaded_model(model, device, threshold).verify(a, b)
     if as_json:
@@ -127,34 +126,32 @@ def authenticate(
             help="a photo; a video or an animated picture; a folder with the frames of a clip; - for a pipe",
         ),
     ],
-    reference: Annotated[
-        Path, typer.Option(metavar="PHOTO", parser=_photo, help="a photo of the person that it should be")
-    ],
-    expression: Annotated[str, typer.Option(help="what the person must show")] = "happiness",
-    every: Annotated[int, typer.Option(min=1, help="of a clip, look at each frame, or each second, third, ...")] = 1,
-    min_frames: Annotated[int, typer.Option(min=1, help="of a clip, frames in a row that must show it")] = 1,
+    reference: Annotated[Path, typer.Option(metavar="PHOTO", parser=_photo, help="a photo of the expected person")],
+    expression: Annotated[str, typer.Option(help="the required expression")] = "happiness",
+    every: Annotated[int, typer.Option(min=1, help="of a clip, analyse every n-th frame")] = 1,
+    min_frames: Annotated[int, typer.Option(min=1, help="of a clip, consecutive frames that must show it")] = 1,
     model: ModelOption = None,
     threshold: ThresholdOption = None,
     as_json: JsonOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Tell whether a photo shows the reference's person with an expression, or a clip the change to it.
+    """Decide whether a photo or clip shows the reference's person with the required expression.
 
-    A clip must show the person's neutral face first and the expression after it.
+    A clip must first show the person's neutral face and then the expression.
 
-    Exit code 0: accepted; 3: not; 1: no answer (no face in a photo, no model, an expression that it does not know).
+    Exit code 0: accepted; 3: not accepted; 1: no answer (no face in a photo, no model, an unknown expression).
     """
     from dwmtl.inference.clip_file import as_file, clip_frames, is_clip
 
-    asked = loaded_model(model, device, threshold)
+    face_model = loaded_model(model, device, threshold)
     answer: AuthenticationAnswer | ClipAnswer
     with as_file(photo_or_clip) as given:
         if is_clip(given):
             frames = clip_frames(given, every=every)
-            answer = asked.authenticate_clip(frames, reference, expression, min_frames=min_frames)
+            answer = face_model.authenticate_clip(frames, reference, expression, min_frames=min_frames)
             why = f"{answer.reason} ({answer.num_frames} frames, {answer.num_frames_with_face} with a face)"
         else:
-            answer = asked.authenticate(given, reference, expression)
+            answer = face_model.authenticate(given, reference, expression)
             shown = answer.verification.face.expression
             who = "the same person" if answer.is_same else "not the same person"
             why = f"{who}, {_comparison(answer.verification)}; shows {shown}, {expression} {answer.probability:.1%}"
@@ -169,20 +166,20 @@ def align(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="a folder with photos, in folders of any depth")],
     out: Annotated[Path, typer.Argument(metavar="DST", help="the folder to make: photos/, crops.csv, failures.csv")],
     model: Annotated[
-        Path | None, typer.Option(help="crop as this model's training did, in place of `align` of the params")
+        Path | None, typer.Option(help="crop as for this model's training instead of by the params")
     ] = None,
-    params: Annotated[Path, typer.Option(help="the file whose section `align` says how")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="file with the section `align`")] = Path("params.yaml"),
     all_faces: Annotated[
         bool,
-        typer.Option("--all-faces", help="crop every face of a photo, in place of the one that `align.select` takes"),
+        typer.Option("--all-faces", help="crop every face of a photo, not only the one that `align.select` chooses"),
     ] = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Find the face of every photo in a folder and write its crop, as the pipeline does.
+    """Write the crop of the face in each photo of a folder, as the pipeline does.
 
-    A photo without a face is cropped at its centre, one that cannot be read has no crop; failures.csv lists both.
+    A photo without a face is cropped at its centre; a photo that cannot be read has no crop. failures.csv lists both.
 
-    Exit code 0: every photo was read; 1: one was not.
+    Exit code 0: all photos were read; 1: some were not.
     """
     from dwmtl.files import require_free
 
@@ -200,19 +197,21 @@ def embed(
     model: Annotated[Path, typer.Argument(help="a model's folder: model.json and model.safetensors")],
     source: Annotated[Path, typer.Argument(help="a folder with photos, in folders of any depth")],
     out: Annotated[Path, typer.Option(help="the .npz to write, for `dwmtl score-pairs`")],
-    aligned: Annotated[bool, typer.Option("--aligned", help="the photos are aligned crops; look for no face")] = False,
-    flipped: Annotated[
-        bool, typer.Option("--flipped", help="embed the mirrored crops too, for the --flip of score-pairs")
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="the photos are aligned crops; do not detect faces")
     ] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="crops the network sees at a time")] = 64,
+    flipped: Annotated[
+        bool, typer.Option("--flipped", help="also embed the mirrored crops, for --flip of score-pairs")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="crops embedded together")] = 64,
     device: DeviceOption = "auto",
 ) -> None:
-    """Write the embedding of every photo in a folder: names, paths without their ending, and embeddings of length 1.
+    """Write the embedding of each photo in a folder, named by its path without ending.
 
-    A photo without a face is embedded by its centre, one that cannot be read is not; both are listed, here and in a
-    table beside the output.
+    Of a photo without a face the centre is embedded; a photo that cannot be read has no embedding. Both are printed and
+    listed in a table beside the output.
 
-    Exit code 0: every photo was read; 1: one was not.
+    Exit code 0: all photos were read; 1: some were not.
     """
     import torch
 
@@ -234,7 +233,7 @@ def embed(
 
 
 def loaded_model(source: str | None, device: str, threshold: str | None = None) -> "FaceModel":
-    """The model a command asks."""
+    """The model that a command uses."""
     if source is None and not DEFAULT_MODEL.is_dir():
         raise ModelFileError(
             f"{DEFAULT_MODEL}: no such model here. Name one with --model, or run `make repro` in the repository to "
@@ -246,7 +245,7 @@ def loaded_model(source: str | None, device: str, threshold: str | None = None) 
 
 
 def _described(analysis: "Analysis") -> str:
-    """A line for the photo and one a face."""
+    """A line for the photo and a line per face."""
     if not analysis.num_faces:
         return f"{analysis.photo}: no face found"
     lines = [f"{analysis.photo}: {analysis.num_faces} face{'s' if analysis.num_faces > 1 else ''}"]
@@ -265,18 +264,18 @@ def _comparison(answer: "VerificationAnswer") -> str:
 
 
 def _drawn_paths(out: Path, photos: list[Path]) -> list[Path]:
-    """Where each photo's picture goes: photos of one name in several folders must not share it, and none is a photo."""
+    """Path of each photo's picture. No two photos may share one, and none may be one of the photos."""
     from dwmtl.files import name_with_ending, require_output
 
     if not out.is_dir() and len(photos) == 1 and out.suffix:
         paths = [out]
     elif out.exists() and not out.is_dir():
-        raise DwmtlError(f"{out}: a file, and pictures of {len(photos)} photos are to be drawn. Name a folder.")
+        raise DwmtlError(f"{out}: a file, but there are {len(photos)} photos to draw. Name a folder.")
     else:
         paths = [out / name_with_ending(photo.name, ".png") for photo in photos]
     for path, photo in zip(paths, photos, strict=True):
         if paths.count(path) > 1:
-            raise DwmtlError(f"two photos are called {photo.name}; draw them by two calls, into two folders.")
+            raise DwmtlError(f"two photos are named {photo.name}. Draw them in two calls, into two folders.")
         require_output(path, inputs=photos)
     return paths
 

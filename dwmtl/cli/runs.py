@@ -7,11 +7,11 @@ import typer
 
 
 def resend(
-    root: Annotated[Path, typer.Argument(help="the checkout: params.yaml, data/ and metrics/ are in it")] = Path("."),
+    root: Annotated[Path, typer.Argument(help="the checkout, with params.yaml, data/ and metrics/")] = Path("."),
 ) -> None:
-    """Send MLflow what its server missed: trainings, evaluations, models and the report of this checkout.
+    """Send MLflow what its server lacks of this checkout: trainings, evaluations, models and the report.
 
-    The server is MLFLOW_TRACKING_URI, by default sqlite:///mlflow.db. What is there already is not sent again.
+    The server is MLFLOW_TRACKING_URI, by default sqlite:///mlflow.db. Nothing is sent twice.
     """
     from dwmtl.tracking.resend import resend as send
 
@@ -22,13 +22,14 @@ def resend(
 
 def compare(
     runs: Annotated[
-        list[str] | None, typer.Argument(help="experiments: names or ids of their runs; none: all, the newest first")
+        list[str] | None,
+        typer.Argument(help="experiments, by the names or ids of their runs; by default all, the newest first"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON in place of a table")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
 ) -> None:
-    """Compare experiments of MLflow: weighting, folds, accuracies with their 95 % intervals, and what differs.
+    """Compare experiments in MLflow: weighting, folds, accuracies with their 95 % intervals, and differences.
 
-    The first one is the reference. Nothing is written.
+    The first experiment is the reference. Nothing is written.
     """
     import json
     from dataclasses import asdict

@@ -31,12 +31,12 @@ class Flip(StrEnum):
 
 DEFAULT_FAR_TARGETS = [1e-3]
 DistanceOption = Annotated[Distance, typer.Option(help="between embeddings of length 1")]
-FlipOption = Annotated[Flip, typer.Option(help="what becomes of the mirrored image's embedding")]
+FlipOption = Annotated[Flip, typer.Option(help="how the mirrored image's embedding is used")]
 SubtractMeanOption = Annotated[
-    bool, typer.Option("--subtract-mean", help="take the mean embedding of the other folds' pairs away")
+    bool, typer.Option("--subtract-mean", help="subtract the mean embedding of the other folds' pairs")
 ]
 FarTargetOption = Annotated[
-    list[float], typer.Option(help="false accept rate at which VAL and TAR are given; may be given again")
+    list[float], typer.Option(help="false accept rate at which VAL and TAR are computed; may be given again")
 ]
 
 
@@ -49,7 +49,7 @@ def score_pairs(
     subtract_mean: SubtractMeanOption = False,
     far_target: FarTargetOption = DEFAULT_FAR_TARGETS,
 ) -> None:
-    """Score anybody's embeddings by the LFW verification protocol: accuracy, VAL and TAR at a FAR, AUC, EER."""
+    """Score embeddings of any model by the LFW verification protocol: accuracy, VAL and TAR at a FAR, AUC, EER."""
     from dwmtl.evaluation.score_pairs import score_pairs as score
     from dwmtl.files import require_output
 
@@ -77,7 +77,7 @@ def evaluate(
     flip: FlipOption = Flip.none,
     subtract_mean: SubtractMeanOption = False,
     far_target: FarTargetOption = DEFAULT_FAR_TARGETS,
-    batch_size: Annotated[int, typer.Option(min=1, help="crops the network sees at a time")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="crops embedded together")] = 64,
     accelerator: Annotated[Accelerator, typer.Option(help="auto: a GPU if there is one")] = Accelerator.auto,
 ) -> None:
     """Score a model on a verification set of aligned crops, as score-pairs scores embeddings."""
@@ -103,11 +103,11 @@ def evaluate(
 
 
 def _write_scores(scores: "PairScores", out: Path) -> None:
-    """All scores into a file, the gist in a line."""
+    """Write all scores to a file, and print the accuracy."""
     from dwmtl.results import write_result
 
     write_result(scores, out)
     print(
         f"accuracy {scores.accuracy_mean:.4f} +- {scores.accuracy_std:.4f} over {scores.num_folds} folds of "
-        f"{scores.num_pairs} pairs, {scores.num_wrong_pairs} wrong; all of it in {out}"
+        f"{scores.num_pairs} pairs, {scores.num_wrong_pairs} wrong; all scores in {out}"
     )

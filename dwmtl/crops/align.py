@@ -1,8 +1,9 @@
-"""The run over a set: photos in, crops on disk and a row a photo. Memory holds a few batches, whatever the set's size.
+"""Alignment of a set: photos in, crops on disk and a row per photo out. Memory holds a few batches, whatever the set's
+size.
 
-Photos go shard by shard through an `Aligner`; within a shard, photos are decoded ahead of the detector and crops
-encoded behind it. Processes share out the shards. A shard is worked on alike in whichever process, and what is put
-together at the end comes from the shards alone, so neither processes nor interruptions change an output.
+An `Aligner` processes the photos shard by shard, in this process or in several. A shard's content does not depend on
+the process that makes it, and the output is put together from the shards alone, so that neither the number of
+processes nor an interruption changes it.
 """
 
 import functools
@@ -11,60 +12,34 @@ import logging
 import multiprocessing
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from dwmtl.crops import crop as geometry
-from dwmtl.crops.detector import Detections, Detector
+from dwmtl.crops.aligner import Aligner, Job, Source
 from dwmtl.crops.params import AlignParams
-from dwmtl.crops.photo_source import open_photos
 from dwmtl.crops.shards import ARCHIVE, Shard, shards_of, stamps
-from dwmtl.crops.store import CropArchive, put_archive, put_files
-from dwmtl.errors import DataSetError, UnreadablePhotoError
-from dwmtl.section import crop_size
+from dwmtl.crops.store import put_archive, put_files
+from dwmtl.errors import DataSetError
 from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS
 
 log = logging.getLogger(__name__)
 
-_MAX_WAITING_PIXELS = 16_000_000
-"""Photos decoded and not yet detected: 48 MB, and four times that while the detector has them."""
-
-_PHOTOS_A_SHARD = 500
-"""Where crops are files: what a killed run repeats at most, a process."""
-
-_NUM_THREADS = 2
-"""Of a process, decoding and encoding beside its detector; with a GPU as many as there are cores, up to eight."""
+_PHOTOS_PER_SHARD = 500
+"""Where crops are single files. A killed run repeats at most one shard per process."""
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """The outcome of a run: columns `tables.CROPS` and `tables.FAILURES`, in the manifest's order."""
+    """The tables of a run: columns `tables.CROPS` and `tables.FAILURES`, in the manifest's order."""
 
     crops: pd.DataFrame
     failures: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a set's photos come from.
-
-    Attributes:
-        adapter: how they are decoded, as `photo_source.open_photos` takes it.
-        photos_dir: the set's folder.
-        is_aligned: they are declared to be crops already; they are scaled, and nothing is looked for.
-    """
-
-    adapter: str
-    photos_dir: Path
-    is_aligned: bool = False
 
 
 def align(
@@ -80,19 +55,21 @@ def align(
 ) -> Aligned:
     """Find the face of every photo that the protocol uses, and write its crop.
 
-    Crops are PNG pictures below `crops_dir`, named after their photos, each a file or in archives of
-    `params.crops_a_shard`. Finished shards stay in `work_dir` until the caller has put the outcome away.
+    Crops are PNG pictures below `crops_dir`, named after their photos: a file each, or in archives of
+    `params.crops_a_shard` photos. Finished shards stay in `work_dir`, which the caller deletes
+    once the output is complete.
 
     Args:
-        manifest: columns `tables.MANIFEST`; rows of the use `unused` are passed over.
+        manifest: columns `tables.MANIFEST`; rows of use `unused` are skipped.
         source: where the photos are.
-        crops_dir: where the crops go; empty.
-        work_dir: of this output alone: an interrupted run leaves there what the next one need not repeat.
-        device: a CPU, or `cuda`: every GPU there is.
-        num_workers: processes on the CPU; 0 and 1: this one.
-        all_faces: a crop and a row a face, in the detector's order, in place of the face that `params.select` takes.
+        crops_dir: where the crops are written; an empty folder.
+        work_dir: for this output alone; keeps the finished shards of an interrupted run for the next one.
+        device: a CPU, or `cuda` for every GPU of the machine.
+        num_workers: processes on the CPU; 0 and 1: this process.
+        all_faces: write a crop and a row per face, in the detector's order, not only the face that `params.select`
+            chooses.
     Raises:
-        DataSetError: a path of the manifest that leaves the set's folder.
+        DataSetError: a path of the manifest leads out of the set's folder.
     """
     photos = manifest.loc[manifest["use"] != "unused", "photo"].tolist()
     for photo in photos:
@@ -100,8 +77,11 @@ def align(
     shards = shards_of(
         photos,
         work_dir,
-        photos_a_shard=params.crops_a_shard or _PHOTOS_A_SHARD,
-        settings=[params.model_dump(), source.adapter, source.is_aligned, all_faces, device.type, torch.__version__],
+        photos_per_shard=params.crops_a_shard or _PHOTOS_PER_SHARD,
+        settings=[
+            *(params.model_dump(), source.adapter, source.is_aligned, source.enlarge_to_px),
+            *(all_faces, device.type, torch.__version__),
+        ],
         stamp=stamps(source.photos_dir),
     )
     _finish(shards, Job(source, params, all_faces), device, num_workers)
@@ -117,17 +97,8 @@ def _require_inside(photos_dir: Path, photo: str) -> None:
         raise DataSetError(f"the manifest's photo {photo!r} lies outside the set's folder {photos_dir}.")
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is done with every shard: `align`'s arguments of these names."""
-
-    source: Source
-    params: AlignParams
-    all_faces: bool = False
-
-
 def _finish(shards: list[Shard], job: Job, device: torch.device, num_workers: int) -> None:
-    """Make the shards that are not finished, in this process or in several."""
+    """Make the shards that are not finished yet, in this process or in several."""
     waiting = [shard for shard in shards if not shard.is_finished]
     if len(waiting) < len(shards):
         log.info("%d of %d shards are finished already", len(shards) - len(waiting), len(shards))
@@ -141,7 +112,7 @@ def _finish(shards: list[Shard], job: Job, device: torch.device, num_workers: in
 
 
 def _devices(device: torch.device, num_workers: int) -> list[torch.device]:
-    """One a process: every GPU, or the CPU as often as there are processes."""
+    """The device of each process: every GPU once, or the CPU as often as there are processes."""
     if device.type == "cpu":
         return [device] * max(1, num_workers)
     return [torch.device(device.type, index) for index in range(torch.cuda.device_count())]
@@ -151,7 +122,7 @@ def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device])
     if not shards:
         return
     num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in every worker: the same bytes whatever their number, and MTCNN's calls are tiny
+    torch.set_num_threads(1)  # as in every worker, for the same bytes whatever their number; MTCNN's calls are tiny
     try:
         aligner = Aligner(job, devices[0])
         for shard in shards:
@@ -162,20 +133,21 @@ def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device])
 
 
 _aligner: Callable[[], "Aligner"]
-"""A worker process' own, made at its first shard: what is wrong with the set is then told as in one process."""
+"""Of a worker process. Created with its first shard, so that an error in the set is raised as in a single process."""
 
 
 def _in_processes(shards: list[Shard], job: Job, devices: list[torch.device]) -> Iterator[Shard]:
-    """Shards as they get finished. A few wait in the queue; the processes end with this one, however it ends."""
+    """Yield shards as they are finished. Few are queued at a time; workers end with this process, however it ends."""
     context = multiprocessing.get_context("spawn")
     handed_out = context.Queue()
     for device in devices:
         handed_out.put(device)
     with ProcessPoolExecutor(len(devices), mp_context=context, initializer=_start, initargs=(job, handed_out)) as pool:
-        left = iter(shards)
+        remaining = iter(shards)
         running: set[Future[Shard]] = set()
         while True:
-            running |= {pool.submit(_make, shard) for shard in itertools.islice(left, 2 * len(devices) - len(running))}
+            num_free = 2 * len(devices) - len(running)
+            running |= {pool.submit(_make, shard) for shard in itertools.islice(remaining, num_free)}
             if not running:
                 return
             finished, running = wait(running, return_when=FIRST_COMPLETED)
@@ -184,17 +156,17 @@ def _in_processes(shards: list[Shard], job: Job, devices: list[torch.device]) ->
 
 
 def _start(job: Job, devices: multiprocessing.Queue) -> None:
-    """Make a worker process ready."""
+    """Set up a worker process."""
     global _aligner
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)  # the processes are the parallelism; their threads would only wait for one another
+    torch.set_num_threads(1)  # the processes run in parallel; more threads would only compete for the cores
     device = devices.get()
     _aligner = functools.cache(lambda: Aligner(job, device))
 
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
-    assert parent is not None  # this is a process that the pool started
+    assert parent is not None  # the pool started this process
     parent.join()
     os._exit(1)
 
@@ -204,158 +176,8 @@ def _make(shard: Shard) -> Shard:
     return shard
 
 
-class Aligner:
-    """Makes shards: finds the faces of photos, crops them and keeps a row each.
-
-    Args:
-        job: where the photos are, and how they are cropped.
-        device: of the detector.
-    """
-
-    def __init__(self, job: Job, device: torch.device):
-        source, params = job.source, job.params
-        self._job = job
-        self._read = open_photos(source.adapter, source.photos_dir)
-        self._num_threads = _NUM_THREADS if device.type == "cpu" else min(8, os.cpu_count() or 1)
-        self._detector = None
-        if not source.is_aligned:
-            self._detector = Detector(
-                min_face_px=params.min_face_px,
-                thresholds=params.thresholds,
-                pyramid_factor=params.pyramid_factor,
-                device=device,
-            )
-
-    def make(self, shard: Shard) -> None:
-        """Write the crops and rows of a shard."""
-        rows: list[dict[str, object]] = []
-        with shard.writing() as folder:
-            with CropArchive(folder / ARCHIVE) as archive, ThreadPoolExecutor(self._num_threads) as pool:
-                encoding: list[Future] = []
-                for batch in self._batches(shard.photos, pool):
-                    found = self._detect([photo for _, photo in batch if isinstance(photo, np.ndarray)])
-                    rows += self._written(encoding, archive)  # the batch before, encoded meanwhile
-                    encoding = [
-                        pool.submit(_cropped, name, photo, next(found), self._job)
-                        if isinstance(photo, np.ndarray)
-                        else pool.submit(_unreadable, name, photo)
-                        for name, photo in batch
-                    ]
-                rows += self._written(encoding, archive)
-            shard.write_rows(rows, folder)
-
-    def _detect(self, photos: list[np.ndarray]) -> Iterator[Detections | None]:
-        return iter([None] * len(photos) if self._detector is None else self._detector(photos))
-
-    def _written(self, encoding: list[Future], archive: CropArchive) -> list[dict[str, object]]:
-        """The rows of encoded crops, which are written in their order."""
-        rows = []
-        for photo in encoding:
-            for number, (row, picture) in enumerate(photo.result()):
-                face = number if self._job.all_faces else None
-                rows.append(row | {"crop": archive.write(row["photo"], picture, face=face) if picture else ""})
-        return rows
-
-    def _batches(
-        self, names: tuple[str, ...], pool: ThreadPoolExecutor
-    ) -> Iterator[list[tuple[str, np.ndarray | str]]]:
-        """Names with their photos, or with what is wrong with them, in batches; large photos in smaller ones."""
-        batch: list[tuple[str, np.ndarray | str]] = []
-        num_pixels = 0
-        batch_size = self._job.params.batch_size
-        for name, photo in _ahead(self._decode, names, pool, batch_size):
-            batch.append((name, photo))
-            num_pixels += _num_pixels(photo)
-            if len(batch) == batch_size or num_pixels > _MAX_WAITING_PIXELS:
-                yield batch
-                batch, num_pixels = [], 0
-        if batch:
-            yield batch
-
-    def _decode(self, name: str) -> np.ndarray | str:
-        """A photo; or the reason why it is unreadable."""
-        try:
-            return self._read(name)
-        except UnreadablePhotoError as error:
-            folder = self._job.source.photos_dir
-            return str(error).removeprefix(f"{folder / name}: ").removeprefix(f"{folder}, {name}: ")
-
-
-def _ahead(
-    decode: Callable[[str], np.ndarray | str], names: tuple[str, ...], pool: ThreadPoolExecutor, most: int
-) -> Iterator[tuple[str, np.ndarray | str]]:
-    """Names with what `decode` makes of them, in order, up to `most` of them ahead, or `_MAX_WAITING_PIXELS`."""
-    waiting: deque[tuple[str, Future]] = deque()
-    for name in names:
-        while waiting and (len(waiting) > most or _too_many(waiting)):
-            ready, future = waiting.popleft()
-            yield ready, future.result()
-        waiting.append((name, pool.submit(decode, name)))
-    for ready, future in waiting:
-        yield ready, future.result()
-
-
-def _too_many(waiting: deque[tuple[str, Future]]) -> bool:
-    """Whether the photos waiting are as large as may be; one that is still decoded counts as large as the last."""
-    sizes = [_num_pixels(future.result()) for _, future in waiting if future.done()]
-    return sum(sizes) + (len(waiting) - len(sizes)) * max(sizes, default=0) > _MAX_WAITING_PIXELS
-
-
-def _num_pixels(photo: np.ndarray | str) -> int:
-    return photo.shape[0] * photo.shape[1] if isinstance(photo, np.ndarray) else 0
-
-
-Cropped = tuple[dict[str, object], bytes | None]
-"""A row of `tables.CROPS`, but for the place of the crop, and the crop as PNG."""
-
-
-def _unreadable(name: str, reason: str) -> list[Cropped]:
-    return [({"photo": name, "status": "unreadable", "num_faces": 0, "chosen_by": "", "reason": reason}, None)]
-
-
-def _cropped(name: str, photo: np.ndarray, found: Detections | None, job: Job) -> list[Cropped]:
-    """One photo's crop, or one of each of its faces. `found` is None for a photo that is a crop already."""
-    size, params = photo.shape[:2], job.params
-    row: dict[str, object] = {"photo": name, "num_faces": 1 if found is None else len(found)}
-    if found is None:
-        row |= {"status": "aligned", "chosen_by": "declared"}
-        crop = geometry.scale_crop(photo, crop_size(params.crop_px), form=params.crop_form)
-        return [(row, geometry.encoded(crop))]
-    if not len(found):
-        row |= {"status": "fallback", "chosen_by": "photo_center"}
-        row["reason"] = "no face found; the photo's centre is cropped"
-        box = geometry.center_box(size, crop_size=crop_size(params.crop_px))
-        crop = geometry.cut(photo, box, crop_size=crop_size(params.crop_px))
-        return [(row, geometry.encoded(crop))]
-    row |= {"status": "aligned", "chosen_by": "only_face"}
-    if job.all_faces:
-        row["chosen_by"] = "all_faces"
-        return [_face(row, photo, found, face, params) for face in range(len(found))]
-    if len(found) > 1:
-        row["chosen_by"] = params.select
-    return [_face(row, photo, found, geometry.choose_face(found, size, select=params.select), params)]
-
-
-def _face(row: dict[str, object], photo: np.ndarray, found: Detections, face: int, params: AlignParams) -> Cropped:
-    """The photo's row with a face's confidence and places, and the face's crop."""
-    places = {
-        "confidence": round(float(found.confidences[face]), 4),
-        **dict(zip(BOX, found.boxes[face].astype(float).round(2).tolist(), strict=True)),
-        **dict(zip(LANDMARKS, found.landmarks[face].ravel().astype(float).round(2).tolist(), strict=True)),
-    }
-    crop = geometry.face_crop(
-        photo,
-        found.boxes[face],
-        found.landmarks[face],
-        form=params.crop_form,
-        crop_size=crop_size(params.crop_px),
-        margin_px=params.margin_px,
-    )
-    return row | places, geometry.encoded(crop)
-
-
 def _put(shard: Shard, crops_dir: Path, *, is_archive: bool) -> pd.DataFrame:
-    """Put a finished shard's crops into the outcome; its rows."""
+    """Move a finished shard's crops into the output folder; returns its rows."""
     archive = shard.folder / ARCHIVE
     rows = shard.read_rows()
     if any(row["crop"] for row in rows):
@@ -365,6 +187,6 @@ def _put(shard: Shard, crops_dir: Path, *, is_archive: bool) -> pd.DataFrame:
 
 
 def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """`CROPS` and the reason; an empty column of numbers is one of numbers."""
+    """Columns `CROPS` and reason; a numeric column stays numeric where it is empty."""
     numbers = dict.fromkeys(("confidence", *BOX, *LANDMARKS), float)
     return pd.DataFrame(rows, columns=[*CROPS, "reason"]).astype({**numbers, "num_faces": int})

@@ -1,4 +1,4 @@
-"""The aligned crops of sets, as the stage `align` leaves them: which crop belongs to a photo, and reading one."""
+"""The aligned crops of sets, as the stage `align` writes them: the crop of each photo, and its pixels."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from dwmtl.tables import CROPS, read_table, set_of
 
 
 def read_crop(path: Path | str) -> np.ndarray:
-    """A crop's file -> (H, W, 3) uint8, RGB."""
+    """Read a crop by its full path: (H, W, 3) uint8, RGB."""
     with open_crop(path) as picture:
         return np.array(picture.convert("RGB"))
 
 
 def read_crops(aligned_dir: Path, names: list[str]) -> pd.DataFrame:
-    """The rows of sets' crops, photo and crop beginning with the set's name: columns `tables.CROPS`."""
+    """The rows of sets' crops: columns `tables.CROPS`, photo and crop prefixed with the set's name."""
     tables = [pd.DataFrame(columns=list(CROPS))]
     for name in names:
         table = read_table(Path(aligned_dir) / name / "crops.csv", CROPS)
@@ -27,11 +27,11 @@ def read_crops(aligned_dir: Path, names: list[str]) -> pd.DataFrame:
 
 
 def crop_paths(aligned_dir: Path, photos: pd.Series, *, status: tuple[str, ...]) -> pd.Series:
-    """The crop's file of each photo, in the photos' order; empty where its crop is not of an accepted status.
+    """The path of each photo's crop below `aligned_dir`, in the photos' order; empty where its status is not accepted.
 
     Args:
         aligned_dir: the folder of a role, with the sets' output folders of the stage `align`.
-        photos: as in joined tables, each beginning with its set's name; the crops are below `aligned_dir` likewise.
+        photos: as in joined tables, each prefixed with its set's name.
         status: accepted values of `tables.STATUSES`.
     Raises:
         TableError: a photo was never aligned.

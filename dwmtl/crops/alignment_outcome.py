@@ -1,14 +1,9 @@
-"""What became of a set's photos when they were aligned: counted, and judged before the crops are used."""
+"""Counts of an alignment, for its log line and warnings."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from dwmtl.crops.align import Aligned
-from dwmtl.errors import UnreadablePhotoError
-
-_MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -17,7 +12,7 @@ class Outcome:
 
     Attributes:
         num_by_status: number of photos, the most frequent of `tables.STATUSES` first.
-        duration_s: seconds that it took.
+        duration_s: duration of the alignment.
     """
 
     num_by_status: dict[str, int]
@@ -33,35 +28,12 @@ class Outcome:
         return f"{counts} of {self.num_photos} photos, {self.num_photos / self.duration_s:.1f} photos/s"
 
     def warnings(self, photos_dir: Path) -> list[str]:
-        """What is suspicious about it."""
+        """Warnings about suspicious counts; `photos_dir` is the set's folder."""
         if self.num_by_status.get("fallback", 0) <= self.num_photos / 2:
             return []
-        return [f"most photos of {photos_dir} show no face: is align.min_face_px too large, or the folder wrong?"]
+        return [f"no face was found in most photos of {photos_dir}; check align.min_face_px and the set's folder."]
 
 
 def outcome(aligned: Aligned, *, duration_s: float) -> Outcome:
     """The outcome of a run of `align`."""
     return Outcome(aligned.crops["status"].value_counts().to_dict(), duration_s)
-
-
-def require_all_readable(failures: pd.DataFrame, photos_dir: Path, *, name: str, failures_path: Path) -> None:
-    """Refuse a set, every photo of which is evaluated, if some cannot be decoded.
-
-    Args:
-        failures: columns `tables.FAILURES`.
-        photos_dir: the set's folder.
-        name: of the set.
-        failures_path: the table that lists them all, for the message.
-    Raises:
-        UnreadablePhotoError: a photo is unreadable; the message names the first ones.
-    """
-    unreadable = failures[failures["status"] == "unreadable"]
-    if unreadable.empty:
-        return
-    lines = [f"{photos_dir / row.photo}: {row.reason}" for row in unreadable.head(_MAX_NAMED).itertuples()]
-    if len(unreadable) > len(lines):
-        lines.append(f"... and {len(unreadable) - len(lines)} more: {failures_path}")
-    files = "\n  ".join(lines)
-    raise UnreadablePhotoError(
-        f"{len(unreadable)} photos of the {name} set cannot be read, and every one is evaluated:\n  {files}"
-    )

@@ -1,7 +1,8 @@
-"""Area resampling of photos and of boxes in them, by integral images: every mean costs four reads, whatever its window.
+"""Area resampling of photos and of boxes in them.
 
-Equal to `torch.nn.functional.interpolate(mode="area")` up to the last bit of a float32: the sums here are exact
-integers. Knows nothing of faces.
+Integral images make every mean cost four reads, whatever the window's size. The results equal
+`torch.nn.functional.interpolate(mode="area")` up to the last bit of a float32, since the sums here are exact integers.
+Knows nothing of faces.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ class IntegralImages:
 
     Args:
         photos: (H, W, 3) uint8 each.
-        device: where they lie, at 12 bytes a pixel.
+        device: holds them, at 12 bytes per pixel.
     Source: Crow 1984, summed-area tables.
     """
 
@@ -35,12 +36,14 @@ class IntegralImages:
         for image, photo in zip(self._images, photos, strict=True):
             image[0] = 0
             image[:, 0] = 0
-            pixels = np.require(photo, requirements=["C", "W"])  # torch warns of memory that it must not write to
+            pixels = np.require(photo, requirements=["C", "W"])  # torch warns about read-only memory
             image[1:, 1:] = torch.from_numpy(pixels).to(device)
             image.cumsum_(0).cumsum_(1)
 
     def scaled(self, photo: int, size: tuple[int, int], rows: slice, *, out: Tensor) -> None:
-        """Some rows of a photo scaled to `size` (height, width), into `out` (rows, width, 3) float32, in [0, 255]."""
+        """Scale a photo to `size` (height, width) and write some of its rows into `out` (rows, width, 3) float32, in
+        [0, 255].
+        """
         image = self._images[photo]
         height, width = (image.new_full((), length - 1, dtype=torch.int64) for length in image.shape[:2])
         top, bottom = (edge[rows] for edge in windows(height, size[0]))
@@ -51,12 +54,12 @@ class IntegralImages:
         torch.div(sums, area[..., None], out=out)
 
     def cut(self, photos: Tensor, boxes: Tensor, side: int) -> Tensor:
-        """Boxes scaled to squares.
+        """Cut out boxes and scale them to squares.
 
         Args:
-            photos: (K,) int64, whose box it is.
+            photos: (K,) int64, the index of each box's photo.
             boxes: (K, 4) int64 xyxy, not empty, inside their photo.
-            side: of a square, pixels.
+            side: side of a square, pixels.
         Returns:
             (K, 3, side, side) float32 in [0, 255], channels last in memory.
         """

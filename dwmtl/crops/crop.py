@@ -1,6 +1,7 @@
 """The geometry of a crop: which face, which box, and cutting it out. Pure; opens no file."""
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -12,6 +13,8 @@ TEMPLATE_112 = np.array(
 )
 """Where the landmarks go in a crop of 112 pixels, xy. Source: insightface's ArcFace alignment."""
 
+_GREY = 127
+
 Box = tuple[int, int, int, int]
 """xyxy, whole pixels of the photo, inside it."""
 
@@ -20,7 +23,7 @@ Size = tuple[int, int]
 
 
 def choose_face(detections: Detections, photo_size: Size, *, select: str) -> int:
-    """Index of the face to take; the first of equal ones.
+    """Index of the face to crop; of equal ones, the first.
 
     Args:
         detections: at least one face.
@@ -40,7 +43,7 @@ def choose_face(detections: Detections, photo_size: Size, *, select: str) -> int
 
 
 def box_with_margin(box: np.ndarray, photo_size: Size, *, crop_size: Size, margin_px: int) -> Box:
-    """The box grown so that the margin is `margin_px` wide in the crop, both sides together, cut at the photo's edges.
+    """The box grown by a margin that is `margin_px` wide in the crop, both sides together, and clipped to the photo.
 
     Each side of length s grows by s * margin / (crop - margin) in all: a constant fraction of the face.
     Source: facenet-pytorch's `extract_face`.
@@ -51,7 +54,7 @@ def box_with_margin(box: np.ndarray, photo_size: Size, *, crop_size: Size, margi
 
 
 def box_with_photo_margin(box: np.ndarray, photo_size: Size, *, margin_px: int) -> Box:
-    """The box grown by `margin_px` of the photo, both sides together, cut at the photo's edges.
+    """The box grown by `margin_px` of the photo, both sides together, and clipped to the photo.
 
     Source: davidsandberg/facenet's alignment; 44 px for crops of 182, 32 for 160.
     """
@@ -66,11 +69,11 @@ def _grown(box: np.ndarray, photo_size: Size, grow_x: float, grow_y: float) -> B
 
 
 def similarity(landmarks: np.ndarray, *, crop_size: Size) -> np.ndarray:
-    """The rotation, scale and shift (2, 3) that takes crop pixels to photo pixels, template onto landmarks.
+    """The rotation, scale and shift (2, 3) that maps crop pixels to photo pixels, and the template onto the landmarks.
 
-    Least squares over the five points, mirroring left out: with complex numbers z = a w + b, w the template's points
-    about their mean, a = sum(conj(w) z) / sum(|w|^2). The template is scaled to the crop's height, its square centred
-    in the crop: one of 112 x 96 is one of 112 x 112 without 8 columns on either side.
+    Least squares over the five points, without reflection: with complex numbers z = a w + b, w the template's points
+    minus their mean, a = sum(conj(w) z) / sum(|w|^2). The template is scaled to the crop's height and centred
+    horizontally: a crop of 112 x 96 is one of 112 x 112 without 8 columns on either side.
 
     Args:
         landmarks: (5, 2) xy, pixels of the photo, as in `Detections`.
@@ -79,14 +82,14 @@ def similarity(landmarks: np.ndarray, *, crop_size: Size) -> np.ndarray:
     height, width = crop_size
     template = (TEMPLATE_112 * (height / 112) + [(width - height) / 2, 0]) @ np.array([1, 1j])
     points = landmarks.astype(np.float64) @ np.array([1, 1j])
-    about = template - template.mean()
-    turn = np.sum(about.conj() * points) / np.sum(np.abs(about) ** 2)
+    centred = template - template.mean()
+    turn = np.sum(centred.conj() * points) / np.sum(np.abs(centred) ** 2)
     shift = points.mean() - turn * template.mean()
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def center_box(photo_size: Size, *, crop_size: Size, fraction: float = 0.6) -> Box:
-    """Where the face is most likely when none was found: centred, of the crop's aspect, `fraction` of what fits."""
+    """The box that is cropped where no face was found: centred, of the crop's aspect ratio, `fraction` of what fits."""
     height, width = photo_size
     aspect = crop_size[1] / crop_size[0]
     box_height = max(1, round(min(height, width / aspect) * fraction))
@@ -95,11 +98,48 @@ def center_box(photo_size: Size, *, crop_size: Size, fraction: float = 0.6) -> B
     return left, top, left + box_width, top + box_height
 
 
-def scale_crop(crop: np.ndarray, crop_size: Size, *, form: str) -> Image.Image:
-    """A picture (H, W, 3) that is a crop already, in another size.
+@dataclass(frozen=True)
+class Enlarged:
+    """A photo as faces are looked for in it.
 
-    Crops by `similarity` keep a face's proportions: what is too wide or too high is cut off evenly on both sides. The
-    other forms do not keep the aspect.
+    Attributes:
+        picture: (H, W, 3).
+        scale: picture pixels a photo pixel; left, top: where the photo begins in the picture, pixels.
+    """
+
+    picture: np.ndarray
+    scale: float = 1.0
+    left: int = 0
+    top: int = 0
+
+    def in_photo(self, points: np.ndarray) -> np.ndarray:
+        """Points of the picture, x and y in turn, any shape -> the photo's pixels, flat."""
+        return ((points.astype(float).reshape(-1, 2) - [self.left, self.top]) / self.scale).ravel()
+
+
+def enlarge(photo: np.ndarray, *, longer_px: int | None) -> Enlarged:
+    """A photo (H, W, 3) whose longer side is shorter than `longer_px`, enlarged to it (bicubic) and framed in grey.
+
+    A detector trained on photographs does not find a face of few pixels, nor one that fills the picture: the frame
+    makes it half as large again, a quarter on each side. Larger photos, and all where `longer_px` is None, stay.
+    """
+    height, width = photo.shape[:2]
+    if longer_px is None or max(height, width) >= longer_px:
+        return Enlarged(photo)
+    scale = longer_px / max(height, width)
+    large = Image.fromarray(photo).resize(
+        (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.BICUBIC
+    )
+    left, top = large.width // 4, large.height // 4
+    frame = ((top, top), (left, left), (0, 0))
+    return Enlarged(np.pad(np.asarray(large), frame, constant_values=_GREY), scale, left, top)
+
+
+def scale_crop(crop: np.ndarray, crop_size: Size, *, form: str) -> Image.Image:
+    """Scale a picture (H, W, 3) that is a crop already.
+
+    The form `similarity` keeps the aspect ratio: excess width or height is cut off evenly on both sides. The other
+    forms do not keep it.
     """
     height, width = crop.shape[:2]
     box = (0, 0, width, height)
@@ -109,14 +149,14 @@ def scale_crop(crop: np.ndarray, crop_size: Size, *, form: str) -> Image.Image:
 
 
 def cut(photo: np.ndarray, box: Box, *, crop_size: Size) -> Image.Image:
-    """The box of a photo (H, W, 3), scaled to the crop's size; its aspect is not kept, as facenet does not."""
+    """The box of a photo (H, W, 3), scaled to the crop's size without keeping its aspect ratio, as in facenet."""
     return Image.fromarray(photo).resize(crop_size[::-1], Image.Resampling.BILINEAR, box=box)
 
 
 def warp(photo: np.ndarray, crop_to_photo: np.ndarray, *, crop_size: Size) -> Image.Image:
-    """The crop whose pixels lie in a photo (H, W, 3) where `similarity` says; black beyond it.
+    """The crop of a photo (H, W, 3) under the transform that `similarity` returns; black outside the photo.
 
-    A photo more than twice as fine as the crop is averaged first: the interpolation looks at four pixels only.
+    A photo of more than twice the crop's resolution is averaged first, since the interpolation reads four pixels only.
     """
     factor = max(1, int(np.hypot(*crop_to_photo[:, 0])))
     picture = Image.fromarray(photo)
@@ -140,7 +180,7 @@ def face_crop(
 
 
 def encoded(crop: Image.Image) -> bytes:
-    """A crop as PNG."""
+    """Encode a crop as PNG."""
     buffer = io.BytesIO()
     crop.save(buffer, "PNG")
     return buffer.getvalue()

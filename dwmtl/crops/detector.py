@@ -1,4 +1,4 @@
-"""MTCNN with facenet-pytorch's networks and a typed answer. The sole owner of facenet_pytorch."""
+"""MTCNN with facenet-pytorch's networks and typed results. The sole owner of facenet_pytorch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from dwmtl.crops.mtcnn import Mtcnn
 
 @dataclass(frozen=True)
 class Detections:
-    """The N faces found in a photo, the surest first.
+    """The N faces found in a photo, the most confident first.
 
     Attributes:
         boxes: (N, 4) float32, xyxy, pixels of the photo; may reach beyond its edges.
-        confidences: (N,) float32 in [0, 1], higher is surer.
+        confidences: (N,) float32 in [0, 1], higher is more confident.
         landmarks: (N, 5, 2) float32, xy, pixels: left eye, right eye, nose, left and right corner of the mouth, left
             and right as in the picture.
     """
@@ -33,16 +33,16 @@ NO_FACES = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.
 
 
 class Detector:
-    """MTCNN with its own weights, which come with facenet-pytorch; the cascade is `mtcnn.Mtcnn`.
+    """MTCNN with the weights that come with facenet-pytorch; the cascade is `mtcnn.Mtcnn`.
 
-    The same faces as facenet-pytorch's own `MTCNN.detect`; docs/alignment.md has the measured agreement.
+    Finds the same faces as facenet-pytorch's `MTCNN.detect`; docs/alignment.md has the measured agreement.
 
     Args:
         min_face_px: smallest face searched for, pixels of the photo.
         thresholds: confidences kept by the P-, R- and O-Net.
         pyramid_factor: scale from one level of the pyramid to the next, in (0, 1).
         device: where it runs.
-        autocast: float type of the convolutions, `torch.float16` on a GPU say; None: float32.
+        autocast: float type of the convolutions, such as `torch.float16` on a GPU; None: float32.
     Source: Zhang et al. 2016, arXiv:1604.02878; settings of facenet: 20 px, 0.6 / 0.7 / 0.7, 0.709.
     """
 
@@ -72,10 +72,10 @@ class Detector:
         """Find the faces of photos.
 
         Args:
-            photos: (H, W, 3) uint8 RGB each, of any sizes; or an array of some of one size. Memory is bounded
-                whatever their number; that of the largest photo is 12 bytes a pixel and more.
+            photos: (H, W, 3) uint8 RGB each, of any sizes; or an (N, H, W, 3) array. Memory does not grow with their
+                number; the largest photo takes at least 12 bytes per pixel.
         Returns:
-            A photo each. Those of another batch may differ in the last digit.
+            The faces of each photo. They may differ in the last digit if a photo comes in another batch.
         """
         return [
             Detections(*faces) if len(faces.boxes) else NO_FACES
@@ -85,7 +85,7 @@ class Detector:
 
 
 def _parts(photos: Iterable[np.ndarray], most_pixels: int) -> Iterator[list[np.ndarray]]:
-    """Consecutive photos of at most so many pixels together; a larger one alone."""
+    """Consecutive photos in parts of at most `most_pixels` each; a larger photo is a part of its own."""
     part: list[np.ndarray] = []
     num_pixels = 0
     for photo in photos:

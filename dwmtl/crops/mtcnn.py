@@ -1,15 +1,15 @@
 """MTCNN's cascade, on photos of any sizes together.
 
 P-Net proposes boxes at every level of a pyramid, R-Net refines them, O-Net refines those and adds landmarks. The
-networks are facenet-pytorch's, and so is the arithmetic of boxes, pixel for pixel; how the work is cut is ours:
+networks are facenet-pytorch's, and so is the arithmetic of boxes, pixel for pixel; the batching is ours:
 
 - the pyramid and the crops of R- and O-Net come from integral images, in a few vectorised reads;
-- the levels of all photos go through P-Net as tiles, tiles of about one size together; padding does not change what
-  comes out, and large levels are cut into strips that overlap as far as P-Net sees;
+- the levels of all photos go through P-Net as tiles, tiles of similar size in a batch; padding does not change the
+  result, and large levels are cut into strips that overlap by P-Net's receptive field;
 - candidates of all photos go through R- and O-Net together, in chunks;
 - activations stay small enough for the processor's cache, with the channels last.
 
-Knows nothing of files, crops and of where the networks come from.
+Knows nothing of files, of crops, or of where the networks come from.
 Source: Zhang et al. 2016, arXiv:1604.02878; facenet-pytorch 2.5.3 for rounding and order.
 """
 
@@ -30,10 +30,11 @@ _FIELD_PX = 12
 """P-Net's receptive field; it steps by two pixels."""
 
 _PADDED_SHARE = 0.3
-"""Greatest share of a tile's place in a batch that is padding."""
+"""Largest share of a tile's place in a batch that may be padding."""
 
 _MOST_CANDIDATES = 50_000
-"""Boxes of a level or a photo that are looked at further, the surest: a bound on time, far above any photo."""
+"""Boxes per level and per photo that are considered further, those with the highest scores. Bounds the time; far above
+what any photo has."""
 
 
 class Budget(NamedTuple):
@@ -45,14 +46,14 @@ class Budget(NamedTuple):
 
 
 CPU_BUDGET = Budget(pixels=95_000, r_net=128, o_net=32)
-"""Activations of a few MB: they stay in the cache, and malloc gives the same pages again."""
+"""Activations of a few MB: they stay in the cache, and malloc reuses the same pages."""
 
 GPU_BUDGET = Budget(pixels=24_000_000, r_net=8192, o_net=2048)
 """About 4 GB of activations at most."""
 
 
 class Faces(NamedTuple):
-    """Of one photo: boxes (N, 4) xyxy, confidences (N,), landmarks (N, 5, 2) xy; float32, the surest first."""
+    """Of one photo: boxes (N, 4) xyxy, confidences (N,), landmarks (N, 5, 2) xy; float32, the most confident first."""
 
     boxes: np.ndarray
     confidences: np.ndarray
@@ -89,14 +90,14 @@ class Mtcnn:
     """The cascade.
 
     Args:
-        p_net, r_net, o_net: facenet-pytorch's modules (`PNet` gives regression and probabilities, `RNet` too, `ONet`
-            regression, landmarks, probabilities).
+        p_net, r_net, o_net: facenet-pytorch's modules (`PNet` and `RNet` return regressions and probabilities, `ONet`
+            regressions, landmarks and probabilities).
         min_face_px: smallest face searched for, pixels of the photo.
         thresholds: probabilities kept by the three networks.
         pyramid_factor: scale from one level to the next, in (0, 1).
-        device: where it runs.
+        device: where the networks run.
         autocast: float type of the networks' convolutions; None: float32.
-        budget: None: the device's.
+        budget: None: `CPU_BUDGET` or `GPU_BUDGET`, by the device.
     """
 
     def __init__(
@@ -122,29 +123,29 @@ class Mtcnn:
 
     @torch.inference_mode()
     def __call__(self, photos: Sequence[np.ndarray]) -> list[Faces]:
-        """Find the faces of photos, (H, W, 3) uint8 RGB each; a photo too small for one has none."""
+        """Find the faces of photos, (H, W, 3) uint8 RGB each; a photo smaller than `min_face_px` has none."""
         images = IntegralImages(photos, device=self._device)
-        found = self._propose(images, [photo.shape[:2] for photo in photos])
-        found = self._refine(images, found)
-        return _by_photo(len(photos), *self._finish(images, found))
+        candidates = self._propose(images, [photo.shape[:2] for photo in photos])
+        candidates = self._refine(images, candidates)
+        return _by_photo(len(photos), *self._finish(images, candidates))
 
     def _propose(self, images: IntegralImages, sizes: list[tuple[int, int]]) -> _Candidates:
-        """What P-Net takes for faces: suppressed a level, then a photo, moved by the regression, made square."""
+        """P-Net's candidates: suppressed per level, then per photo, moved by the regression and made square."""
         tiles = [tile for photo, size in enumerate(sizes) for tile in self._tiles(photo, size)]
         if not tiles:
             return _no_candidates(self._device)
         parts = [self._propose_batch(images, batch) for batch in _batches(tiles, self._budget.pixels)]
         photos, levels, boxes, scores, moves = (torch.cat(values) for values in zip(*parts, strict=True))
-        kept = _surest(photos * (int(levels.max()) + 1 if len(levels) else 1) + levels, boxes, scores, overlap=0.5)
+        kept = _suppressed(photos * (int(levels.max()) + 1 if len(levels) else 1) + levels, boxes, scores, overlap=0.5)
         photos, boxes, scores, moves = photos[kept], boxes[kept], scores[kept], moves[kept]
-        kept = _surest(photos, boxes, scores, overlap=0.7)
+        kept = _suppressed(photos, boxes, scores, overlap=0.7)
         sides = (boxes[kept, 2:] - boxes[kept, :2]).repeat(1, 2)
         return _Candidates(photos[kept], _squared(boxes[kept] + moves[kept] * sides), scores[kept])
 
     def _tiles(self, photo: int, size: tuple[int, int]) -> Iterator[_Tile]:
         """The levels of a photo's pyramid, finest first, cut into strips of at most the budget's pixels.
 
-        A strip starts at an even row and holds an even number, so that its cells are the level's.
+        A strip starts at an even row and has an even number of rows, so that its cells are those of the level.
         """
         scale, shorter = _FIELD_PX / self._min_face_px, min(size) * _FIELD_PX / self._min_face_px
         level = 0
@@ -154,7 +155,7 @@ class Mtcnn:
             start = 0
             while start + num_rows < height:
                 yield _Tile(photo, level, scale, (height, width), slice(start, start + num_rows))
-                start += num_rows - 10  # rows that the last cells see of the next strip
+                start += num_rows - 10  # rows of the next strip in the last cells' receptive field
             yield _Tile(photo, level, scale, (height, width), slice(start, height))
             scale, shorter, level = scale * self._factor, shorter * self._factor, level + 1
 
@@ -167,7 +168,7 @@ class Mtcnn:
         moves, scores = self._run_p_net(canvas, [tile.shape for tile in tiles])
         num_cells = torch.tensor([[(n - 1) // 2 - 4 for n in tile.shape] for tile in tiles], device=self._device)
         hits = (scores >= self._thresholds[0]).nonzero()
-        hits = hits[(hits[:, 1:] < num_cells[hits[:, 0]]).all(1)]  # the others are the padding's
+        hits = hits[(hits[:, 1:] < num_cells[hits[:, 0]]).all(1)]  # without hits in the padding
         tile, row, column = hits.T
         of_tiles = [(t.photo, t.level, t.rows.start // 2) for t in tiles]
         photos, levels, first_rows = torch.tensor(of_tiles, device=self._device)[tile].T
@@ -179,10 +180,10 @@ class Mtcnn:
     def _run_p_net(self, canvas: Tensor, shapes: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         """Regressions (B, 4, h, w) and probabilities (B, h, w) of tiles (B, H, W, 3) padded below and to the right.
 
-        A tile's last row of pairs may be a single one, which the pooling takes alone at the canvas' edge; before the
-        padding it is doubled, to the same maximum.
+        Pooling takes rows and columns in pairs. At the canvas' edge it takes an unpaired last one alone; before padding
+        the last one is duplicated instead, which gives the same maximum.
         """
-        net: Any = self._p_net  # its layers by their names
+        net: Any = self._p_net  # Any: its layers are read by name
         with self._precision():
             x = net.prelu1(net.conv1(_standardized(canvas.permute(0, 3, 1, 2))))
             for tile, (height, width) in zip(x, shapes, strict=True):
@@ -195,43 +196,48 @@ class Mtcnn:
             scores = net.softmax4_1(net.conv4_1(x))[:, 1]
             return net.conv4_2(x).float(), scores.float()
 
-    def _refine(self, images: IntegralImages, found: _Candidates) -> _Candidates:
-        """What R-Net leaves, suppressed a photo, moved and made square."""
-        found, (moves, classes) = self._look(images, found, self._r_net, 24, self._budget.r_net)
-        found = found._replace(scores=classes[:, 1])
-        passed = (found.scores > self._thresholds[1]).nonzero()[:, 0]
-        found, moves = found.at(passed), moves[passed]
-        kept = suppress(found.boxes, found.scores, found.photos, overlap=0.7)
-        found = found.at(kept)
-        return found._replace(boxes=_squared(_moved(found.boxes, moves[kept])))
+    def _refine(self, images: IntegralImages, candidates: _Candidates) -> _Candidates:
+        """The candidates that R-Net accepts, suppressed per photo, moved and made square."""
+        candidates, (moves, classes) = self._run_on_candidates(images, candidates, self._r_net, 24, self._budget.r_net)
+        candidates = candidates._replace(scores=classes[:, 1])
+        passed = (candidates.scores > self._thresholds[1]).nonzero()[:, 0]
+        candidates, moves = candidates.at(passed), moves[passed]
+        kept = suppress(candidates.boxes, candidates.scores, candidates.photos, overlap=0.7)
+        candidates = candidates.at(kept)
+        return candidates._replace(boxes=_squared(_moved(candidates.boxes, moves[kept])))
 
-    def _finish(self, images: IntegralImages, found: _Candidates) -> tuple[_Candidates, Tensor]:
-        """What O-Net leaves, moved, and its landmarks (N, 5, 2)."""
-        found, (moves, points, classes) = self._look(images, found, self._o_net, 48, self._budget.o_net)
-        found = found._replace(scores=classes[:, 1])
-        passed = (found.scores > self._thresholds[2]).nonzero()[:, 0]
-        found, moves = found.at(passed), moves[passed]
-        sides = found.boxes[:, 2:] - found.boxes[:, :2] + 1
-        landmarks = points[passed].view(-1, 2, 5).transpose(1, 2) * sides[:, None] + found.boxes[:, None, :2] - 1
-        return found._replace(boxes=_moved(found.boxes, moves)), landmarks
+    def _finish(self, images: IntegralImages, candidates: _Candidates) -> tuple[_Candidates, Tensor]:
+        """The candidates that O-Net accepts, moved, and their landmarks (N, 5, 2)."""
+        candidates, (moves, points, classes) = self._run_on_candidates(
+            images, candidates, self._o_net, 48, self._budget.o_net
+        )
+        candidates = candidates._replace(scores=classes[:, 1])
+        passed = (candidates.scores > self._thresholds[2]).nonzero()[:, 0]
+        candidates, moves = candidates.at(passed), moves[passed]
+        sides = candidates.boxes[:, 2:] - candidates.boxes[:, :2] + 1
+        landmarks = points[passed].view(-1, 2, 5).transpose(1, 2) * sides[:, None] + candidates.boxes[:, None, :2] - 1
+        return candidates._replace(boxes=_moved(candidates.boxes, moves)), landmarks
 
-    def _look(
-        self, images: IntegralImages, found: _Candidates, net: nn.Module, side: int, chunk: int
+    def _run_on_candidates(
+        self, images: IntegralImages, candidates: _Candidates, net: nn.Module, side: int, chunk: int
     ) -> tuple[_Candidates, list[Tensor]]:
-        """The candidates that reach into their photo, and what a network says of each, cut out and scaled to `side`."""
-        low, high = found.boxes.trunc().long().split(2, dim=1)
-        low, high = low.clamp(min=1) - 1, torch.minimum(high, images.sizes[found.photos].flip(1))
+        """Cut out the candidates that overlap their photo, scale them to `side` and run a network on them.
+
+        Returns these candidates and the network's outputs for them.
+        """
+        low, high = candidates.boxes.trunc().long().split(2, dim=1)
+        low, high = low.clamp(min=1) - 1, torch.minimum(high, images.sizes[candidates.photos].flip(1))
         inside = (high > low).all(1).nonzero()[:, 0]
-        found, boxes = found.at(inside), torch.cat([low, high], 1)[inside]
+        candidates, boxes = candidates.at(inside), torch.cat([low, high], 1)[inside]
         outputs = []
         for part in range(0, max(len(boxes), 1), chunk):
-            crops = images.cut(found.photos[part : part + chunk], boxes[part : part + chunk], side)
+            crops = images.cut(candidates.photos[part : part + chunk], boxes[part : part + chunk], side)
             outputs.append(self._run(net, crops))
-        return found, [torch.cat(values) for values in zip(*outputs, strict=True)]
+        return candidates, [torch.cat(values) for values in zip(*outputs, strict=True)]
 
     def _run(self, net: nn.Module, crops: Tensor) -> list[Tensor]:
-        """What R-Net or O-Net says of crops (K, 3, side, side) in [0, 255]; float32."""
-        if not len(crops):  # the networks cannot take none
+        """Outputs of R-Net or O-Net for crops (K, 3, side, side) in [0, 255]; float32."""
+        if not len(crops):  # the networks do not accept an empty batch
             return [values[:0] for values in self._run(net, crops.new_zeros((1, *crops.shape[1:])))]
         with self._precision():
             return [values.float() for values in net(_standardized(crops))]
@@ -246,7 +252,7 @@ def _no_candidates(device: torch.device) -> _Candidates:
 
 
 def _batches(tiles: list[_Tile], pixels: int) -> Iterator[list[_Tile]]:
-    """Tiles of about one size together: the padded batch has at most `pixels`, unless a tile alone has more."""
+    """Batches of tiles of similar size; padded, a batch has at most `pixels` unless a single tile has more."""
     batch: list[_Tile] = []
     width = 0
     for tile in sorted(tiles, key=lambda tile: tile.shape, reverse=True):
@@ -260,8 +266,11 @@ def _batches(tiles: list[_Tile], pixels: int) -> Iterator[list[_Tile]]:
     yield batch
 
 
-def _surest(groups: Tensor, boxes: Tensor, scores: Tensor, *, overlap: float) -> Tensor:
-    """Indices of the boxes that stay of at most `_MOST_CANDIDATES` a group, by group, the surest of a group first."""
+def _suppressed(groups: Tensor, boxes: Tensor, scores: Tensor, *, overlap: float) -> Tensor:
+    """Suppress the `_MOST_CANDIDATES` boxes with the highest scores of each group; indices of those that stay.
+
+    Sorted by group, the highest score of a group first.
+    """
     order = scores.argsort(descending=True, stable=True)
     order = order[groups[order].argsort(stable=True)]
     counts = torch.unique_consecutive(groups[order], return_counts=True)[1]
@@ -275,21 +284,21 @@ def _standardized(pixels: Tensor) -> Tensor:
 
 
 def _moved(boxes: Tensor, moves: Tensor) -> Tensor:
-    """Boxes moved by a regression, in shares of their sides; a side counts both of its end pixels."""
+    """Boxes moved by a regression in units of their sides; a side includes both of its end pixels."""
     return boxes + moves * (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
 
 
 def _squared(boxes: Tensor) -> Tensor:
-    """The square about the same centre with the longer side."""
+    """The squares with the same centres and the longer sides."""
     sides = boxes[:, 2:] - boxes[:, :2]
     longer = sides.amax(1, keepdim=True)
     low = boxes[:, :2] + sides * 0.5 - longer * 0.5
     return torch.cat([low, low + longer], 1)
 
 
-def _by_photo(num_photos: int, found: _Candidates, landmarks: Tensor) -> list[Faces]:
-    """Each photo's faces, suppressed a last time."""
-    photos, boxes, scores, points = (values.cpu().numpy() for values in (*found, landmarks))
+def _by_photo(num_photos: int, candidates: _Candidates, landmarks: Tensor) -> list[Faces]:
+    """Each photo's faces, after a last suppression."""
+    photos, boxes, scores, points = (values.cpu().numpy() for values in (*candidates, landmarks))
     places = np.searchsorted(photos, np.arange(num_photos + 1))
     faces = []
     for first, last in itertools.pairwise(places):

@@ -22,7 +22,7 @@ class AlignParams(Section):
     )
     margin_px: Annotated[int, Field(ge=0)] = Field(
         default=14,
-        description="width the box gains, in pixels of the crop or of the photo; of no meaning to `similarity`",
+        description="width added to the box, pixels of the crop or of the photo; ignored by `similarity`",
     )
     min_face_px: Annotated[int, Field(ge=12)] = Field(
         default=40, description="smallest face searched for, pixels of the photo"
@@ -34,13 +34,13 @@ class AlignParams(Section):
         default=0.709, description="scale from one pyramid level to the next"
     )
     select: Literal["center_weighted_size", "largest", "most_confident"] = Field(
-        default="center_weighted_size", description="which of several faces is taken"
+        default="center_weighted_size", description="which of several faces is cropped"
     )
     batch_size: PositiveInt = Field(default=32, description="photos detected together")
     crops_a_shard: PositiveInt | None = Field(
         default=None,
-        description="photos whose crops go into one archive; null: a file each, which DVC bears up to some hundred "
-        "thousand [10000]",
+        description="photos per archive of crops [10000]; null: a file per crop, which DVC handles up to some hundred "
+        "thousand",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What only the photos themselves tell: their size, and digests by which the same photo is found again.
+"""Facts that only a photo's file holds: its size, and digests that identify exact duplicates.
 
 Knows nothing of subjects or expressions.
 """
@@ -19,13 +19,13 @@ def photo_facts(read: Callable[[str], bytes], photos: Iterable[str]) -> pd.DataF
     """Read and decode every photo once.
 
     Args:
-        read: gives a photo's encoded picture, see `packs.pictures.open_pictures`.
+        read: returns a photo's encoded picture, see `packs.pictures.open_pictures`.
         photos: as in the manifest.
     Returns:
         Columns PHOTO_FACTS; digests in hexadecimal.
     """
     photos = list(photos)
-    rows = [_facts(read, photo) for photo in tqdm(photos, desc="look at", unit="photo", disable=None)]
+    rows = [_facts(read, photo) for photo in tqdm(photos, desc="decode", unit="photo", disable=None)]
     table = pd.DataFrame(rows, columns=list(PHOTO_FACTS))
     return table.astype({"width_px": "Int64", "height_px": "Int64"})
 
@@ -44,7 +44,7 @@ def _facts(read: Callable[[str], bytes], photo: str) -> tuple[str, str, str, int
 
 
 def _pixels_sha256(pixels: np.ndarray) -> str:
-    """Of (H, W, 3) uint8; the shape is hashed first, as the same bytes can be pictures of different shapes."""
+    """Digest of (H, W, 3) uint8; includes the shape, since the same bytes can be pictures of different shapes."""
     digest = hashlib.sha256("x".join(map(str, pixels.shape)).encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()

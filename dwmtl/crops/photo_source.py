@@ -10,7 +10,10 @@ from dwmtl.datasets.packs.pictures import is_pack, open_pictures
 
 
 def open_photos(adapter: str, folder: Path) -> Callable[[str], np.ndarray]:
-    """What decodes a photo by its name: (H, W, 3) uint8, RGB; it raises `UnreadablePhotoError`, see `photos`."""
+    """A function that decodes a photo by its name to (H, W, 3) uint8, RGB.
+
+    It raises `UnreadablePhotoError`, see `photos`.
+    """
     if not is_pack(adapter):
         return lambda photo: read_photo(folder / photo)
     picture = open_pictures(adapter, folder)

@@ -1,6 +1,6 @@
 """Reading any photo as RGB, and the frames of an animated picture. Knows nothing of data sets.
 
-What a file is, is decided by its first bytes, never by its name. The limits on files stand in `picture_file`.
+A file's first bytes decide its format, never its name. `picture_file` sets the limits on files.
 """
 
 import io
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from PIL import Image, features
@@ -18,8 +19,8 @@ from dwmtl.crops.picture_file import MAX_PIXELS, BarePicture, Levels, RefusedPic
 from dwmtl.datasets.packs.picture_kind import START_BYTES, picture_kind
 from dwmtl.errors import UnreadablePhotoError
 
-FORMS = tuple(sorted(form for form in picture_file.FORMS if form != "AVIF" or features.check("avif")))
-"""The forms of pictures that are read; AVIF if Pillow decodes it. None that runs another program, as EPS does."""
+FORMATS = tuple(sorted(name for name in picture_file.FORMATS if name != "AVIF" or features.check("avif")))
+"""The picture formats that are read; AVIF if Pillow decodes it. None that runs another program, as EPS does."""
 
 _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 _CURES = {
@@ -38,9 +39,9 @@ _TURNS = {
 
 
 def kind_of_file(path: Path) -> str | None:
-    """The form of a picture by the first bytes of its file, whatever its name; None for anything else.
+    """The format of a picture by the first bytes of its file, whatever its name; None for anything else.
 
-    Forms that are not read count, too: the form is in FORMS or it is not.
+    Returns formats that are not read, too: only those in FORMATS are.
 
     Raises:
         OSError: the file cannot be read.
@@ -50,7 +51,7 @@ def kind_of_file(path: Path) -> str | None:
 
 
 def is_animated(path: Path) -> bool:
-    """Whether a file is a picture with several frames that are shown one after the other: GIF, PNG, WebP or AVIF.
+    """Whether a file is a picture with several frames that are shown in sequence: GIF, PNG, WebP or AVIF.
 
     Raises:
         UnreadablePhotoError: a picture that cannot be read.
@@ -62,32 +63,36 @@ def is_animated(path: Path) -> bool:
 
 
 def read_photo(path: Path) -> np.ndarray:
-    """Decode a photo of any form of FORMS, whatever its file is called; a pipe is read, too.
+    """Decode a photo of any format in FORMATS, whatever the name of its file; reads from a pipe, too.
 
-    The EXIF orientation is applied, and other metadata is passed over, damaged or not; transparency is dropped onto
-    white; the first frame of several is taken; grey of more than 8 bit keeps its whole range, scaled to 8 bit.
+    The EXIF orientation is applied, and other metadata is ignored, damaged or not. Transparency is composited onto
+    white. Of several frames, the first is decoded. Grey of more than 8 bits keeps its full range, scaled to 8 bits.
 
     Returns:
         (H, W, 3) uint8, RGB.
     Raises:
-        UnreadablePhotoError: the file is missing, empty, truncated, no picture, beyond the limits of `picture_file`, or
-            its values have no known range.
+        UnreadablePhotoError: the file is missing, empty, truncated, not a picture or beyond the limits of
+            `picture_file`, or the range of its values is unknown.
     """
     path = Path(path)
     return _decoded(_file_bytes(path) or _refuse(str(path), "the file is empty. Copy it again."), str(path))
 
 
 def decode_photo(picture: bytes, name: str, *, max_pixels: int | None = None) -> np.ndarray:
-    """The same of an encoded picture in memory; `name` stands for it in an error. `max_pixels` may be below the limit
-    of a file."""
+    """Decode an encoded picture in memory as `read_photo` decodes a file.
+
+    Args:
+        name: of the picture, for errors.
+        max_pixels: a limit below that of files.
+    """
     return _decoded(picture or _refuse(name, "it is empty."), name, max_pixels)
 
 
 def read_frames(path: Path) -> Iterator[np.ndarray]:
-    """The frames of an animated picture in their order, each as `read_photo` gives a photo; one is in memory at a time.
+    """Decode the frames of an animated picture in their order, as `read_photo` does; one is in memory at a time.
 
     Raises:
-        UnreadablePhotoError: as `read_photo`; a damaged frame, too, and more frames than the limits allow.
+        UnreadablePhotoError: as `read_photo`; also a damaged frame, or more frames than the limits allow.
     """
     name = str(path)
     picture, bare = _open(_file_bytes(path), name, most_frames=picture_file.MAX_FRAMES + 1)
@@ -103,20 +108,20 @@ def read_frames(path: Path) -> Iterator[np.ndarray]:
 
 
 def photo_pixels(photo: Path | str | Image.Image | np.ndarray, name: str) -> np.ndarray:
-    """A photo in whatever form a caller has it, as `read_photo` gives one from a file.
+    """The pixels of a photo given as a path, a picture or an array, as `read_photo` returns them.
 
     Args:
         photo: a file's path; a picture of Pillow; or pixels, uint8: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey.
-        name: stands for a photo that is no file in an error.
+        name: of a photo that is not a file, for errors.
     Returns:
         (H, W, 3) uint8, RGB.
     Raises:
-        UnreadablePhotoError: see `read_photo`; or an array of another shape or type.
+        UnreadablePhotoError: as `read_photo`; also an array of another shape or type.
     """
     if isinstance(photo, str | Path):
         return read_photo(Path(photo))
     if isinstance(photo, Image.Image):
-        with _named_errors(name):  # Pillow may decode its file only now
+        with _named_errors(name):  # Pillow may decode the file only now
             _require_size(name, photo.width, photo.height)
             photo.load()
             return _pixels(photo, _levels_of(photo), _orientation_of(photo))
@@ -131,7 +136,7 @@ def photo_pixels(photo: Path | str | Image.Image | np.ndarray, name: str) -> np.
 
 
 def _file_bytes(path: Path) -> bytes:
-    """A file's bytes, of a pipe too; only the first of a file that is no picture."""
+    """The bytes of a file or a pipe; only the first ones where it is not a picture."""
     try:
         with open(path, "rb") as file:
             parts = [file.read(START_BYTES)]
@@ -144,11 +149,11 @@ def _file_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         _refuse(str(path), "no such file.")
     except IsADirectoryError:
-        _refuse(str(path), "a folder, and not a photo.")
+        _refuse(str(path), "a folder, not a photo.")
     except OSError as error:
-        _refuse(str(path), f"cannot be read ({os.strerror(error.errno)}).")
+        _refuse(str(path), f"cannot be read ({os.strerror(error.errno or 0)}).")
     except ValueError as error:  # a NUL in its name
-        _refuse(repr(str(path)), f"no name of a file ({error}).")
+        _refuse(repr(str(path)), f"not a file name ({error}).")
     return b"".join(parts)
 
 
@@ -164,15 +169,18 @@ def _open(
     """A picture without its metadata, its header read by Pillow."""
     kind = picture_kind(data[:START_BYTES])
     if kind is None:
-        _refuse(name, f"not a whole picture (nothing in it says {', '.join(FORMS)}). Copy it again, or take another.")
-    if kind not in FORMS:
+        _refuse(
+            name,
+            f"not a whole picture (none of {', '.join(FORMATS)}). Copy it again, or take another.",
+        )
+    if kind not in FORMATS:
         _refuse(name, f"a {kind} picture, which cannot be read. {_CURES.get(kind, 'Save it as JPEG or PNG')}.")
     with _named_errors(name):
         bare = bare_picture(data, kind, most_frames=most_frames)
         _require_size(name, bare.width_px, bare.height_px, max_pixels)
         picture = Image.open(io.BytesIO(bare.data), formats=[kind])
         _require_size(name, picture.width, picture.height, max_pixels)
-        if kind == "AVIF":  # which is turned by its own means, of which Pillow makes EXIF
+        if kind == "AVIF":  # Pillow reports AVIF's own rotation as EXIF
             bare = replace(bare, orientation=_orientation_of(picture))
         return picture, bare
 
@@ -199,7 +207,7 @@ def _named_errors(name: str) -> Iterator[None]:
         _refuse(name, f"not a whole picture ({str(error) or type(error).__name__}). Copy it again.")
 
 
-def _refuse(name: str, complaint: str) -> bytes:
+def _refuse(name: str, complaint: str) -> NoReturn:
     raise UnreadablePhotoError(f"{name}: {complaint}") from None
 
 
@@ -210,14 +218,14 @@ def _require_size(name: str, width: int, height: int, max_pixels: int | None = N
 
 
 def _levels_of(picture: Image.Image) -> Levels:
-    """Of a picture that Pillow has opened: 16 bit where its mode says so, unknown for wider numbers."""
+    """Of a picture that Pillow has opened: 16 bits by its mode; unknown for wider numbers."""
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
         return Levels(16, white=65535, is_sure=picture.format == "PPM")
     return Levels(32, white=None) if picture.mode in ("I", "F") else Levels()
 
 
 def _orientation_of(picture: Image.Image) -> int:
-    """Of a picture that Pillow has opened and decoded; it has turned a TIFF already."""
+    """Of a picture that Pillow has opened and decoded, and has already rotated if it is a TIFF."""
     exif, xmp = (picture.info.get(key, b"") for key in ("exif", "xmp"))
     xmp = picture.info.get("XML:com.adobe.xmp", xmp)
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
@@ -231,7 +239,7 @@ def _pixels(picture: Image.Image, levels: Levels, orientation: int) -> np.ndarra
     else:
         rgb = _on_white(picture)
         is_full_range = levels.is_sure and levels.white == 65535
-        if levels.bits == 16 and not is_full_range and max(high for _, high in rgb.getextrema()) < 64:
+        if levels.bits == 16 and not is_full_range and np.asarray(rgb).max() < 64:
             raise _unknown_range(16)  # Pillow keeps the higher byte of each sample
     return np.array(rgb.transpose(_TURNS[orientation]) if orientation in _TURNS else rgb)
 
@@ -241,27 +249,27 @@ def _grey_as_8_bit(values: np.ndarray, levels: Levels) -> np.ndarray:
     black, white = levels.black, levels.white
     if white is None:
         raise RefusedPictureError(
-            f"its pixels are {values.dtype.name} numbers, and nothing in the file says which is white; save it as 8 or "
+            f"its pixels are {values.dtype.name} numbers, and the file does not define which is white; save it as 8 or "
             "16 bit."
         )
     values = np.nan_to_num(values.astype(np.float64))
     if not levels.is_sure:
-        brightest, form_white = values.max(), 2**levels.bits - 1
-        white = form_white if brightest > white > black else white
-        if white == form_white and 0 < brightest < form_white / 4:
+        brightest, largest = values.max(), 2**levels.bits - 1
+        white = largest if brightest > white > black else white
+        if white == largest and 0 < brightest < largest / 4:
             raise _unknown_range(levels.bits)
     return ((values - black) / (white - black) * 255).round().clip(0, 255).astype(np.uint8)
 
 
 def _unknown_range(bits: int) -> RefusedPictureError:
     return RefusedPictureError(
-        f"it has {bits} bit a sample and uses the darkest quarter of them alone, as a camera of fewer bits does, and "
-        "nothing in the file says which value is white; save it as 8 bit."
+        f"it has {bits} bits per sample and uses only the darkest quarter of them, as a camera of fewer bits does, "
+        "and the file does not define which value is white; save it as 8 bit."
     )
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
-    """A picture of 8 bit a sample as RGB, without transparency."""
+    """A picture of 8 bits per sample as RGB, composited onto white."""
     if picture.mode not in ("RGBA", "RGBa", "LA", "PA") and "transparency" not in picture.info:
         return picture.convert("RGB")
     picture = picture.convert("RGBA")

@@ -1,20 +1,21 @@
-"""The forms of picture files: the pixels of each without its metadata.
+"""The formats of picture files: the pixels of each without its metadata.
 
-A decoder never sees metadata: it may be damaged while the pixels are whole, and it may be dear to read. The EXIF
-orientation alone is taken out of it. Work is bounded by what real files have, before anything is decoded.
+A decoder never sees metadata, which may be damaged while the pixels are intact, and expensive to read. Only the EXIF
+orientation is extracted from it. Work is bounded by what real files contain, before anything is decoded.
 Knows nothing of decoders. Opens no file.
 """
 
 import re
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple
+from typing import NoReturn
+
+from dwmtl.crops.exif import EXIF_START, XMP_START, Tags, exif_orientation, png_exif, png_xmp
 
 MAX_FILE_BYTES = 400 * 2**20
-"""Of a picture's file: MAX_PIXELS of 16-bit colour, not compressed."""
+"""Of a picture's file: MAX_PIXELS of 16-bit colour, uncompressed."""
 
 MAX_PIXELS = 64_000_000
 """Of a picture, or of a frame of several: about 200 MB as RGB."""
@@ -31,13 +32,9 @@ MAX_FRAMES = 10_000
 MAX_MOVING_PIXELS = 4_000_000_000
 """Of all frames of an animated picture together: 4,300 frames of 1280x720."""
 
-_MAX_TEXT_BYTES = 2**20  # of compressed metadata that is looked at for an orientation
-_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-_ORIENTATION = 0x0112
-
 
 class RefusedPictureError(ValueError):
-    """A picture that may be whole and is not decoded; the message is for its user, with the cure."""
+    """A picture that is not decoded although it may be intact; the message names the cure."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,8 @@ class Levels:
 
     Attributes:
         bits: of a sample.
-        black, white: the values that are; None where the file does not say.
-        is_sure: whether the file itself says what is white; otherwise it is the greatest value of its form.
+        black, white: the values of black and white; None where the file does not define it.
+        is_sure: whether the file defines white; otherwise white is the largest value of its format.
     """
 
     bits: int = 8
@@ -62,7 +59,7 @@ class BarePicture:
 
     Attributes:
         data: what a decoder needs, in the same form.
-        width_px, height_px: of the canvas, as it is stored; 0 where only a decoder finds out.
+        width_px, height_px: of the canvas, as stored; 0 where only a decoder can tell.
         orientation: of EXIF, from 1 to 8; 1: upright as stored.
         num_frames: those in `data`.
     """
@@ -79,12 +76,14 @@ def bare_picture(data: bytes, kind: str, *, most_frames: int = 1) -> BarePicture
     """A picture without its metadata, with its first `most_frames` frames. Damage is left for the decoder to find.
 
     Args:
-        kind: as `picture_kind` says.
+        kind: what `picture_kind` returns.
+        most_frames: of an animated picture.
     Raises:
-        RefusedPictureError: more scans, parts or tiles than real files have. ValueError: a header is damaged.
+        RefusedPictureError: more scans, parts or tiles than real files have.
+        ValueError: a header is damaged.
     """
     try:
-        return _FORMS[kind](data, most_frames)
+        return _BARE[kind](data, most_frames)
     except (struct.error, IndexError, OverflowError):
         raise ValueError("it ends within its header") from None
 
@@ -93,11 +92,11 @@ def _jpeg(data: bytes, most_frames: int) -> BarePicture:
     kept, bare, num_scans, place = [data[:2]], BarePicture(b""), 0, 2
     exif = xmp = b""
     for _ in range(MAX_PARTS):
-        found = _JPEG_MARKER.search(data, place)
-        if found is None or found[1] == b"\xd9":
-            kept.append(data[place:] if found is None else data[found.start() :][:2])
+        match = _JPEG_MARKER.search(data, place)
+        if match is None or match[1] == b"\xd9":
+            kept.append(data[place:] if match is None else data[match.start() :][:2])
             break
-        marker, start = found[1][0], found.end()
+        marker, start = match[1][0], match.end()
         end = start + int.from_bytes(data[start : start + 2])
         if marker == 0xDA:
             num_scans += 1
@@ -109,9 +108,9 @@ def _jpeg(data: bytes, most_frames: int) -> BarePicture:
             height, width = struct.unpack_from(">HH", data, start + 3)
             bare = replace(bare, width_px=width, height_px=height)
         if marker == 0xE1:
-            exif = exif or _after(_EXIF, data[start + 2 : end])
-            xmp = xmp or _after(_XMP, data[start + 2 : end])
-        if marker < 0xE0 or marker in (0xE0, 0xEE):  # APP0 and APP14 say what the colours are
+            exif = exif or _after(EXIF_START, data[start + 2 : end])
+            xmp = xmp or _after(XMP_START, data[start + 2 : end])
+        if marker < 0xE0 or marker in (0xE0, 0xEE):  # APP0 and APP14 define the colours
             kept += [b"\xff", data[start - 1 : end]]
         place = end
     else:
@@ -135,7 +134,7 @@ def _png(data: bytes, most_frames: int) -> BarePicture:
         elif kind == b"eXIf":
             exif = data[start:end]
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            exif, xmp = exif or _profile(data[start:end]), xmp or _itxt_xmp(data[start:end])
+            exif, xmp = exif or png_exif(data[start:end]), xmp or png_xmp(data[start:end])
         if kind in wanted or kind[:1].isupper():
             kept.append(data[start - 8 : end + 4])
         if kind == b"IEND":
@@ -171,7 +170,7 @@ def _palette_bytes(flags: int) -> int:
 
 
 def _after_blocks(data: bytes, place: int) -> int:
-    """Behind the data blocks that begin at a place, each led by its length, and the empty one that ends them."""
+    """The place after the data blocks that start at `place`, each led by its length, and the empty block at the end."""
     while place < len(data) and data[place]:
         place += 1 + data[place]
     return min(place + 1, len(data))
@@ -203,7 +202,7 @@ def _webp(data: bytes, most_frames: int) -> BarePicture:
 
 
 def _chunks(data: bytes, place: int, *, is_riff: bool = False) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, first byte and end of each chunk of a PNG or a RIFF from a place on; the last one may be cut off."""
+    """Kind, start and end of each chunk of a PNG or a RIFF, from `place` on; the last one may be cut off."""
     header = struct.Struct("<4sI" if is_riff else ">I4s")
     for _ in range(MAX_PARTS):
         if place + header.size > len(data):
@@ -215,11 +214,11 @@ def _chunks(data: bytes, place: int, *, is_riff: bool = False) -> Iterator[tuple
 
 
 def _tiff(data: bytes, most_frames: int) -> BarePicture:
-    tags = _Tags.of(data)
+    tags = Tags.of(data)
     kept = {tag: entry for tag, entry in tags.entries.items() if tag in _TIFF_TAGS}
     if any(count > MAX_PARTS for _, count, _ in kept.values()):
         _refuse_parts("strips or tiles")
-    width, height = int(tags.number(256, 0)), int(tags.number(257, 0))
+    width, height = tags.integer(256, 0), tags.integer(257, 0)
     _bound_tiles(tags, width, height)
     directory = struct.pack(tags.order + tags.count_form, len(kept))
     directory += b"".join(tags.raw(tag) for tag in sorted(kept)) + bytes(struct.calcsize(tags.offset_form))
@@ -239,11 +238,11 @@ _TIFF_TAGS = {
 _UNSIGNED = 1  # a value of SampleFormat
 
 
-def _tiff_levels(tags: "_Tags") -> Levels:
-    """White where a tag says it (MaxSampleValue, SMaxSampleValue), or the greatest value of plain samples."""
-    bits, form = int(tags.number(258, 1)), tags.number(339, _UNSIGNED)
-    black, white = (tags.number(s_tag, tags.number(tag, None)) for tag, s_tag in ((280, 340), (281, 341)))
-    is_inverted = tags.number(262, 1) == 0 and bits > 8  # white is 0: Pillow turns 8 bit alone
+def _tiff_levels(tags: Tags) -> Levels:
+    """White as a tag defines it (MaxSampleValue, SMaxSampleValue), or else the largest value of unsigned samples."""
+    bits, form = tags.integer(258, 1), tags.number(339, _UNSIGNED)
+    black, white = (tags.number(s_tag, tags.number(tag)) for tag, s_tag in ((280, 340), (281, 341)))
+    is_inverted = tags.number(262, 1) == 0 and bits > 8  # white is 0: Pillow inverts 8 bit only
     greatest = 2**bits - 1 if form == _UNSIGNED and 0 < bits < 32 else None
     if white is not None and white > (black or 0) and not (form == _UNSIGNED and white == 2**32 - 1):
         levels = Levels(bits, black or 0, white, is_sure=True)
@@ -254,79 +253,17 @@ def _tiff_levels(tags: "_Tags") -> Levels:
     return levels
 
 
-def _bound_tiles(tags: "_Tags", width: int, height: int) -> None:
-    """Each strip or tile is decoded whole: its bytes, its scans, and its pixels, beyond the canvas too, are bounded."""
-    across, down = int(tags.number(322, 0)), int(tags.number(323, 0))
+def _bound_tiles(tags: Tags, width: int, height: int) -> None:
+    """Bound the bytes, scans and pixels of strips and tiles: each is decoded completely, even beyond the canvas."""
+    across, down = tags.integer(322, 0), tags.integer(323, 0)
     if across > 0 and down > 0 and -(-width // across) * across * -(-height // down) * down > 4 * MAX_PIXELS:
         raise RefusedPictureError("its tiles are far larger than the picture. Save it as a new file.")
-    places = [(at, length) for offset, num in ((273, 279), (324, 325)) for at, length in tags.pairs(offset, num)]
+    places = [*tags.places(273, 279, most=MAX_PARTS), *tags.places(324, 325, most=MAX_PARTS)]
     if sum(length for _, length in places) > 2 * len(tags.data):
-        raise RefusedPictureError("its strips or tiles lie one over the other. Save it as a new file.")
+        raise RefusedPictureError("its strips or tiles overlap. Save it as a new file.")
     is_jpeg = tags.number(259, 1) in (6, 7)
     if is_jpeg and any(tags.data.count(b"\xff\xda", at, at + length) > MAX_SCANS for at, length in places):
         raise RefusedPictureError(f"more than {MAX_SCANS} scans, as no camera makes. Save it as a new file.")
-
-
-class _Tags(NamedTuple):
-    """A directory of a TIFF: a tag -> its type, its number of values, and where its entry stands."""
-
-    data: bytes
-    order: str
-    count_form: str
-    offset_form: str
-    entries: dict[int, tuple[int, int, int]]
-
-    @classmethod
-    def of(cls, data: bytes) -> "_Tags":
-        """The first directory."""
-        order = ">" if data[:2] == b"MM" else "<"
-        is_big = 43 in data[2:4]
-        count_form, offset_form = ("Q", "Q") if is_big else ("H", "I")
-        (place,) = struct.unpack_from(order + offset_form, data, 8 if is_big else 4)
-        (num,) = struct.unpack_from(order + count_form, data, place)
-        place += struct.calcsize(count_form)
-        entry = struct.Struct(order + "HH" + offset_form)
-        size = entry.size + struct.calcsize(offset_form)
-        entries = {}
-        for at in range(place, min(place + num * size, len(data) - size + 1), size):
-            tag, kind, count = entry.unpack_from(data, at)
-            entries.setdefault(tag, (kind, count, at))  # of several, the first
-        return cls(data, order, count_form, offset_form, entries)
-
-    def raw(self, tag: int) -> bytes:
-        """The entry as it stands."""
-        place = self.entries[tag][2]
-        return self.data[place : place + (20 if self.offset_form == "Q" else 12)]
-
-    def value_bytes(self, tag: int) -> bytes:
-        """A tag's values, of any type, as bytes; nothing where there is no such tag."""
-        if tag not in self.entries:
-            return b""
-        kind, count, place = self.entries[tag]
-        length = count * struct.calcsize("<" + _TIFF_TYPES.get(kind, "B"))
-        place += 4 + struct.calcsize(self.offset_form)
-        if length > struct.calcsize(self.offset_form):
-            (place,) = struct.unpack_from(self.order + self.offset_form, self.data, place)
-        return self.data[place : place + length]
-
-    def numbers(self, tag: int, most: int = MAX_PARTS) -> tuple[float, ...]:
-        """A tag's values, the first `most`, if they are numbers and whole."""
-        kind, count, _ = self.entries.get(tag, (0, 0, 0))
-        form, raw = _TIFF_TYPES.get(kind, ""), self.value_bytes(tag)
-        if not form or len(raw) != count * struct.calcsize("<" + form):
-            return ()
-        return struct.unpack_from(f"{self.order}{min(count, most)}{form}", raw)
-
-    def number(self, tag: int, default: float | None) -> float | None:
-        """A tag's first value."""
-        return next(iter(self.numbers(tag, most=1)), default)
-
-    def pairs(self, tag: int, other: int) -> Iterator[tuple[int, int]]:
-        """The values of two tags side by side."""
-        return zip(self.numbers(tag), self.numbers(other), strict=False)
-
-
-_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 16: "Q", 17: "q"}
 
 
 def _bmp(data: bytes, most_frames: int) -> BarePicture:
@@ -338,25 +275,26 @@ def _bmp(data: bytes, most_frames: int) -> BarePicture:
 def _ppm(data: bytes, most_frames: int) -> BarePicture:
     sides = [int(word[1]) for word in islice(_PPM_WORD.finditer(data, 2, 4096), 2)]
     if len(sides) < 2:
-        raise ValueError("its header says no size")
-    says_white = data[1:2] != b"f"
-    return BarePicture(data, *sides, levels=Levels(16, white=65535 if says_white else None, is_sure=True))
+        raise ValueError("its header has no size")
+    width, height = sides
+    has_white = data[1:2] != b"f"
+    return BarePicture(data, width, height, levels=Levels(16, white=65535 if has_white else None, is_sure=True))
 
 
 _PPM_WORD = re.compile(rb"(?:\s++|#[^\r\n]*+)++(\d{1,10})")
 
 
 def _avif(data: bytes, most_frames: int) -> BarePicture:
-    sides = [struct.unpack(">II", found[1]) for found in islice(_AVIF_SIZE.finditer(data), 1000)]
+    sides = [struct.unpack(">II", match[1]) for match in islice(_AVIF_SIZE.finditer(data), 1000)]
     width, height = max(sides, key=lambda side: side[0] * side[1], default=(0, 0))
     return BarePicture(_AVIF_METADATA.sub(rb"\1skip", data), width, height, num_frames=most_frames)
 
 
 _AVIF_SIZE = re.compile(rb"ispe\0\0\0\0(.{8})", re.DOTALL)
 _AVIF_METADATA = re.compile(rb"(infe.{8})(?:Exif|mime)", re.DOTALL)
-"""The kind of an item that is metadata; an item of an unknown kind is passed over."""
+"""The kind of an item of metadata; decoders skip an item of an unknown kind."""
 
-_FORMS: dict[str, Callable[[bytes, int], BarePicture]] = {
+_BARE: dict[str, Callable[[bytes, int], BarePicture]] = {
     "JPEG": _jpeg,
     "PNG": _png,
     "GIF": _gif,
@@ -366,56 +304,13 @@ _FORMS: dict[str, Callable[[bytes, int], BarePicture]] = {
     "PPM": _ppm,
     "AVIF": _avif,
 }
-FORMS = tuple(_FORMS)
-"""Of `picture_kind`, those that can be decoded, AVIF if Pillow has its decoder."""
-
-
-def exif_orientation(exif: bytes, xmp: bytes = b"") -> int:
-    """The orientation of a block of EXIF, or of XMP where that has none; from 1 to 8, 1 where none can be read."""
-    while exif.startswith(_EXIF):
-        exif = exif.removeprefix(_EXIF)
-    try:
-        turn = _Tags.of(exif).number(_ORIENTATION, None)
-    except (struct.error, IndexError):
-        turn = None
-    if turn is None and (said := _XMP_ORIENTATION.search(xmp)):
-        turn = int(said[1])
-    return int(turn) if turn in range(1, 9) else 1
-
-
-_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])")
+FORMATS = tuple(_BARE)
+"""The results of `picture_kind` that can be decoded; AVIF if Pillow has its decoder."""
 
 
 def _after(prefix: bytes, segment: bytes) -> bytes:
     return segment[len(prefix) :] if segment.startswith(prefix) else b""
 
 
-def _profile(text: bytes) -> bytes:
-    """EXIF as ImageMagick hides it in a PNG's text: a keyword, and hexadecimal digits after three lines."""
-    keyword, _, value = text.partition(b"\0")
-    if keyword not in (b"Raw profile type exif", b"Raw profile type APP1"):
-        return b""
-    value = _inflated(value[1:]) if value[:1] == b"\0" else value
-    try:
-        return bytes.fromhex(b"".join(value.split(b"\n")[3:]).decode("ascii"))
-    except ValueError:
-        return b""
-
-
-def _itxt_xmp(text: bytes) -> bytes:
-    keyword, _, value = text.partition(b"\0")
-    if keyword != b"XML:com.adobe.xmp":
-        return b""
-    body = value[2:].split(b"\0", 2)[-1]
-    return _inflated(body) if value[:1] == b"\1" else body
-
-
-def _inflated(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(data, _MAX_TEXT_BYTES)
-    except zlib.error:
-        return b""
-
-
-def _refuse_parts(what: str) -> None:
+def _refuse_parts(what: str) -> NoReturn:
     raise RefusedPictureError(f"more than {MAX_PARTS} {what}, as no camera makes. Save it as a new file.")

@@ -1,7 +1,7 @@
-"""What is finished of a run that may be killed: shards of the photos in a work folder, each whole or not there.
+"""The finished part of a run that may be killed: shards of the photos in a work folder, each complete or absent.
 
-A shard's folder is named after its number and a digest of all that its content depends on, so a later run takes what
-is still right and nothing else. Knows nothing of how a shard is made.
+A shard's folder is named after its number and a digest of everything that its content depends on, so that a later run
+reuses exactly the shards that are still valid. Knows nothing of how a shard is made.
 """
 
 import functools
@@ -18,13 +18,13 @@ from dwmtl.files import write_text
 from dwmtl.stage import code_sha256
 
 ARCHIVE, ROWS = "crops.zip", "rows.json"
-CODE = ("crops", "datasets/packs", "files.py", "stage.py", "tables.py")
+CODE = ("crops", "datasets/packs", "files.py", "tables.py")
 """Parts of `dwmtl` that can change a crop: those that the stage `align` depends on (a test compares)."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Some consecutive photos of a set, and the folder that holds their crops and rows once they are finished."""
+    """Consecutive photos of a set, and the folder that holds their crops and rows once these are finished."""
 
     number: int
     photos: tuple[str, ...]
@@ -36,7 +36,7 @@ class Shard:
 
     @contextmanager
     def writing(self) -> Iterator[Path]:
-        """A folder to write the archive and the rows into; they are the shard's when the block ends."""
+        """Yield a folder for the archive and the rows; it becomes the shard's folder when the block ends."""
         partial = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
@@ -51,20 +51,21 @@ class Shard:
 
 
 def shards_of(
-    photos: list[str], work_dir: Path, *, photos_a_shard: int, settings: object, stamp: Callable[[str], str]
+    photos: list[str], work_dir: Path, *, photos_per_shard: int, settings: object, stamp: Callable[[str], str]
 ) -> list[Shard]:
-    """Cut photos into shards, and clear the work folder of everything that is no finished one of them.
+    """Cut photos into shards, and delete everything else from the work folder.
 
     Args:
         photos: names, in order.
         work_dir: for this output alone.
-        settings: whatever a shard depends on beside its photos and the code; JSON.
-        stamp: of a photo, changed when its file is.
+        photos_per_shard: > 0.
+        settings: anything else that a shard depends on, besides its photos and the code; JSON.
+        stamp: photo -> a text that changes when its file does.
     """
     base = [code_sha256(CODE), settings]
     shards = []
-    for number, first in enumerate(range(0, len(photos), photos_a_shard)):
-        names = tuple(photos[first : first + photos_a_shard])
+    for number, first in enumerate(range(0, len(photos), photos_per_shard)):
+        names = tuple(photos[first : first + photos_per_shard])
         content = json.dumps([base, names, [stamp(name) for name in names]], sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:24]
         shards.append(Shard(number, names, work_dir / f"{number:05d}-{digest}"))
@@ -77,7 +78,7 @@ def shards_of(
 
 
 def stamps(photos_dir: Path) -> Callable[[str], str]:
-    """A photo's name -> size and time of its file; of a photo in a pack, of every file beside the pack."""
+    """A photo's name -> size and time of its file; for a photo in a pack, of every file in the folder."""
 
     @functools.cache
     def of_folder() -> str:
@@ -88,7 +89,7 @@ def stamps(photos_dir: Path) -> Callable[[str], str]:
 
 def _stamp(path: Path) -> str:
     try:
-        fact = path.stat()
+        status = path.stat()
     except OSError:
         return ""
-    return f"{fact.st_size} {fact.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns}"

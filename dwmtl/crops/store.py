@@ -1,6 +1,6 @@
-"""Where aligned crops lie: each a file, or many in one archive, so that DVC need not keep millions of files.
+"""Storage of aligned crops: a file each, or many in one archive, so that DVC need not track millions of files.
 
-A crop's place is its path below the set's folder; of one in an archive it reads `shards/00012.zip/photos/a.jpg.png`.
+A crop's place is its path below the set's folder; in an archive it is of the form `shards/00012.zip/photos/a.jpg.png`.
 """
 
 import io
@@ -40,7 +40,7 @@ class CropArchive:
 
 
 def put_archive(archive: Path, folder: Path, number: int) -> str:
-    """Put an archive into a set's folder as it is, by a link where that can be; what its crops' places begin with."""
+    """Link an archive into a set's folder, or copy it; returns the prefix of its crops' places."""
     place = f"shards/{number:05d}.zip"
     (folder / "shards").mkdir(exist_ok=True)
     try:
@@ -51,7 +51,7 @@ def put_archive(archive: Path, folder: Path, number: int) -> str:
 
 
 def put_files(archive: Path, folder: Path) -> str:
-    """Put the crops of an archive into a set's folder, a file each; what their places begin with: nothing."""
+    """Extract the crops of an archive into a set's folder; returns the prefix of their places, which is empty."""
     with ZipFile(archive) as opened:
         for name in opened.namelist():
             path = folder / name
@@ -61,7 +61,7 @@ def put_files(archive: Path, folder: Path) -> str:
 
 
 def open_crop(path: Path | str) -> Image.Image:
-    """A crop by its whole path, from its file or its archive."""
+    """Open a crop by its full path, from its file or its archive."""
     place = _IN_SHARD.fullmatch(str(path))
     if place is None:
         return Image.open(path)
@@ -70,5 +70,5 @@ def open_crop(path: Path | str) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _archive(path: str, process: int) -> ZipFile:
-    """An open archive; each process has its own, as they would move one another's place in the file."""
+    """An open archive, cached per process: a shared file handle would have one position for all of them."""
     return ZipFile(path)

@@ -1,1 +1,1 @@
-"""Data sets as they lie on disk: one file a family, its layout read into a manifest."""
+"""Data sets on disk: one adapter per layout, which reads a folder into a manifest. Knows nothing of crops."""

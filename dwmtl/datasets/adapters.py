@@ -1,7 +1,7 @@
 """The adapters by the names that `params.yaml` uses. A new one is one file, and one line here.
 
-An adapter is a module of this package with `TERMS`, what the set is and on which terms it may be used, and
-`read(folder, *, num_peak_frames)`, which returns a `DataSet`; `SetParams.adapter_options` names further arguments.
+An adapter is a module of this package with `TERMS`, a sentence on the set and its terms of use, and
+`read(folder, *, num_peak_frames)`, which returns a `DataSet`; `SetParams.adapter_options` holds further arguments.
 """
 
 from pathlib import Path
@@ -48,14 +48,14 @@ ADAPTERS: dict[str, ModuleType] = {
 
 
 def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> DataSet:
-    """Read a data set's folder through its adapter, rename its expressions, and check that it serves its role.
+    """Read a data set's folder with its adapter, rename its expressions, and check that it suits its role.
 
     Args:
         name: the set's key under `sets` in params.yaml.
         num_peak_frames: last frames of an expression sequence that show its expression.
     Raises:
-        DataSetError: no such adapter or folder, nothing in it, an expression without a common name, or not what the
-            role needs.
+        DataSetError: the adapter or the folder does not exist, the folder holds no photo, an expression has no common
+            name, or the set does not suit its role.
     """
     adapter, folder = params.adapter, Path(params.folder)
     if adapter not in ADAPTERS:
@@ -63,12 +63,12 @@ def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> Data
             f"sets.{name}.adapter must be one of {', '.join(sorted(ADAPTERS))}. Got {adapter!r} instead."
         )
     if not folder.is_dir():
-        raise DataSetError(f"{folder}: no such folder. Set sets.{name}.folder in params.yaml to where the set lies.")
+        raise DataSetError(f"{folder}: no such folder. Set sets.{name}.folder in params.yaml to the set's folder.")
     data_set = ADAPTERS[adapter].read(folder, num_peak_frames=num_peak_frames, **params.adapter_options)
     if data_set.photos.empty:
         raise DataSetError(
             f"{folder}: no photo in the layout of `{adapter}` (docs/your_data.md shows it). Set sets.{name}.folder in "
-            f"params.yaml to where the set lies, and sets.{name}.adapter to what reads it."
+            f"params.yaml to the set's folder, and sets.{name}.adapter to the adapter for its layout."
         )
     if params.role == "verification" and data_set.pairs is None:
         raise DataSetError(
@@ -85,9 +85,9 @@ def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> Data
 
 
 def _renamed(name: str, photos: pd.DataFrame, expressions: dict[str, str | None]) -> pd.DataFrame:
-    """The photos with the common names of their expressions; those of one without a name are not used."""
-    there = set(photos["expression"]) - {""}
-    if unmapped := sorted(there - set(expressions)):
+    """The photos with the common names of their expressions; those whose expression has none are left out."""
+    unmapped = sorted(set(photos["expression"]) - {""} - set(expressions))
+    if unmapped:
         raise DataSetError(
             f"sets.{name}.expressions has no common name for {', '.join(unmapped)}. Name each of them, null to "
             "leave one out."

@@ -1,4 +1,4 @@
-"""AffectNet: `train_set/images/123.jpg` and `train_set/annotations/123_exp.npy`. Faces without a name."""
+"""AffectNet: `train_set/images/123.jpg` and `train_set/annotations/123_exp.npy`, without identities."""
 
 import io
 from pathlib import Path
@@ -22,11 +22,10 @@ _MAX_BYTES = 4096  # an annotation has about 130
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """Every picture of `train_set` and `val_set` with its label; one of the two may be missing.
 
-    The set says nothing of who a face is: every subject is the empty string. `num_peak_frames` has no meaning here.
+    The set has no identities: every subject is the empty string. `num_peak_frames` is ignored.
 
     Raises:
-        DataSetError: neither part is there, a picture without an annotation, an annotation without a picture, or one
-            that holds no label.
+        DataSetError: both parts are missing, a picture has no annotation, or an annotation has no picture or no label.
     """
     parts = [part for part in folders_of(folder) if part in PARTS]
     if not parts:
@@ -53,16 +52,15 @@ def _rows(folder: Path, part: str) -> list[dict]:
 def _expression(annotation: Path) -> str:
     label = str(_label(annotation))
     if label not in map(str, range(len(EXPRESSIONS))):
-        known = ", ".join(f"{number} {expression}" for number, expression in enumerate(EXPRESSIONS))
-        raise DataSetError(f"{annotation}: must hold one of {known}. Got {label[:40]!r} instead.")
+        labels = ", ".join(f"{number} {expression}" for number, expression in enumerate(EXPRESSIONS))
+        raise DataSetError(f"{annotation}: must hold one of {labels}. Got {label[:40]!r} instead.")
     return EXPRESSIONS[int(label)]
 
 
 def _label(annotation: Path) -> object:
-    """The one value of an .npy file, which the set gives as text or as a number.
+    """The only value of an .npy file, text or a number.
 
-    The file's header says how much to read, and is not believed: the bytes are counted first, and nothing is
-    unpickled.
+    The file's header is not trusted: the number of bytes is bounded before it is parsed, and nothing is unpickled.
     """
     with annotation.open("rb") as file:
         content = file.read(_MAX_BYTES + 1)

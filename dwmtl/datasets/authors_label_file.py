@@ -1,6 +1,6 @@
 """The label files of Ming et al.: a line per photo, of Oulu-CASIA or of CK+. Files to tables and back; opens no photo.
 
-The authors' scripts pass over the first line and split the others at white space, so no cell is empty or holds any.
+The authors' scripts skip the first line and split the others at white space, so that no cell is empty or holds any.
 """
 
 import re
@@ -19,17 +19,17 @@ from dwmtl.tables import is_one_line
 
 OULU_CASIA = ("number", "subject", "expression", "label", "image_path")
 CK_PLUS = ("number", "subject", "session", "frame", "label")
-"""session and frame are text, `001` and `00000011`, as they stand in the photo's name; label: as in `ck_plus`."""
+"""session and frame are text, `001` and `00000011`, as in the photo's name; label: as in `ck_plus`."""
 
 _HEADERS: dict[tuple[str, ...], str] = {
     OULU_CASIA: "No subject expression label image_path",
     CK_PLUS: "count subject session frame label",
 }
-_NUMBER = re.compile(r"([0-9]{1,9})(\.0*)?(e[+-]?0{1,9})?")  # CK+ writes its labels as 3.0000000e+00
+_NUMBER = re.compile(r"([0-9]{1,9})(\.0*)?(e[+-]?0{1,9})?")  # CK+ writes labels as 3.0000000e+00
 
 
 def oulu_casia_table(photos: pd.DataFrame) -> pd.DataFrame:
-    """Labels in the form for Oulu-CASIA; neutral is label 0, the others follow in sorted order.
+    """Labels in the format for Oulu-CASIA; neutral is label 0, the others follow in sorted order.
 
     Args:
         photos: columns photo, subject, expression.
@@ -44,7 +44,7 @@ def oulu_casia_table(photos: pd.DataFrame) -> pd.DataFrame:
 
 
 def ck_plus_table(photos: pd.DataFrame) -> pd.DataFrame:
-    """Labels in the form for CK+, whose photos are named as `ck_plus` reads them.
+    """Labels in the format for CK+, whose photos are named as `ck_plus` reads them.
 
     Args:
         photos: columns photo, expression.
@@ -56,8 +56,8 @@ def ck_plus_table(photos: pd.DataFrame) -> pd.DataFrame:
     if is_wrong.any():
         photo = photos[is_wrong].iloc[0]
         raise DataSetError(
-            f"{photo['photo']} ({photo['expression']}): no photo of CK+, which are called like "
-            "S005_001_00000011.png. Take the form of Oulu-CASIA."
+            f"{photo['photo']} ({photo['expression']}): not a photo of CK+, which are named like "
+            "S005_001_00000011.png. Use the format of Oulu-CASIA."
         )
     table = names.assign(number=range(len(photos)), label=photos["expression"].map(EXPRESSIONS.index))
     return table[list(CK_PLUS)]
@@ -67,7 +67,7 @@ def is_ck_plus(path: Path) -> bool:
     """Whether a label file is of CK+, by its first line.
 
     Raises:
-        DataSetError: the file is missing or no text.
+        DataSetError: the file is missing or not text.
     """
     _, header = next(numbered_lines(path), (1, ""))
     return header.split() == _HEADERS[CK_PLUS].split()
@@ -81,17 +81,17 @@ def read_oulu_casia(path: Path, *, remap: tuple[str, str] | None = None) -> pd.D
     Returns:
         Table of `OULU_CASIA`, in the file's order.
     Raises:
-        DataSetError: a line that is no row, an expression with two labels or a label with two expressions, or a path
-            that is not below the old folder; it is named with its line.
+        DataSetError: a line that is not a row, an expression with two labels, a label with two expressions, or a path
+            that is not below the old folder; the message names the line.
     """
     return _table(path, numbered_lines(path), OULU_CASIA, remap)
 
 
 def write_oulu_casia(table: pd.DataFrame, path: Path, *, remap: tuple[str, str] | None = None) -> None:
-    """Write a table of `OULU_CASIA` so that `read_oulu_casia` gives it back; `remap` as there.
+    """Write a table of `OULU_CASIA` so that `read_oulu_casia` returns it again, with the same `remap`.
 
     Raises:
-        DataSetError: what `read_oulu_casia` would refuse; the line is that of the file that is not written.
+        DataSetError: a row that `read_oulu_casia` would refuse; the message names its line. No file is written.
     """
     _write(table, path, OULU_CASIA, remap)
 
@@ -102,16 +102,16 @@ def read_ck_plus(path: Path) -> pd.DataFrame:
     Returns:
         Table of `CK_PLUS`, in the file's order.
     Raises:
-        DataSetError: a line that is no row or a label outside 0..7; it is named with its line.
+        DataSetError: a line that is not a row, or a label outside 0..7; the message names the line.
     """
     return _table(path, numbered_lines(path), CK_PLUS)
 
 
 def write_ck_plus(table: pd.DataFrame, path: Path) -> None:
-    """Write a table of `CK_PLUS` so that `read_ck_plus` gives it back.
+    """Write a table of `CK_PLUS` so that `read_ck_plus` returns it again.
 
     Raises:
-        DataSetError: what `read_ck_plus` would refuse; the line is that of the file that is not written.
+        DataSetError: a row that `read_ck_plus` would refuse; the message names its line. No file is written.
     """
     _write(table, path, CK_PLUS)
 
@@ -155,7 +155,7 @@ def _row(where: str, line: str, columns: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _check_label(where: str, row: dict, meanings: dict) -> None:
-    """A label of CK+ is one of eight; one of Oulu-CASIA means what it meant in the lines before."""
+    """Refuse an unknown label of CK+, or a label of Oulu-CASIA with another expression than in the lines before."""
     label = row["label"]
     if "expression" not in row:
         if label >= len(EXPRESSIONS):
@@ -164,8 +164,8 @@ def _check_label(where: str, row: dict, meanings: dict) -> None:
     expression = row["expression"]
     if meanings.setdefault(label, expression) != expression or meanings.setdefault(expression, label) != label:
         raise DataSetError(
-            f"{where}: label {label} and expression {expression} stand together; above, the one stands with "
-            f"{meanings.get(label)} or the other with {meanings.get(expression)}. Correct one of the lines."
+            f"{where}: label {label} has expression {expression}; in the lines above, label {label} has expression "
+            f"{meanings.get(label)}, and {expression} has label {meanings.get(expression)}. Correct one of the lines."
         )
 
 

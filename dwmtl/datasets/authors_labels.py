@@ -1,4 +1,4 @@
-"""A label file of Ming et al. beside the photos of Oulu-CASIA or CK+: it alone says which photos are used, and as what.
+"""A label file of Ming et al. with the photos of Oulu-CASIA or CK+: the file alone decides which are used, and as what.
 
 Oulu-CASIA's names each photo by a path; CK+'s by subject, session and frame, in the layout of `ck_plus`.
 """
@@ -19,33 +19,32 @@ TERMS = "A label file of Ming et al.: the terms are those of the set whose photo
 def read(
     folder: Path, *, num_peak_frames: int, labels_file: str | None = None, remap: tuple[str, str] | None = None
 ) -> DataSet:
-    """Every photo that the file names; `num_peak_frames` has no meaning here, as the file has chosen the frames.
+    """Every photo that the file names. `num_peak_frames` is ignored, as the file already chooses the frames.
 
-    A photo labelled neutral is a neutral reference, any other a peak. A sequence is the folder that a photo lies in;
-    the frame is the number in the photo's name.
+    A photo labelled neutral is a neutral reference, any other a peak. The photo's folder is its sequence, the number in
+    its name is the frame.
 
     Args:
         labels_file: path below the folder; None: the only `.txt` file in the folder.
-        remap: folder above the file's paths, and folder below the set's folder that takes its place.
+        remap: the folder above the file's paths, and the folder below the set's folder that replaces it.
     Raises:
-        DataSetError: no such file, several to choose from, a line that is wrong, or a photo that is not there or is
-            named twice.
+        DataSetError: the file is missing, there are several, a line is wrong, or a photo is missing or named twice.
     """
     path = folder / (_only_text_file(folder) if labels_file is None else labels_file)
     if is_ck_plus(path) and remap is not None:
-        raise DataSetError(f"{path}: a label file of CK+ holds no paths. Take remap out of the set's options.")
+        raise DataSetError(f"{path}: a label file of CK+ holds no paths. Remove remap from the set's options.")
     rows = []
     number_of: dict[str, int] = {}
     for number, row in _ck_plus_rows(folder, path) if is_ck_plus(path) else _oulu_casia_rows(path, remap):
         where = f"{path}, row {number}"
         if row["photo"].startswith("/"):
             raise DataSetError(
-                f"{where}: {row['photo']!r} is no path below {folder}. Give the set's option remap the folder that the "
-                "file's paths are below."
+                f"{where}: {row['photo']!r} is not a path below {folder}. Set the set's option remap to the folder "
+                "above the file's paths."
             )
         row["photo"] = found_photo(where, folder, row["photo"])
         if number_of.setdefault(row["photo"], number) != number:
-            raise DataSetError(f"{where}: {row['photo']} is in row {number_of[row['photo']]} too. Remove one of them.")
+            raise DataSetError(f"{where}: {row['photo']} is in row {number_of[row['photo']]}, too. Remove one of them.")
         rows.append(row)
     return DataSet(manifest(rows))
 

@@ -1,6 +1,7 @@
-"""The pair files of Ming et al.: a line per pair of photos, for authentication. Files to tables and back.
+"""The pair files of Ming et al.: a line per pair of photos, for authentication. Converts files to tables and back.
 
-Their script writes an expression as its index in a list of six, and -1 for a neutral reference; other files name it.
+Their script writes an expression as its index in a list of six, and -1 for a neutral reference; other files write its
+name.
 """
 
 import re
@@ -16,10 +17,10 @@ from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
 
 AUTHORS_PAIRS = ("number", *tables.GIVEN_PAIRS)
-"""A row a pair, in the order of the file's columns; number: the line's own, the authors count from 0."""
+"""A row per pair, in the order of the file's columns; number: as in the file, where the authors count from 0."""
 
 OULU_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-"""What the indices of the authors' file for Oulu-CASIA mean."""
+"""By the index in the authors' file for Oulu-CASIA."""
 
 _HEADER = "No. Input_img Ref_img IdentityIssame Expression_actual Expression_require Expression_ref ExpressionIsrequire"
 _EXPRESSIONS = ("expression_actual", "expression_required", "expression_reference")
@@ -34,16 +35,16 @@ def read_authors_pairs(
     remap: tuple[str, str] | None = None,
     expressions: Mapping[str, str | None] | None = None,
 ) -> pd.DataFrame:
-    """Read a pair file of a set's photos. Where its expressions are numbers, they are those of Oulu-CASIA.
+    """Read a pair file of a set's photos. Numbers in place of expressions are indices of `OULU_EXPRESSIONS`.
 
     Args:
         photos: the set's manifest.
         remap: as in `parse_pairs`.
-        expressions: the file's names of expressions -> the common ones.
+        expressions: the file's names of expressions -> the common names.
     Returns:
         Columns `tables.GIVEN_PAIRS`, in the file's order, with photos and expressions named as in the manifest.
     Raises:
-        DataSetError: as `parse_pairs`, or a photo that the set does not have.
+        DataSetError: as `parse_pairs`; also a photo that the set does not have.
     """
     lines = list(numbered_lines(path))
     cells = [cell for _, line in lines[1:] for cell in line.split()[4:7]]
@@ -56,7 +57,7 @@ def read_authors_pairs(
         if len(unknown):
             raise DataSetError(
                 f"{path}, pair {unknown['number'].iloc[0]}: the set has no photo {unknown[column].iloc[0]!r}. Complete "
-                "the set, or give its option remap the folder that the file's paths are below."
+                "the set, or set its option remap to the folder above the file's paths."
             )
     for column in _EXPRESSIONS:
         names = pairs[column].str.lower()
@@ -74,15 +75,16 @@ def parse_pairs(
     """Read the lines of a pair file.
 
     Args:
-        lines: (number from 1, text), as `dwmtl.datasets.text_lines.numbered_lines` gives them; the first is the header.
+        lines: (number from 1, text), as `dwmtl.datasets.text_lines.numbered_lines` yields them; the first is the
+            header.
         name: of the file, for messages.
-        expressions: names of the expressions 0, 1, ..., while -1 is neutral; None: cells are the names.
+        expressions: names of the expressions 0, 1, ...; -1 is neutral. None: the cells hold names.
         remap: old and new folder above the photos: the paths must be below the first and are returned below the second.
     Returns:
         Table of `AUTHORS_PAIRS`, in the file's order.
     Raises:
-        DataSetError: no header, a line that is no pair or contradicts itself, an index without a name, or a path that
-            is not below the old folder; it is named with its line.
+        DataSetError: no header, a line that is not a pair or contradicts itself, an index without a name, or a path
+            that is not below the old folder; the message names the line.
     """
     lines = iter(lines)
     number, first = next(lines, (1, ""))
@@ -100,13 +102,14 @@ def format_pairs(
     expressions: Sequence[str] | None = None,
     remap: tuple[str, str] | None = None,
 ) -> str:
-    """The text of a pair file that `parse_pairs` reads as `pairs`; arguments as there.
+    """The text of a pair file that `parse_pairs` reads as `pairs`; takes the same arguments.
 
     Args:
-        pairs: table of `AUTHORS_PAIRS`; where `number` is missing (a table of `tables.EXPRESSION_PAIRS`), the rows are
-            counted from 0.
+        pairs: table of `AUTHORS_PAIRS`; without `number` (a table of `tables.EXPRESSION_PAIRS`), rows are counted from
+            0.
     Raises:
-        DataSetError: what `parse_pairs` would refuse, or an expression that has no index; it is named with its line.
+        DataSetError: a row that `parse_pairs` would refuse, or an expression without an index; the message names
+            its line.
     """
     if "number" not in pairs:
         pairs = pairs.assign(number=range(len(pairs)))
@@ -124,7 +127,7 @@ def _row(where: str, line: str, expressions: Sequence[str] | None, remap: tuple[
         raise DataSetError(f"{where}: {len(words)} fields; must be `{_HEADER}`. Got {line.strip()[:80]!r}.")
     row: dict[str, Any] = dict(zip(AUTHORS_PAIRS, words, strict=True))
     if not re.fullmatch(r"[0-9]{1,9}", words[0]):
-        raise DataSetError(f"{where}: the number must be a whole one from 0. Got {words[0][:40]!r} instead.")
+        raise DataSetError(f"{where}: the number must be a whole number from 0. Got {words[0][:40]!r} instead.")
     row["number"] = int(words[0])
     for column in _IS:
         if row[column] not in ("True", "False"):
@@ -132,8 +135,8 @@ def _row(where: str, line: str, expressions: Sequence[str] | None, remap: tuple[
         row[column] = row[column] == "True"
     if (row["expression_actual"] == row["expression_required"]) != row["is_required_expression"]:
         raise DataSetError(
-            f"{where}: shows {row['expression_actual']} where {row['expression_required']} is required, and says "
-            f"{row['is_required_expression']}. Correct one of the three."
+            f"{where}: expression_actual {row['expression_actual']}, expression_required {row['expression_required']} "
+            f"and is_required_expression {row['is_required_expression']} contradict each other. Correct one of them."
         )
     if expressions is not None:
         row |= {column: _named(where, row[column], expressions) for column in _EXPRESSIONS}
@@ -166,6 +169,6 @@ def _index(where: str, expression: str, expressions: Sequence[str]) -> str:
         return "-1"
     if expression not in expressions:
         raise DataSetError(
-            f"{where}: the expression {expression[:40]!r} has no index; there are {', '.join(expressions)}."
+            f"{where}: the expression {expression[:40]!r} has no index; must be one of {', '.join(expressions)}."
         )
     return str(list(expressions).index(expression))

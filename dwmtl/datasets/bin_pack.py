@@ -1,4 +1,4 @@
-"""A `.bin` verification pack of insightface, alone in its folder: pairs with their blocks; the pictures stay in it."""
+"""A `.bin` verification pack of insightface, alone in its folder: pairs with their blocks; the pictures stay packed."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ TERMS = "A verification pack: photographs of public people; the terms are those 
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """The pairs of the pack and their pictures, whose subjects the pack does not name.
+    """The pairs of the pack and their pictures. The pack names no subjects: each is the empty string.
 
-    `num_peak_frames` has no meaning here.
+    `num_peak_frames` is ignored.
 
     Raises:
-        DataSetError: there is not exactly one `.bin` in the folder, or it is malformed.
+        DataSetError: the folder does not hold exactly one `.bin`, or it is malformed.
     """
     path = find_bin_pack(folder)
     pack = read_bin_pack(path)

@@ -1,4 +1,4 @@
-"""CK+ as it is given out: `cohn-kanade-images/S005/001/S005_001_00000001.png`, and a label file a labelled sequence."""
+"""CK+ as distributed: `cohn-kanade-images/S005/001/S005_001_00000001.png`, and a label file per labelled sequence."""
 
 import re
 from pathlib import Path
@@ -23,13 +23,13 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """Every frame of every sequence below `cohn-kanade-images`, labelled by `Emotion`.
 
     The first frame of a labelled sequence is neutral, the last `num_peak_frames` show its expression, the others are
-    unused. A sequence without a label (266 of 593: its peak fits no prototype) is unused, its neutral frame too, so
-    that neutral photos and peaks keep their proportion of 1 to `num_peak_frames`. A sequence labelled 0 gives its
-    neutral frame only.
+    unused. A sequence without a label (266 of 593: its peak fits no prototype) is unused, including its neutral frame,
+    so that neutral photos and peaks keep their ratio of 1 to `num_peak_frames`. Of a sequence labelled 0 only the
+    neutral frame is used.
 
     Raises:
-        DataSetError: a label file that holds no label or whose frame is not there, two in one folder, a labelled
-            sequence too short for the frame rule, or a picture of another sequence.
+        DataSetError: a label file without a label or without its frame, two label files in one folder, a labelled
+            sequence that is too short for the frame rule, or a picture of another sequence.
     """
     label_files = _label_files(folder)
     rows = []
@@ -48,11 +48,13 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
 
 
 def _frames(sequence: Path, start: str) -> list[str]:
-    """Names of a sequence's frames in order; a stray picture among them would be taken for its first or last."""
+    """Names of a sequence's frames in order; refuses other pictures, which would count as its first or last frame."""
     names = frames_of(sequence)
     for name in names:
         if not name.startswith(start):
-            raise DataSetError(f"{sequence / name}: no frame of the sequence, as {start}00000001.png is. Remove it.")
+            raise DataSetError(
+                f"{sequence / name}: not a frame of the sequence, such as {start}00000001.png. Remove it."
+            )
     return names
 
 
@@ -79,14 +81,14 @@ def _label_files(folder: Path) -> dict[tuple[str, str], Path]:
 
 
 def _expression(label_file: Path, sequence: str, names: list[str]) -> str:
-    """What a label file says, checked against the sequence that it labels.
+    """The expression in a label file, checked against the sequence that it labels.
 
     Raises:
-        DataSetError: its name is that of no frame of the sequence, or it does not hold one label.
+        DataSetError: the file is not named after a frame of the sequence, or does not hold exactly one label.
     """
     match = _LABEL_NAME.fullmatch(label_file.name)
     if match is None:
-        raise DataSetError(f"{label_file}: a label file is called like S005_001_00000011_emotion.txt. Rename it.")
+        raise DataSetError(f"{label_file}: a label file must be named like S005_001_00000011_emotion.txt. Rename it.")
     if not names:
         raise DataSetError(f"{label_file}: labels a sequence without pictures, {sequence}. Copy it.")
     if match[1] not in {Path(name).stem for name in names}:
@@ -99,6 +101,6 @@ def _expression(label_file: Path, sequence: str, names: list[str]) -> str:
 
 def _expression_of_number(where: str, text: str) -> str:
     if not _LABEL.fullmatch(text) or int(text[0]) >= len(EXPRESSIONS):
-        known = ", ".join(f"{number} {expression}" for number, expression in enumerate(EXPRESSIONS))
-        raise DataSetError(f"{where}: must be one of {known}. Got {text[:40]!r} instead.")
+        labels = ", ".join(f"{number} {expression}" for number, expression in enumerate(EXPRESSIONS))
+        raise DataSetError(f"{where}: must be one of {labels}. Got {text[:40]!r} instead.")
     return EXPRESSIONS[int(text[0])]

@@ -23,17 +23,19 @@ _NAME = re.compile(r"(S\d+)_(\d+)_(?!0+(?:\.|$))(\d{1,9})(?:\.\w+)?")  # frames 
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every picture one folder down: peak frames all, as the repack holds no neutral ones and no other.
+    """Every picture one folder down. All are peak frames; the repack holds no others.
 
-    The sequence is `S010/004`; the frame is its place in the original sequence. `num_peak_frames` has no meaning here.
+    The sequence is `S010/004`; the frame is its number in the original sequence. `num_peak_frames` is ignored.
 
     Raises:
-        DataSetError: a folder or a name that the repack does not have, or a sequence in two folders.
+        DataSetError: a folder or a picture's name is not one of the repack, or a sequence is in two folders.
     """
     rows: list[dict] = []
     for name in folders_of(folder):
         if name not in EXPRESSIONS:
-            raise DataSetError(f"{folder / name}: no expression of the repack ({', '.join(EXPRESSIONS)}). Rename it.")
+            raise DataSetError(
+                f"{folder / name}: not an expression of the repack ({', '.join(EXPRESSIONS)}). Rename it."
+            )
         rows += [_row(folder, f"{name}/{picture}", EXPRESSIONS[name]) for picture in pictures_of(folder / name)]
     _refuse_two_expressions(folder, rows)
     return DataSet(manifest(rows))
@@ -42,7 +44,7 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
 def _row(folder: Path, photo: str, expression: str) -> dict:
     match = _NAME.fullmatch(photo.split("/")[1])
     if match is None:
-        raise DataSetError(f"{folder / photo}: must be called like S010_004_00000017.png. Rename it.")
+        raise DataSetError(f"{folder / photo}: must be named like S010_004_00000017.png. Rename it.")
     subject, session, frame = match.groups()
     return {
         "photo": photo,
@@ -60,6 +62,6 @@ def _refuse_two_expressions(folder: Path, rows: list[dict]) -> None:
         other = first.setdefault(row["sequence"], row)
         if other["expression"] != row["expression"]:
             raise DataSetError(
-                f"{folder / row['photo']}: sequence {row['sequence']} is under another expression too, "
+                f"{folder / row['photo']}: sequence {row['sequence']} is in the folder of another expression, too: "
                 f"{other['photo']}. Remove the wrong ones."
             )

@@ -1,4 +1,4 @@
-"""Any set that a table describes: `faces.csv` in the set's folder, a row a photo."""
+"""Any set that a table describes: `faces.csv` in the set's folder, a row per photo."""
 
 import csv
 from collections.abc import Iterator
@@ -16,14 +16,15 @@ _TAKEN = {*CROPS, *PHOTO_FACTS, *EXPRESSION_LABELS, *IDENTITY_LABELS, "path", "p
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every row of `faces.csv`. `num_peak_frames` has no meaning here: the table says what each photo is.
+    """Every row of `faces.csv`. `num_peak_frames` is ignored: the table defines the use of each photo.
 
-    Columns: photo (or path, below the folder), subject (empty where nobody knows it); if there: expression, sequence,
-    frame, use. Without a use a photo is neutral or a peak by its expression, and train without one. Any further
-    column (`glasses`) is kept as text.
+    Columns: photo (or path, below the folder), subject (empty where unknown); optional: expression, sequence, frame,
+    use. The use defaults to neutral or peak by the expression, and to train where there is none. Further columns
+    (`glasses`) are kept as text.
 
     Raises:
-        DataSetError: no such table, a column too few or twice, or a row that is wrong; it is named with its line.
+        DataSetError: the table is missing, a column is missing or repeated, or a row is wrong; the message names
+            the line.
     """
     table = folder / TABLE
     rows: list[dict] = []
@@ -33,13 +34,13 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         row = _row(where, folder, cells)
         first = line_of.setdefault(row["photo"], number)
         if first != number:
-            raise DataSetError(f"{where}: {row['photo']!r} is in line {first} too. Remove one of them.")
+            raise DataSetError(f"{where}: {row['photo']!r} is in line {first}, too. Remove one of them.")
         rows.append(row)
     return DataSet(manifest(rows))
 
 
 def _numbered_rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Number of the line that each row ends on, and its cells by column; `path` is called `photo`."""
+    """The line number where each row ends, and its cells by column; `path` is renamed to `photo`."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -59,23 +60,26 @@ def _columns(table: Path, header: list[str]) -> list[str]:
     for needed in ("photo", "subject"):
         if needed not in columns:
             raise DataSetError(
-                f"{table}, line 1: no column {needed}; there are {', '.join(map(repr, header)) or 'none'}. Name one so."
+                f"{table}, line 1: no column {needed} among {', '.join(map(repr, header)) or 'none'}. Add it, or "
+                "rename one."
             )
     if "role" in columns:
         raise DataSetError(
-            f"{table}, line 1: the column role is called use now, and its value identity is train. Rename both."
+            f"{table}, line 1: the column role is now named use, and its value identity is now train. Rename both."
         )
     for name in columns:
         if not name or not is_one_line(name) or columns.count(name) > 1:
-            raise DataSetError(f"{table}, line 1: column {name!r} has no name of its own. Rename it.")
+            raise DataSetError(
+                f"{table}, line 1: the column name {name!r} is empty, not text on one line, or repeated. Rename it."
+            )
         if name in _TAKEN:
-            raise DataSetError(f"{table}, line 1: column {name!r} has a name that later tables use. Rename it.")
+            raise DataSetError(f"{table}, line 1: the column name {name!r} is used by later tables. Rename it.")
     return columns
 
 
 def _cells(where: str, columns: list[str], cells: list[str]) -> dict[str, str]:
     if len(cells) != len(columns):
-        raise DataSetError(f"{where}: {len(cells)} cells, and the first line names {len(columns)} columns. Correct it.")
+        raise DataSetError(f"{where}: {len(cells)} cells; must be {len(columns)}, as in the first line. Correct it.")
     for cell in cells:
         if not is_one_line(cell):
             raise DataSetError(f"{where}: {cell[:80]!r} is not text on one line. Correct it.")
@@ -104,7 +108,11 @@ def _frame(where: str, frame: str) -> int:
 
 
 def _use(where: str, use: str, expression: str) -> str:
-    """The use as given, or what the expression says, and whether the two agree."""
+    """The given use, or the default for the expression.
+
+    Raises:
+        DataSetError: no such use, or the expression contradicts it.
+    """
     use = use or ("train" if not expression else "neutral" if expression == "neutral" else "peak")
     if use not in USES:
         raise DataSetError(f"{where}: use must be one of {', '.join(USES)}. Got {use[:40]!r} instead.")

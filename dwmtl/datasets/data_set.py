@@ -1,4 +1,4 @@
-"""What every adapter returns, and listing a folder. An adapter lists files; it never decodes one."""
+"""The result of every adapter, and the listing of folders. An adapter lists files; it never decodes one."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,23 +26,23 @@ class DataSet:
     pairs: pd.DataFrame | None = None
 
 
-_LEFT_OUT = {"sequence": "", "frame": 0, "expression": "", "use": "train"}
+_DEFAULTS = {"sequence": "", "frame": 0, "expression": "", "use": "train"}
 
 
 def manifest(rows: Sequence[Mapping[str, object]] | dict[str, Sequence]) -> pd.DataFrame:
-    """The manifest, sorted by photo; a column that is left out gets its value of `_LEFT_OUT`, and a further column
-    stands after the others, empty where a row has none.
+    """The manifest, sorted by photo. Missing columns get the values of `_DEFAULTS`; further columns come last, empty
+    where a row has no value.
 
     Names of people, sequences and expressions are composed, so that two spellings of one are one.
 
     Args:
-        rows: a dict a photo; or a column a name, which takes a tenth of the memory where there are millions.
+        rows: a dict per photo; or a dict of columns, which takes a tenth of the memory for millions of photos.
     """
     table = pd.DataFrame(rows)
     for column in ("subject", "sequence", "expression"):
         if column in table:
             table[column] = table[column].map(composed, na_action="ignore")
-    for column, value in _LEFT_OUT.items():
+    for column, value in _DEFAULTS.items():
         if column not in table:
             table[column] = value
     others = [column for column in table if column not in MANIFEST]
@@ -56,21 +56,21 @@ def pair_table(rows: list[tuple[str, str, bool, int]]) -> pd.DataFrame:
 
 
 def folders_of(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones and what macOS leaves in archives are left out."""
+    """Names of the folders in a folder, sorted; without hidden ones and those that macOS adds (`__MACOSX`)."""
     with _entries(folder) as entries:
         names = (e.name for e in entries if e.is_dir() and not e.name.startswith("."))
         return _sorted_names(folder, (name for name in names if name != "__MACOSX"))
 
 
 def pictures_of(folder: Path) -> list[str]:
-    """Names of the pictures in a folder, see `is_picture`, sorted; hidden files are left out."""
+    """Names of the pictures in a folder, see `is_picture`, sorted; without hidden ones."""
     return [name for name in files_of(folder) if is_picture(folder / name)]
 
 
 def pictures_below(folder: Path) -> list[str]:
-    """Paths of the pictures in a folder and below it, with forward slashes, however deep.
+    """Paths of the pictures in a folder and below it, at any depth, with forward slashes.
 
-    A link back to a folder that it is in is not followed.
+    A link to a folder above itself is not followed.
     """
     return list(_pictures_below(folder, frozenset()))
 
@@ -85,8 +85,8 @@ def _pictures_below(folder: Path, above: frozenset[str]) -> Iterator[str]:
 
 
 class NamedPictures:
-    """Pictures that a file names without their ending: `Ann_0001` is `Ann_0001.jpg`, or `.PNG`, or `.jpg.png` as
-    `dwmtl align` names a crop, or spelt in another form of Unicode."""
+    """Pictures that a file names without their ending: `Ann_0001` is `Ann_0001.jpg`, `Ann_0001.PNG`, or
+    `Ann_0001.jpg.png` as `dwmtl align` names a crop, in any Unicode form."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -96,26 +96,26 @@ class NamedPictures:
         """The picture's path below the set's folder, with forward slashes.
 
         Args:
-            where: file and line that name it, for an error.
-            folder: that it is in.
-            name: its own, without an ending.
+            where: file and line that name it, for errors.
+            folder: the picture's, below the set's.
+            name: without an ending.
         Raises:
-            DataSetError: it is not there, or two are called so.
+            DataSetError: no picture has the name, or several have.
         """
         if folder not in self._by_name:
             self._by_name[folder] = self._listed(folder)
         found = self._by_name[folder].get(composed(name), [])
         if len(found) > 1:
-            raise DataSetError(f"{where}: names {name}, and there are {' and '.join(found)}. Remove the wrong ones.")
+            raise DataSetError(f"{where}: names {name}, which could be {' or '.join(found)}. Remove the wrong ones.")
         if not found:
             raise DataSetError(
-                f"{where}: names {self._folder / folder / name} (.jpg, or with another ending), which is not there. "
-                "Every picture that is named is needed: complete the set."
+                f"{where}: names {self._folder / folder / name} (.jpg, or another ending), which does not exist. "
+                "Every named picture is needed: complete the set."
             )
         return found[0]
 
     def _listed(self, folder: str) -> dict[str, list[str]]:
-        """Paths by name, of the folder as it is spelt on the disk."""
+        """Paths by name, with the folder spelt as on disk."""
         spelt = next((form for form in spellings(folder) if (self._folder / form).is_dir()), None)
         by_name: dict[str, list[str]] = {}
         for picture in pictures_of(self._folder / spelt) if spelt is not None else []:
@@ -132,16 +132,16 @@ def without_picture_endings(name: str) -> str:
 
 
 def files_of(folder: Path) -> list[str]:
-    """Names of the files in a folder, sorted; hidden ones are left out."""
+    """Names of the files in a folder, sorted; without hidden ones."""
     with _entries(folder) as entries:
         return _sorted_names(folder, (e.name for e in entries if e.is_file() and not e.name.startswith(".")))
 
 
 def _entries(folder: Path):
-    """What `os.scandir` gives.
+    """The result of `os.scandir`.
 
     Raises:
-        DataSetError: no such folder.
+        DataSetError: the folder does not exist.
     """
     try:
         return os.scandir(folder)
@@ -153,7 +153,7 @@ def _sorted_names(folder: Path, names: Iterable[str]) -> list[str]:
     """The names, sorted.
 
     Raises:
-        DataSetError: a name that no table can hold: not UTF-8, or with a line break.
+        DataSetError: a name that a table cannot hold: not UTF-8, or with a line break.
     """
     names = sorted(names)
     for name in names:

@@ -1,4 +1,4 @@
-"""FER2013 as it is given out, `fer2013.csv`: faces of 48x48 pixels in a table. Nobody knows who they are."""
+"""FER2013 as distributed, `fer2013.csv`: faces of 48x48 pixels in a table, without identities."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ TERMS = "FER2013: photographs found on the web for a competition; nobody on them
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every row of the table, named `Training/000001` by its part and row. `num_peak_frames` has no meaning here.
+    """Every row of the table, named `Training/000001` by its part and row. `num_peak_frames` is ignored.
 
-    The set says nothing of who a face is: every subject is the empty string.
+    The set has no identities: every subject is the empty string.
 
     Raises:
-        DataSetError: the table is missing or no text, or a row is wrong; it is named with its line.
+        DataSetError: the table is missing or not text, or a row is wrong; the message names its line.
     """
     return DataSet(manifest([_row(face) for face in faces(folder / TABLE)]))
 

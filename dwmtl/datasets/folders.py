@@ -1,17 +1,17 @@
-"""A folder a person: CASIA-WebFace, VGGFace2, MS-Celeb crops, or your own (`0000123/001.jpg`)."""
+"""A folder per person: CASIA-WebFace, VGGFace2, MS-Celeb crops, or your own (`0000123/001.jpg`)."""
 
 from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, folders_of, manifest, pictures_below
 
-TERMS = "A folder a person: the terms are those of the set that it was unpacked from, or its owner's."
+TERMS = "A folder per person: the terms are those of the set that it was unpacked from, or its owner's."
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every picture below a person's folder, however deep; the folder's name is the subject. Other files and empty
-    folders are passed over.
+    """Every picture below a person's folder, at any depth; the name of that folder is the subject. Other files and
+    empty folders are skipped.
 
-    `num_peak_frames` has no meaning here.
+    `num_peak_frames` is ignored.
     """
     photos, subjects = [], []
     for subject in folders_of(folder):

@@ -23,9 +23,9 @@ _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+(\.\w+)?")
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every photo of the folder. `num_peak_frames` has no meaning here.
+    """Every photo of the folder. `num_peak_frames` is ignored.
 
-    The photos are no sequences: each of a subject's neutral ones is a reference for all its expressions.
+    The photos belong to no sequence: each neutral photo of a subject is a reference for all its expressions.
 
     Raises:
         DataSetError: a picture with another name.
@@ -36,8 +36,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
 def _row(folder: Path, name: str) -> dict:
     match = _NAME.fullmatch(name)
     if match is None or match[2] not in EXPRESSIONS:
-        known = ", ".join(EXPRESSIONS)
-        raise DataSetError(f"{folder / name}: must be called like KA.AN1.39.tiff, AN one of {known}. Rename it.")
+        letters = ", ".join(EXPRESSIONS)
+        raise DataSetError(f"{folder / name}: must be named like KA.AN1.39.tiff, AN one of {letters}. Rename it.")
     expression = EXPRESSIONS[match[2]]
     use = "neutral" if expression == "neutral" else "peak"
     return {"photo": name, "subject": match[1], "expression": expression, "use": use}

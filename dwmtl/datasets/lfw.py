@@ -17,17 +17,17 @@ NUM_BLOCKS = 10
 
 
 def read(folder: Path, *, num_peak_frames: int, view: Literal["1-train", "1-test"] | None = None) -> DataSet:
-    """The pairs of a view and the photos that they name. `num_peak_frames` has no meaning here.
+    """The pairs of a view and the photos that they name. `num_peak_frames` is ignored.
 
-    The files of View 1, pairs to develop on that are in no block of View 2, hold one block, and a threshold is never
-    chosen on the pairs that it is applied to: they are cut into ten, each with its share of genuine and impostor pairs.
-    Unlike View 2's, these blocks share people.
+    The files of View 1 hold pairs for development, which are in no block of View 2, in a single block. A threshold is
+    never chosen on the pairs that it is applied to, so this block is cut into ten with equal shares of genuine and
+    impostor pairs. Unlike those of View 2, these blocks share people.
 
     Args:
         view: part of View 1; None: View 2, `pairs.txt`.
     Raises:
-        DataSetError: a line that is no pair, blocks that do not add up, a pair naming a photo that is not there, or too
-            few pairs of View 1 for ten blocks.
+        DataSetError: a line is not a pair, the blocks do not add up, a pair names a photo that does not exist, or
+            View 1 has too few pairs for ten blocks.
     """
     if view is None:
         pairs_file = folder / "pairs.txt"
@@ -38,20 +38,20 @@ def read(folder: Path, *, num_peak_frames: int, view: Literal["1-train", "1-test
 
 
 def _cut(pairs_file: Path, pairs: pd.DataFrame) -> pd.DataFrame:
-    """The pairs, which stand by kind, with the block of each: consecutive pairs of a kind are in one block."""
-    num_a_kind = len(pairs) // 2
-    if num_a_kind < NUM_BLOCKS:
+    """Cut pairs, which are sorted by kind, into blocks of consecutive pairs of each kind."""
+    num_per_kind = len(pairs) // 2
+    if num_per_kind < NUM_BLOCKS:
         raise DataSetError(
-            f"{pairs_file}: {num_a_kind} pairs of a kind do not make {NUM_BLOCKS} blocks. Copy it again."
+            f"{pairs_file}: {num_per_kind} pairs per kind are too few for {NUM_BLOCKS} blocks. Copy it again."
         )
     place = pairs.groupby("is_same_identity").cumcount()
-    return pairs.assign(fold=place * NUM_BLOCKS // num_a_kind).sort_values("fold", kind="stable", ignore_index=True)
+    return pairs.assign(fold=place * NUM_BLOCKS // num_per_kind).sort_values("fold", kind="stable", ignore_index=True)
 
 
 def _data_set(folder: Path, pairs_file: Path, pairs: Iterator[PairLine]) -> DataSet:
     """The pairs, and the photos that they name."""
     pictures = NamedPictures(folder)
-    rows = []
+    rows: list[tuple[str, str, bool, int]] = []
     photo_of: dict[str, str] = {}
     for pair in pairs:
         for image in (pair.image_a, pair.image_b):
@@ -66,9 +66,9 @@ def photo_of_person(pictures: NamedPictures, where: str, image: str) -> str:
     """The path of `Name_Surname_0001` below the set's folder.
 
     Raises:
-        DataSetError: naming `where`: no such photo, or several.
+        DataSetError: there is no such photo, or several; the message starts with `where`.
     """
     person = image.rsplit("_", 1)[0]
     if person in (".", "..", "") or "/" in person:
-        raise DataSetError(f"{where}: {person!r} is no person's folder.")
+        raise DataSetError(f"{where}: {person!r} is not a person's folder. Correct the line.")
     return pictures.find(where, person, image)

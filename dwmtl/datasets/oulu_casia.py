@@ -14,9 +14,9 @@ LIGHTS = ("Strong", "Weak", "Dark")
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every frame of every sequence of one camera and light; `folder` holds those, or one camera's, or the subjects.
+    """Every frame of every sequence of one camera and light; `folder` holds cameras, or lights, or subjects.
 
-    One camera and light below the folder is taken; of several, `VL/Strong` (`Strong` where the folder is a camera's).
+    If there are several cameras and lights, `VL/Strong` is read (`Strong` where the folder is that of a camera).
     The first frame of a sequence is neutral, the last `num_peak_frames` show its expression, the others are unused.
 
     Raises:
@@ -29,7 +29,7 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         for name in folders_of(folder / camera / subject):
             sequence = f"{camera}{subject}/{name}"
             if name.capitalize() not in EXPRESSIONS:
-                raise DataSetError(f"{folder / sequence}: no expression of Oulu-CASIA ({', '.join(EXPRESSIONS)}).")
+                raise DataSetError(f"{folder / sequence}: not an expression of Oulu-CASIA ({', '.join(EXPRESSIONS)}).")
             frames = frames_of(folder / sequence)
             uses = frame_uses(folder / sequence, len(frames), num_peak_frames=num_peak_frames)
             rows += frame_rows(sequence, subject, name.lower(), frames, uses)
@@ -37,14 +37,14 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
 
 
 def _camera_and_light(folder: Path) -> str:
-    """What stands before the subject in the paths of the sequences that are taken: `VL/Strong/`, or nothing."""
+    """The part of the sequences' paths before the subject, such as `VL/Strong/`; empty where there is none."""
     cameras = [f"{name}/" for name in folders_of(folder) if name in CAMERAS]
-    there = [
+    lights = [
         f"{camera}{light}/" for camera in cameras or [""] for light in folders_of(folder / camera) if light in LIGHTS
     ]
     usual = "VL/Strong/" if cameras else "Strong/"
-    if len(there) > 1 and usual not in there:
+    if len(lights) > 1 and usual not in lights:
         raise DataSetError(
-            f"{folder}: holds {', '.join(there)} but not {usual}. Point the set's folder at one of them."
+            f"{folder}: holds {', '.join(lights)} but not {usual}. Point the set's folder at one of them."
         )
-    return usual if usual in there else "".join(there)
+    return usual if usual in lights else "".join(lights)

@@ -8,28 +8,33 @@ from pydantic import Field, field_validator, model_validator
 from dwmtl.section import PositiveInt, Section
 
 _OPTIONS = {"lfw": ("view",), "authors_labels": ("labels_file", "remap")}
-"""Adapter -> what its `read` takes beside the folder and the frame rule."""
+"""Adapter -> the arguments of its `read` besides the folder and the frame rule."""
 
 
 class SetParams(Section):
-    """A data set: where it lies, how it is read, and what for. Sets of one role are joined."""
+    """A data set: its folder, its adapter and its role. Sets of the same role are joined."""
 
     role: Literal["expression", "verification", "identity"] = Field(
         description="expression: trained and tested on, by fold · verification: other people with official pairs, "
-        "tested on only · identity: many people, several photos each, the trunk starts from them"
+        "tested on only · identity: many people, several photos each, which pretrain the trunk"
     )
     adapter: str = Field(description="how the folder is read: a name in dwmtl/datasets/adapters.py")
     folder: str = Field(description="the set's folder, relative to the repository's root or absolute")
     is_aligned: bool = Field(
-        default=False, description="its pictures are crops already: they are scaled, nothing is detected"
+        default=False, description="its pictures are crops already: they are scaled, no face is detected"
+    )
+    enlarge_to_px: PositiveInt | None = Field(
+        default=None,
+        description="photos whose longer side is shorter are enlarged to it, pixels, and set into a grey frame half as "
+        "large again, before a face is looked for [160 for faces of 48 px that fill the picture]; null: as they are",
     )
     expressions: dict[str, str | None] | None = Field(
         default=None,
-        description="the set's names of expressions -> the common ones, null for one left out; null: as they are",
+        description="the set's names of expressions -> the common names, null to leave one out; null: names are kept",
     )
     view: Literal["1-train", "1-test"] | None = Field(
         default=None,
-        description="of lfw: View 1, the pairs to develop on (pairsDevTrain.txt, pairsDevTest.txt); null: View 2, "
+        description="of lfw: View 1, the pairs for development (pairsDevTrain.txt, pairsDevTest.txt); null: View 2, "
         "pairs.txt",
     )
     labels_file: str | None = Field(
@@ -38,8 +43,8 @@ class SetParams(Section):
     )
     remap: Annotated[dict[str, str], Field(min_length=1, max_length=1)] | None = Field(
         default=None,
-        description="where the paths of an authors' label or pair file begin elsewhere: the folder above them -> the "
-        "folder below the set's folder in its place, '' for the set's folder itself",
+        description="for an authors' label or pair file with paths of another machine: the folder above them -> the "
+        "folder below the set's folder that replaces it, '' for the set's folder itself",
     )
 
     @property
@@ -49,7 +54,7 @@ class SetParams(Section):
 
     @property
     def adapter_options(self) -> dict[str, object]:
-        """What the set's adapter takes beside the folder and the frame rule."""
+        """The arguments of the adapter's `read` besides the folder and the frame rule."""
         values = {"view": self.view, "labels_file": self.labels_file, "remap": self.moved_from_to}
         return {name: values[name] for name in _OPTIONS.get(self.adapter, ())}
 
@@ -62,6 +67,12 @@ class SetParams(Section):
                 "labels_file must be a path below the set's folder, so that DVC tracks it. Copy the file there."
             )
         return labels_file
+
+    @model_validator(mode="after")
+    def _crops_are_not_enlarged(self):
+        if self.is_aligned and self.enlarge_to_px is not None:
+            raise ValueError("enlarge_to_px must be null where is_aligned is true: no face is looked for there.")
+        return self
 
     @model_validator(mode="after")
     def _options_are_of_the_adapter(self):

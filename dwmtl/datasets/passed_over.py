@@ -1,4 +1,4 @@
-"""The pictures in a set's folder that its adapter has no place for, counted and named. Decodes none."""
+"""Counts and names the pictures in a set's folder that its adapter did not take. Decodes none."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -11,14 +11,14 @@ _MAX_EXAMPLES = 5
 
 
 def passed_over(folder: Path, photos: Collection[str]) -> PassedOver:
-    """What is in a set's folder and is a picture, see `is_picture`, but none of the set's photos.
+    """The pictures in a set's folder, see `is_picture`, that are not photos of the set.
 
-    Hidden files and folders, and what macOS leaves in archives, are not looked at.
+    Hidden files and folders, and those that macOS adds (`__MACOSX`), are ignored.
 
     Args:
         photos: paths below the folder, with forward slashes.
     Returns:
-        Their number, and one path of each of the first folders that hold any.
+        Their number, and an example from each of the first folders that have any.
     """
     taken = frozenset(photos)
     num = 0
@@ -32,7 +32,7 @@ def passed_over(folder: Path, photos: Collection[str]) -> PassedOver:
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """Paths with forward slashes; a folder that links lead to more than once is looked at once."""
+    """Paths with forward slashes; a folder that links lead to repeatedly is listed once."""
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)

@@ -1,4 +1,4 @@
-"""RAF-DB, basic expressions: `Image/aligned/train_00001_aligned.jpg` and a list of labels; faces without a name."""
+"""RAF-DB, basic expressions: `Image/aligned/train_00001_aligned.jpg` and a list of labels; without identities."""
 
 import re
 from pathlib import Path
@@ -27,12 +27,12 @@ _LINE = re.compile(r"(\w+)\.\w+\s+(\S+)")
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every aligned picture with its label. `num_peak_frames` has no meaning here.
+    """Every aligned picture with its label. `num_peak_frames` is ignored.
 
-    The set says nothing of who a face is: every subject is the empty string.
+    The set has no identities: every subject is the empty string.
 
     Raises:
-        DataSetError: a line that is no label, one whose picture is not there, or a picture without a label.
+        DataSetError: a line that is not a label, a label without a picture, or a picture without a label.
     """
     pictures = NamedPictures(folder)
     unlabelled = {f"{IMAGES}/{name}" for name in pictures_of(folder / IMAGES)}
@@ -59,6 +59,6 @@ def _label(where: str, line: str) -> tuple[str, str]:
     if match is None:
         raise DataSetError(f"{where}: must be like `train_00001.jpg 5`. Got {line[:80]!r} instead.")
     if match[2] not in EXPRESSIONS:
-        known = ", ".join(f"{number} {expression}" for number, expression in EXPRESSIONS.items())
-        raise DataSetError(f"{where}: the label must be one of {known}. Got {match[2][:40]!r} instead.")
+        labels = ", ".join(f"{number} {expression}" for number, expression in EXPRESSIONS.items())
+        raise DataSetError(f"{where}: the label must be one of {labels}. Got {match[2][:40]!r} instead.")
     return f"{match[1]}_aligned", EXPRESSIONS[match[2]]

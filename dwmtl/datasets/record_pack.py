@@ -1,4 +1,4 @@
-"""A RecordIO pack of insightface (`train.rec`, `train.idx`): a row a picture; the pictures stay in the pack."""
+"""A RecordIO pack of insightface (`train.rec`, `train.idx`): a row per picture; the pictures stay in the pack."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ TERMS = "A training pack: photographs of public people, from the web; the terms 
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
-    """Every picture of the pack, named `<identity>/<key>`. `num_peak_frames` has no meaning here.
+    """Every picture of the pack, named `<identity>/<key>`. `num_peak_frames` is ignored.
 
     Raises:
         DataSetError: the pack is malformed.

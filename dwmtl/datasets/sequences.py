@@ -20,14 +20,14 @@ def frame_uses(sequence: Path, num_frames: int, *, num_peak_frames: int) -> list
     """
     if num_frames < 1 + num_peak_frames:
         raise DataSetError(
-            f"{sequence}: {num_frames} frames; a neutral one and {num_peak_frames} peak frames are needed. "
-            f"Lower index.num_peak_frames in params.yaml or complete the sequence."
+            f"{sequence}: {num_frames} frames; must have a neutral frame and {num_peak_frames} peak frames. "
+            f"Lower index.num_peak_frames in params.yaml, or complete the sequence."
         )
     return ["neutral"] + ["unused"] * (num_frames - 1 - num_peak_frames) + ["peak"] * num_peak_frames
 
 
 def frame_rows(sequence: str, subject: str, expression: str, names: list[str], uses: list[str]) -> list[dict]:
-    """A row a frame of one sequence.
+    """A row per frame of one sequence.
 
     Args:
         sequence: path below the set's folder, with forward slashes.

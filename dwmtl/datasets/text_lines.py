@@ -7,12 +7,10 @@ from dwmtl.errors import DataSetError
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text file that hold anything, without blanks at their ends, with their numbers from 1.
-
-    They are read as they are asked for; a byte-order mark is passed over.
+    """Yield the lines of a text file that are not blank, stripped, with their numbers from 1; skip a byte-order mark.
 
     Raises:
-        DataSetError: the file is missing, no text, or cannot be read; when the first line is asked for.
+        DataSetError: the file is missing, is not text, or cannot be read; raised at the first line.
     """
     try:
         with path.open(encoding="utf-8-sig") as file:

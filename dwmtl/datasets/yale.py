@@ -1,4 +1,4 @@
-"""The Yale Face Database: `subject01.happy`, GIFs without an ending, or pictures with one; a photo a condition."""
+"""The Yale Face Database: `subject01.happy`, GIFs, mostly without an ending, one per condition."""
 
 import re
 from pathlib import Path
@@ -28,8 +28,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """Every photo of the folder.
 
     A subject's one `normal` photo is the neutral reference of all its expressions, so the subject is the sequence.
-    Lights and glasses carry no expression: they train identity only, and the column `glasses` (on, off) where a task
-    asks for it; of the other photos the set does not say. `num_peak_frames` has no meaning here.
+    Photos with a condition of light or glasses have no expression: they train identity only, and the task `glasses`
+    (on, off) where there is one. That column is empty for the other photos. `num_peak_frames` is ignored.
 
     Raises:
         DataSetError: a picture with another name, or of a condition that the database does not have.
@@ -39,12 +39,14 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         match = _NAME.fullmatch(name)
         if match is None:
             if is_picture(folder / name):
-                raise DataSetError(f"{folder / name}: must be called like subject01.happy. Rename or remove it.")
-            continue  # readme files lie among the photos
+                raise DataSetError(f"{folder / name}: must be named like subject01.happy. Rename or remove it.")
+            continue  # the folder also holds readme files
         subject, condition = match[1].lower(), match[2].lower()
         if condition not in EXPRESSIONS and condition not in OTHER_CONDITIONS:
-            known = ", ".join([*EXPRESSIONS, *OTHER_CONDITIONS])
-            raise DataSetError(f"{folder / name}: no condition of the Yale Face Database ({known}).")
+            conditions = ", ".join([*EXPRESSIONS, *OTHER_CONDITIONS])
+            raise DataSetError(
+                f"{folder / name}: not a condition of the Yale Face Database ({conditions}). Rename or remove the file."
+            )
         expression = EXPRESSIONS.get(condition, "")
         use = "train" if not expression else "neutral" if expression == "neutral" else "peak"
         rows.append(

@@ -21,7 +21,7 @@ from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split
 from dwmtl.results import write_result
-from dwmtl.scores.operating_threshold import FoldThresholds, fold_thresholds
+from dwmtl.scores.threshold import FoldThresholds, fold_thresholds
 from dwmtl.tables import BEST_DIR, EXPRESSION_LABELS, EXPRESSION_PAIRS, VERIFICATION_PAIRS, read_table
 
 
@@ -92,12 +92,12 @@ def evaluate_model(
         "expression": pd.concat([labels["photo"], expression_pairs["input"], expression_pairs["reference"]]),
         "verification": pd.concat([verification_pairs["photo_a"], verification_pairs["photo_b"]]),
     }
-    answered = {role: _predict(network, names, aligned_dir / role, params) for role, names in photos.items()}
+    answered = {role: predict(network, names, aligned_dir / role, params) for role, names in photos.items()}
     data = FoldData(
         labels=labels,
         expression_pairs=expression_pairs,
         verification_pairs=verification_pairs,
-        verification_subjects=_people_by_folder(verification_pairs),
+        verification_subjects=people_by_folder(verification_pairs),
         expressions=card.classes(EXPRESSION),
         further_tasks={
             name: (task.labels, card.classes(name))
@@ -113,7 +113,7 @@ def evaluate_model(
     )
 
 
-def _people_by_folder(pairs: pd.DataFrame) -> dict[str, str]:
+def people_by_folder(pairs: pd.DataFrame) -> dict[str, str]:
     """A photo of the verification set -> its subject: the folder that it is in, as in LFW's `Aaron_Eckhart/...jpg`.
 
     Empty where the pairs contradict the folders, as in a pack: a genuine pair across two, or an impostor pair in one.
@@ -133,7 +133,7 @@ def _refuse_trained_subjects(fold: int, trained: list[str], tested: pd.Series) -
         )
 
 
-def _predict(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Params) -> Answered:
+def predict(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Params) -> Answered:
     """Run the network over the crops of photos, each once. Photos without a crop are skipped; scoring refuses them."""
     unique = pd.Series(sorted(photos.unique()))
     paths = crop_paths(aligned, unique, status=("aligned", "fallback"))

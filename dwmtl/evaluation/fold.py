@@ -1,4 +1,4 @@
-"""Everything that is measured of a fold's network, from what it said of the crops. Pure but for writing the outcome."""
+"""The evaluation of a fold's network from its predictions. Pure, except for writing the outcome."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +13,19 @@ from dwmtl.network.network import EXPRESSION
 from dwmtl.results import write_result
 from dwmtl.scores.authentication import Authentication, authenticate
 from dwmtl.scores.classification import ClassScore, score_classes
-from dwmtl.scores.intervals import score_intervals, with_intervals
+from dwmtl.scores.intervals import pairs_intervals, score_intervals, with_intervals, with_pairs_intervals
 from dwmtl.scores.metrics import (
     ClassMetrics,
     CropCounts,
     FoldMetrics,
     NoPhotos,
+    VerificationMetrics,
     authentication_metrics,
     class_metrics,
     expression_metrics,
     verification_metrics,
 )
-from dwmtl.scores.operating_threshold import ComparisonSettings
+from dwmtl.scores.threshold import ComparisonSettings
 from dwmtl.scores.verification import Verification, verify
 from dwmtl.tables import EVALUATED_PAIRS, write_table
 
@@ -33,11 +34,11 @@ EXPRESSION_SET, VERIFICATION_SET = "expression", "verification"
 
 @dataclass(frozen=True)
 class Answered:
-    """What the network says of a set's crops, by photo.
+    """The network's predictions for a set's crops, by photo.
 
     Attributes:
         photos: the N photos, each once.
-        answers: in their order.
+        answers: predictions in the order of the photos.
         is_fallback: (N,) bool, whether no face was found and the photo's centre was cropped.
     """
 
@@ -46,10 +47,10 @@ class Answered:
     is_fallback: np.ndarray
 
     def rows(self, photos: pd.Series) -> np.ndarray:
-        """Where photos stand.
+        """Rows of photos.
 
         Raises:
-            ProtocolError: a photo that the network was not asked about; every pair is scored or none.
+            ProtocolError: a photo has no crop; every pair must be scored.
         """
         rows = self.photos.get_indexer(photos)
         if (rows < 0).any():
@@ -64,11 +65,11 @@ class FoldEvaluation:
     """The outcome for a fold.
 
     Attributes:
-        metrics: for `metrics.json`.
+        metrics: content of `metrics.json`.
         predictions: a row per test photo with an expression: photo, subject, expression, predicted, confidence.
         pairs: columns `tables.EVALUATED_PAIRS`; a row per pair of either set.
         roc: set, far, tar: the mean ROC of either set's pairs.
-        confusion: actual, predicted: a row per test photo, as `dvc plots` counts them.
+        confusion: actual, predicted: a row per test photo, for `dvc plots`.
     """
 
     metrics: FoldMetrics
@@ -80,15 +81,15 @@ class FoldEvaluation:
 
 @dataclass(frozen=True)
 class FoldData:
-    """What a fold's network is scored on.
+    """The data that a fold's network is scored on.
 
     Attributes:
         labels: columns `tables.EXPRESSION_LABELS`, the rows of the fold's test subjects.
         expression_pairs: columns `tables.EXPRESSION_PAIRS`, of the same subjects.
         verification_pairs: columns `tables.VERIFICATION_PAIRS`.
-        verification_subjects: a photo of the verification set -> who is on it; photos of nobody known are left out,
-            and then the verification set's scores have no intervals.
-        expressions: the classes in the order of the probabilities.
+        verification_subjects: a photo of the verification set -> its subject. Photos of unknown subjects are left out;
+            the verification set's scores then have no intervals.
+        expressions: class names in the order of the probabilities.
         further_tasks: name -> (column of `labels`, class names) of the tasks beside identity and expression.
     """
 
@@ -103,12 +104,12 @@ class FoldData:
 def evaluate_fold(
     data: FoldData, *, expression_set: Answered, verification_set: Answered, params: EvaluateParams
 ) -> FoldEvaluation:
-    """Measure a fold's network.
+    """Score a fold's network.
 
     Args:
-        expression_set, verification_set: what the network predicts for the photos that the data name.
+        expression_set, verification_set: predictions for the photos that the data name.
     Raises:
-        ProtocolError: a photo without a crop, no test photo with an expression, or pairs that cannot be scored.
+        ProtocolError: a photo has no crop, no test photo has an expression, or pairs cannot be scored.
     """
     predictions, score = _predict(data.labels, expression_set, EXPRESSION, "expression", data.expressions)
     if score is None:
@@ -151,13 +152,31 @@ def evaluate_fold(
     )
 
 
+def evaluate_verification_set(
+    pairs: pd.DataFrame, subjects: dict[str, str], answered: Answered, *, params: EvaluateParams
+) -> tuple[VerificationMetrics, pd.DataFrame]:
+    """Measure a network on the verification set alone.
+
+    Args:
+        pairs: columns `tables.VERIFICATION_PAIRS`.
+        subjects: as `FoldData.verification_subjects`.
+    Returns:
+        The metrics, and the pairs with columns `tables.EVALUATED_PAIRS`, as `evaluate_fold` has them.
+    """
+    pairs = _sides(pairs, ("photo_a", "photo_b"), subjects)
+    outcome = _verify(pairs, answered, params)
+    table = _pair_table(VERIFICATION_SET, pairs, outcome).reindex(columns=list(EVALUATED_PAIRS))
+    metrics = verification_metrics(outcome, params.far_targets)
+    return with_pairs_intervals(metrics, pairs_intervals([table], [metrics], params.distance)), table
+
+
 def comparison_settings(params: EvaluateParams) -> ComparisonSettings:
-    """How `evaluate` compares embeddings."""
+    """The settings of the comparison, from the section `evaluate`."""
     return ComparisonSettings(distance=params.distance, flip=params.flip, subtract_mean=params.subtract_mean)
 
 
 def write_evaluation(evaluation: FoldEvaluation, folder: Path) -> None:
-    """`metrics.json`, and each table as a CSV file."""
+    """Write `metrics.json`, and each table as a CSV file."""
     folder.mkdir(parents=True, exist_ok=True)
     write_result(evaluation.metrics, folder / "metrics.json")
     for name in ("predictions", "pairs", "roc", "confusion"):
@@ -167,7 +186,7 @@ def write_evaluation(evaluation: FoldEvaluation, folder: Path) -> None:
 def _predict(
     labels: pd.DataFrame, answered: Answered, task: str, column: str, classes: list[str]
 ) -> tuple[pd.DataFrame, ClassScore | None]:
-    """A row per photo whose label of a task is a class, and the score over them; None where there is no such photo."""
+    """A row per photo whose label is a class of the task, and the score over them; None without such a photo."""
     shown = labels[labels[column].isin(classes)]
     probabilities = answered.answers.probabilities[task][answered.rows(shown["photo"])]
     predicted = probabilities.argmax(axis=1)
@@ -193,7 +212,7 @@ def _further_tasks(data: FoldData, answered: Answered) -> dict[str, ClassMetrics
 
 
 def _sides(pairs: pd.DataFrame, photos: tuple[str, str], subjects: dict[str, str]) -> pd.DataFrame:
-    """The pairs with their photos in the columns `a` and `b`, and who is on either; empty where that is not known."""
+    """The pairs with photos in the columns `a` and `b`, and their subjects, empty where unknown."""
     pairs = pairs.rename(columns=dict(zip(photos, "ab", strict=True)))
     return pairs.assign(**{f"subject_{side}": [subjects.get(photo, "") for photo in pairs[side]] for side in "ab"})
 
@@ -212,11 +231,11 @@ def _verify(pairs: pd.DataFrame, answered: Answered, params: EvaluateParams) -> 
 
 
 def _authenticate(pairs: pd.DataFrame, outcome: Verification, answered: Answered, classes: list[str]) -> Authentication:
-    """The challenges of the expression set's pairs: the outcome's decisions, and what the input is said to show."""
-    said = np.array(classes)[answered.answers.probabilities[EXPRESSION].argmax(axis=1)][answered.rows(pairs["a"])]
+    """Score the challenges, the expression set's pairs, from the outcome's decisions and the predicted expressions."""
+    predicted = np.array(classes)[answered.answers.probabilities[EXPRESSION].argmax(axis=1)][answered.rows(pairs["a"])]
     return authenticate(
         outcome.accepted,
-        said == pairs["expression_required"].to_numpy(),
+        predicted == pairs["expression_required"].to_numpy(),
         pairs["is_same_identity"].to_numpy(bool),
         pairs["is_required_expression"].to_numpy(bool),
     )

@@ -1,1 +1,1 @@
-"""A trained model in use: photos in, answers out. `dwmtl.load_model` is the way in."""
+"""Use of a trained model: photos in, answers out. The entry point is `dwmtl.load_model`."""

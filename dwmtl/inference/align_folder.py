@@ -1,4 +1,4 @@
-"""A folder of photos, cropped as the stage `align` crops a set's: for people who have photos and no data set."""
+"""Crops a folder of photos as the stage `align` crops a set's, for photos that are not a data set."""
 
 import shutil
 from pathlib import Path
@@ -16,28 +16,29 @@ from dwmtl.params import load_align_params
 from dwmtl.tables import CROPS, FAILURES, STATUSES, write_table
 
 _BATCH_SIZE = 32
-"""Photos detected together."""
+"""Photos per batch of the detector."""
 
 
 def align_folder(
     source: Path, out: Path, *, params: Path, model: Path | None, device: torch.device, all_faces: bool = False
 ) -> dict[str, int]:
-    """Write a crop a photo, `crops.csv` and `failures.csv` into `out`, whole or not at all.
+    """Write a crop per photo, `crops.csv` and `failures.csv` into `out`, whole or not at all.
 
     Args:
-        source: its pictures, in folders of any depth, by their endings.
-        params: a `params.yaml`; its section `align` holds.
-        model: a model's folder whose card says how the faces are found and cropped, in place of the params.
-        all_faces: a crop a face, `photos/a.jpg.0.png`, `photos/a.jpg.1.png`, ..., and a row of crops.csv for each.
+        source: a folder with pictures, in folders of any depth.
+        params: a `params.yaml`, whose section `align` is used.
+        model: a model's folder; crop as for its training instead of by the params.
+        all_faces: write a crop per face, `photos/a.jpg.0.png`, `photos/a.jpg.1.png`, ..., and a row of crops.csv for
+            each.
     Returns:
-        How many crops have each of `tables.STATUSES`; an unreadable photo, which has none, counts as one.
+        Number of crops by status, see `tables.STATUSES`; an unreadable photo, which has no crop, counts as one.
     Raises:
-        DataSetError: no such folder, or no picture in it.
-        ParamsError: the params are missing or wrong. ModelFileError: no model.
+        DataSetError: there is no such folder, or no picture in it.
+        ParamsError: the params are missing or wrong. ModelFileError: not a model of dwmtl.
     """
     table = photos_below(source)
     values = as_trained(load_card(model)) if model is not None else load_align_params(params)
-    work_dir = work_beside(out, UNFINISHED)  # a killed run goes on from there
+    work_dir = work_beside(out, UNFINISHED)  # a run that was killed resumes from it
     with whole_folder(out) as folder:
         aligned = align(
             table,
@@ -56,7 +57,7 @@ def align_folder(
 
 
 def as_trained(card: ModelCard) -> AlignParams:
-    """How a model's training crops were found and cut out; a file each."""
+    """The alignment of a model's training crops, with a file per crop."""
     return AlignParams(
         crop_px=card.crop_px,
         margin_px=card.margin_px,

@@ -1,4 +1,4 @@
-"""A photo with what a model says of it drawn in: boxes, landmarks, expressions, confidences."""
+"""Draws a model's answers into a photo: boxes, landmarks, expressions, confidences."""
 
 import io
 from pathlib import Path
@@ -14,8 +14,11 @@ _CHOSEN, _OTHER, _LANDMARK, _INK = "#00d084", "#ffb000", "#ff3b6b", "#101418"
 
 
 def annotate(photo: np.ndarray, analysis: Analysis) -> Image.Image:
-    """The photo (H, W, 3) uint8 with its faces: a box each, green for the chosen one; its five landmarks; and below it
-    its expression with the probability, and the detector's confidence. Lines and letters grow with the face."""
+    """Draw the faces into a photo, (H, W, 3) uint8.
+
+    Each face has a box, green for the chosen one, five landmarks, and below the box the expression with its probability
+    and the detector's confidence. Lines and letters scale with the face.
+    """
     picture = Image.fromarray(photo)
     draw = ImageDraw.Draw(picture)
     for face in analysis.faces:
@@ -23,16 +26,16 @@ def annotate(photo: np.ndarray, analysis: Analysis) -> Image.Image:
         draw.rectangle(face.box, outline=_color(face), width=line_px)
         for x, y in face.landmarks.tolist():
             draw.circle((x, y), line_px, fill=_LANDMARK)
-    for face in analysis.faces:  # after every box: no label is crossed out
+    for face in analysis.faces:  # after all boxes, so that no line crosses a label
         _draw_label(draw, face, picture.size)
     return picture
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture in the form that the path's ending names, making its folder.
+    """Write a picture in the format of the path's ending; makes its folder.
 
     Raises:
-        DwmtlError: the ending names no form. OSError: it cannot be written.
+        DwmtlError: the ending is of no format. OSError: the file cannot be written.
     """
     form = Image.registered_extensions().get(path.suffix.lower())
     encoded = io.BytesIO()
@@ -52,19 +55,19 @@ def _width(face: Face) -> float:
 
 
 def _draw_label(draw: ImageDraw.ImageDraw, face: Face, size: tuple[int, int]) -> None:
-    """The label, below the face's box, where it hides no other face's eyes; never beyond the photo's edges."""
+    """Draw the label below the face's box, within the photo's edges."""
     font = ImageFont.load_default(size=max(10, round(_width(face) / 5)))
     text = label(face)
-    left, top, right, bottom = draw.multiline_textbbox((0, 0), text, font=font)
-    width, height = right - left + 6, bottom - top + 6
+    x1, y1, x2, y2 = draw.multiline_textbbox((0, 0), text, font=font)
+    width, height = x2 - x1 + 6, y2 - y1 + 6
     x = max(min(face.box[0], size[0] - width), 0)
     y = max(min(face.box[3], size[1] - height), 0)
     draw.rectangle((x, y, x + width, y + height), fill=_color(face))
-    draw.multiline_text((x + 3 - left, y + 3 - top), text, fill=_INK, font=font)
+    draw.multiline_text((x + 3 - x1, y + 3 - y1), text, fill=_INK, font=font)
 
 
 def label(face: Face) -> str:
-    """`happiness 93 %` and `face 1.00` in a line each; the second alone where the model tells no expression."""
+    """Two lines, `happiness 93 %` and `face 1.00`; only the second where the model does not predict expressions."""
     confidence = f"face {face.confidence:.2f}"
     if face.expression is None:
         return confidence

@@ -1,10 +1,10 @@
-"""What a model answers, typed; each answer also as JSON values. Knows nothing of how it was found."""
+"""A model's answers, typed and as JSON values. Does not know how they are computed."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from dwmtl.scores.operating_threshold import Threshold
+from dwmtl.scores.threshold import Threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,11 +15,11 @@ class Face:
         box: xyxy, pixels of the photo; may reach beyond its edges.
         landmarks: (5, 2) float32, xy, pixels: left eye, right eye, nose, left and right corner of the mouth, left and
             right as in the picture.
-        confidence: the detector's, in [0, 1]; higher is surer.
-        is_chosen: whether it is the face that the photo is taken to be of, where there are several.
-        probabilities: a task's name -> its classes' names -> probability; they sum to 1 a task. `identity` is not among
-            them: its classes are the people of the training.
-        embedding: (D,) float32, unit length; the nearer two are, the likelier they are one person's.
+        confidence: the detector's, in [0, 1].
+        is_chosen: whether it is the main face of the photo, by the model's rule.
+        probabilities: a task's name -> its classes' names -> probability; sums to 1 per task. `identity` is left out:
+            its classes are the people of the training.
+        embedding: (D,) float32, unit length; the closer two are, the more likely they are of the same person.
     """
 
     box: tuple[float, float, float, float]
@@ -36,11 +36,11 @@ class Face:
 
     @property
     def expression(self) -> str | None:
-        """The most probable expression; None where the model tells none."""
+        """The most probable expression; None where the model does not predict expressions."""
         return self.most_likely("expression")
 
     def as_json(self, *, embedding: bool = True) -> dict[str, object]:
-        """JSON values; `embedding`: whether the D numbers are among them."""
+        """JSON values; `embedding`: include the embedding."""
         values = {
             "box": [round(float(value), 2) for value in self.box],
             "landmarks": [[round(float(value), 2) for value in point] for point in self.landmarks],
@@ -56,13 +56,13 @@ class Face:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What a model says of a photo.
+    """A model's answer about a photo.
 
     Attributes:
-        photo: the photo's path, or how it is called in messages.
-        width_px, height_px: of the photo, upright.
-        num_faces: faces found.
-        faces: from left to right: all of them, or the chosen one alone, as was asked; empty where none was found.
+        photo: the photo's path, or its name in messages.
+        width_px, height_px: size of the upright photo.
+        num_faces: number of faces in the photo.
+        faces: from left to right, all or only the chosen one, depending on the call; empty where there is none.
     """
 
     photo: str
@@ -73,7 +73,7 @@ class Analysis:
 
     @property
     def chosen(self) -> Face | None:
-        """The face that the photo is taken to be of; None where there is none."""
+        """The chosen face; None where there is no face."""
         return next((face for face in self.faces if face.is_chosen), None)
 
     def as_json(self, *, embeddings: bool = True) -> dict[str, object]:
@@ -89,12 +89,12 @@ class Analysis:
 
 @dataclass(frozen=True, eq=False)
 class VerificationAnswer:
-    """Whether two faces are one person's.
+    """Whether two faces are of the same person.
 
     Attributes:
         is_same: the distance is strictly below the threshold.
-        distance: of the two embeddings, see `threshold.distance`; lower is closer.
-        face, reference: the two that were compared.
+        distance: between the two embeddings, of the kind `threshold.distance`; lower is closer.
+        face, reference: the two faces.
     """
 
     is_same: bool
@@ -116,10 +116,10 @@ class VerificationAnswer:
 
 @dataclass(frozen=True, eq=False)
 class AuthenticationAnswer:
-    """Whether a face is the reference's and shows the required expression.
+    """Whether a face is of the reference's person and shows the required expression.
 
     Attributes:
-        is_accepted: both are so.
+        is_accepted: both hold.
         shows_expression: the required expression is the most probable one.
         probability: of the required expression, in [0, 1].
     """
@@ -132,7 +132,7 @@ class AuthenticationAnswer:
 
     @property
     def is_same(self) -> bool:
-        """Whether the face is the reference's."""
+        """Whether the face is of the reference's person."""
         return self.verification.is_same
 
     def as_json(self) -> dict[str, object]:
@@ -149,13 +149,13 @@ class AuthenticationAnswer:
 
 @dataclass(frozen=True, eq=False)
 class ClipAnswer:
-    """Whether a clip passes from the reference's neutral face to the required expression.
+    """Whether a clip shows the reference's neutral face and then the required expression.
 
     Attributes:
-        reason: a sentence: what was seen, or what was missing.
-        neutral_frame, expression_frame: the frames, counted from 0, that showed them last; None where none did.
-        num_frames: frames looked at; those after an acceptance are not.
-        smallest_distance: to the reference, of all frames with a face; None where there was none.
+        reason: a sentence that says what was shown, or what was missing.
+        neutral_frame, expression_frame: the frames, from 0, at which either was shown; None where it was not.
+        num_frames: analysed frames; those after an acceptance are not analysed.
+        smallest_distance: to the reference, over all frames with a face; None without any.
     """
 
     is_accepted: bool

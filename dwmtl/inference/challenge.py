@@ -1,8 +1,8 @@
-"""The challenge of an authentication: a neutral face first, then the required expression, all by one person. Pure.
+"""The challenge of an authentication: a neutral face, then the required expression, both of the same person. Pure.
 
-A photograph of a smile fails it, as it shows no neutral face; a film of somebody else fails it, as no frame of another
-person counts and one starts it over. It is no proof that a living person is there: a film of the right person showing
-the right expression passes, which is why the expression is to be drawn at random.
+A photograph of a smile fails, since it shows no neutral face; a film of another person fails, since a frame of another
+person starts the challenge over. The challenge does not prove that a living person is present: a film of the right
+person with the right expression passes. Therefore the expression should be drawn at random.
 
 Source: the authors' demo (hengxyz/Dynamic_multi-task-learning), as challenge and response.
 """
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class ChallengeState(StrEnum):
-    """What a challenge waits for."""
+    """What a challenge is waiting for."""
 
     NEUTRAL = "neutral"
     EXPRESSION = "expression"
@@ -21,29 +21,29 @@ class ChallengeState(StrEnum):
 
 @dataclass(frozen=True)
 class Sight:
-    """What a frame shows: whether its face is the reference's (None: no face was found), and the expression."""
+    """What a frame shows: whether its face is of the reference's person (None: no face), and the expression."""
 
     is_same: bool | None
     expression: str | None
 
 
 class Challenge:
-    """Fed frame by frame, it says what it waits for; once accepted it stays so.
+    """Takes frame after frame and tracks what it is waiting for. An acceptance is final.
 
-    Frames without a face are passed over, unless more than `max_lost_frames` come in a row: then another face may have
-    been put before the camera, and the challenge starts over, as it does with a frame of another person.
+    Frames without a face are ignored, unless more than `max_lost_frames` follow each other: then the person may have
+    changed, and the challenge starts over, as it does after a frame of another person.
 
     Args:
         required: the expression to be shown.
-        neutral: the name of the neutral one.
-        min_frames: frames in a row, those without a face not counted, that must show either one.
-        max_lost_frames: frames in a row that may show no face.
+        neutral: name of the neutral expression.
+        min_frames: consecutive frames that must show either expression; frames without a face do not count.
+        max_lost_frames: consecutive frames that may show no face.
 
     Attributes:
-        state: what is waited for.
+        state: what the challenge is waiting for.
         neutral_frame, expression_frame: the frames, from 0, at which either was shown; None before.
         num_frames: frames seen, up to the acceptance.
-        num_restarts: times that it lost a neutral face already shown.
+        num_restarts: how often it started over after the neutral face.
     """
 
     def __init__(self, required: str, *, neutral: str = "neutral", min_frames: int = 1, max_lost_frames: int = 5):
@@ -60,7 +60,7 @@ class Challenge:
         self._num_shown = self._num_lost = 0
 
     def see(self, sight: Sight) -> ChallengeState:
-        """Take in the next frame; what is waited for then."""
+        """Process the next frame. Returns the new state."""
         if self.state == ChallengeState.ACCEPTED:
             return self.state
         frame = self.num_frames

@@ -1,6 +1,6 @@
 """The frames of a clip, one at a time: a video file, an animated picture, or a folder of pictures.
 
-What a file is, is decided by its first bytes. OpenCV never sees one that they do not tell to be a video: it would
+The first bytes of a file decide what it is. OpenCV opens only files that these identify as a video, since it would
 follow a playlist to other files and hosts. Knows nothing of faces.
 """
 
@@ -20,26 +20,28 @@ from dwmtl.datasets.data_set import pictures_of
 from dwmtl.errors import UnreadablePhotoError
 
 VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
-"""Of a file that cannot be looked into."""
+"""Endings of videos, for files whose content cannot be read."""
 
 _VIDEO = re.compile(
     rb"RIFF....AVI |....(?:ftyp|moov|mdat|wide|free|skip)|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|OggS|FLV|DKIF|YUV4MPEG2 "
     rb"|\0\0\x01[\xb3\xba]|\0\0\0\x01[\x67\x27\x40]|\x06\x0e\x2b\x34|G.{187}G|.{4}G.{191}G",
     re.DOTALL,
 )
-"""AVI, MP4 and its kin, Matroska and WebM, WMV, Ogg, FLV, IVF, Y4M, MPEG, H.264 and H.265, MXF, transport streams."""
+"""AVI, MP4 and related forms, Matroska, WebM, WMV, Ogg, FLV, IVF, Y4M, MPEG, H.264, H.265, MXF, transport streams."""
 
 MAX_PIPE_BYTES = 2 * 2**30
-"""Of what comes through a pipe."""
+"""Limit of a clip from a pipe."""
 
 _START_BYTES = 256
 _MORE_READS = 100
-"""Tries after a frame that is not read: another frame after it was damaged, none is the end."""
+"""Reads after a frame that fails: if one succeeds, the frame was damaged; if none does, the video has ended."""
 
 
 def is_clip(path: Path) -> bool:
-    """Whether a path is a folder, a video, or a picture with several frames, by its content, whatever its name; by its
-    ending where it cannot be read. Anything else is taken for a photo."""
+    """Whether a path is a folder, a video, or a picture with several frames; anything else is taken for a photo.
+
+    The content decides, or the ending where the file cannot be read.
+    """
     if path.is_dir():
         return True
     if not path.is_file():
@@ -51,10 +53,10 @@ def is_clip(path: Path) -> bool:
 
 @contextmanager
 def as_file(path: Path) -> Iterator[Path]:
-    """A path that can be read more than once: itself, or a copy of what comes through a pipe, gone when the block ends.
+    """A path that can be read more than once: itself or, of a pipe, a copy that is removed when the block ends.
 
     Raises:
-        UnreadablePhotoError: more than MAX_PIPE_BYTES come.
+        UnreadablePhotoError: the pipe has more than MAX_PIPE_BYTES.
     """
     if path.is_dir() or path.is_file() or not path.exists():
         yield path
@@ -75,10 +77,10 @@ def clip_frames(path: Path, *, every: int = 1) -> Iterator[np.ndarray]:
     Args:
         path: a video that OpenCV reads; an animated GIF, PNG, WebP or AVIF; or a folder of pictures, in the order of
             their names: numbers in them count as numbers, so `frame10` follows `frame9`.
-        every: 1: each frame; n: the first of n.
+        every: take every n-th frame, beginning with the first.
     Raises:
-        UnreadablePhotoError: no such file, no video, a folder without pictures, a damaged picture or frame, or a video
-            that ends before its time.
+        UnreadablePhotoError: there is no such file, it is not a video, a folder has no pictures, a picture or frame is
+            damaged, or a video ends before its declared length.
     """
     if path.is_dir():
         frames = _pictures(path)
@@ -114,7 +116,7 @@ def _video(path: Path) -> Iterator[np.ndarray]:
         raise UnreadablePhotoError(f"{str(path)!r}: OpenCV opens no file whose name is not UTF-8. Rename it.") from None
     if not _is_video(path):
         raise _unreadable(path)
-    video = cv2.VideoCapture(os.path.abspath(path))  # from the root: its start is no name of a protocol
+    video = cv2.VideoCapture(os.path.abspath(path))  # absolute, so that OpenCV does not take its start for a protocol
     try:
         if not video.isOpened():
             raise _unreadable(path)
@@ -147,7 +149,7 @@ def _next_frame(video: cv2.VideoCapture, path: Path, number: int) -> np.ndarray 
 
 
 def _require_whole(video: cv2.VideoCapture, path: Path, num_frames: int, end_s: float) -> None:
-    """Refuse a video that ends well before the time that its header says; some headers say none."""
+    """Refuse a video that ends well before the length in its header, where the header has one."""
     rate, declared = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
     length_s = declared / rate if rate > 0 and declared > 0 else 0.0
     between_s = end_s / max(1, num_frames - 1)

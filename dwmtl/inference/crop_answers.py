@@ -1,4 +1,4 @@
-"""A network with everything between a decoded crop and an answer inside: what is run here, and what ONNX gets."""
+"""A network with the steps from a decoded crop to the answers: run here, and exported to ONNX."""
 
 import torch
 from torch import Tensor, nn
@@ -7,10 +7,10 @@ from dwmtl.network.network import IDENTITY, FaceNetwork
 
 
 class CropAnswers(nn.Module):
-    """Crops as a picture library decodes them in, embeddings and probabilities out; in inference mode.
+    """Decoded crops in, embeddings and probabilities out, in inference mode.
 
     Args:
-        network: a trained one. Its identities are not among the answers: they are the training's people.
+        network: a trained network. Its identities, the people of the training, are not among the answers.
     """
 
     def __init__(self, network: FaceNetwork):
@@ -19,7 +19,6 @@ class CropAnswers(nn.Module):
         self.tasks = tuple(task for task in network.tasks if task != IDENTITY)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """(B, H, W, 3) uint8 RGB -> embeddings (B, D) of unit length, then each task's probabilities (B, its classes),
-        in the order of `tasks`."""
+        """(B, H, W, 3) uint8 RGB -> embeddings (B, D), unit length, then probabilities (B, C) of each of `tasks`."""
         output = self.network(self.network.standardize(crops.permute(0, 3, 1, 2)))
         return output.embedding, *(torch.softmax(output.logits[task], dim=1) for task in self.tasks)

@@ -1,4 +1,4 @@
-"""From what a model says of faces to what is decided of them: the same person, the required expression. Pure."""
+"""Decisions from a model's answers: the same person, the required expression. Pure; opens no file."""
 
 from collections.abc import Sequence
 
@@ -7,23 +7,23 @@ import numpy as np
 from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
 from dwmtl.scores.distances import pair_distances
-from dwmtl.scores.operating_threshold import Threshold
+from dwmtl.scores.threshold import Threshold
 
 
 def distance_between(face: Face, reference: Face, limit: Threshold) -> float:
-    """The distance that the threshold is one of; lower is closer."""
+    """Distance of the kind of the threshold; lower is closer."""
     a, b = (np.asarray(side.embedding, dtype=np.float64)[None] for side in (face, reference))
     return float(pair_distances(a, b, distance=limit.distance)[0])
 
 
 def verified(face: Face, reference: Face, limit: Threshold) -> VerificationAnswer:
-    """Whether two faces are one person's."""
+    """Whether two faces are of the same person."""
     distance = distance_between(face, reference, limit)
     return VerificationAnswer(distance < limit.value, distance, limit, face, reference)
 
 
 def authenticated(face: Face, reference: Face, expression: str, limit: Threshold) -> AuthenticationAnswer:
-    """Whether a face is the reference's and its most probable expression the required one, which it must have."""
+    """Whether a face is of the reference's person and its most probable expression is the required one."""
     verification = verified(face, reference, limit)
     shows = face.expression == expression
     return AuthenticationAnswer(
@@ -46,7 +46,7 @@ def clip_decided(challenge: Challenge, distances: Sequence[float], limit: Thresh
     """The outcome of a challenge after a clip's frames.
 
     Args:
-        distances: to the reference, of every frame with a face.
+        distances: distances to the reference, of the frames with a face.
     """
     return ClipAnswer(
         is_accepted=challenge.state == ChallengeState.ACCEPTED,

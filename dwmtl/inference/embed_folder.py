@@ -1,9 +1,9 @@
-"""Embeddings of a folder of photos by a model, in the file that `score-pairs` reads: for people who have pairs of their
-own."""
+"""Embeds a folder of photos with a model, into the file that `score-pairs` reads."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,11 @@ from dwmtl.tables import FAILURES, write_table
 
 @dataclass(frozen=True)
 class Embedded:
-    """What was embedded.
+    """The outcome of embedding a folder.
 
     Attributes:
-        num_photos: that have an embedding.
-        failures: columns `tables.FAILURES`: photos without a face, whose centre was embedded, and unreadable ones,
+        num_photos: photos with an embedding.
+        failures: columns `tables.FAILURES`: photos without a face, whose centre was embedded, and unreadable photos,
             which have no embedding.
     """
 
@@ -36,17 +36,17 @@ class Embedded:
 def embed_folder(
     model: Path, source: Path, out: Path, *, is_aligned: bool, flipped: bool, batch_size: int, device: str
 ) -> Embedded:
-    """Write the embeddings of every picture below a folder, and a table of what failed beside them.
+    """Write the embeddings of all pictures below a folder, and a table of the failures beside them.
 
     Args:
         model: a model's folder.
         out: an .npz: `names` (N,), paths below `source` without ending, sorted; `embeddings` (N, D) float32, unit
             length; `embeddings_flipped`, those of the mirrored crops, where `flipped`. Beside it, `failures_path(out)`.
-        is_aligned: the pictures are crops already; they are scaled, and no face is looked for.
-        batch_size: crops that the network sees at a time.
+        is_aligned: the pictures are crops already; they are scaled, and no face is detected.
+        batch_size: crops embedded together.
     Raises:
-        DataSetError: no such folder, no picture in it that can be read, or two of one name.
-        ModelFileError: no model of ours.
+        DataSetError: there is no such folder, it has no readable picture, or two pictures have the same name.
+        ModelFileError: not a model of dwmtl.
         DwmtlError: a file cannot be written.
     """
     network, card = load_model(model)
@@ -68,21 +68,21 @@ def embed_folder(
             raise DataSetError(f"{source}: none of its {len(photos)} pictures can be read.")
         crops = crops.assign(name=crops["photo"].map(names)).sort_values("name")
         paths = [crops_dir / crop for crop in crops["crop"]]
-        asked = {"embeddings": CropFiles(paths)}
+        crops_of = {"embeddings": CropFiles(paths)}
         if flipped:
-            asked["embeddings_flipped"] = CropFiles(paths, is_mirrored=True)
+            crops_of["embeddings_flipped"] = CropFiles(paths, is_mirrored=True)
         arrays = {
             name: embed(
                 network, files, flip="none", batch_size=batch_size, accelerator=device, num_workers=0, title=name
             ).embeddings
-            for name, files in asked.items()
+            for name, files in crops_of.items()
         }
     _write({"names": np.array(crops["name"].tolist())} | arrays, aligned.failures, out)
     return Embedded(len(crops), aligned.failures)
 
 
 def failures_path(out: Path) -> Path:
-    """The table of what failed, beside a file of embeddings."""
+    """Path of the table of failures, beside a file of embeddings."""
     return out.with_name(f"{out.stem}_failures.csv")
 
 
@@ -100,7 +100,7 @@ def _names_by_photo(source: Path, photos: pd.Series) -> dict[str, str]:
     return {photo: name for name, photo in photo_of.items()}
 
 
-def _write(arrays: dict[str, np.ndarray], failures: pd.DataFrame, out: Path) -> None:
+def _write(arrays: dict[str, Any], failures: pd.DataFrame, out: Path) -> None:
     with whole_file(out) as file:
         np.savez(file, **arrays)
     write_table(failures, failures_path(out), FAILURES)

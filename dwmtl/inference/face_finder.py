@@ -1,4 +1,4 @@
-"""The faces of photos and their crops, found and cut as the stage `align` does for a model's training."""
+"""Detects the faces of photos and crops them, as the stage `align` does for a model's training."""
 
 import os
 import threading
@@ -14,11 +14,11 @@ from dwmtl.network.model_file import ModelCard
 from dwmtl.section import crop_size
 
 _turn = threading.Lock()
-"""Held while a detector works, so that several threads do not need its memory several times."""
+"""Held while a detector runs, so that several threads do not use its memory at the same time."""
 
 
 def _start_in_child() -> None:
-    """A forked process has neither torch's threads nor the one that held the lock: it would wait for them for ever."""
+    """Set up a forked process, which has neither torch's threads nor the thread that holds the lock."""
     global _turn
     _turn = threading.Lock()
     torch.set_num_threads(1)
@@ -35,8 +35,8 @@ class FoundFace:
     Attributes:
         box: (4,) float32, xyxy, pixels of the photo; may reach beyond its edges.
         landmarks: (5, 2) float32, xy, pixels, in the order of `Detections`.
-        confidence: in [0, 1], higher is surer.
-        is_chosen: whether it is the one that the model's rule takes.
+        confidence: in [0, 1].
+        is_chosen: whether the model's rule chooses it.
         crop: (H, W, 3) uint8, RGB, as the model expects it.
     """
 
@@ -48,11 +48,11 @@ class FoundFace:
 
 
 class FaceFinder:
-    """Finds and crops faces as a model's card says. May be used from several threads at once.
+    """Detects and crops faces by the settings in a model's card. Thread-safe.
 
     Args:
-        card: of the model that the crops are for.
-        device: where the detector runs.
+        card: card of the model that the crops are for.
+        device: device of the detector.
     """
 
     def __init__(self, card: ModelCard, *, device: torch.device):

@@ -1,5 +1,7 @@
-"""A model ready for use: it finds the faces of photos itself, crops and standardises them as in its training, and
-answers. Opens photos and model files; draws and prints nothing."""
+"""A model ready for use: detects the faces of photos, crops and standardises them as in its training, and answers.
+
+Opens photos and model files; draws and prints nothing.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -22,7 +24,7 @@ from dwmtl.inference.model_source import find_threshold, given_threshold, local_
 from dwmtl.network.model_file import ModelCard
 from dwmtl.network.model_file import load_model as read_model
 from dwmtl.network.network import EXPRESSION, FaceNetwork
-from dwmtl.scores.operating_threshold import Threshold
+from dwmtl.scores.threshold import Threshold
 
 Photo = Path | str | Image.Image | np.ndarray
 """A photo's path, a picture of Pillow, or pixels (H, W, 3) uint8 RGB."""
@@ -39,42 +41,43 @@ def load_model(
     threshold: float | Path | str | None = None,
     weights: Literal["raw", "ema", "best"] = "raw",
 ) -> "FaceModel":
-    """A model of ours, ready for photos.
+    """Load a model of dwmtl for use on photos.
 
     Args:
         source: a model's folder (`data/models/fold_0`) or a file in it, or MLflow's `runs:/<run>/<name>`,
             `models:/<name>/<version>`.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<number>`.
-        threshold: below which distance two faces are one person: a squared Euclidean distance, in (0, 4], or a file
-            that `dwmtl evaluate` or the pipeline wrote for this model (`metrics/evaluation/fold_0/threshold.json`).
-            None: `threshold.json` in the model's folder, or of the pipeline's evaluation of this very model; where
-            there is neither, `verify` and `authenticate` need one and say so.
-        weights: those at the training's end, their moving average, or those of the epoch that was best on the
+        threshold: distance below which two faces are of the same person: a squared Euclidean distance, in (0, 4], or a
+            file that `dwmtl evaluate` or the pipeline wrote for this model, such as
+            `metrics/evaluation/fold_0/threshold.json`. None: `threshold.json` in the model's folder, or of the
+            pipeline's evaluation of this model; without either, `verify` and `authenticate` raise ThresholdError.
+        weights: the weights after the last epoch, their moving average, or those of the epoch that was best on the
             validation subjects, where the model has them.
     Raises:
-        ModelFileError: no such model, or a damaged one.
-        ParamsError: a device that is not there, or weights of no such name.
-        ThresholdError: a threshold out of range, or a file that holds none for this model.
+        ModelFileError: there is no such model, or it is damaged.
+        ParamsError: there is no such device, or no weights of this name.
+        ThresholdError: the threshold is out of range, or the file has none for this model.
     """
     chosen_device = device_of(device)
     with local_model(source) as folder:
         network, card = read_model(folder, weights=weights)
         sha256 = card.sha256_of(weights)
         if threshold is None:
-            found = find_threshold(folder, model_sha256=sha256)
+            limit = find_threshold(folder, model_sha256=sha256)
         else:
-            found = given_threshold(threshold, model_sha256=sha256)
-    return FaceModel(network, card, device=chosen_device, threshold=found)
+            limit = given_threshold(threshold, model_sha256=sha256)
+    return FaceModel(network, card, device=chosen_device, threshold=limit)
 
 
 class FaceModel:
-    """Answers about photos. Made by `load_model`. May be used from several threads at once, copied and pickled; and in
-    a forked process, where torch has one thread.
+    """A model that answers about photos, made by `load_model`.
+
+    It is thread-safe, can be copied and pickled, and works in a forked process, where torch then has one thread.
 
     Attributes:
-        card: what the model is: its tasks and classes, how its crops are aligned.
-        device: where it runs.
-        threshold: below which distance two faces are one person; None where none is known.
+        card: the model's tasks and classes, and how its crops are aligned.
+        device: device of the network and the detector.
+        threshold: distance below which two faces are of the same person; None if unknown.
     """
 
     def __init__(self, network: FaceNetwork, card: ModelCard, *, device: torch.device, threshold: Threshold | None):
@@ -84,7 +87,7 @@ class FaceModel:
 
     @property
     def expressions(self) -> list[str]:
-        """Names of the expressions that the model tells; empty where it tells none."""
+        """Names of the expressions that the model predicts; empty where it does not."""
         return self.card.classes(EXPRESSION)
 
     @overload
@@ -94,16 +97,16 @@ class FaceModel:
     def analyze(self, photos: list | tuple, *, faces: Literal["all", "chosen"] = "all") -> list[Analysis]: ...
 
     def analyze(self, photos, *, faces="all"):
-        """Find the faces of a photo, or of each of several, and tell what they show.
+        """Detect the faces of one or several photos, and compute their embeddings and predictions.
 
         Args:
-            photos: one photo, or a list or tuple of them; they need not be of one size. All are in memory at once.
-            faces: `all`; or `chosen`: of several the one that the photo is taken to be of, by the rule that the model's
-                training crops were chosen by (`card.detector.select`).
+            photos: a photo, or a list or tuple of photos of any sizes. All are in memory at once.
+            faces: `all`; or `chosen`: only the main face of each photo, by the rule that chose the model's training
+                crops (`card.detector.select`).
         Returns:
-            An answer a photo: one, or a list. A photo without a face is no error; its answer has no faces.
+            An answer per photo: one, or a list. The answer for a photo without a face has no faces.
         Raises:
-            UnreadablePhotoError: a file that is no whole picture, or pixels of another shape or type.
+            UnreadablePhotoError: a file is not a whole picture, or pixels have another shape or type.
         """
         if faces not in ("all", "chosen"):
             raise ValueError(f"faces must be all or chosen. Got {faces!r} instead.")
@@ -114,19 +117,19 @@ class FaceModel:
     def verify(
         self, photo: Photo | Face, reference: Photo | Face, *, threshold: float | None = None
     ) -> VerificationAnswer:
-        """Whether two photos show the same person. Of several faces in a photo, the chosen one is compared.
+        """Decide whether two photos show the same person. Of several faces in a photo, the chosen one is compared.
 
         Args:
             photo, reference: photos, or faces of an earlier `analyze`.
-            threshold: in place of the model's own, a squared Euclidean distance.
+            threshold: a squared Euclidean distance, instead of the model's threshold.
         Raises:
-            NoFaceError: a photo in which no face is found.
-            ThresholdError: none is given, and the model has none.
+            NoFaceError: a photo shows no face.
+            ThresholdError: no threshold is given, and the model has none.
             UnreadablePhotoError: see `analyze`.
         """
         limit = self._limit(threshold)
-        face, known = self._faces_of(photo, reference)
-        return verified(face, known, limit)
+        face, reference_face = self._faces_of(photo, reference)
+        return verified(face, reference_face, limit)
 
     def authenticate(
         self,
@@ -136,20 +139,20 @@ class FaceModel:
         *,
         threshold: float | None = None,
     ) -> AuthenticationAnswer:
-        """Whether a photo shows the reference's person with a required expression: the most probable one is it.
+        """Decide whether a photo shows the reference's person with a required expression as the most probable one.
 
-        A photograph of the person passes as well; `authenticate_clip` asks for a change of expression.
+        A photograph of the person passes as well; `authenticate_clip` requires a change of expression.
 
         Args:
-            photo, reference, threshold: as `verify`.
+            photo, reference, threshold: as in `verify`.
             expression: one of `expressions`.
         Raises:
-            As `verify`; and ProtocolError: the model does not know the expression.
+            As `verify`, and ProtocolError: the model does not predict the expression.
         """
         limit = self._limit(threshold)
         self._require_expressions(expression)
-        face, known = self._faces_of(photo, reference)
-        return authenticated(face, known, expression, limit)
+        face, reference_face = self._faces_of(photo, reference)
+        return authenticated(face, reference_face, expression, limit)
 
     def authenticate_clip(
         self,
@@ -160,63 +163,63 @@ class FaceModel:
         min_frames: int = 1,
         threshold: float | None = None,
     ) -> ClipAnswer:
-        """Whether a clip shows the reference's person, neutral first and then with a required expression.
+        """Decide whether a clip shows the reference's person, first neutral and then with a required expression.
 
         Args:
-            frames: in their order; a few are in memory at once, and none is looked at after an acceptance. Or the path
-                of a clip, see `clip_file.clip_frames`.
-            reference, expression, threshold: as `authenticate`.
-            min_frames: frames in a row that must show either one, see `Challenge`.
+            frames: the frames in order, or the path of a clip, see `clip_file.clip_frames`. A few frames are in memory
+                at once, and none is read after an acceptance.
+            reference, expression, threshold: as in `authenticate`.
+            min_frames: consecutive frames that must show either expression, see `Challenge`.
         Raises:
-            As `authenticate`, but for frames without a face, which are no error. ProtocolError: the expression is the
-            neutral one, to which there is no change.
+            As `authenticate`, except that frames may have no face. ProtocolError: also where the expression is the
+            neutral one.
         """
         limit = self._limit(threshold)
         self._require_expressions(expression, NEUTRAL)
         if expression == NEUTRAL:
             others = ", ".join(name for name in self.expressions if name != NEUTRAL)
             raise ProtocolError(f"a clip must change from {NEUTRAL} to another expression: {others}. Name one of them.")
-        (known,) = self._faces_of(reference)
+        (reference_face,) = self._faces_of(reference)
         challenge = Challenge(expression, neutral=NEUTRAL, min_frames=min_frames)
         distances = []
         for frame in self._analyzed_frames(_frames_of(frames)):
             if frame.chosen is not None:
-                distances.append(distance_between(frame.chosen, known, limit))
-            if challenge.see(sight_of(frame, known, limit)) == ChallengeState.ACCEPTED:
+                distances.append(distance_between(frame.chosen, reference_face, limit))
+            if challenge.see(sight_of(frame, reference_face, limit)) == ChallengeState.ACCEPTED:
                 break
         return clip_decided(challenge, distances, limit)
 
     def sight(self, frame: Photo, reference: Face, *, threshold: float | None = None) -> Sight:
-        """What a frame shows, for a `Challenge` whose frames come one by one, as from a camera."""
+        """What a frame shows, for a `Challenge` that takes frames one by one, as from a camera."""
         return sight_of(self.analyze(frame, faces="chosen"), reference, self._limit(threshold))
 
     def _analyze(self, photos: Sequence[Photo], faces: str) -> list[Analysis]:
         names = [str(photo) if isinstance(photo, str | Path) else f"photo {i}" for i, photo in enumerate(photos)]
         pixels = [photo_pixels(photo, name) for photo, name in zip(photos, names, strict=True)]
-        found = self._finder.find(pixels)
-        asked = [[face for face in row if face.is_chosen or faces == "all"] for row in found]
-        told = iter(self._ask([face.crop for row in asked for face in row]))
+        detected = self._finder.find(pixels)
+        selected = [[face for face in row if face.is_chosen or faces == "all"] for row in detected]
+        predictions = iter(self._predict([face.crop for row in selected for face in row]))
         return [
             Analysis(
                 photo=name,
                 width_px=photo.shape[1],
                 height_px=photo.shape[0],
                 num_faces=len(row),
-                faces=tuple(_face(face, *next(told)) for face in wanted),
+                faces=tuple(_face(face, *next(predictions)) for face in chosen),
             )
-            for name, photo, row, wanted in zip(names, pixels, found, asked, strict=True)
+            for name, photo, row, chosen in zip(names, pixels, detected, selected, strict=True)
         ]
 
-    def _ask(self, crops: list[np.ndarray]) -> list[tuple[np.ndarray, dict[str, dict[str, float]]]]:
+    def _predict(self, crops: list[np.ndarray]) -> list[tuple[np.ndarray, dict[str, dict[str, float]]]]:
         """Each crop's embedding, and its probabilities by task and class."""
-        told = []
+        predictions = []
         for start in range(0, len(crops), _CROPS_AT_A_TIME):
             batch = torch.from_numpy(np.stack(crops[start : start + _CROPS_AT_A_TIME]))
             with torch.inference_mode():
                 embeddings, *by_task = (values.cpu().numpy() for values in self._answers(batch.to(self.device)))
             for embedding, *rows in zip(embeddings, *by_task, strict=True):
-                told.append((embedding, self._by_class(rows)))
-        return told
+                predictions.append((embedding, self._by_class(rows)))
+        return predictions
 
     def _by_class(self, rows: list[np.ndarray]) -> dict[str, dict[str, float]]:
         return {
@@ -246,20 +249,20 @@ class FaceModel:
 
     def _require_expressions(self, *names: str) -> None:
         if not self.expressions:
-            raise ModelFileError("this model tells no expressions (it has no such task). Take one of a fold.")
+            raise ModelFileError("the model does not predict expressions (it has no such task). Use that of a fold.")
         for name in names:
             if name not in self.expressions:
-                raise ProtocolError(f"the model knows no expression {name}; it knows {', '.join(self.expressions)}.")
+                raise ProtocolError(f"the model does not predict {name}; it predicts {', '.join(self.expressions)}.")
 
 
 def _frames_of(frames: Iterable[Photo] | Path | str) -> Iterable[Photo]:
-    """A clip's frames, if a caller names its file.
+    """The frames of a clip that is given as frames or as a path.
 
     Raises:
-        UnreadablePhotoError: what is no clip, but one photo.
+        UnreadablePhotoError: a single photo is given.
     """
     if isinstance(frames, str | Path):
-        from dwmtl.inference.clip_file import clip_frames  # OpenCV is heavy
+        from dwmtl.inference.clip_file import clip_frames  # OpenCV is slow to import
 
         return clip_frames(Path(frames))
     if isinstance(frames, Image.Image | bytes) or (isinstance(frames, np.ndarray) and frames.ndim < 4):
@@ -268,12 +271,12 @@ def _frames_of(frames: Iterable[Photo] | Path | str) -> Iterable[Photo]:
     return frames
 
 
-def _face(found: FoundFace, embedding: np.ndarray, probabilities: dict[str, dict[str, float]]) -> Face:
+def _face(detected: FoundFace, embedding: np.ndarray, probabilities: dict[str, dict[str, float]]) -> Face:
     return Face(
-        box=tuple(found.box.tolist()),
-        landmarks=found.landmarks,
-        confidence=found.confidence,
-        is_chosen=found.is_chosen,
+        box=tuple(detected.box.tolist()),
+        landmarks=detected.landmarks,
+        confidence=detected.confidence,
+        is_chosen=detected.is_chosen,
         probabilities=probabilities,
         embedding=embedding,
     )

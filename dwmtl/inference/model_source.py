@@ -1,4 +1,4 @@
-"""Where a model and its threshold lie: a folder, MLflow, the pipeline's own layout. Reads no weights."""
+"""Finds a model and its threshold: in a folder, in MLflow, in the pipeline's layout. Reads no weights."""
 
 import logging
 import math
@@ -11,37 +11,38 @@ from tempfile import TemporaryDirectory
 from dwmtl.errors import ModelFileError, ThresholdError
 from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.network.model_file import CARD_FILE, THRESHOLD_FILE, model_folder
-from dwmtl.scores.operating_threshold import Threshold
+from dwmtl.scores.threshold import Threshold
 
 log = logging.getLogger(__name__)
 
 _MLFLOW_SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
-_MODELS = ("data", "models")  # where dvc.yaml has them, with the evaluations in metrics/evaluation beside it
+_MODELS = ("data", "models")  # the folder in dvc.yaml; evaluations are in metrics/evaluation
 _GREATEST = 4.0  # squared Euclidean distance of two unit vectors
 
 
 @contextmanager
 def local_model(source: Path | str) -> Iterator[Path]:
-    """A model's folder on this machine: the one named, also by a file in it, or a copy from MLflow, which is gone when
-    the block ends.
+    """A model's folder on this machine: the given one, or a copy from MLflow that is removed when the block ends.
 
+    Args:
+        source: a model's folder, a file in it, or a URI of MLflow.
     Raises:
-        ModelFileError: MLflow has no such thing, or what it has holds no model of ours, or several.
+        ModelFileError: MLflow has no such artifacts, or they contain no model of dwmtl, or several.
     """
     if not str(source).startswith(_MLFLOW_SCHEMES):
         yield model_folder(source)
         return
-    from dwmtl.tracking.server import download  # MLflow is heavy, and not needed for a folder
+    from dwmtl.tracking.server import download  # MLflow is slow to import, and not needed for a folder
 
     with TemporaryDirectory(prefix="dwmtl-model-") as copy:
         yield _model_below(download(str(source), Path(copy)), str(source))
 
 
 def given_threshold(given: float | Path | str, *, model_sha256: str) -> Threshold:
-    """A threshold as a caller gives it: a squared Euclidean distance, or a file, see `read_threshold`.
+    """The threshold that a caller gives: a squared Euclidean distance, or a file, see `read_threshold`.
 
     Raises:
-        ThresholdError: a number outside (0, 4], or a file that holds none for the model.
+        ThresholdError: the number is outside (0, 4], or the file has no threshold for the model.
     """
     if isinstance(given, Path):
         return read_threshold(given, model_sha256=model_sha256)
@@ -57,18 +58,18 @@ def given_threshold(given: float | Path | str, *, model_sha256: str) -> Threshol
 
 
 def find_threshold(folder: Path, *, model_sha256: str) -> Threshold | None:
-    """The threshold that goes with a model: `threshold.json` in its folder, or what the pipeline's evaluation of a
-    model in `data/models/<name>` wrote to `metrics/evaluation/<name>`; None where there is neither.
+    """The threshold of a model: from `threshold.json` in its folder or, for a model in `data/models/<name>`, from the
+    pipeline's evaluation in `metrics/evaluation/<name>`; None where there is neither.
 
-    The pipeline's of another model, which was trained again since, is passed over with a warning.
+    An evaluation of other weights (the model was trained again) is ignored with a warning.
 
     Raises:
-        ThresholdError: the file in the model's folder does not fit it.
+        ThresholdError: the file in the model's folder is not for its weights.
     """
-    own = folder / THRESHOLD_FILE
-    if own.is_file():
-        return read_threshold(own, model_sha256=model_sha256)
-    as_named = Path(os.path.abspath(folder))  # `data` may lead to another disk, and so may the model's folder
+    beside_model = folder / THRESHOLD_FILE
+    if beside_model.is_file():
+        return read_threshold(beside_model, model_sha256=model_sha256)
+    as_named = Path(os.path.abspath(folder))  # `data`, or the model's folder, may be a link to another disk
     for place in dict.fromkeys((as_named, folder.resolve())):
         if place.parts[-3:-1] != _MODELS:
             continue
@@ -83,12 +84,12 @@ def find_threshold(folder: Path, *, model_sha256: str) -> Threshold | None:
 
 
 def _model_below(folder: Path, source: str) -> Path:
-    """The one folder with a model in what was downloaded, itself or below."""
-    found = sorted(card.parent for card in folder.rglob(CARD_FILE)) if folder.is_dir() else []
-    if len(found) != 1:
-        places = ", ".join(str(place.relative_to(folder)) for place in found[:5])
+    """The only folder with a model in what was downloaded, itself or below."""
+    models = sorted(card.parent for card in folder.rglob(CARD_FILE)) if folder.is_dir() else []
+    if len(models) != 1:
+        places = ", ".join(str(place.relative_to(folder)) for place in models[:5])
         what = (
-            f"holds {len(found)} models of dwmtl ({places})" if found else f"holds no model of dwmtl (no {CARD_FILE})"
+            f"holds {len(models)} models of dwmtl ({places})" if models else f"holds no model of dwmtl (no {CARD_FILE})"
         )
         raise ModelFileError(f"{source}: it {what}. Name the folder of one: {source.rstrip('/')}/<folder>.")
-    return found[0]
+    return models[0]

@@ -1,7 +1,7 @@
-"""A model as one ONNX file, checked before it is kept. The sole owner of onnx and onnxruntime, an optional extra.
+"""Exports a model as an ONNX file and checks it. The sole owner of onnx and onnxruntime, an optional extra.
 
-The graph begins with crops as they are decoded and ends with the answers: standardisation, softmax and the embedding's
-scaling are inside, finding and cropping faces is not. The model's card lies in the file's metadata.
+The graph takes decoded crops and returns the answers: standardisation, softmax and the embedding's scaling are inside,
+detecting and cropping faces is not. The model's card is in the file's metadata.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class OnnxModel:
     """What was written.
 
     Attributes:
-        outputs: names, in their order: `embedding`, then the tasks.
-        largest_difference: between any number of PyTorch's and onnxruntime's answers on the crops of the check.
+        outputs: names of the outputs, in order: `embedding`, then the tasks.
+        largest_difference: greatest absolute difference of PyTorch's and onnxruntime's answers on the checked crops.
     """
 
     path: Path
@@ -37,15 +37,15 @@ class OnnxModel:
 
 
 def export_onnx(model: Path, out: Path) -> OnnxModel:
-    """Write a model's folder as an ONNX file.
+    """Write a model as an ONNX file.
 
-    Input `crops` (N, H, W, 3) uint8, RGB whatever order the network takes, any N >= 1. Outputs `embedding` (N, D)
-    float32 of unit length, and by the name of each task but identity its probabilities (N, its classes) float32.
+    Input: `crops` (N, H, W, 3) uint8, RGB for every network, any N >= 1. Outputs: `embedding` (N, D) float32 of unit
+    length, and for each task except identity, under its name, its probabilities (N, C) float32.
 
     Raises:
         DwmtlError: the extra is not installed, `out` is a file of the model, or onnxruntime's answers on 32 crops
             differ from PyTorch's by more than TOLERANCE; then nothing is written.
-        ModelFileError: no model of ours. OSError: the file cannot be written.
+        ModelFileError: not a model of dwmtl. OSError: the file cannot be written.
     """
     onnx, runtime = _packages()
     require_output(out, inputs=files_of(model))
@@ -71,8 +71,10 @@ def _packages():
 
 
 def _graph(answers: CropAnswers, card: ModelCard, outputs: tuple[str, ...], onnx):
-    """The ONNX model, with the card in its metadata and no name of a file of ours in it."""
-    crops = torch.zeros(2, *crop_size(card.crop_px), 3, dtype=torch.uint8)  # 2: a batch of 1 would be taken as fixed
+    """The ONNX model, with the card in its metadata and no paths of this machine."""
+    crops = torch.zeros(
+        2, *crop_size(card.crop_px), 3, dtype=torch.uint8
+    )  # 2, since the exporter would fix a batch of 1
     program = torch.onnx.export(
         answers,
         (crops,),
@@ -83,7 +85,7 @@ def _graph(answers: CropAnswers, card: ModelCard, outputs: tuple[str, ...], onnx
         dynamo=True,
         verbose=False,
     )
-    assert program is not None  # it is with dynamo=True
+    assert program is not None  # with dynamo=True there is one
     model = program.model_proto
     for node in model.graph.node:
         del node.metadata_props[:]  # the exporter's stack traces, with paths of this machine
@@ -93,7 +95,7 @@ def _graph(answers: CropAnswers, card: ModelCard, outputs: tuple[str, ...], onnx
 
 
 def _largest_difference(answers: CropAnswers, card: ModelCard, graph: bytes, runtime) -> float:
-    """Between the two on crops of noise, smooth and rough, and one of a single colour."""
+    """Greatest difference between PyTorch and onnxruntime, on crops of fine and coarse noise and a uniform one."""
     crops = _test_crops(*crop_size(card.crop_px))
     session = runtime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     theirs = session.run(None, {"crops": crops})

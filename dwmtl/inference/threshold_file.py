@@ -1,21 +1,21 @@
-"""The threshold that goes with a model, read from a file: `threshold.json`, or a scores file of `dwmtl evaluate`."""
+"""Reads the threshold of a model from a file: `threshold.json`, or a scores file of `dwmtl evaluate`."""
 
 import json
 import math
 from pathlib import Path
 
 from dwmtl.errors import ThresholdError
-from dwmtl.scores.operating_threshold import FoldThresholds, ModelComparison, Threshold, operating_threshold
+from dwmtl.scores.threshold import FoldThresholds, ModelComparison, Threshold, operating_threshold
 
 
 def read_threshold(path: Path, *, model_sha256: str) -> Threshold:
-    """The threshold of a `threshold.json`, or of a scores file by `dwmtl evaluate`.
+    """Read the threshold from a `threshold.json`, or a scores file of `dwmtl evaluate`.
 
     Args:
-        model_sha256: of the weights it is to be used with.
+        model_sha256: SHA-256 of the weights that it is used with.
     Raises:
-        ThresholdError: no such file, none of ours, of another model, or of embeddings that were changed before they
-            were compared (mirrored crops added, a mean taken away), which a use of the model does not do.
+        ThresholdError: there is no such file, it has another form, it is of another model, or of embeddings that were
+            changed before the comparison (mirrored crops added, a mean subtracted), which is not done in use.
     """
     thresholds = _fold_thresholds(path)
     settings = thresholds.settings
@@ -28,7 +28,7 @@ def read_threshold(path: Path, *, model_sha256: str) -> Threshold:
     if is_changed or settings.distance not in ("squared_euclidean", "cosine"):
         raise ThresholdError(
             f"{path}: found with distance {settings.distance}, flip {settings.flip}, subtract_mean "
-            f"{settings.subtract_mean}. Evaluate with flip none, and no mean taken away."
+            f"{settings.subtract_mean}. Evaluate with flip none and subtract_mean false."
         )
     values = thresholds.threshold_per_fold
     if not values or not all(map(math.isfinite, values)):

@@ -1,4 +1,4 @@
-"""A model's trunk and identity branch in the form of the project whose network it is, so that it can be taken back."""
+"""Exports a model's trunk and identity branch in the form of the project that published the network."""
 
 import io
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Exported:
     """What was written.
 
     Attributes:
-        project: whose form the file has.
-        names: of the tensors, as the project names them, without its prefix.
+        project: the project whose form the file has.
+        names: the project's names of the tensors, without its prefix.
     """
 
     project: Project
@@ -29,10 +29,10 @@ class Exported:
 
 
 def export_checkpoint(model: Path, out: Path) -> Exported:
-    """Write a model's folder as a file of its network's project; other tasks' branches and heads are left out.
+    """Write a model as a file of its network's project; other tasks' branches and heads are left out.
 
     Raises:
-        ModelFileError: no model of ours, or a network that no project has.
+        ModelFileError: not a model of dwmtl, or no project has this network.
         DwmtlError: `out` is a file of the model. OSError: it cannot be written.
     """
     require_output(out, inputs=files_of(model))
@@ -41,7 +41,7 @@ def export_checkpoint(model: Path, out: Path) -> Exported:
     project = project_of(trunk)
     if project is None:
         raise ModelFileError(
-            f"{model}: its trunk is {trunk}, whose authors keep it in TensorFlow's form, which dwmtl does not write. "
+            f"{model}: its trunk is {trunk}, which was published in TensorFlow's form, and dwmtl does not write that. "
             "Use model.safetensors as it is."
         )
     if trunk == "inception_resnet_v1" and card.network.bottleneck != 512:

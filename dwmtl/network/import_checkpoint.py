@@ -37,7 +37,7 @@ def import_checkpoint(
         trunk: `timm:<name>`, for weights of timm; those of the others are recognised.
         sha256: that the file must have, hexadecimal. An address needs it.
     Raises:
-        ModelFileError: the source is none of these, damaged, or another file than was asked for; a weight of a trunk
+        ModelFileError: the source is none of these, damaged, or has another SHA-256; a weight of a trunk
             or branch is missing, surplus, of another shape or no number; or the names of the classes are not as many
             as its logits. Nothing is imported in part.
     """
@@ -87,7 +87,7 @@ def _with_provenance(imported: Imported, **more: str) -> Imported:
 def _from_ours(folder: Path, said: ExpectedInput, classes: dict[str, list[str]]) -> Imported:
     if classes or said != ExpectedInput():
         raise ModelFileError(
-            f"{folder}: a model of dwmtl has class names and what it expects of a crop in its {CARD_FILE}. Leave "
+            f"{folder}: a model of dwmtl has its class names and crops in its {CARD_FILE}. Leave "
             "--classes and the options of crops out."
         )
     network, card = load_model(folder)
@@ -101,7 +101,7 @@ def _from_file(
     if trunk is not None and not trunk.startswith(TIMM):
         raise ModelFileError(f"{trunk}: only trunks of timm are named; those of other projects are recognised.")
     if sha256 is not None and file.is_file() and (digest := file_sha256(file)) != sha256.lower():
-        raise ModelFileError(f"{file.name}: its SHA-256 is {digest}, and {sha256} was asked for. Do not use the file.")
+        raise ModelFileError(f"{file.name}: its SHA-256 is {digest}, not {sha256}. Do not use the file.")
     entries = read_state_dict(file)
     try:
         trunk, prefix = (trunk, "") if trunk else recognised(entries)
@@ -120,9 +120,10 @@ def _from_published(
     said: ExpectedInput,
     classes: dict[str, list[str]],
 ) -> Imported:
-    """Of a state dict under the names that a trunk's project gives them; `others` are names of what is not its."""
+    """Import a state dict with the names of a trunk's project; `others` are names of entries beside it."""
     project = project_of(trunk)
-    for name in ("last_linear.weight", "logits.bias"):  # by whose lengths a network is built
+    assert project is not None  # every trunk that is recognised has one
+    for name in ("last_linear.weight", "logits.bias"):  # their lengths determine the network
         if name in theirs:
             _require_numbers(file, name, theirs[name])
     bottleneck = theirs.get("last_linear.weight")
@@ -157,7 +158,7 @@ def _from_published(
 
 
 def _require_numbers(file: Path, name: str, value: Tensor) -> None:
-    """A tensor may claim any shape over a few numbers."""
+    """Check that a tensor's storage has as many numbers as its shape, which a file may claim freely."""
     if value.ndim == 0 or value.untyped_storage().nbytes() < value.numel() * value.element_size():
         raise ModelFileError(f"{file}: its {name} is {tuple(value.shape)}, and the file holds fewer numbers.")
 
@@ -166,7 +167,8 @@ def _expected(project: Project, trunk: str) -> ExpectedInput:
     if not trunk.startswith(TIMM):
         return project.expects
     try:
-        known = TimmTrunk(trunk.removeprefix(TIMM))
+        timm_trunk = TimmTrunk(trunk.removeprefix(TIMM))
     except ParamsError as error:
         raise ModelFileError(str(error)) from None
-    return replace(project.expects, crop_px=known.expected_crop_px(), standardization=known.expected_standardization())
+    crop_px, standardization = timm_trunk.expected_crop_px(), timm_trunk.expected_standardization()
+    return replace(project.expects, crop_px=crop_px, standardization=standardization)

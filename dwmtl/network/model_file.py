@@ -1,8 +1,8 @@
 """A model on disk: a folder with `model.safetensors` (weights) and `model.json` (what they are and what they expect).
 
-A training that kept a moving average of the weights adds `model_ema.safetensors`; one that had validation subjects,
-`model_best.safetensors`, the weights after the epoch that was best on them; an imported checkpoint that held the
-method's state, `method.safetensors`. No pickle anywhere. The same model gives the same bytes.
+Optional files: `model_ema.safetensors`, the moving average of the weights; `model_best.safetensors`, the weights after
+the epoch that was best on the validation subjects; `method.safetensors`, the method's state of an imported checkpoint.
+No file is a pickle. The same model gives the same bytes.
 """
 
 import codecs
@@ -32,10 +32,10 @@ BEST_FILE = "model_best.safetensors"
 METHOD_FILE = "method.safetensors"
 CARD_FILE = "model.json"
 THRESHOLD_FILE = "threshold.json"
-"""Beside the others where a model is passed on; the pipeline keeps it with the fold's scores."""
+"""In the model's folder where a model is passed on; the pipeline keeps it with the fold's scores."""
 
 FILES = {"raw": WEIGHTS_FILE, "ema": EMA_FILE, "best": BEST_FILE}
-"""By the name of the weights in them."""
+"""Kind of weights -> file."""
 _ALL_FILES = (CARD_FILE, *FILES.values(), METHOD_FILE)
 
 
@@ -49,9 +49,9 @@ class TaskCard(BaseModel):
 
 
 class DetectorCard(BaseModel):
-    """How the faces of a model's crops were found, chosen and cut out: what `AlignParams` says of it.
+    """How the faces of a model's crops were detected, chosen and cropped; see `AlignParams`.
 
-    The defaults are facenet's; a card that does not say (an imported checkpoint's) has them.
+    The defaults are facenet's; an imported checkpoint's card has them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,15 +64,15 @@ class DetectorCard(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """What a file of weights is: enough to build its network and to prepare a photo as in its training.
+    """The description of a model: enough to build its network and to prepare a photo as in its training.
 
     Attributes:
-        crop_px, margin_px: how its crops were aligned; a side, or height and width.
-        detector: how their faces were found and cut out.
+        crop_px, margin_px: size (a side, or height and width) and margin of its crops.
+        detector: how the faces of its crops were detected and cropped.
         tasks: by name, in their order.
         provenance: what made it (`made_by`) and from what; no time and no path of a machine.
-        weights_sha256: of the file of weights, hexadecimal; None before it is saved.
-        further_sha256: of the moving average's, the best epoch's and the method's files, by name, where there are any.
+        weights_sha256: SHA-256 of the file of weights, hexadecimal; None before it is saved.
+        further_sha256: file name -> SHA-256 of the optional files.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,24 +88,24 @@ class ModelCard(BaseModel):
     further_sha256: dict[str, str] = {}
 
     def classes(self, task: str) -> list[str]:
-        """Class names of a task; none where the model does not have it."""
+        """Class names of a task; empty where the model does not have the task."""
         return self.tasks[task].classes if task in self.tasks else []
 
     def sha256_of(self, weights: Literal["raw", "ema", "best"]) -> str:
-        """Of a file of weights that the saved model has, hexadecimal."""
+        """SHA-256 of a file of weights of the saved model, hexadecimal."""
         if weights != "raw":
             return self.further_sha256[FILES[weights]]
         assert self.weights_sha256 is not None  # saving wrote it
         return self.weights_sha256
 
     def people_seen(self) -> list[str]:
-        """Who must not be tested on, sorted: the subjects trained on, by what it started from too, or validated on."""
+        """Subjects that must not be tested on, sorted: those of the training, of its start, and of validation."""
         seen = (self.provenance.get(key, []) for key in ("trained_on", "validated_on"))
         return sorted({*self.classes(IDENTITY), *(name for names in seen for name in names)})
 
 
 def build_network(card: ModelCard) -> FaceNetwork:
-    """A network with initial weights, from torch's generator."""
+    """Build a network with initial weights from torch's generator."""
     return FaceNetwork(
         card.network,
         {name: task.head for name, task in card.tasks.items()},
@@ -122,7 +122,7 @@ def save_model(
     best: FaceNetwork | None = None,
     method: dict[str, torch.Tensor] | None = None,
 ) -> ModelCard:
-    """Write a model into `folder`, making it.
+    """Write a model into `folder`, which is created.
 
     Args:
         averaged: the network with the moving average of the weights.
@@ -147,13 +147,13 @@ def save_model(
 
 
 def model_folder(path: Path | str) -> Path:
-    """A model's folder, which one of its files stands for, too."""
+    """The folder of a model that is given by its folder or by a file in it."""
     path = Path(path)
     return path.parent if path.name in _ALL_FILES and not os.path.isdir(path) else path
 
 
 def files_of(path: Path | str) -> list[Path]:
-    """The files that a model may have."""
+    """All files that a model may have."""
     return [model_folder(path) / name for name in _ALL_FILES]
 
 
@@ -161,7 +161,7 @@ def load_card(folder: Path) -> ModelCard:
     """Read `model.json`.
 
     Raises:
-        ModelFileError: it is missing or not in our form.
+        ModelFileError: the file is missing or not a model card of this version.
     """
     path = model_folder(folder) / CARD_FILE
     no_card = (
@@ -178,7 +178,7 @@ def load_model(folder: Path, *, weights: Literal["raw", "ema", "best"] = "raw") 
     """Read a model, in inference mode on the CPU.
 
     Args:
-        weights: those at the training's end, their moving average, or those after the epoch that was best on the
+        weights: the weights after the last epoch, their moving average, or those after the epoch that was best on the
             validation subjects.
     Raises:
         ModelFileError: a file is missing or damaged, or the weights do not fit the network that the card describes.
@@ -201,7 +201,7 @@ def has_best(card: ModelCard) -> bool:
 
 
 def model_sha256(folder: Path) -> str:
-    """SHA-256 of the weights' file, hexadecimal: the name by which a run of ours is found again.
+    """SHA-256 of the weights' file, hexadecimal, by which a model's run in MLflow is found.
 
     Raises:
         ModelFileError: no such file.
@@ -213,13 +213,13 @@ def model_sha256(folder: Path) -> str:
 
 
 def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str, str]:
-    """Fill a network's trunk and branches from a model; the heads, which belong to its classes, stay initial.
+    """Fill a network's trunk and branches from a model; the heads, which depend on the classes, stay initial.
 
     A branch that the model does not have is filled from its identity branch, as the authors fill the expression branch
-    from a plain face-recognition network.
+    from a face-recognition network.
 
     Args:
-        card: of the network to fill.
+        card: card of the network to fill.
     Returns:
         A part of the network -> the part of the model it was filled from.
     Raises:
@@ -237,10 +237,10 @@ def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str,
         for name in [name for name in filled if name.startswith(part + ".")]:
             value = weights.get(origin + name.removeprefix(part))
             if value is None or value.shape != filled[name].shape:
-                there = "has none" if value is None else f"has {tuple(value.shape)}"
+                problem = "has none" if value is None else f"has {tuple(value.shape)}"
                 raise ModelFileError(
-                    f"{folder}: it {there} for the network's {name} {tuple(filled[name].shape)}. Start from a model of "
-                    "the same `network` in params.yaml."
+                    f"{folder}: it {problem} for the network's {name} {tuple(filled[name].shape)}. Start from a model "
+                    "of the same `network` in params.yaml."
                 )
             filled[name] = value
     network.load_state_dict(filled)
@@ -248,7 +248,7 @@ def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str,
 
 
 def load_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
-    """A file of tensors of a model.
+    """Read a file of tensors of a model.
 
     Raises:
         ModelFileError: it is missing, damaged, or there are no rights to read it.
@@ -261,17 +261,14 @@ def load_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
 
 
 def checked_weights(folder: Path, card: ModelCard, name: str = WEIGHTS_FILE) -> dict[str, torch.Tensor]:
-    """A file of tensors of a model, if it is the one that its card speaks of.
+    """Read a file of tensors of a model, checked against the SHA-256 in its card.
 
     Raises:
-        ModelFileError: they are missing, damaged, or others.
+        ModelFileError: the file is missing or damaged, or has another SHA-256.
     """
     weights = load_weights(folder, name)
     if file_sha256(model_folder(folder) / name) != {**card.further_sha256, WEIGHTS_FILE: card.weights_sha256}.get(name):
-        raise ModelFileError(
-            f"{folder}: {name} is not the file that {CARD_FILE} speaks of (its SHA-256 differs). Copy the "
-            "folder again, whole."
-        )
+        raise ModelFileError(f"{folder}: {name} does not have the SHA-256 in {CARD_FILE}. Copy the whole folder again.")
     return weights
 
 
@@ -293,13 +290,13 @@ def _readable(path: Path, missing: str) -> Path:
 
 
 def file_sha256(path: Path) -> str:
-    """Of a file's bytes, hexadecimal."""
+    """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
-    # in contiguous form: the bytes must not depend on the memory format that training chose
+    # contiguous, so that the bytes do not depend on the memory format of the training
     write_bytes(save({name: value.detach().cpu().contiguous() for name, value in weights.items()}), path)
 
 

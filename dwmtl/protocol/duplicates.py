@@ -1,7 +1,7 @@
-"""Exact duplicates: photos with the same bytes or, written in another way, the same pixels.
+"""Exact duplicates: photos with the same bytes or, encoded differently, the same pixels.
 
-A duplicate across folds is tested by what was trained on; one with two labels has at least one that is wrong. Photos
-that are much alike (neighbouring frames) are no duplicates here.
+A duplicate across folds leaks training data into the test; of two different labels of a duplicate, at least one is
+wrong. Similar photos (neighbouring frames) are not duplicates.
 """
 
 import pandas as pd
@@ -11,14 +11,14 @@ from dwmtl.errors import ProtocolError
 
 
 def find_duplicates(photos: pd.DataFrame) -> pd.DataFrame:
-    """Groups of photos with the same picture, and what is wrong with each group.
+    """Groups of photos with the same picture, and the faults of each group.
 
     Same bytes decode to the same pixels, so the pixels decide; where a photo has no digest of pixels, the bytes do.
     A photo with neither is in no group.
 
     Args:
-        photos: columns photo, subject, expression, fold, bytes_sha256, pixels_sha256; a subject or an expression may
-            be empty, not known, and then contradicts nothing; so may a digest.
+        photos: columns photo, subject, expression, fold, bytes_sha256, pixels_sha256; an unknown subject, expression
+            or digest is empty and contradicts nothing.
     Returns:
         Table of `tables.DUPLICATES`, sorted by group and photo; groups are numbered from 0 by their first photo.
     """
@@ -40,16 +40,17 @@ def find_duplicates(photos: pd.DataFrame) -> pd.DataFrame:
 def drop_duplicates(photos: pd.DataFrame, digests: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Keep one photo of each picture, and none of a picture whose subject or expression contradict.
 
-    Of photos that agree the first by name is kept: of those with a subject if one has any, then with an expression.
+    Of photos that agree, the first by name is kept, those with a subject before those without, then those with an
+    expression before those without.
 
     Args:
         photos: columns photo, subject, expression, and any others.
         digests: columns photo, bytes_sha256, pixels_sha256 (`tables.PHOTO_FACTS`), with a row for each of the photos,
             and any others.
     Returns:
-        (kept, dropped): the rows of `photos` that are left, in their order, and a table of `tables.DROPPED_PHOTOS`.
+        (kept, dropped): the remaining rows of `photos`, in their order, and a table of `tables.DROPPED_PHOTOS`.
     Raises:
-        ProtocolError: the digests lack a photo, or have two rows of one.
+        ProtocolError: a photo has no digests, or two rows of them.
     """
     duplicates = find_duplicates(_with_digests(photos, digests).assign(fold=0))
     contradicts = duplicates["is_contradicting_subject"] | duplicates["is_contradicting_expression"]
@@ -62,7 +63,7 @@ def drop_duplicates(photos: pd.DataFrame, digests: pd.DataFrame) -> tuple[pd.Dat
 
 
 def _has_two_names(table: pd.DataFrame, column: str) -> pd.Series:
-    """Of each row, whether its picture has two different names in the column, apart from the empty one."""
+    """For each row, whether its picture has two different non-empty names in the column."""
     return table[column].mask(table[column] == "").groupby(table["picture"]).transform("nunique") > 1
 
 

@@ -1,17 +1,19 @@
-"""Expressions: which photos of the expression set are used, as what, and the list of classes.
+"""Expressions: the labels of the photos of the expression set, and the list of classes.
 
-The column `use` tells what a photo is for. A peak shows its sequence's expression. A neutral frame is labelled
-`neutral`: it is the reference of pairs, and it is of class `neutral` where neutral is a class; where it is not, its
-label is no class, and the photo trains and tests identity alone. The same holds of the neutral photos that
-`limit_neutral` takes out of the class. A photo of use train has no expression and trains identity alone.
+The column `use` defines the role of a photo. A peak shows its sequence's expression. A neutral frame is labelled
+`neutral`: it is the reference of pairs, and of class `neutral` where neutral is a class; otherwise the photo trains and
+tests identity only. The same holds for the neutral photos that `limit_neutral` removes from the class. A photo of use
+train has no expression and trains identity only.
 
 A set may name no subjects at all (FER2013): its photos train the expression in every fold and are never tested on,
-since nobody knows who is on them.
+since their subjects are unknown.
 
-A subject with no photo of an expression is an error, for nothing could be tested on it. A subject with only one
-expression (CK+ has them) is trained and tested on like any other; only the pairs that this subject
-cannot give are left out, and listed (`dwmtl.protocol.pairs`).
+A subject without a photo of an expression is an error, since nothing could be tested on it. A subject with only one
+expression (CK+ has them) is trained and tested on like any other; only the pairs that cannot be made from its photos
+are left out, and listed (`dwmtl.protocol.pairs`).
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -30,8 +32,8 @@ def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
         The same columns without the unused photos, in the manifest's order; expression is `neutral` where
         the use is neutral and empty where it is train.
     Raises:
-        ProtocolError: a photo of a set that names its subjects has none, no set names any, a peak has no expression or
-            the one named `neutral`, or a subject has neither a neutral photo nor a peak.
+        ProtocolError: a photo of a set with subjects has none, no set has subjects, a peak has no expression or the
+            expression `neutral`, or a subject has neither a neutral photo nor a peak.
     """
     used = manifest[manifest["use"] != "unused"].reset_index(drop=True)
     is_peak = used["use"] == "peak"
@@ -45,32 +47,31 @@ def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def limit_neutral(labels: pd.DataFrame, *, max_per_subject: int, seed: int) -> pd.DataFrame:
-    """Keep at most so many photos of a subject in the class neutral, drawn with equal chances.
+    """Keep at most `max_per_subject` photos of each subject in the class neutral, drawn with equal probability.
 
-    The others stay, of use neutral and without an expression: they are of no class and in no expression score, they
-    train identity, and they remain references of pairs, as where neutral is no class. So the limit evens out the
-    classes and changes no pair.
+    The others keep the use neutral but have no expression: they are in no class and no expression score, they train
+    identity, and they remain references of pairs. So the limit balances the classes and changes no pair.
 
-    Photos of nobody known are not limited: nobody can have too many of them.
+    Photos without a subject are not limited.
 
     Args:
         labels: what `label_expressions` returns.
         max_per_subject: >= 1.
-        seed: of the draw, which depends on the neutral photos' names and subjects and on no order of rows.
+        seed: of the draw, which depends on the names and subjects of the neutral photos, not on the order of rows.
     Returns:
-        The same rows in the same order; expression is empty where the limit took it.
+        The same rows in the same order; expression is empty where the limit removed it.
     """
     neutral = labels[(labels["expression"] == NEUTRAL) & (labels["subject"] != "")].sort_values("photo")
-    ticket = pd.Series(np.random.default_rng(seed).permutation(len(neutral)), index=neutral.index)
-    is_over = ticket.groupby(neutral["subject"]).rank() > max_per_subject
+    draw = pd.Series(np.random.default_rng(seed).permutation(len(neutral)), index=neutral.index)
+    is_over = draw.groupby(neutral["subject"]).rank() > max_per_subject
     return labels.assign(expression=labels["expression"].mask(is_over.reindex(labels.index, fill_value=False), ""))
 
 
 def check_every_subject_is_labelled(labels: pd.DataFrame) -> None:
-    """Refuse a subject without a photo of an expression, for nothing could be tested on it.
+    """Refuse a subject without a photo of an expression, since nothing could be tested on it.
 
     Raises:
-        ProtocolError: there is one; it is named.
+        ProtocolError: there is such a subject; the message names it.
     """
     labelled = set(labels.loc[labels["expression"] != "", "subject"])
     without = sorted(set(labels["subject"]) - labelled - {""})
@@ -82,21 +83,21 @@ def check_every_subject_is_labelled(labels: pd.DataFrame) -> None:
 
 
 def expression_classes(labels: pd.DataFrame, *, has_neutral: bool) -> list[str]:
-    """Names of the expression classes in sorted order; a class's index is its place in the list.
+    """Names of the expression classes in sorted order; the place in the list is the class's index.
 
     Args:
         labels: what `label_expressions` returns.
-        has_neutral: whether neutral is a class of its own.
+        has_neutral: whether neutral is a class.
     Raises:
         ProtocolError: neutral is to be a class and no photo is neutral, or there are fewer than two classes.
     """
-    there = set(labels["expression"]) - {""}
-    if has_neutral and NEUTRAL not in there:
+    expressions = set(labels["expression"]) - {""}
+    if has_neutral and NEUTRAL not in expressions:
         raise ProtocolError(
-            f"no photo of the expression set is neutral, and labels.has_neutral is true. There are: {_list(there)}. "
-            "Set labels.has_neutral to false."
+            f"no photo of the expression set is neutral, and labels.has_neutral is true. There are: "
+            f"{_list(expressions)}. Set labels.has_neutral to false."
         )
-    classes = sorted(there if has_neutral else there - {NEUTRAL})
+    classes = sorted(expressions if has_neutral else expressions - {NEUTRAL})
     if len(classes) < 2:
         raise ProtocolError(
             f"the expression set must have >= 2 expression classes. Got {_list(classes)} instead. "
@@ -106,13 +107,13 @@ def expression_classes(labels: pd.DataFrame, *, has_neutral: bool) -> list[str]:
 
 
 def _refuse_subjects_of_some(used: pd.DataFrame) -> None:
-    """A set either names everybody or nobody; a single photo without a subject is a fault."""
+    """Refuse a set that has subjects for some photos only, or sets that have none at all."""
     sets = used["photo"].str.partition("/")[0]
     has_subjects = (used["subject"] != "").groupby(sets).transform("any")
     _refuse(used[has_subjects & (used["subject"] == "")], "have no subject")
     if not has_subjects.any():
         raise ProtocolError(
-            "no set of the role expression names its subjects, and the folds are made of subjects. Join one that does."
+            "no set of the role expression names its subjects, and the folds are cut by subject. Join a set that does."
         )
 
 
@@ -124,5 +125,5 @@ def _refuse(photos: pd.DataFrame, fault: str) -> None:
         )
 
 
-def _list(names) -> str:
+def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"

@@ -1,6 +1,6 @@
-"""A split as a CSV `subject,fold`, as the stage `labels` writes it, and as the mapping that `labels.folds` holds.
+"""A split as a CSV `subject,fold`, as the stage `labels` writes it, and as the mapping in `labels.folds`.
 
-DVC tracks values of params.yaml and no file that one of them names; so a split is used by writing it there.
+DVC tracks the values of params.yaml, but not a file that such a value names; so a split is copied into params.yaml.
 """
 
 import csv
@@ -14,16 +14,16 @@ from dwmtl.errors import ProtocolError
 def parse_folds(
     text: str, *, name: str, subjects: Collection[str] | None = None, num_folds: int | None = None
 ) -> dict[int, list[str]]:
-    """Fold -> its subjects, both sorted; not every fold and subject must be there.
+    """Fold -> its subjects, both sorted; folds and subjects may be missing.
 
     Args:
-        text: the file's; a line `subject,fold`, then a line a subject.
+        text: of the file; a line `subject,fold`, then a line per subject.
         name: of the file, for messages.
-        subjects: those that there are; None: any.
-        num_folds: folds are less than this; None: any number.
+        subjects: those that are allowed; None: any.
+        num_folds: folds must be less than this; None: any.
     Raises:
-        ProtocolError: a line that is no subject and fold, a subject that is not there or named twice, or a fold out of
-            range; it is named with its line. Or the file names no subject.
+        ProtocolError: a line that is not a subject and a fold, an unknown or repeated subject, or a fold out of range;
+            the message names the line. Or the file names no subject.
     """
     fold_of: dict[str, int] = {}
     for where, cells in _rows(text, name):
@@ -32,10 +32,10 @@ def parse_folds(
         subject, fold = tables.composed(cells[0]), _fold(where, cells[1], num_folds)
         _check_subject(where, subject, subjects)
         if subject in fold_of:
-            raise ProtocolError(f"{where}: subject {subject} is in fold {fold_of[subject]} already. Name it once.")
+            raise ProtocolError(f"{where}: subject {subject} is already in fold {fold_of[subject]}. Name it once.")
         fold_of[subject] = fold
     if not fold_of:
-        raise ProtocolError(f"{name}: names no subject.")
+        raise ProtocolError(f"{name}: names no subject. Add a line per subject.")
     folds: dict[int, list[str]] = {fold: [] for fold in sorted(set(fold_of.values()))}
     for subject in sorted(fold_of):
         folds[fold_of[subject]].append(subject)
@@ -46,13 +46,13 @@ def params_of_folds(folds: Mapping[int, Sequence[str]], *, num_folds: int | None
     """The lines of params.yaml that use a split; `num_folds` None: one more than the last fold."""
     lines = ["labels:", f"  num_folds: {max(folds) + 1 if num_folds is None else num_folds}", "  folds:"]
     for fold, subjects in sorted(folds.items()):
-        # a JSON string is a YAML one; quoted, 007 and no stay words
+        # a JSON string is also a YAML string; quoted, 007 and no stay strings
         lines.append(f"    {fold}: [{', '.join(json.dumps(subject, ensure_ascii=False) for subject in subjects)}]")
     return "\n".join([*lines, ""])
 
 
 def _rows(text: str, name: str):
-    """(file and line, cells) of every line after the header that holds anything."""
+    """(file and line, cells) of every line after the header that is not empty."""
     reader = csv.reader(text.removeprefix("\ufeff").splitlines(keepends=True), strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
@@ -62,7 +62,9 @@ def _rows(text: str, name: str):
             if cells:
                 yield f"{name}, line {reader.line_num}", [*cells[:-1], cells[-1].strip()]
     except csv.Error as error:
-        raise ProtocolError(f"{name}, line {reader.line_num}: not a line of a CSV table ({error}).") from None
+        raise ProtocolError(
+            f"{name}, line {reader.line_num}: not a line of a CSV table ({error}). Correct it."
+        ) from None
 
 
 def _fold(where: str, cell: str, num_folds: int | None) -> int:

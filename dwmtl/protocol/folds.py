@@ -1,4 +1,4 @@
-"""Subject-independent folds: who is tested when. Knows of photos only whose they are and what they show."""
+"""Subject-independent folds: the fold in which each subject is tested. Knows a photo's subject and expression only."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from dwmtl import tables
 from dwmtl.errors import ProtocolError
 
 NO_FOLD = -1
-"""The fold of a photo whose subject is not known: it is trained on in every fold, and tested on in none."""
+"""The fold of a photo whose subject is unknown: it is trained on in every fold, and tested on in none."""
 
 
 def assign_folds(
@@ -21,28 +21,28 @@ def assign_folds(
     given: Mapping[int, Sequence[str]] | None = None,
     expressions: Iterable[str] | None = None,
 ) -> pd.DataFrame:
-    """Cut the subjects into folds; each is in one.
+    """Cut the subjects into folds, each subject in one.
 
     The subjects are sorted (those of joined sets mixed by their share), shuffled if there is a seed, and cut into
-    consecutive parts whose sizes differ by at most one, the larger parts first; so the folds depend on the names, the
-    number of folds and the seed alone.
+    consecutive parts whose sizes differ by at most one, the larger parts first. The folds depend only on the names, the
+    number of folds and the seed.
 
-    With `expressions` the subjects are dealt one by one instead, the most uneven first, to the fold that makes the
-    photos of each expression spread most evenly over the folds; photos without an expression count as one of their
-    own. The folds' numbers of subjects may then differ by more than one.
+    With `expressions` the subjects are assigned one by one instead, those with the most uneven expressions first, each
+    to the fold that spreads the photos of each expression most evenly; photos without an expression count as a further
+    expression. The folds' numbers of subjects may then differ by more than one.
 
     Args:
-        subjects: names; one may be given more than once.
+        subjects: names; a name may occur more than once.
         num_folds: >= 1.
-        seed: of the shuffle; None takes the subjects as sorted.
-        given: fold -> its subjects. Where a fold is missing, the subjects of none are cut into the missing folds.
-        expressions: what a photo of each of `subjects` shows, in their order.
+        seed: of the shuffle; None: no shuffle.
+        given: fold -> its subjects. The other subjects are cut into the folds that are missing.
+        expressions: of a photo of each of `subjects`, in their order.
     Returns:
         Table of `tables.FOLDS`, sorted by subject.
     Raises:
-        ProtocolError: there are more folds than subjects; or `given` names a fold out of range, a subject that is not
-            there, one twice, none for a fold, or leaves a subject without a fold.
-    Source: of the dealing, `sklearn.model_selection.StratifiedGroupKFold`.
+        ProtocolError: there are more folds than subjects; or `given` has a fold out of range or without subjects, an
+            unknown or repeated subject, or leaves a subject without a fold.
+    Source: of the assignment by expressions, `sklearn.model_selection.StratifiedGroupKFold`.
     """
     subjects = list(subjects)
     names = sorted(set(subjects))
@@ -63,19 +63,19 @@ def assign_folds(
 
 
 def _given_folds(given: Mapping[int, Sequence[str]], names: list[str], num_folds: int) -> dict[str, int]:
-    """Subject -> fold, of the subjects that are given one."""
-    known = set(names)
+    """Subject -> fold, of the subjects in `given`."""
+    known_subjects = set(names)
     fold_of: dict[str, int] = {}
     for fold, subjects in sorted(given.items()):
         if not 0 <= fold < num_folds:
             raise ProtocolError(f"labels.folds must list folds from 0 to {num_folds - 1}. Got fold {fold} instead.")
         if not subjects:
             raise ProtocolError(f"labels.folds must list a subject for each of its folds. Got none for fold {fold}.")
-        unknown = [subject for subject in subjects if subject not in known]
+        unknown = [subject for subject in subjects if subject not in known_subjects]
         if unknown:
             raise ProtocolError(
-                f"labels.folds must list subjects of the expression set. Got {_some(unknown)} in fold {fold}, and the "
-                f"set has {_some(names)}."
+                f"labels.folds must list subjects of the expression set. Got {_some(unknown)} in fold {fold}; "
+                f"the set has {_some(names)}."
             )
         for subject in subjects:
             if subject in fold_of:
@@ -87,24 +87,24 @@ def _given_folds(given: Mapping[int, Sequence[str]], names: list[str], num_folds
 
 
 def _check_remaining(remaining: pd.DataFrame, open_folds: list[int]) -> None:
-    """As many subjects as folds must be left to cut, and none where no fold is."""
-    left = sorted(set(remaining["subject"]))
-    if left and not open_folds:
+    """Refuse fewer remaining subjects than open folds, or any where no fold is open."""
+    names = sorted(set(remaining["subject"]))
+    if names and not open_folds:
         raise ProtocolError(
-            f"labels.folds lists every fold, and no fold of {_some(left)}. List these, or take them out of the "
+            f"labels.folds lists every fold, but not {_some(names)}. List these subjects, or take them out of the "
             "expression set."
         )
-    if len(left) < len(open_folds):
+    if len(names) < len(open_folds):
         raise ProtocolError(
-            f"labels.folds leaves {len(left)} subjects for the {len(open_folds)} folds that it does not list "
+            f"labels.folds leaves {len(names)} subjects for the {len(open_folds)} folds that it does not list "
             f"({', '.join(map(str, open_folds))}). Lower labels.num_folds, or list fewer subjects."
         )
 
 
 def _sorted_by_share(subjects: set[str]) -> list[str]:
-    """The subjects as sorted, those of joined sets mixed: a part of the list holds the same share of each set.
+    """The subjects in sorted order, those of joined sets interleaved so that parts of the list have equal shares.
 
-    A subject's set is what stands before the first `/`; of one set the names are simply sorted.
+    A subject's set is the part of its name before the first `/`; the names of a single set are simply sorted.
     """
     of_set: dict[str, list[str]] = {}
     for subject in sorted(subjects):
@@ -123,15 +123,17 @@ def _cut(photos: pd.DataFrame, num_parts: int, seed: int | None) -> dict[str, in
 
 
 def _deal(photos: pd.DataFrame, num_parts: int, seed: int | None) -> dict[str, int]:
-    """Subject -> part, from 0: parts with about as many photos of each expression."""
+    """Subject -> part, from 0: parts with similar numbers of photos of each expression."""
     if num_parts < 2 or photos["expression"].value_counts().max() < num_parts:
-        return _cut(photos, num_parts, seed)  # no expression has a photo for each part: there is nothing to even out
+        return _cut(photos, num_parts, seed)  # no expression has a photo for each part
     from sklearn.model_selection import StratifiedGroupKFold  # slow to import, and training imports this module
 
     rule = StratifiedGroupKFold(num_parts, shuffle=seed is not None, random_state=seed)
     subjects, expressions = (photos[column].to_numpy(object) for column in ("subject", "expression"))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # it is dealt as evenly as can be
+        warnings.filterwarnings(
+            "ignore", "The least populated class", UserWarning
+        )  # it is spread as evenly as possible
         parts = list(rule.split(subjects, expressions, subjects))
     return {subject: part for part, (_, rows) in enumerate(parts) for subject in set(subjects[rows])}
 
@@ -141,10 +143,10 @@ def _some(names: list[str], most: int = 8) -> str:
 
 
 def with_set_names(given: dict[int, list[str]], subjects: set[str]) -> dict[int, list[str]]:
-    """Folds whose subjects may be named as their set names them (`P018`), or as another run's sets did
-    (`expression/P018`), by their full names (`oulu/P018`).
+    """The folds with the full names of their subjects (`oulu/P018`).
 
-    A name that is no subject of exactly one set stays as it is, for `assign_folds` to refuse.
+    A subject may be given by its name in its set (`P018`), or by another run's name (`expression/P018`). A name that
+    does not belong to exactly one set is kept, for `assign_folds` to refuse.
     """
     full: dict[str, list[str]] = {}
     for subject in subjects:
@@ -160,21 +162,24 @@ def with_set_names(given: dict[int, list[str]], subjects: set[str]) -> dict[int,
 
 
 def validation_subjects(labels: pd.DataFrame, fold: int, *, fraction: float) -> list[str]:
-    """The training subjects of a fold that choose its best epoch and are not trained on, sorted.
+    """The training subjects of a fold that are held out to choose its best epoch, sorted.
 
-    The first of those in the fold after the tested one, going on with the next folds where these do not suffice:
-    whoever is tested is never among them, and each fold has others.
+    They are the first subjects of the fold after the tested one, then of the folds after that if more are needed. None
+    of them is tested, and each fold has different ones.
 
     Args:
-        labels: table with the columns subject and fold; a subject without a name or a fold is left out.
+        labels: table with the columns subject and fold; a subject without a name or a fold is ignored.
         fraction: of the training subjects, in [0, 0.5); at least one subject where it is more than 0.
     """
-    known = labels[(labels["fold"] != NO_FOLD) & (labels["fold"] != fold) & (labels["subject"] != "")]
+    candidates = labels[(labels["fold"] != NO_FOLD) & (labels["fold"] != fold) & (labels["subject"] != "")]
     if not fraction:
         return []
     num_folds = int(labels["fold"].max()) + 1
     ranked = sorted(
-        {((own - fold) % num_folds, name) for name, own in zip(known["subject"], known["fold"], strict=True)}
+        {
+            ((other - fold) % num_folds, name)
+            for name, other in zip(candidates["subject"], candidates["fold"], strict=True)
+        }
     )
     return sorted(name for _, name in ranked[: max(1, round(fraction * len(ranked)))])
 
@@ -184,7 +189,7 @@ def split(labels: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Args:
         labels: table with the columns subject and fold.
-        fold: the one whose subjects are tested.
+        fold: its subjects are tested.
     Returns:
         (train, test), rows in the order of `labels`.
     Raises:
@@ -193,9 +198,9 @@ def split(labels: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     is_test = labels["fold"] == fold
     train, test = labels[~is_test], labels[is_test]
     if test.empty:
-        there = ", ".join(str(number) for number in sorted(set(labels["fold"])))
+        folds = ", ".join(str(number) for number in sorted(set(labels["fold"])))
         raise ProtocolError(
-            f"no subject is in fold {fold}; there are folds {there}. Run `dvc repro` to cut them again."
+            f"no subject is in fold {fold}; there are folds {folds}. Run `dvc repro` to cut them again."
         )
     on_both_sides = sorted(set(train["subject"].unique()) & set(test["subject"].unique()))
     if on_both_sides:

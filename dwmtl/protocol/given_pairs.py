@@ -1,4 +1,4 @@
-"""Pairs that somebody's file gives in place of generated ones, for one fold's test subjects."""
+"""Pairs from a file in place of generated ones, for the test subjects of one fold."""
 
 import numpy as np
 import pandas as pd
@@ -9,21 +9,21 @@ from dwmtl.protocol.folds import NO_FOLD
 
 
 def check_given_pairs(pairs: pd.DataFrame, labels: pd.DataFrame) -> int:
-    """The fold whose test subjects the pairs name, after comparing the pairs with the labels.
+    """Check given pairs against the labels; returns the fold whose test subjects they name.
 
     Args:
         pairs: table of `tables.GIVEN_PAIRS`.
         labels: table of `tables.EXPRESSION_LABELS`, every fold of it.
     Raises:
-        ProtocolError: a photo that is not in the labels, a pair that contradicts them, a required expression that no
-            peak shows, or subjects of no fold or of several.
+        ProtocolError: a photo is not in the labels, a pair contradicts them, no peak shows a required expression, or
+            the subjects are in no fold or in several.
     """
     labelled = labels.set_index("photo")
     for column in ("input", "reference"):
         unknown = pairs.loc[~pairs[column].isin(labelled.index), column]
         if len(unknown):
             raise ProtocolError(
-                f"pairs.file names {unknown.iloc[0]}, and the labels do not have it: index.num_peak_frames, "
+                f"pairs.file names {unknown.iloc[0]}, which is not in the labels: index.num_peak_frames, "
                 "sets.*.expressions or labels.drop_duplicates left it out. Change them, or remove the pair."
             )
     a, b = (labelled.loc[pairs[column]].reset_index() for column in ("input", "reference"))
@@ -31,24 +31,24 @@ def check_given_pairs(pairs: pd.DataFrame, labels: pd.DataFrame) -> int:
     shown = set(labels.loc[labels["use"] == "peak", "expression"])
     if unknown := sorted(set(pairs["expression_required"]) - shown):
         raise ProtocolError(
-            f"pairs.file requires {', '.join(unknown)}, and the expression set shows {', '.join(sorted(shown))}. Give "
-            "sets.*.expressions the common names."
+            f"pairs.file requires {', '.join(unknown)}, but the expression set shows {', '.join(sorted(shown))}. Map "
+            "the set's names to common names in sets.*.expressions."
         )
     return _only_fold(pd.concat([a, b]))
 
 
 def interleave_pairs(pairs: pd.DataFrame, *, num_blocks: int) -> pd.DataFrame:
-    """Cut pairs that stand by kind, as in the authors' file, into blocks with the whole's share of genuine pairs.
+    """Cut pairs that are sorted by kind, as in the authors' file, into blocks with equal shares of genuine pairs.
 
-    Genuine and impostor pairs are spread evenly over the table, each in the order they have.
+    Genuine and impostor pairs are spread evenly over the table, each in their order.
 
     Args:
-        pairs: columns `tables.EXPRESSION_PAIRS` but for the fold, and any others.
+        pairs: columns `tables.EXPRESSION_PAIRS` without the fold, and any others.
         num_blocks: >= 2.
     Returns:
-        The pairs in their new order, with the block as fold; blocks' sizes differ by at most one.
+        The pairs in their new order, with their blocks as fold; the sizes of blocks differ by at most one.
     Raises:
-        ProtocolError: there are too few pairs of a kind for the blocks.
+        ProtocolError: a kind has too few pairs for the blocks.
     """
     is_genuine = pairs["is_same_identity"].to_numpy(bool)
     num_genuine, num_impostor = int(is_genuine.sum()), int((~is_genuine).sum())
@@ -61,14 +61,13 @@ def interleave_pairs(pairs: pd.DataFrame, *, num_blocks: int) -> pd.DataFrame:
     place = (kinds.cumcount() + 0.5) / kinds.transform("size")
     fold = np.empty(len(pairs), dtype=int)
     fold[is_genuine] = _blocks_from(0, num_genuine, num_blocks)
-    fold[~is_genuine] = _blocks_from(num_genuine % num_blocks, num_impostor, num_blocks)  # they even out the sizes
+    fold[~is_genuine] = _blocks_from(num_genuine % num_blocks, num_impostor, num_blocks)  # evens out the sizes
     order = np.lexsort((~is_genuine, place, fold))
-    cut = pairs.assign(fold=fold).iloc[order].reset_index(drop=True)
-    return cut
+    return pairs.assign(fold=fold).iloc[order].reset_index(drop=True)
 
 
 def _check_contradictions(pairs: pd.DataFrame, inputs: pd.DataFrame, references: pd.DataFrame) -> None:
-    """Compare what each pair says with the labels of its photos, which are in the pairs' order."""
+    """Compare each pair with the labels of its photos, which are in the pairs' order."""
     is_same = (inputs["subject"] == references["subject"]).to_numpy()
     facts = {
         "is_same_identity": is_same,
@@ -80,13 +79,13 @@ def _check_contradictions(pairs: pd.DataFrame, inputs: pd.DataFrame, references:
         if len(wrong):
             pair = pairs.iloc[wrong[0]]
             raise ProtocolError(
-                f"pairs.file says {column} {pair[column]} of {pair['input']} and {pair['reference']}, the labels say "
-                f"{of_labels[wrong[0]]}. Correct the file or the labels."
+                f"pairs.file has {column} {pair[column]} for {pair['input']} and {pair['reference']}, the labels "
+                f"have {of_labels[wrong[0]]}. Correct the file or the labels."
             )
 
 
 def _expression(photos: pd.DataFrame) -> np.ndarray:
-    """What each photo shows; a neutral photo that `limit_neutral` took out of the class is neutral still."""
+    """The expression of each photo; a neutral photo that `limit_neutral` removed from the class counts as neutral."""
     return photos["expression"].mask(photos["use"] == "neutral", NEUTRAL).to_numpy()
 
 
@@ -95,13 +94,13 @@ def _only_fold(photos: pd.DataFrame) -> int:
     if len(subjects) != 1 or subjects.index[0] == NO_FOLD:
         folds = "; ".join(f"fold {fold}: {names}" for fold, names in subjects.items())
         raise ProtocolError(
-            f"pairs.file must name test subjects of one fold. Got {folds}. Give labels.folds the split that the file "
-            "was made for."
+            f"pairs.file must name test subjects of one fold. Got {folds}. Set labels.folds to the split that the "
+            "file was made for."
         )
     return int(subjects.index[0])
 
 
 def _blocks_from(first: int, num_pairs: int, num_blocks: int) -> np.ndarray:
-    """Block of each pair, in rising order; those that get a pair more than others begin at `first`, and go round."""
+    """Block of each pair, ascending. Blocks with one more pair than others start at `first` and wrap around."""
     places = (np.arange(num_blocks) - first) % num_blocks
     return np.repeat(np.arange(num_blocks), num_pairs // num_blocks + (places < num_pairs % num_blocks))

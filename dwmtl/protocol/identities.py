@@ -9,7 +9,7 @@ from dwmtl.errors import ProtocolError
 
 
 def identity_classes(subjects: Iterable[str]) -> dict[str, int]:
-    """Class index of each subject, from 0 in sorted order; a subject may be given more than once."""
+    """Class index of each subject, from 0 in sorted order; a subject may occur more than once."""
     return {subject: index for index, subject in enumerate(sorted(set(subjects)))}
 
 

@@ -1,4 +1,4 @@
-"""All that is known of the photos before training: labels, classes, folds and duplicates. Tables in, tables out."""
+"""Everything that is derived from the manifests before training: labels, classes, folds and duplicates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from dwmtl.protocol.params import LabelsParams
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of the joined sets of two roles.
+    """Labels of the joined sets of the roles expression and identity.
 
     Attributes:
         expression: columns `tables.EXPRESSION_LABELS` and labels of further tasks.
@@ -38,7 +38,7 @@ class Labels:
     dropped: dict[str, pd.DataFrame]
 
     def warnings(self, labels_dir: object) -> list[str]:
-        """What a reader should know of the duplicates; `labels_dir`, a path, holds the tables."""
+        """Warnings about duplicates; `labels_dir`, a path, holds the tables."""
         lines = [
             f"{len(photos)} duplicates of the {role} set are dropped; {labels_dir} lists them."
             for role, photos in self.dropped.items()
@@ -46,8 +46,8 @@ class Labels:
         ]
         if num_harmful := int((~self.duplicates["is_harmless"]).sum()):
             lines.append(
-                f"{num_harmful} photos of the expression set are the same as one of another fold, subject or "
-                f"expression; {labels_dir}/duplicates.csv lists them. labels.drop_duplicates takes them out."
+                f"{num_harmful} photos of the expression set are duplicates of one of another fold, subject or "
+                f"expression; {labels_dir}/duplicates.csv lists them. Set labels.drop_duplicates to remove them."
             )
         return lines
 
@@ -68,7 +68,9 @@ def make_labels(
     if params.drop_duplicates:
         labels, dropped["expression"] = drop_duplicates(labels, facts["expression"])
         check_every_subject_is_labelled(labels)
-        used = identity[identity["use"] != "unused"].assign(expression="")  # only the identity of a photo counts
+        used = identity[identity["use"] != "unused"].assign(
+            expression=""
+        )  # expressions of the identity sets do not matter
         identity, dropped["identity"] = drop_duplicates(used, facts["identity"])
     if params.max_neutral_per_subject is not None:
         labels = limit_neutral(labels, max_per_subject=params.max_neutral_per_subject, seed=params.seed or 0)
@@ -86,12 +88,12 @@ def make_labels(
 
 
 def _folds(labels: pd.DataFrame, params: LabelsParams) -> pd.DataFrame:
-    """The folds of the subjects that are known."""
-    known = labels[labels["subject"] != ""]
+    """The folds of the photos' subjects; photos without a subject have none."""
+    with_subject = labels[labels["subject"] != ""]
     return assign_folds(
-        known["subject"] if params.stratify_by_expression else known["subject"].unique(),
+        with_subject["subject"] if params.stratify_by_expression else with_subject["subject"].unique(),
         num_folds=params.num_folds,
         seed=params.seed,
-        given=params.folds and with_set_names(params.folds, set(known["subject"].unique())),
-        expressions=known["expression"] if params.stratify_by_expression else None,
+        given=params.folds and with_set_names(params.folds, set(with_subject["subject"].unique())),
+        expressions=with_subject["expression"] if params.stratify_by_expression else None,
     )

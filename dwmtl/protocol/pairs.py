@@ -1,21 +1,21 @@
 """Pairs with expressions of a fold's test subjects, and the blocks of the verification cross-validation.
 
-A reference is the neutral frame of a sequence, or a neutral photo that belongs to no sequence: where one neutral photo
-serves a subject, that photo is the one reference. If all photos are to be references, so is every other neutral photo
-and every peak, but none is paired with itself; then a set without neutral photos can be paired too. For each
-reference and each required expression there is one pair of each of four kinds, so the same number of every kind:
+A reference is the neutral frame of a sequence, or a neutral photo that belongs to no sequence: a subject with one such
+photo has one reference. With `references: all`, every other neutral photo and every peak is a reference, too, but none
+is paired with itself; then a set without neutral photos can be paired. For each reference and each required expression
+there is one pair of each of four kinds, so that all kinds have the same number of pairs:
 
     genuine,  showing the required expression      the only kind that authentication accepts
     impostor, showing the required expression
     genuine,  showing another one (not neutral)
     impostor, showing another one (not neutral)
 
-An input is any peak photo of its subject, drawn: where there is a choice the person first, then the expression, then
-the photo, each with equal chances. A photo is drawn against the same reference twice only where nothing else is left.
-The kinds stand in the order above, so genuine and impostor pairs alternate and a block of two pairs holds both.
+An input is a random peak photo: the subject is drawn first, then the expression, then the photo, each with equal
+probability. A photo is drawn twice for the same reference only if no other remains. The kinds follow each other in the
+order above, so that genuine and impostor pairs alternate and a block of two pairs holds both.
 
-Where a reference lacks one of the four inputs (its subject never shows the required expression, or shows that one
-alone), its four pairs are left out together and listed: the kinds stay balanced and nothing is dropped in silence.
+Where a reference lacks one of the four inputs (its subject never shows the required expression, or shows only that
+one), its four pairs are left out together and listed: the kinds stay balanced, and nothing is dropped silently.
 Source: Ming et al. 2019, arXiv:1911.03281, whose file is blocked by kind instead.
 """
 
@@ -42,18 +42,18 @@ def pairs_by_fold(
 
     Args:
         labels: table of `tables.EXPRESSION_LABELS`, every fold of it.
-        given_pairs: table of `tables.GIVEN_PAIRS`, empty where nobody's pairs are taken.
+        given_pairs: table of `tables.GIVEN_PAIRS`, empty where all pairs are generated.
     Returns:
         (pairs, left out) of each fold from 0, as `make_pairs` returns them.
     Raises:
         ProtocolError: as `make_pairs` and `check_given_pairs`.
     """
     given_fold = None if given_pairs.empty else check_given_pairs(given_pairs, labels)
-    how = params.model_dump(exclude={"file"})
+    options = params.model_dump(exclude={"file"})
     return [
         (interleave_pairs(given_pairs, num_blocks=params.num_blocks), _LEFT_OUT_NOTHING)
         if fold == given_fold
-        else make_pairs(labels, fold, **how)
+        else make_pairs(labels, fold, **options)
         for fold in range(num_folds)
     ]
 
@@ -71,25 +71,24 @@ def make_pairs(
 
     Args:
         labels: table of `tables.EXPRESSION_LABELS`, every fold of it.
-        fold: whose test subjects are paired.
-        required_expressions: what authentication asks for; none of them neutral.
+        fold: its test subjects are paired.
+        required_expressions: expressions that authentication requires; none of them neutral.
         references: neutral: the first neutral photo of each sequence; all: every neutral photo and every peak.
         num_blocks: >= 1, blocks of the verification cross-validation.
-        seed: of the draws; those of a fold depend on seed, fold and the fold's own rows alone.
+        seed: of the draws; those of a fold depend only on the seed, the fold and the fold's rows.
     Returns:
         (pairs, left out): tables of `tables.EXPRESSION_PAIRS` and `tables.LEFT_OUT_PAIRS`. Blocks are consecutive and
         their sizes differ by at most one; each holds genuine and impostor pairs.
     Raises:
-        ProtocolError: a required expression is not in the set, is neutral, or is named twice; no photo of the set is
-            neutral where the references are to be; the fold has fewer than two test subjects, or its pairs are too
-            few for the blocks.
+        ProtocolError: a required expression is not in the set, is neutral, or is named twice; the references must be
+            neutral and no photo is; the fold has fewer than two test subjects, or too few pairs for the blocks.
     """
     labels = labels[labels["fold"] != NO_FOLD]
     _check_required(labels, required_expressions)
     if references == "neutral" and not (labels["use"] == "neutral").any():
         raise ProtocolError(
             "no photo of the expression set is neutral, and a pair's reference is a neutral photo. "
-            "Take a set of the role expression that has neutral frames, or set pairs.references to all."
+            "Use a set of the role expression that has neutral frames, or set pairs.references to all."
         )
     _, test = split(labels, fold)
     if test["subject"].nunique() < 2:
@@ -115,12 +114,12 @@ def make_pairs(
 
 
 def check_blocks(pairs: pd.DataFrame) -> None:
-    """Check that a cross-validation over the blocks of verification pairs can be scored.
+    """Refuse blocks of verification pairs on which a cross-validation cannot be scored.
 
     Args:
         pairs: table with the columns is_same_identity and fold.
     Raises:
-        ProtocolError: there are fewer than two blocks, or one lacks genuine or impostor pairs; it is named.
+        ProtocolError: there are fewer than two blocks, or one lacks genuine or impostor pairs; the message names it.
     """
     num_blocks = pairs["fold"].nunique()
     if num_blocks < 2:
@@ -143,12 +142,12 @@ _KINDS = {
     (True, False): "the subject shows no other expression",
     (False, False): "no other test subject shows another expression",
 }
-"""(same identity, required expression) of the four kinds in their order, and what is wrong where one has no input."""
+"""(same identity, required expression) of the four kinds in their order, and the reason why one has no input."""
 
 
 @dataclass(frozen=True)
 class _Reference:
-    """The photo that inputs are compared with; it is empty for a subject that has none."""
+    """The photo that inputs are compared with; empty for a subject without one."""
 
     subject: str
     photo: str
@@ -157,7 +156,7 @@ class _Reference:
 
 @dataclass
 class _Inputs:
-    """Peak photos of a fold's test subjects, drawn from with as few repetitions as can be."""
+    """Peak photos of a fold's test subjects, drawn with as few repetitions as possible."""
 
     photos: dict[str, dict[str, list[str]]]
     """By subject, then by expression."""
@@ -186,28 +185,29 @@ class _Inputs:
         ]
 
     def draw(self, candidates: list[tuple[str, str, str]], reference: str) -> tuple[str, str]:
-        """(photo, expression) of one candidate, new to this reference if one is left."""
-        left = [candidate for candidate in candidates if (candidate[2], reference) not in self.drawn] or candidates
+        """(photo, expression) of a random candidate, if possible one not yet paired with this reference."""
+        remaining = [candidate for candidate in candidates if (candidate[2], reference) not in self.drawn] or candidates
         for place in range(3):  # subject, expression, photo
-            choices = sorted({candidate[place] for candidate in left})
+            choices = sorted({candidate[place] for candidate in remaining})
             choice = choices[self.rng.integers(len(choices))]
-            left = [candidate for candidate in left if candidate[place] == choice]
-        _, expression, photo = left[0]
+            remaining = [candidate for candidate in remaining if candidate[place] == choice]
+        _, expression, photo = remaining[0]
         self.drawn.add((photo, reference))
         return photo, expression
 
 
 def _references(test: pd.DataFrame) -> list[_Reference]:
-    """By subject and sequence; without a photo for a subject that has no neutral one.
+    """The first neutral frame of each sequence, and every neutral photo that belongs to no sequence.
 
-    The first neutral frame of each sequence, and every neutral photo that belongs to no sequence.
+    Sorted by subject and sequence; a subject without a neutral photo has one reference without a photo.
     """
     neutral = test[test["use"] == "neutral"].sort_values(["subject", "sequence", "frame", "photo"])
     is_later_frame = neutral.duplicated(["subject", "sequence"]) & (neutral["sequence"] != "")
     first = neutral[~is_later_frame]
-    found = [_Reference(row.subject, row.photo, NEUTRAL) for row in first.itertuples()]
+    references = [_Reference(row.subject, row.photo, NEUTRAL) for row in first.itertuples()]
     without = set(test["subject"]) - set(first["subject"])
-    return sorted(found + [_Reference(subject, "", "") for subject in without], key=lambda reference: reference.subject)
+    references += [_Reference(subject, "", "") for subject in without]
+    return sorted(references, key=lambda reference: reference.subject)
 
 
 def _all_references(test: pd.DataFrame) -> list[_Reference]:
@@ -220,7 +220,7 @@ def _all_references(test: pd.DataFrame) -> list[_Reference]:
 
 
 def _pairs_of_reference(inputs: _Inputs, reference: _Reference, required_expressions: list[str]) -> list[tuple]:
-    """Four pairs a required expression. The scarcest inputs, those that show it, are drawn first."""
+    """Four pairs per required expression. The scarcest inputs, those that show it, are drawn first."""
     scarcest_first = sorted(_KINDS, key=lambda kind: not kind[1])
     drawn = {
         (required, kind): inputs.draw(inputs.candidates(reference, kind, required), reference.photo)
@@ -239,12 +239,12 @@ def _reason_to_leave_out(inputs: _Inputs, reference: _Reference, required: str) 
     """Why one of the four kinds cannot be made; empty where all can."""
     if not reference.photo:
         return "the subject has no neutral photo"
-    own_first = sorted(_KINDS, key=lambda kind: not kind[0])
-    missing = next((kind for kind in own_first if not inputs.candidates(reference, kind, required)), None)
+    genuine_first = sorted(_KINDS, key=lambda kind: not kind[0])
+    missing = next((kind for kind in genuine_first if not inputs.candidates(reference, kind, required)), None)
     if missing is None:
         return ""
-    is_own_peak = missing[0] and reference.expression != NEUTRAL
-    return _KINDS[missing] + (" outside the reference" if is_own_peak else "")
+    is_peak_of_subject = missing[0] and reference.expression != NEUTRAL
+    return _KINDS[missing] + (" outside the reference" if is_peak_of_subject else "")
 
 
 def _blocks(num_pairs: int, num_blocks: int) -> np.ndarray:
@@ -253,11 +253,11 @@ def _blocks(num_pairs: int, num_blocks: int) -> np.ndarray:
 
 
 def _check_required(labels: pd.DataFrame, required_expressions: list[str]) -> None:
-    there = sorted(set(labels.loc[labels["use"] == "peak", "expression"]))
-    unknown = [required for required in required_expressions if required not in there]
+    shown = sorted(set(labels.loc[labels["use"] == "peak", "expression"]))
+    unknown = [required for required in required_expressions if required not in shown]
     if unknown or len(set(required_expressions)) < len(required_expressions):
         raise ProtocolError(
-            f"pairs.required_expressions must be different ones of {', '.join(there)}. "
+            f"pairs.required_expressions must be different ones of {', '.join(shown)}. "
             f"Got {', '.join(required_expressions)} instead."
         )
 
@@ -269,6 +269,6 @@ def _check_enough(num_pairs: int, num_blocks: int, fold: int, left_out: list[tup
     why = f" Left out: {'; '.join(reasons)}." if reasons else ""
     raise ProtocolError(
         f"the test subjects of fold {fold} give {num_pairs} pairs, and pairs.num_blocks ({num_blocks}) needs "
-        f"{2 * num_blocks}: a genuine and an impostor one a block.{why} "
+        f"{2 * num_blocks}: a genuine and an impostor pair per block.{why} "
         "Lower pairs.num_blocks, or lower labels.num_folds so that a fold tests more subjects."
     )

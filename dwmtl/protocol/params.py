@@ -9,37 +9,35 @@ from dwmtl.tables import composed
 
 
 class LabelsParams(Section):
-    """Which photos of the expression set are used as what, and its subject-independent folds."""
+    """The use of the photos of the expression set, and its subject-independent folds."""
 
     num_folds: Annotated[int, Field(ge=2)] = Field(
         default=5, description="k of the k-fold cross-validation over subjects"
     )
     seed: Seed | None = Field(
         default=None,
-        description="shuffles the sorted subjects before they are cut; null: cut as sorted. Also draws the neutral "
-        "photos that max_neutral_per_subject keeps; null: as 0",
+        description="of the shuffle of the sorted subjects before they are cut; null: no shuffle. Also of the draw of "
+        "the neutral photos that max_neutral_per_subject keeps; null: 0",
     )
     stratify_by_expression: bool = Field(
         default=False,
-        description="whether subjects are dealt so that the folds have about as many photos of each expression",
+        description="whether subjects are assigned so that each expression is spread evenly over the folds",
     )
     folds: dict[int, Annotated[list[str], Field(min_length=1)]] | None = Field(
         default=None,
-        description="somebody's split, fold -> its subjects, as `dwmtl import-folds` prints it: subjects of folds not "
-        "listed are cut into these; null: all are cut",
+        description="a given split, fold -> its subjects, as `dwmtl import-folds` prints it: the other subjects are "
+        "cut into the folds that are not listed; null: all are cut",
     )
-    has_neutral: bool = Field(
-        default=True, description="whether neutral is a class of its own (7 classes on Oulu-CASIA, else 6)"
-    )
+    has_neutral: bool = Field(default=True, description="whether neutral is a class (7 classes on Oulu-CASIA, else 6)")
     max_neutral_per_subject: PositiveInt | None = Field(
         default=None,
-        description="photos of a subject that are of class neutral; further neutral photos are drawn to have no "
-        "expression: they train identity and stay references of pairs; null: all are",
+        description="largest number of photos per subject in the class neutral; the others, drawn at random, have no "
+        "expression: they train identity and remain references of pairs; null: no limit",
     )
     drop_duplicates: bool = Field(
         default=False,
-        description="whether of photos with the same bytes or pixels one is kept, and none where subject or expression "
-        "contradict",
+        description="whether to keep only one of the photos with the same bytes or pixels, and none where their "
+        "subjects or expressions contradict each other",
     )
 
     @field_validator("folds")
@@ -65,15 +63,15 @@ class LabelsParams(Section):
 
 
 class PairsParams(Section):
-    """Pairs with expressions of a fold's test subjects."""
+    """Pairs of a fold's test subjects, with expressions."""
 
     file: str | None = Field(
         default=None,
-        description="a pair file of Ming et al. in the folder of an expression set: its pairs are taken in place "
-        "of generated ones for the fold whose test subjects it names; null: pairs of every fold are generated",
+        description="a pair file of Ming et al. in the folder of an expression set: its pairs replace the generated "
+        "ones of the fold whose test subjects it names; null: the pairs of every fold are generated",
     )
     required_expressions: Annotated[list[str], Field(min_length=1)] = Field(
-        default=["happiness", "surprise"], description="what authentication asks for"
+        default=["happiness", "surprise"], description="expressions that authentication requires"
     )
     references: Literal["neutral", "all"] = Field(
         default="neutral",
@@ -82,4 +80,4 @@ class PairsParams(Section):
     num_blocks: Annotated[int, Field(ge=2)] = Field(
         default=10, description="blocks of the verification cross-validation"
     )
-    seed: Seed = Field(default=0, description="of the pairs that are drawn")
+    seed: Seed = Field(default=0, description="of the draw of pairs")

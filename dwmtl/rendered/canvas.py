@@ -1,4 +1,4 @@
-"""Painting on a photo in face units: filled shapes and strokes with smooth edges, turned and scaled with the head."""
+"""Painting on a photo in face units: shapes and strokes with smooth edges, rotated and scaled with the head."""
 
 import cv2
 import numpy as np
@@ -11,12 +11,12 @@ _INVISIBLE = 0.01
 
 
 class Canvas:
-    """A photo under the brush.
+    """A photo to paint on.
 
     Args:
         photo: (H, W, 3) float32 RGB, 0..255; painted in place.
-        face_px: pixels a face unit.
-        center: where the origin lies, pixels.
+        face_px: pixels per face unit.
+        center: the origin, pixels.
         roll_deg: in-plane rotation of the head.
     """
 
@@ -47,13 +47,13 @@ class Canvas:
         self.photo[region] = self.photo[region] * (1 - share) + share * np.array(color, np.float32)
 
     def fill_inside(self, points: np.ndarray, window: np.ndarray, color: Color) -> None:
-        """Paint what two polygons share."""
+        """Paint the intersection of two polygons."""
         region = self._region(points, 0.0)
         share = (self._mask(points, region, 0.0) * self._mask(window, region, 0.0))[..., None]
         self.photo[region] = self.photo[region] * (1 - share) + share * np.array(color, np.float32)
 
     def stroke(self, points: np.ndarray, color: Color, *, width: float | np.ndarray, alpha=1.0, softness=0.0) -> None:
-        """Paint along a line; width in face units, one for all or one a point."""
+        """Paint along a line; width in face units, for the whole line or per point."""
         if alpha < _INVISIBLE:
             return
         points = np.asarray(points, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What a rendered face expresses: a vector of movements in the manner of action units, from neutral to peak."""
+"""The expression of a rendered face: a vector of movements, similar to action units, from neutral to peak."""
 
 from dataclasses import astuple, dataclass, fields
 
@@ -43,13 +43,13 @@ PROTOTYPES = {
 
 
 def express(name: str, intensity: float, gains: tuple[float, ...], wobble: np.ndarray) -> Expression:
-    """An expression as a person shows it.
+    """The expression as a person shows it.
 
     Args:
         name: a key of PROTOTYPES.
         intensity: 0 neutral to 1 peak.
-        gains: the person's, a factor a movement.
-        wobble: (NUM_MOVEMENTS,), this time's deviation of each movement, in peaks; grows with the intensity too.
+        gains: the person's, a factor per movement.
+        wobble: (NUM_MOVEMENTS,), the deviation of each movement in a sequence, in peaks; scaled by the intensity, too.
     """
     peak = np.array(astuple(PROTOTYPES[name]))
     return Expression(*(float(value) for value in np.clip(intensity * (peak * np.array(gains) + wobble), 0.0, 1.3)))

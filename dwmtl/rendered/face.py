@@ -14,7 +14,7 @@ _SKULL_HEIGHT = 1.12  # from the origin to the top of the head without hair
 def draw_photo(
     person: Person, expression: Expression, scene: Scene, rng: np.random.Generator, *, height: int, width: int
 ) -> np.ndarray:
-    """A photo, (height, width, 3) uint8 RGB, before its compression. `rng` gives the sensor's noise."""
+    """A photo, (height, width, 3) uint8 RGB, before its compression. `rng` draws the sensor's noise."""
     photo = _background(scene, height, width)
     canvas = Canvas(photo, face_px=scene.face_px, center=scene.center, roll_deg=scene.roll_deg)
     _draw_behind(canvas, person, scene)
@@ -89,14 +89,14 @@ def _draw_hair_front(canvas: Canvas, person: Person) -> None:
 
 
 class _Features:
-    """Brows, eyes, nose, mouth and folds. Points shift with the head's turn, most in the middle of the face."""
+    """Brows, eyes, nose, mouth and folds. Points shift with yaw and pitch, most in the middle of the face."""
 
     def __init__(self, canvas: Canvas, person: Person, expression: Expression, scene: Scene):
         self.canvas, self.person, self.expression, self.scene = canvas, person, expression, scene
         self.shadow = _scaled(person.skin, 0.62)
 
     def draw(self) -> None:
-        """All of them, from the skin up."""
+        """Draw all of them, from the skin up."""
         self._draw_beard()
         self._draw_folds()
         self._draw_nose()
@@ -108,7 +108,7 @@ class _Features:
             self.canvas.fill(self._turn(ellipse(*self.person.mole, 0.022, 0.022)), _scaled(self.person.skin, 0.45))
 
     def draw_glasses(self) -> None:
-        """Frames; drawn last, over hair and shade."""
+        """Draw the glasses' frames; last, over hair and shade."""
         for side in (-1, 1):
             ring = self._turn(ellipse(side * self.person.eye_distance, 0.0, 0.25, 0.19))
             self.canvas.stroke(np.concatenate([ring, ring[:2]]), (35, 30, 30), width=0.03, alpha=0.9)

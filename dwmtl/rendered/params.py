@@ -8,11 +8,11 @@ from dwmtl.section import Fraction, PositiveInt, Section, Seed
 
 
 class RenderParams(Section):
-    """The embedded data set: faces the project draws itself."""
+    """The embedded data set of drawn faces."""
 
     seed: Seed = 0
     difficulty: Fraction = Field(
-        default=0.4, description="0 frontal, evenly lit, clean; 1 strong pose, light, noise and mild peaks"
+        default=0.4, description="0: frontal, evenly lit, clean; 1: strong pose, light and noise, mild peaks"
     )
     num_expression_subjects: PositiveInt = Field(
         default=25, description="people in the Oulu-CASIA tree, six sequences each"

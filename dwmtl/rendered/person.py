@@ -1,5 +1,5 @@
-"""Who a rendered face is: geometry, skin, hair, brows, eyes, nose, mouth. Drawn from overlapping distributions, so that
-two people may look alike."""
+"""The person of a rendered face: geometry, skin, hair, brows, eyes, nose, mouth. Drawn from overlapping distributions,
+so that two people may look alike."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ _IRIS = np.array([[58, 36, 22], [92, 64, 36], [98, 112, 70], [84, 118, 146], [12
 class Person:
     """A person at rest. Lengths in face units; the shares are in 0..1.
 
-    The last three fields are how a resting face can look like an expression, and how strongly and how unlike others the
-    person moves: gains by the expression's field names.
+    resting_mouth and resting_lid make a resting face resemble an expression; gains are the strengths of the person's
+    movements, in the order of the fields of `Expression`.
     """
 
     head_width: float

@@ -1,4 +1,4 @@
-"""What a rendered photo is taken in: pose, light, background, camera. The nuisance that a network must see through."""
+"""The scene of a rendered photo: pose, light, background, camera; what a network must ignore."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scene:
-    """How a face is photographed. Fractions of the photo's height where a length is meant.
+    """How a face is photographed.
 
-    yaw and pitch shift the inner features, in face units; the light's direction points from the face, z to the camera.
+    yaw and pitch shift the inner features, in face units; the light's direction points away from the face, z towards
+    the camera.
     """
 
     face_px: float
@@ -28,7 +29,7 @@ class Scene:
 
 
 def draw_scene(rng: np.random.Generator, *, height: int, width: int, difficulty: float) -> Scene:
-    """A scene for a photo of that size, pixels; difficulty in 0..1 scales everything that varies."""
+    """A scene for a photo of a size in pixels; difficulty in 0..1 scales all variation."""
     spread = 0.15 + difficulty
     side = rng.normal() * 0.6 * spread
     light = np.array([side, -0.5 + 0.3 * spread * rng.normal(), 1.0])

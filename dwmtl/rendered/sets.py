@@ -1,7 +1,7 @@
 """The three rendered sets, in the official layouts of the real ones, so that the same adapters read them.
 
-Every photo has a generator of its own, from the seed, the set, the person and the photo: more people or photos leave
-the others' bytes as they are.
+Every photo has its own generator, seeded by the seed, the set, the person and the photo, so that adding people or
+photos leaves the bytes of the others unchanged.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,12 +31,12 @@ _SYLLABLES = ("ba", "do", "ki", "lu", "me", "no", "pa", "ri", "so", "tu", "va", 
 
 
 def render_oulu_casia(folder: Path, params: RenderParams) -> None:
-    """`VL/Strong/P001/Anger/000.jpeg`: six sequences a subject, each from neutral to peak, 320x240."""
+    """`VL/Strong/P001/Anger/000.jpeg`: six sequences per subject, each from neutral to peak, 320x240."""
     _in_parallel(partial(_render_subject, folder, params), range(params.num_expression_subjects), "oulu_casia")
 
 
 def render_lfw(folder: Path, params: RenderParams) -> None:
-    """`Name_Surname/Name_Surname_0001.jpg`, 250x250, and `pairs.txt`: ten blocks of pairs, each of people of its own.
+    """`Name_Surname/Name_Surname_0001.jpg`, 250x250, and `pairs.txt`: ten blocks of pairs, each of different people.
 
     Only photos that a pair names are drawn. Genuine pairs are a person's photos 1 and 2, 1 and 3, ...
     """
@@ -59,9 +59,9 @@ def render_identities(folder: Path, params: RenderParams) -> None:
 
 
 def _in_parallel(render: Callable, places: Iterable, title: str) -> None:
-    """Render every place, on all cores; each has a generator of its own, so the order does not matter.
+    """Render every place on all cores; each has its own generator, so that the order does not matter.
 
-    Workers are started afresh, not forked: a fork would inherit the locks of torch's or OpenCV's threads.
+    Workers are spawned, not forked: a fork would inherit the locks of torch's or OpenCV's threads.
     """
     places = list(places)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
@@ -87,7 +87,7 @@ def _render_identity(folder: Path, params: RenderParams, person: int) -> None:
 
 
 def _render_sequence(folder: Path, person: Person, params: RenderParams, subject: int, number: int, name: str) -> None:
-    """One sequence: the scene stays, the expression grows from neutral to this time's peak."""
+    """One sequence: the scene stays, the expression grows from neutral to the sequence's peak."""
     rng = _generator(params, _OULU_CASIA, subject, number)
     height, width = _OULU_SIZE
     scene_seed = int(rng.integers(2**32))
@@ -112,15 +112,15 @@ def _growth(frame: int, num_frames: int) -> float:
 def _render_casual(
     path: Path, params: RenderParams, number_of_set: int, person: int, number: int, *, harder: float = 1.0
 ) -> None:
-    """A photo of a person with a mild expression or none, in a scene of its own."""
+    """A photo of a person with a mild expression or none, in a new scene."""
     rng = _generator(params, number_of_set, person, number)
     height, width = _LFW_SIZE
-    who = _person(params, number_of_set, person)
+    subject = _person(params, number_of_set, person)
     name = str(rng.choice(list(PROTOTYPES)))
     mild = float(rng.choice([0.0, 0.0, 1.0]) * rng.uniform(0.2, 0.8))
-    expression: Expression = express(name, mild, who.gains, np.zeros(NUM_MOVEMENTS))
+    expression: Expression = express(name, mild, subject.gains, np.zeros(NUM_MOVEMENTS))
     scene = draw_scene(rng, height=height, width=width, difficulty=min(1.0, harder * params.difficulty))
-    _write(path, draw_photo(who, expression, scene, rng, height=height, width=width), scene.jpeg_quality)
+    _write(path, draw_photo(subject, expression, scene, rng, height=height, width=width), scene.jpeg_quality)
 
 
 def _block_pairs(people: list[int], params: RenderParams, block: int) -> tuple[list[tuple], list[tuple]]:

@@ -10,7 +10,7 @@ from dwmtl.params import Params
 from dwmtl.report.cautions import card_cautions, cautions
 from dwmtl.report.data_card.card import DataCard
 from dwmtl.report.figures import confusion_svg, distances_svg, roc_svg, trajectory_svg
-from dwmtl.report.fold_results import FoldResult
+from dwmtl.report.fold_results import FoldResult, StartResult
 from dwmtl.report.mistakes import WrongExpression, WrongPair, wrong_expressions, wrong_pairs
 from dwmtl.report.model_card_terms import terms_of
 from dwmtl.report.plot_tables import roc_curves
@@ -74,7 +74,13 @@ class ReportContent:
 
 
 def report_content(
-    folds: Sequence[FoldResult], params: Params, *, aligned_dir: Path, labels_dir: Path, cards_dir: Path
+    folds: Sequence[FoldResult],
+    start: StartResult,
+    params: Params,
+    *,
+    aligned_dir: Path,
+    labels_dir: Path,
+    cards_dir: Path,
 ) -> ReportContent:
     """Collect the content.
 
@@ -84,7 +90,7 @@ def report_content(
     Raises:
         TableError: a table or a card is missing or damaged.
     """
-    summary = summarize(folds)
+    summary = summarize(folds, start)
     cards = {name: read_result(DataCard, cards_dir / name / "card.json") for name in params.sets}
     return ReportContent(
         summary=summary,

@@ -43,7 +43,8 @@ def trajectory_svg(trajectory: pd.DataFrame) -> str:
     """The paper's Figure 2: task weights above, task losses below, against the step.
 
     Args:
-        trajectory: columns `step`, `weight_<task>`, `loss_<task>`; a row a step.
+        trajectory: columns `step`, `weight_<task>`, `loss_<task>` and, where the training had it, `keep_loss`; a row a
+            step.
     Returns:
         The text of an SVG picture, as of every function here.
     """
@@ -60,6 +61,9 @@ def trajectories_svg(trajectories: dict[str, pd.DataFrame]) -> str:
             for task, color in zip(tasks, cycle(_COLORS), strict=False):
                 _smoothed(above, trajectory["step"], trajectory[f"weight_{task}"], task, color)
                 _smoothed(below, trajectory["step"], trajectory[f"loss_{task}"], task, color)
+            if "keep_loss" in trajectory:
+                _smoothed(below, trajectory["step"], trajectory["keep_loss"], "keep, 1 - cos", _INK)
+                below.legend(handles=below.lines[-1:], loc="upper right")
             above.set(ylim=(0, 1), title=name)
             below.set(xlabel="step", yscale="log")
         panels[0][0].set_ylabel("task weight")

@@ -1,4 +1,4 @@
-"""The outputs of the stages `train` and `evaluate` of a fold, read and checked."""
+"""The outputs of the stages `train` and `evaluate` of a fold, and of `evaluate_start`, read and checked."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl.results import read_result
-from dwmtl.scores.metrics import FoldMetrics
+from dwmtl.scores.metrics import FoldMetrics, VerificationMetrics
 from dwmtl.tables import BEST_DIR, EVALUATED_PAIRS, read_table
 
 
@@ -43,6 +43,27 @@ class FoldResult:
     pairs: pd.DataFrame
     roc: pd.DataFrame
     best: "FoldResult | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartResult:
+    """The model that the folds started from, on the verification set."""
+
+    metrics: VerificationMetrics
+    pairs: pd.DataFrame
+
+
+def read_start(evaluation_dir: Path) -> StartResult:
+    """Read the outcome of the stage `evaluate_start`.
+
+    Raises:
+        TableError: a file is missing or damaged.
+    """
+    folder = evaluation_dir / "start"
+    return StartResult(
+        metrics=read_result(VerificationMetrics, folder / "metrics.json"),
+        pairs=read_table(folder / "pairs.csv", EVALUATED_PAIRS),
+    )
 
 
 def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResult:

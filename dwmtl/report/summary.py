@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from dwmtl.report.fold_results import FoldResult
+from dwmtl.report.fold_results import FoldResult, StartResult
 from dwmtl.scores.bootstrap import Ends
 from dwmtl.scores.classification import ClassScore, score_classes
 from dwmtl.scores.headlines import COMPARED, HEADLINES
-from dwmtl.scores.intervals import score_intervals
+from dwmtl.scores.intervals import gain_interval, score_intervals
 from dwmtl.scores.metrics import DECIMALS
 
 VAL_AT_FAR = "verification_val_at_far_"
@@ -68,6 +68,21 @@ class BestOnValidation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComparedWithStart:
+    """The folds' networks beside the model that they started from, on the verification set.
+
+    Attributes:
+        verification_accuracy, verification_accuracy_interval: the start's.
+        verification_gain: what a fold's network has more, on the same pairs; negative where it forgot. Its interval is
+            paired.
+    """
+
+    verification_accuracy: float
+    verification_accuracy_interval: Ends | None
+    verification_gain: Score
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """The summary of all folds.
 
@@ -82,10 +97,11 @@ class Summary:
     expression_pooled: PooledExpressions
     expression_per_class: dict[str, ClassOverFolds]
     best_on_validation: BestOnValidation | None
+    start: ComparedWithStart
     chance: dict[str, float]
 
 
-def summarize(folds: Sequence[FoldResult]) -> Summary:
+def summarize(folds: Sequence[FoldResult], start: StartResult) -> Summary:
     """Sum up the folds, in their order."""
     predictions = pd.concat([fold.predictions for fold in folds])
     return Summary(
@@ -94,6 +110,7 @@ def summarize(folds: Sequence[FoldResult]) -> Summary:
         expression_pooled=_pooled(predictions),
         expression_per_class=_per_class(predictions, [fold.predictions for fold in folds]),
         best_on_validation=_best_on_validation(folds),
+        start=_compared_with_start(folds, start),
         chance={
             "expression_accuracy": _mean([fold.metrics.expression.majority for fold in folds]),
             "verification_accuracy": _mean([_constant_accuracy(fold) for fold in folds]),
@@ -148,6 +165,19 @@ def _best_on_validation(folds: Sequence[FoldResult]) -> BestOnValidation | None:
     return BestOnValidation(
         epoch_per_fold=[fold.training.best_epoch for fold in folds],
         scores={headline.key: scores[headline.key] for headline in COMPARED},
+    )
+
+
+def _compared_with_start(folds: Sequence[FoldResult], start: StartResult) -> ComparedWithStart:
+    before = start.metrics.accuracy_mean
+    pairs = [fold.pairs[fold.pairs["set"] == "verification"] for fold in folds]
+    return ComparedWithStart(
+        verification_accuracy=before,
+        verification_accuracy_interval=start.metrics.accuracy_interval,
+        verification_gain=_over_folds(
+            [round(fold.metrics.verification.accuracy_mean - before, DECIMALS) for fold in folds],
+            gain_interval(start.pairs, pairs),
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from dwmtl.errors import ProtocolError
 from dwmtl.scores.bootstrap import NUM_RESAMPLES, Ends, Resamples, percentile_interval, subject_bootstrap
 from dwmtl.scores.classification import confusion_scores
 from dwmtl.scores.metrics import DECIMALS, FoldMetrics, ValMetrics, VerificationMetrics
-from dwmtl.scores.verification import threshold_grid
+from dwmtl.scores.threshold import threshold_grid
 from dwmtl.scores.verification_intervals import (
     JudgedPairs,
     VerificationIntervals,
@@ -68,8 +68,8 @@ def score_intervals(
     by_set = {name: [table[table["set"] == name] for table in pairs] for name in ("verification", "expression")}
     return ScoreIntervals(
         expression=_expression_intervals(predictions),
-        verification=_pairs_intervals(by_set["verification"], [fold.verification for fold in metrics], distance),
-        expression_pairs=_pairs_intervals(by_set["expression"], [fold.expression_pairs for fold in metrics], distance),
+        verification=pairs_intervals(by_set["verification"], [fold.verification for fold in metrics], distance),
+        expression_pairs=pairs_intervals(by_set["expression"], [fold.expression_pairs for fold in metrics], distance),
         authentication=_authentication_intervals(pd.concat(by_set["expression"])),
     )
 
@@ -85,8 +85,8 @@ def with_intervals(metrics: FoldMetrics, intervals: ScoreIntervals) -> FoldMetri
             balanced_accuracy_interval=expression.balanced_accuracy,
             macro_f1_interval=expression.macro_f1,
         ),
-        verification=_with_pairs_intervals(metrics.verification, intervals.verification),
-        expression_pairs=_with_pairs_intervals(metrics.expression_pairs, intervals.expression_pairs),
+        verification=with_pairs_intervals(metrics.verification, intervals.verification),
+        expression_pairs=with_pairs_intervals(metrics.expression_pairs, intervals.expression_pairs),
         authentication=replace(
             metrics.authentication,
             accuracy_interval=authentication.accuracy,
@@ -96,7 +96,7 @@ def with_intervals(metrics: FoldMetrics, intervals: ScoreIntervals) -> FoldMetri
     )
 
 
-def _with_pairs_intervals(metrics: VerificationMetrics, intervals: VerificationIntervals) -> VerificationMetrics:
+def with_pairs_intervals(metrics: VerificationMetrics, intervals: VerificationIntervals) -> VerificationMetrics:
     vals, tars = intervals.val_at_far, intervals.tar_at_far
     return replace(
         metrics,
@@ -106,6 +106,28 @@ def _with_pairs_intervals(metrics: VerificationMetrics, intervals: VerificationI
         val_at_far={name: replace(val, interval=vals[float(name)]) for name, val in metrics.val_at_far.items()},
         tar_at_far={name: replace(tar, interval=tars[float(name)]) for name, tar in metrics.tar_at_far.items()},
     )
+
+
+def gain_interval(before: pd.DataFrame, after: Sequence[pd.DataFrame]) -> Ends | None:
+    """The interval of a gain in verification accuracy, paired: of the same pairs, decided before and after.
+
+    A pair counts 1 where it is decided right after and wrong before, -1 the other way round, else 0; of several
+    networks after, all together. Errors that both make are in neither end, so the interval is narrower than that of
+    two accuracies apart.
+
+    Args:
+        before: columns `tables.EVALUATED_PAIRS`.
+        after: the same pairs in the same order, a table per network.
+    Raises:
+        ProtocolError: the pairs differ.
+    """
+    for table in after:
+        if any(not np.array_equal(before[side], table[side]) for side in ("input", "reference", "fold")):
+            raise ProtocolError("the start and a fold were scored on other pairs. Run `dvc repro` to score them again.")
+    is_right = [table["is_verified"] == table["is_same_identity"] for table in (before, *after)]
+    gains = np.concatenate([right.to_numpy(int) - is_right[0].to_numpy(int) for right in is_right[1:]])
+    people = pd.concat(after)
+    return _mean_interval(gains, people["input_subject"], people["reference_subject"])
 
 
 def _expression_intervals(predictions: pd.DataFrame) -> ExpressionIntervals:
@@ -130,7 +152,7 @@ def _expression_intervals(predictions: pd.DataFrame) -> ExpressionIntervals:
     )
 
 
-def _pairs_intervals(
+def pairs_intervals(
     pairs: Sequence[pd.DataFrame], metrics: Sequence[VerificationMetrics], distance: str
 ) -> VerificationIntervals:
     """Intervals over a set's pairs, with the decisions of each fold's network."""
@@ -195,10 +217,15 @@ def _pairs_share_interval(is_counted: pd.Series, pairs: pd.DataFrame) -> Ends | 
 
 def _share_interval(is_counted: pd.Series, *sides: pd.Series) -> Ends | None:
     """Interval of a share of photos or pairs; None where a subject is unknown or there are too few subjects."""
+    return _mean_interval(is_counted.to_numpy(bool), *sides)
+
+
+def _mean_interval(values: np.ndarray, *sides: pd.Series) -> Ends | None:
+    """Interval of a mean over photos or pairs; None as in `_share_interval`."""
     if any((side == "").any() for side in sides):
         return None
     try:
-        interval = subject_bootstrap(is_counted.to_numpy(bool), *(side.to_numpy(str) for side in sides), seed=_SEED)
+        interval = subject_bootstrap(values, *(side.to_numpy(str) for side in sides), seed=_SEED)
     except ProtocolError:
         return None
     return _rounded((interval.low, interval.high))

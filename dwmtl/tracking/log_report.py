@@ -49,7 +49,7 @@ def log_summary(run: Run, params: Params, summary: Summary, plots: Path) -> None
     """
     log_scoring(run, params)
     run.set_tag("dwmtl.folds", ", ".join(map(str, summary.folds)))
-    run.log_metrics(flat_scores(summary.scores))
+    run.log_metrics(flat_scores({**summary.scores, "verification_gain": summary.start.verification_gain}))
     for kind, file in (("weight", "task_weights.csv"), ("loss", "task_losses.csv")):
         for row in read_table(plots / file, ("step",)).to_dict("records"):
             step = int(row.pop("step"))

@@ -44,7 +44,7 @@ def resend(root: Path) -> list[str]:
     params = load_params(root / "params.yaml")
     sent = []
     for name, fold in {"pretrain": None, **{f"fold_{fold}": fold for fold in sorted(params.folds)}}.items():
-        if fold is None and not (root / "metrics/training/pretrain").is_dir():
+        if fold is None and (params.train.start_is_imported or not (root / "metrics/training/pretrain").is_dir()):
             continue  # trained from an imported model
         _refuse_other_params(root, "pretrain" if fold is None else f"train@{fold}")
         sent += _training(params, root, name, fold)

@@ -137,8 +137,8 @@ def metric_name(column: str) -> str:
     kind, _, rest = column.partition("_")
     if kind in ("loss", "weight"):
         return f"{kind}/{rest}"
-    if column == "center_loss":
-        return "loss/center"
+    if column in ("center_loss", "keep_loss"):
+        return f"loss/{kind}"
     for ending in ("learning_rate", "grad_norm"):
         if column.endswith(ending):
             return f"{ending}/{column.removesuffix(ending).rstrip('_') or 'network'}"

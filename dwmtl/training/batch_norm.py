@@ -13,6 +13,11 @@ class SynchronizedBatchNorm(nn.modules.batchnorm._BatchNorm):
     their mean. Modules inside the norm (timm's norms hold their activation) are applied after it.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
     def _check_input_dim(self, x: Tensor) -> None:
         if x.dim() not in (2, 4):
             raise ValueError(f"x must be (B, C) or (B, C, H, W). Got {tuple(x.shape)} instead.")

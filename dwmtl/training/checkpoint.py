@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.pt"
 NON_FINITE_FILE = "non_finite.pt"
-CODE = ("crops", "network", "protocol", "training", "weighting", "files.py", "stage.py", "tables.py")
+CODE = ("crops", "network", "protocol", "training", "weighting", "files.py", "tables.py")
 """Parts of `dwmtl` that can change a training: those that the stage `train` depends on (a test compares)."""
 
 
@@ -58,7 +59,7 @@ class Checkpoint:
             _write(self.folder / CHECKPOINT_FILE, {"key": self._key, "state": state})
             self._last_s = time.monotonic()
 
-    def load(self) -> dict[str, object] | None:
+    def load(self) -> dict[str, Any] | None:
         """The saved state; None where there is none or, with a warning, where another training saved it.
 
         Raises:
@@ -117,7 +118,7 @@ class StopSignal:
 
     def __init__(self, *, is_heeded: bool):
         self._is_heeded = is_heeded and threading.current_thread() is threading.main_thread()
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
         self.name: str | None = None
 
     def __enter__(self) -> "StopSignal":

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -49,9 +50,8 @@ def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: in
             f"compute.num_devices must be <= the CUDA devices that torch sees ({torch.cuda.device_count()}). "
             f"Got {num_devices} instead."
         )
-    if precision == "auto":
-        precision, _ = fastest_precision(accelerator)
-    return Fabric(accelerator=accelerator, devices=num_devices, num_nodes=num_nodes, precision=precision)
+    chosen: Any = fastest_precision(accelerator)[0] if precision == "auto" else precision  # Fabric's type is private
+    return Fabric(accelerator=accelerator, devices=num_devices, num_nodes=num_nodes, precision=chosen)
 
 
 def launch(compute: ComputeParams, *, precision: str) -> Fabric:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from dwmtl.crops.aligned import read_crop
 from dwmtl.errors import ProtocolError
 from dwmtl.training.distribution import num_processes, process_number
+from dwmtl.training.losses import NO_LABEL
 
 
 class CropDataset(Dataset):
@@ -84,14 +85,28 @@ class ShuffledBatches:
 
     The samples left over at the end of an epoch are not used in it: every batch has the same size. In a process group
     each process gets its part of every batch, as one process with the whole would have it.
+
+    Args:
+        balanced: (N,), classes of the samples; an epoch then draws its samples with replacement, each class as often as
+            every other, see `balanced_weights`. None: every sample once.
     """
 
-    def __init__(self, dataset: CropDataset, *, batch_size: int, seed: int, num_workers: int, pin_memory: bool):
+    def __init__(
+        self,
+        dataset: CropDataset,
+        *,
+        batch_size: int,
+        seed: int,
+        num_workers: int,
+        pin_memory: bool,
+        balanced: Tensor | None = None,
+    ):
         self.batch_size = min(batch_size, len(dataset)) // num_processes() * num_processes()
         if not self.batch_size:
             raise ProtocolError(f"{len(dataset)} crops to train on, and {num_processes()} processes. Train with fewer.")
         self._num_samples = len(dataset)
         self._seed = seed
+        self._weights = None if balanced is None else balanced_weights(balanced)
         self._order: list[list[int]] = []
         self._loader = DataLoader(
             dataset,
@@ -113,7 +128,24 @@ class ShuffledBatches:
     def epoch(self, number: int, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Batches from the `start`th on: crops (B, 3, H, W) uint8, labels (B, T), indices (B,)."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
-        samples = torch.randperm(self._num_samples, generator=generator)[: len(self) * self.batch_size]
+        if self._weights is None:
+            samples = torch.randperm(self._num_samples, generator=generator)[: len(self) * self.batch_size]
+        else:
+            samples = self._weights.multinomial(len(self) * self.batch_size, replacement=True, generator=generator)
         batches = samples.view(len(self), self.batch_size)[start:, self.part]
         self._order[:] = batches.tolist()
         return iter(self._loader)
+
+
+def balanced_weights(classes: Tensor) -> Tensor:
+    """How often samples are to be drawn, (N,), proportional: each class as often as every other.
+
+    Samples without a label, NO_LABEL, are drawn as often as they are.
+
+    Args:
+        classes: (N,) class indices or NO_LABEL.
+    """
+    kinds, kind, counts = classes.unique(return_inverse=True, return_counts=True)
+    has_label = kinds != NO_LABEL
+    share = counts[has_label].sum() / has_label.sum()  # samples that a class would have
+    return torch.where(has_label, share / counts, 1.0)[kind]

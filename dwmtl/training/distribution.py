@@ -5,6 +5,8 @@ it is, and the gradients of the parameters are summed over the processes: exactl
 whole batch. (DistributedDataParallel averages the gradients of one loss; the method has two, and products of means.)
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch import distributed as dist
@@ -88,10 +90,10 @@ def gather_samples(values: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def sum_gradients(gradients: list[Tensor | None]) -> list[Tensor | None]:
+def sum_gradients(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
     """Gradients, each in its own type, summed over the processes; the same ones must be None in all."""
     if num_processes() == 1:
-        return gradients
+        return list(gradients)
     given = [gradient for gradient in gradients if gradient is not None]
     flat = torch.cat([gradient.flatten() for gradient in given])
     dist.all_reduce(flat)

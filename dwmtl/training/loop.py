@@ -74,8 +74,9 @@ def fit(training: Training, execution: Execution) -> Fitted:
     with StopSignal(is_heeded=execution.checkpoint_dir is not None) as stop, loop.progress() as progress:
         loop.run(stop, progress)
     best = state.best_row
+    none = empty_trajectory(training.network.tasks, has_keep_loss=training.keep > 0)
     return Fitted(
-        trajectory=pd.DataFrame(state.rows) if state.rows else empty_trajectory(training.network.tasks),
+        trajectory=pd.DataFrame(state.rows) if state.rows else none,
         averaged=state.averaged_network(),
         validation=validation_table(state.validated),
         best=state.best,
@@ -87,7 +88,7 @@ def fit(training: Training, execution: Execution) -> Fitted:
 def _initial_state(training: Training, execution: Execution) -> TrainingState:
     """The state before the first step, on the device, compiled where `compute.compile` asks for it."""
     network, device, mode = training.network, execution.fabric.device, execution.compute.compile
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     if num_processes() > 1:
         synchronize_batch_norm(network)
     step = training.make_step(execution.fabric)
@@ -120,6 +121,7 @@ def _batches(training: Training, execution: Execution) -> ShuffledBatches:
         seed=training.params.seed,
         num_workers=compute.num_workers,
         pin_memory=execution.fabric.device.type == "cuda",
+        balanced=None if training.balanced_task is None else training.labels_of(training.balanced_task),
     )
 
 
@@ -149,15 +151,23 @@ class _Loop:
 
     def run(self, stop: StopSignal, progress: tqdm) -> None:
         """Step from where the state stands to the end of the last epoch."""
-        self.network.set_training(frozen=self.training.frozen)
         while len(self.state.rows) < self.num_steps:
             epoch, start = divmod(len(self.state.rows), len(self.batches))
+            self._begin_epoch(epoch)
             for crops, labels, indices in self.batches.epoch(epoch, start=start):
                 self._step(crops, labels, indices, epoch)
                 progress.update(self.batches.batch_size)
                 if len(self.state.rows) % len(self.batches) == 0:
                     self._end_epoch(epoch)
                 self._save_or_stop(stop)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        """Set what trains in it; a part that does not is in inference mode."""
+        self.network.set_training(frozen=self.training.frozen)
+        parts = self.training.untrained_parts(epoch)
+        for part in parts:
+            part.eval()
+        self.state.step.untrained = frozenset(parameter for part in parts for parameter in part.parameters())
 
     def _step(self, crops: Tensor, labels: Tensor, indices: Tensor, epoch: int) -> None:
         """One step on this process's part of a batch, and its row."""
@@ -168,6 +178,7 @@ class _Loop:
             step=number,
             num_steps=self.num_steps,
             epoch=epoch,
+            warmup_fraction=self.params.optimizer.warmup_fraction,
         )
         set_learning_rate(step.optimizer, learning_rate)
         generator = _seed_step(self.params.seed, number)
@@ -193,7 +204,7 @@ class _Loop:
             epoch=epoch,
             tasks=self.network.tasks,
             learning_rate=learning_rate,
-            weighting_learning_rate=unit and unit.learning_rate,
+            weighting_learning_rate=None if unit is None else unit.learning_rate,
         )
         self.state.rows.append(row)
         self.execution.on_step(row)
@@ -205,7 +216,7 @@ class _Loop:
         number = len(self.state.rows)
         if self.params.on_non_finite == "skip":
             log.warning("skipped step %d: %s", number, error)
-            return skipped_step(len(self.network.tasks))
+            return skipped_step(len(self.network.tasks), has_keep_loss=self.training.keep > 0)
         crops, indices = gather_samples(crops), gather_samples(indices.to(crops.device))  # of all processes
         labels = {task: gather_samples(values).cpu() for task, values in labels.items()}
         files = [self.training.dataset.paths[index] for index in indices.tolist()]
@@ -229,7 +240,6 @@ class _Loop:
         _report_epoch(rows, self.network, self.training.weighting, epoch)
         if self.training.validation is not None:
             self.state.validate({"epoch": epoch, **self.training.validation.score(self.network, self.device)})
-            self.network.set_training(frozen=self.training.frozen)
 
     def _save_or_stop(self, stop: StopSignal) -> None:
         """Save when the interval has passed or a signal came; after a signal, all processes stop at the same step."""

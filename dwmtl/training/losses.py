@@ -22,6 +22,8 @@ class CenterLoss(nn.Module):
     Source: Wen et al. 2016 (ECCV) in the form of the authors' code.
     """
 
+    centers: Tensor
+
     def __init__(self, num_identities: int, embedding_length: int, *, alpha: float):
         super().__init__()
         self.register_buffer("centers", torch.zeros(num_identities, embedding_length))
@@ -44,15 +46,24 @@ class TaskLoss(nn.Module):
 
     Args:
         num_features: length D of the task's vector.
+        class_counts: (C,), training samples of each class; needed for class weights.
     """
 
-    def __init__(self, params: LossParams, *, num_features: int, num_classes: int):
+    class_weights: Tensor | None
+
+    def __init__(self, params: LossParams, *, num_features: int, num_classes: int, class_counts: Tensor | None = None):
         super().__init__()
         self.label_smoothing = params.label_smoothing
         self.center_factor = params.center_factor
         self.center = None
         if params.center_factor > 0:
             self.center = CenterLoss(num_classes, num_features, alpha=params.center_alpha)
+        weights = None
+        if params.class_weights != "none":
+            assert class_counts is not None
+            power = 1.0 if params.class_weights == "inverse" else 0.5
+            weights = class_weights(class_counts, power=power, max_ratio=params.max_class_weight_ratio)
+        self.register_buffer("class_weights", weights, persistent=False)  # they follow from the labels
 
     def forward(self, head: nn.Module, vectors: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Classification loss and centre loss of each sample, (B,) each, nats; 0 for a sample without a label.
@@ -66,6 +77,8 @@ class TaskLoss(nn.Module):
             samples = torch.where(labels != NO_LABEL, head.sample_losses(vectors, classes), 0)
         else:
             samples = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        if self.class_weights is not None:
+            samples = samples * self.class_weights[classes]
         if self.center is None:
             return samples, torch.zeros_like(samples)
         center = self.center(functional.normalize(vectors, dim=1), classes)
@@ -92,11 +105,35 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.
     )
 
 
-def task_losses_of(network: FaceNetwork, losses: dict[str, LossParams]) -> nn.ModuleDict:
-    """A `TaskLoss` for each of a network's tasks."""
+def class_weights(counts: Tensor, *, power: float, max_ratio: float) -> Tensor:
+    """Weights of C classes, (C,): 1 / n_c^power, with a mean of 1 over the samples, so that the loss keeps its scale.
+
+    Args:
+        counts: (C,), samples n_c of each class; at least one class has some.
+        power: 1 makes every class count alike in the sum; 0.5 goes half of the way; 0 weighs all alike.
+        max_ratio: >= 1; of a weight and that of the most frequent class, so that a rare class, or one without a
+            sample, does not outweigh the others.
+    """
+    ratios = (counts.max() / counts.float()).pow(power).clamp(max=max_ratio)
+    return ratios * (counts.sum() / (counts * ratios).sum())
+
+
+def task_losses_of(
+    network: FaceNetwork, losses: dict[str, LossParams], class_counts: dict[str, Tensor] | None = None
+) -> nn.ModuleDict:
+    """A `TaskLoss` for each of a network's tasks.
+
+    Args:
+        class_counts: a task -> (C,), training samples of each class; of the tasks that have class weights.
+    """
     return nn.ModuleDict(
         {
-            task: TaskLoss(losses[task], num_features=network.branches[task].num_features, num_classes=num_classes)
+            task: TaskLoss(
+                losses[task],
+                num_features=network.num_features[task],
+                num_classes=num_classes,
+                class_counts=(class_counts or {}).get(task),
+            )
             for task, num_classes in network.num_classes.items()
         }
     )

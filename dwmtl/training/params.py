@@ -2,13 +2,16 @@
 
 import math
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from dwmtl.network.params import HeadParams, HiddenHeadParams
 from dwmtl.section import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Seed
 from dwmtl.weighting.params import DynamicWeightingParams, WeightingParams
+
+Value = TypeVar("Value")
 
 
 class LossParams(Section):
@@ -20,6 +23,14 @@ class LossParams(Section):
     )
     center_alpha: Fraction = Field(
         default=0.5, description="share of a centre kept when it moves; 1: centres never move"
+    )
+    class_weights: Literal["none", "inverse_sqrt", "inverse"] = Field(
+        default="none",
+        description="of the cross-entropy, from the training photos: all alike; 1 / sqrt(photos of the class); or 1 / "
+        "photos of the class; scaled to a mean of 1 over the photos",
+    )
+    max_class_weight_ratio: Annotated[float, Field(ge=1)] = Field(
+        default=10.0, description="a class weight is at most this many times that of the most frequent class"
     )
 
 
@@ -60,6 +71,9 @@ class OptimizerParams(Section):
     )
     learning_rate: PositiveFloat = 5e-4
     weight_decay: NonNegativeFloat = 1e-2
+    warmup_fraction: Fraction = Field(
+        default=0.0, description="share of the steps, the first ones, over which the rate rises in a line; 0: none"
+    )
     schedule: str = Field(
         default="cosine",
         description="constant; cosine (falls to 0 over the stage); or rates by epoch in the authors' form, a line "
@@ -129,8 +143,33 @@ class TrainParams(FitParams):
         description="share of the training subjects, at least one, that are not trained on but choose the best epoch, "
         "which is reported beside the last; 0: none",
     )
+    keep: NonNegativeFloat = Field(
+        default=0.0,
+        description="weight of mean(1 - cos) of a crop's embedding and the start's, so that what the start knew of "
+        "faces is not forgotten [5]; no task, and no task weight on it; 0: none",
+    )
+    learning_rate_factors: dict[str, PositiveFloat] = Field(
+        default={},
+        description="of optimizer.learning_rate, by part: trunk, branches, heads, or a task's own, such as "
+        "heads.expression, which is before heads; 1 where not named",
+    )
+    freeze: dict[str, PositiveInt | None] = Field(
+        default={},
+        description="parts that do not train at first -> the epochs until they do, null for ever; named as above. Such "
+        "a part also keeps its batch-norm statistics and does not drop out",
+    )
+    balanced_task: str | None = Field(
+        default=None,
+        description="an epoch draws its photos with replacement, each class of this task as often as every other; "
+        "null: every photo once",
+    )
     batch_norm: BatchNormParams = BatchNormParams()
     weighting: WeightingParams = DynamicWeightingParams()
+
+    @property
+    def start_is_imported(self) -> bool:
+        """Whether the stage `pretrain` has nothing to do with it."""
+        return self.start != "pretrain"
 
     @field_validator("start")
     @classmethod
@@ -198,3 +237,20 @@ def parse_schedule(text: str) -> dict[int, float]:
     if 0 not in rates:
         raise ValueError(f"schedule must have a rate for epoch 0. Got epochs {sorted(rates)} instead.")
     return dict(sorted(rates.items()))
+
+
+def part_names(tasks: Iterable[str]) -> set[str]:
+    """The names of all parts: the trunk, all branches or heads together, and each task's own."""
+    return {"trunk", "branches", "heads", *(f"{kind}.{task}" for task in tasks for kind in ("branches", "heads"))}
+
+
+def smallest_parts(tasks: Iterable[str]) -> list[str]:
+    """The parts that hold no other, in the network's order."""
+    tasks = list(tasks)
+    return ["trunk", *(f"{kind}.{task}" for kind in ("branches", "heads") for task in tasks)]
+
+
+def value_of_part(name: str, values: Mapping[str, Value], default: Value) -> Value:
+    """The value of the smallest part that a part or parameter lies in: `heads.expression` is before `heads`."""
+    parts = [part for part in values if f"{name}.".startswith(f"{part}.")]
+    return values[max(parts, key=len)] if parts else default

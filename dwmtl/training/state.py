@@ -3,6 +3,7 @@
 import copy
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -49,7 +50,7 @@ class TrainingState:
             self.best = copy.deepcopy(self.step.network).cpu()
         self.validated.append(row)
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """Tensors, numbers and text alone."""
         modules, optimizers = self._modules(), self._optimizers()
         return {
@@ -60,7 +61,7 @@ class TrainingState:
             "validated": self.validated,
         }
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a saved state."""
         for name, module in self._modules().items():
             module.load_state_dict(state["modules"][name])
@@ -84,10 +85,12 @@ class TrainingState:
         """The averaged network; batch norm's statistics are no weights, and are the trained network's."""
         if self.averaged is None:
             return None
-        theirs = dict(self.averaged.module.named_buffers())
+        averaged = self.averaged.module
+        assert isinstance(averaged, FaceNetwork)  # a copy of the network
+        theirs = dict(averaged.named_buffers())
         for name, value in self.step.network.named_buffers():
             theirs[name].copy_(value)
-        return self.averaged.module
+        return averaged
 
 
 def moving_average(network: FaceNetwork, decay: float | None) -> AveragedModel | None:
@@ -95,7 +98,7 @@ def moving_average(network: FaceNetwork, decay: float | None) -> AveragedModel |
     return None if decay is None else AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
 
-def skipped_step(num_tasks: int) -> StepResult:
+def skipped_step(num_tasks: int, *, has_keep_loss: bool = False) -> StepResult:
     """The result of a step that was not applied: no numbers."""
-    nothing = torch.full((num_tasks,), math.nan)
-    return StepResult(nothing, nothing, *(torch.tensor(math.nan) for _ in range(3)), None, None)
+    nothing, nan = torch.full((num_tasks,), math.nan), torch.tensor(math.nan)
+    return StepResult(nothing, nothing, nan, nan, nan, None, None, nan if has_keep_loss else None)

@@ -3,7 +3,7 @@
 Knows nothing of files, epochs or logging.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import FaceNetwork, NetworkOutput
 from dwmtl.training.distribution import gather_samples, mean_over_processes, sum_gradients, sum_over_processes
-from dwmtl.training.losses import NO_LABEL, mean_over_labelled
+from dwmtl.training.keep import FrozenStart, keep_losses
+from dwmtl.training.losses import NO_LABEL, TaskLoss, mean_over_labelled
 from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
@@ -40,6 +41,7 @@ class StepResult:
     Attributes:
         task_losses, task_weights: (T,).
         center_loss, total_loss, grad_norm: scalars; the norm is global, before clipping.
+        keep_loss: scalar, before its factor; None where no start is kept to.
         weighting_loss, weighting_grad_norm: scalars, or None for a rule without a loss of its own.
     """
 
@@ -50,6 +52,7 @@ class StepResult:
     grad_norm: Tensor
     weighting_loss: Tensor | None
     weighting_grad_norm: Tensor | None
+    keep_loss: Tensor | None = None
 
 
 @dataclass
@@ -57,7 +60,8 @@ class MultiTaskStep:
     """A training step over a batch, called with crops and labels.
 
     The total loss, the sum over tasks of w_t L_t, trains the network; the weighting's own loss trains the weighting's
-    parameters and nothing else. The class centres move after the losses are read. In a process group every process
+    parameters and nothing else. Where `keep` is > 0, the network also minimises keep times the keep loss, which is no
+    task: no weighting sees it. The class centres move after the losses are read. In a process group every process
     steps with its share of the batch, and all end with the same weights as one process with the whole (where batch
     norm is synchronised, see `training.batch_norm`, and nothing is dropped out).
 
@@ -68,6 +72,9 @@ class MultiTaskStep:
         clip_grad_norm: greatest global norm of either gradient.
         autocast: makes the context of the network's forward pass, for mixed precision.
         check: called with the task losses before anything is updated; may raise.
+        keep: factor of the keep loss, >= 0.
+        start: the network's embedding as it was before the training; needed where `keep` is > 0.
+        untrained: parameters that are left as they are; may change from step to step.
     Source: Ming et al. 2019, arXiv:1911.03281; details from the authors' code.
     """
 
@@ -79,9 +86,13 @@ class MultiTaskStep:
     clip_grad_norm: float
     autocast: Callable[[], AbstractContextManager] = nullcontext
     check: Callable[[Tensor], None] = lambda task_losses: None
+    keep: float = 0.0
+    start: FrozenStart | None = None
+    untrained: frozenset[nn.Parameter] = frozenset()
 
     def __post_init__(self):
-        self._forward = self.network
+        self._forward: Callable[[Tensor], NetworkOutput] = self.network
+        self._start: Callable[[Tensor], Tensor] | None = self.start
 
     def compile(self, backend: str = "inductor") -> None:
         """Let torch compile the network's forward and backward pass; `backend`: torch's name of what compiles it."""
@@ -89,6 +100,8 @@ class MultiTaskStep:
 
         config.donated_buffer = False  # a step takes several gradients of one forward pass
         self._forward = torch.compile(self.network, backend=backend)
+        if self.start is not None:
+            self._start = torch.compile(self.start, backend=backend)
 
     def __call__(self, crops: Tensor, labels: dict[str, Tensor], generator: torch.Generator) -> StepResult:
         """One step.
@@ -108,19 +121,23 @@ class MultiTaskStep:
         weights = self.weighting.weigh(given, over_processes=mean_over_processes)
         total = (weights * losses.values).sum()
         weighting_loss = self.weighting.weighting_loss(weights, given)
+        keep_loss = self._keep_loss(crops, output)
 
         if self.weighting.weighs_gradients:
-            self._weigh_gradients(gradients, weights, losses)
+            assert gradients is not None  # `gradients_of` is the trunk
+            self._weigh_gradients(gradients, weights, losses, keep_loss)
         else:
             penalty = self.weighting.penalty(given)
             objective = total if penalty is None else total + mean_over_processes(penalty)
-            set_gradients(self.optimizer, objective, retain_graph=weighting_loss is not None)
+            objective = objective if keep_loss is None else objective + self.keep * keep_loss
+            set_gradients(self.optimizer, objective, untrained=self.untrained, retain_graph=weighting_loss is not None)
         weighting_grad_norm = None
         if weighting_loss is not None:
+            assert self.weighting_optimizer is not None  # a weighting with a loss has one
             set_gradients(self.weighting_optimizer, weighting_loss)
             weighting_grad_norm = self._clip(self.weighting_optimizer)
         grad_norm = self._clip(self.optimizer)
-        if weighting_loss is not None:
+        if weighting_loss is not None and self.weighting_optimizer is not None:
             self.weighting_optimizer.step()
         self.optimizer.step()
         self._move_centers(output, labels)
@@ -132,6 +149,7 @@ class MultiTaskStep:
             grad_norm=grad_norm,
             weighting_loss=None if weighting_loss is None else weighting_loss.detach(),
             weighting_grad_norm=weighting_grad_norm,
+            keep_loss=None if keep_loss is None else keep_loss.detach(),
         )
 
     def task_losses(self, output: NetworkOutput, labels: dict[str, Tensor]) -> TaskLosses:
@@ -145,6 +163,14 @@ class MultiTaskStep:
         counts = torch.stack([(labels[task] != NO_LABEL).sum() for task in self.network.tasks])
         return TaskLosses(torch.stack(values), sum_over_processes(counts) > 0, torch.stack(centers).sum())
 
+    def _keep_loss(self, crops: Tensor, output: NetworkOutput) -> Tensor | None:
+        """Mean over all samples, with or without labels, of the distance to the start's embedding."""
+        if self._start is None:
+            return None
+        with torch.no_grad(), self.autocast():
+            start = self._start(crops)
+        return mean_over_processes(keep_losses(output.embedding, start).mean())
+
     def _task_gradients(self, losses: TaskLosses) -> list[list[Tensor]] | None:
         """A task's gradients of the shared parameters that the weighting must see; zeros where there are none."""
         if self.weighting.gradients_of is None:
@@ -157,16 +183,27 @@ class MultiTaskStep:
             return self.network.last_shared_layer()
         return [parameter for parameter in self.network.trunk.parameters() if parameter.requires_grad]
 
-    def _weigh_gradients(self, gradients: list[list[Tensor]], weights: Tensor, losses: TaskLosses) -> None:
-        """Trunk: the weighted sum of the tasks' gradients. A task's own part: its own gradient."""
-        shared = self._shared_parameters()
+    def _weigh_gradients(
+        self, gradients: list[list[Tensor]], weights: Tensor, losses: TaskLosses, keep_loss: Tensor | None
+    ) -> None:
+        """Trunk: the weighted sum of the tasks' gradients. A task's own part: its own gradient. The keep loss adds its
+        gradient to both."""
+        shared, objective = self._shared_parameters(), losses.values.sum()
         for number, parameter in enumerate(shared):
             parameter.grad = sum(weight * task[number] for weight, task in zip(weights, gradients, strict=True))
+        if keep_loss is not None:
+            objective = objective + self.keep * keep_loss
+            keep_gradients = _gradients(self.keep * keep_loss, shared, retain_graph=True)
+            for parameter, gradient in zip(shared, keep_gradients, strict=True):
+                assert parameter.grad is not None  # set by the loop above
+                parameter.grad = parameter.grad + gradient
         shared_ids = {id(parameter) for parameter in shared}
         task_parameters = [p for p in parameters_of(self.optimizer) if id(p) not in shared_ids]
-        gradients_of_tasks = _gradients(losses.values.sum(), task_parameters)
-        for parameter, gradient in zip(task_parameters, gradients_of_tasks, strict=True):
+        own_gradients = _gradients(objective, task_parameters)
+        for parameter, gradient in zip(task_parameters, own_gradients, strict=True):
             parameter.grad = gradient
+        for parameter in self.untrained:
+            parameter.grad = None
 
     def _clip(self, optimizer: Optimizer) -> Tensor:
         """Clip the gradients; the norm before clipping."""
@@ -180,7 +217,7 @@ class MultiTaskStep:
 
     def _move_centers(self, output: NetworkOutput, labels: dict[str, Tensor]) -> None:
         for task, loss_of in self.task_losses_of.items():
-            if loss_of.center is not None:
+            if isinstance(loss_of, TaskLoss) and loss_of.center is not None:
                 loss_of.move_centers(gather_samples(output.vectors[task]), gather_samples(labels[task]))
 
 
@@ -189,11 +226,14 @@ def parameters_of(optimizer: Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def set_gradients(optimizer: Optimizer, loss: Tensor, *, retain_graph: bool = False) -> None:
-    """Give the optimiser's parameters, and no others, their gradient of `loss`; None where there is none."""
-    parameters = parameters_of(optimizer)
-    for parameter in parameters:
+def set_gradients(
+    optimizer: Optimizer, loss: Tensor, *, untrained: Set[nn.Parameter] = frozenset(), retain_graph: bool = False
+) -> None:
+    """Give the optimiser's parameters, and no others, their gradient of `loss`; None where there is none, and to the
+    untrained ones, which an optimiser then leaves alone."""
+    for parameter in parameters_of(optimizer):
         parameter.grad = None  # the last step's, whose memory is needed
+    parameters = [parameter for parameter in parameters_of(optimizer) if parameter not in untrained]
     gradients = torch.autograd.grad(loss, parameters, retain_graph=retain_graph, allow_unused=True)
     for parameter, gradient in zip(parameters, sum_gradients(list(gradients)), strict=True):
         parameter.grad = gradient
@@ -203,7 +243,7 @@ def _gradients(loss: Tensor, parameters: list[nn.Parameter], *, retain_graph: bo
     """Gradients of `loss`, of all processes; zeros where there are none."""
     gradients = torch.autograd.grad(loss, parameters, retain_graph=retain_graph, allow_unused=True)
     filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
-    return sum_gradients(filled)
+    return [gradient for gradient in sum_gradients(filled) if gradient is not None]
 
 
 def _gramian(gradients: list[list[Tensor]]) -> Tensor:

@@ -70,6 +70,10 @@ def train_fold(data: FoldData, params: Params, *, start_dir: Path, execution: Ex
         frozen=_frozen_parts(params.train),
         weighting_optimizer=_weighting_optimizer(params.train),
         validation=validation,
+        keep=params.train.keep,
+        learning_rate_factors=params.train.learning_rate_factors,
+        freeze=params.train.freeze,
+        balanced_task=params.train.balanced_task,
         facts=card.model_dump(),
     )
     fitted = fit(training, execution)

@@ -7,11 +7,11 @@ import torch
 
 from dwmtl.files import whole_folder, write_json
 from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, model_sha256, save_model
-from dwmtl.network.network import FaceNetwork
+from dwmtl.network.network import IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.tables import write_table
 from dwmtl.training.loop import Fitted
-from dwmtl.training.trajectory import final_losses
+from dwmtl.training.trajectory import empty_trajectory, final_losses
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,15 @@ def initial_network(card: ModelCard, *, seed: int) -> FaceNetwork:
     """A network whose initial weights depend on the seed alone. Seeds torch: dropout follows from it too."""
     torch.manual_seed(seed)
     return build_network(card)
+
+
+def write_untrained(*, model_dir: Path, metrics_dir: Path) -> None:
+    """The outputs of a training that nobody needs: an empty folder in place of the model, and a record of no step."""
+    with whole_folder(model_dir):
+        pass
+    with whole_folder(metrics_dir) as folder:
+        write_table(empty_trajectory((IDENTITY,), has_keep_loss=False), folder / "trajectory.csv")
+        write_json({"num_steps": 0}, folder / "training.json")
 
 
 def write_trained(trained: Trained, *, model_dir: Path, metrics_dir: Path) -> None:

@@ -1,19 +1,20 @@
 """What a training is: all that decides its result. What it runs on is `compute.Execution`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import FaceNetwork
 from dwmtl.training.checkpoint import training_key
 from dwmtl.training.crops import CropDataset
-from dwmtl.training.losses import task_losses_of
+from dwmtl.training.keep import FrozenStart
+from dwmtl.training.losses import NO_LABEL, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
-from dwmtl.training.params import FitParams, LossParams
+from dwmtl.training.params import FitParams, LossParams, smallest_parts, value_of_part
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.training.validation import Validation
 from dwmtl.weighting.params import UnitParams
@@ -29,6 +30,10 @@ class Training:
         dataset: its labels in the order of the network's tasks.
         losses: by task.
         frozen: parts whose batch norm keeps its statistics, see `FaceNetwork.set_training`.
+        keep: factor of the keep loss, which holds the embedding to that of `network` as it is given; 0: none.
+        learning_rate_factors: by part of the network, see `params.part_names`.
+        freeze: parts that do not train at first -> the epochs until they do, None for ever.
+        balanced_task: whose classes are drawn alike often; None: every sample is drawn once an epoch.
         weighting_optimizer: None for a weighting without a loss of its own.
         validation: people by whom the best epoch is chosen; None: none is chosen.
         facts: what else decides the result (the network's settings, for example), as JSON holds it.
@@ -42,6 +47,10 @@ class Training:
     frozen: frozenset[str] = frozenset()
     weighting_optimizer: UnitParams | None = None
     validation: Validation | None = None
+    keep: float = 0.0
+    learning_rate_factors: Mapping[str, float] = field(default_factory=dict)
+    freeze: Mapping[str, int | None] = field(default_factory=dict)
+    balanced_task: str | None = None
     facts: object = None
 
     def key(self) -> str:
@@ -51,6 +60,10 @@ class Training:
             "params": self.params.model_dump(),
             "losses": {task: values.model_dump() for task, values in self.losses.items()},
             "frozen": sorted(self.frozen),
+            "keep": self.keep,  # the start itself is the network before the first step
+            "learning_rate_factors": dict(self.learning_rate_factors),
+            "freeze": dict(self.freeze),
+            "balanced_task": self.balanced_task,
             "weighting": type(self.weighting).__name__,  # its settings are in `params`
             "weighting_optimizer": self.weighting_optimizer and self.weighting_optimizer.model_dump(),
         }
@@ -64,21 +77,29 @@ class Training:
         return training_key(facts, tensors, files)
 
     def make_step(self, fabric: Fabric) -> MultiTaskStep:
-        """The training step with its optimisers and class centres, on Fabric's device."""
+        """The training step with its optimisers and class centres, on Fabric's device.
+
+        Make it before the first step: the start that is kept to is the network as it is now.
+        """
         weighting, optimizer = self.weighting.to(fabric.device), self.params.optimizer
         return MultiTaskStep(
             network=self.network,
             weighting=weighting,
-            task_losses_of=task_losses_of(self.network, self.losses).to(fabric.device),
+            task_losses_of=task_losses_of(self.network, self.losses, self._class_counts()).to(fabric.device),
             optimizer=make_optimizer(
                 optimizer.name,
                 self.network.parameters(),
                 learning_rate=optimizer.learning_rate,
                 weight_decay=optimizer.weight_decay,
                 undecayed=weighting.parameters() if weighting.trains_with_network else (),
+                factors={
+                    parameter: value_of_part(name, self.learning_rate_factors, 1.0)
+                    for name, parameter in self.network.named_parameters()
+                },
             ),
-            weighting_optimizer=self.weighting_optimizer
-            and make_optimizer(
+            weighting_optimizer=None
+            if self.weighting_optimizer is None
+            else make_optimizer(
                 self.weighting_optimizer.optimizer,
                 weighting.parameters(),
                 learning_rate=self.weighting_optimizer.learning_rate,
@@ -86,7 +107,26 @@ class Training:
             clip_grad_norm=self.params.clip_grad_norm,
             autocast=fabric.autocast,
             check=_finite_check(self.network.tasks),
+            keep=self.keep,
+            start=FrozenStart(self.network) if self.keep else None,
         )
+
+    def labels_of(self, task: str) -> Tensor:
+        """(N,) class indices of the samples, or NO_LABEL."""
+        return self.dataset.labels[:, self.network.tasks.index(task)]
+
+    def untrained_parts(self, epoch: int) -> list[nn.Module]:
+        """The parts of the network that do not train in an epoch, counted from 0."""
+        until = {part: value_of_part(part, self.freeze, 0) for part in smallest_parts(self.network.tasks)}
+        parts = [part for part, epochs in until.items() if epochs is None or epoch < epochs]
+        return [self.network.get_submodule(part) for part in parts]
+
+    def _class_counts(self) -> dict[str, Tensor]:
+        counts = {}
+        for task, num_classes in self.network.num_classes.items():
+            labels = self.labels_of(task)
+            counts[task] = torch.bincount(labels[labels != NO_LABEL], minlength=num_classes)
+        return counts
 
 
 def _finite_check(tasks: tuple[str, ...]) -> Callable[[Tensor], None]:

@@ -21,7 +21,8 @@ def trajectory_row(
 
     step and epoch count from 0. loss_<task>, center_loss, loss_total and loss_weighting (L3) are the batch's, in nats,
     read before the step's updates; weight_<task> are the task weights as the rule gives them (most sum to 1); the
-    gradient norms are global, before clipping.
+    gradient norms are global, before clipping. keep_loss, mean(1 - cos) to the start's embeddings, is there where the
+    training has it; it is in no other loss.
     """
     nan = torch.tensor(math.nan)
     scalars = torch.cat(
@@ -37,18 +38,20 @@ def trajectory_row(
                         result.weighting_loss,
                         result.grad_norm,
                         result.weighting_grad_norm,
+                        result.keep_loss,
                     )
                 ]
             ),
         ]
     ).tolist()  # one transfer from the device
     num_tasks = len(tasks)
-    center, total, weighting, grad_norm, weighting_grad_norm = scalars[2 * num_tasks :]
+    center, total, weighting, grad_norm, weighting_grad_norm, keep = scalars[2 * num_tasks :]
     return {
         "step": step,
         "epoch": epoch,
         **{f"loss_{task}": scalars[i] for i, task in enumerate(tasks)},
         "center_loss": center,
+        **({} if result.keep_loss is None else {"keep_loss": keep}),
         "loss_total": total,
         "loss_weighting": weighting,
         **{f"weight_{task}": scalars[num_tasks + i] for i, task in enumerate(tasks)},
@@ -59,10 +62,10 @@ def trajectory_row(
     }
 
 
-def empty_trajectory(tasks: tuple[str, ...]) -> pd.DataFrame:
+def empty_trajectory(tasks: tuple[str, ...], *, has_keep_loss: bool) -> pd.DataFrame:
     """The trajectory of a training of no step: its columns."""
-    nothing = torch.zeros(len(tasks))
-    none = StepResult(nothing, nothing, *(torch.tensor(0.0) for _ in range(3)), None, None)
+    nothing, zero = torch.zeros(len(tasks)), torch.tensor(0.0)
+    none = StepResult(nothing, nothing, zero, zero, zero, None, None, zero if has_keep_loss else None)
     row = trajectory_row(none, step=0, epoch=0, tasks=tasks, learning_rate=0.0, weighting_learning_rate=None)
     return pd.DataFrame([row]).head(0)
 
@@ -70,7 +73,8 @@ def empty_trajectory(tasks: tuple[str, ...]) -> pd.DataFrame:
 def final_losses(trajectory: pd.DataFrame) -> dict[str, float]:
     """Means over the last epoch of the losses (of steps that had a label) and weights, by column."""
     last = trajectory[trajectory["epoch"] == trajectory["epoch"].max()]
-    columns = [column for column in trajectory if column.startswith(("loss_", "weight_")) or column == "center_loss"]
+    beside = ("center_loss", "keep_loss")
+    columns = [column for column in trajectory if column.startswith(("loss_", "weight_")) or column in beside]
     values = last[columns]
     is_loss = [column.startswith("loss_") for column in columns]
     labelled = values.where((values > 0) | [not loss for loss in is_loss])  # a step without a label has loss 0

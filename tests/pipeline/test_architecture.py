@@ -26,8 +26,9 @@ ROWS = [
     {"scores", "crops", "datasets", "rendered", "network", "weighting", "protocol"},
     {"packs"},
     {"params"},
+    {"start_needs"},
     {"settings", "set_facts", "results"},
-    {"section", "tables", "stage", "device"},
+    {"section", "tables", "stage", "device", "params_text"},
     {"files"},
     {"errors"},
 ]

@@ -16,7 +16,7 @@ from dwmtl.training.checkpoint import training_key
 for changed in sys.argv[1:]:
     with open(changed, "a") as file:
         file.write("# changed")
-    (shard,) = shards_of(["a.png"], Path("work"), photos_a_shard=1, settings={}, stamp=lambda photo: "")
+    (shard,) = shards_of(["a.png"], Path("work"), photos_per_shard=1, settings={}, stamp=lambda photo: "")
     print(shard.folder.name, training_key({"seed": 0}, {}, []))
 """
 

@@ -133,6 +133,7 @@ def chain(folder: Path, params: Path, *, fold: int = 0) -> dict:
         folder / f"evaluation/fold_{fold}",
         params,
     )
+    stage("evaluate_start")(folder / "start", folder / "pairs", folder / "aligned", folder / "evaluation/start", params)
     for name, values in sets.items():
         tables = [folder / table / values.role / name for table in ("index", "facts", "aligned")]
         stage("data_card")(name, *tables, folder / "labels", folder / "cards" / name, params)

@@ -176,7 +176,7 @@ def test_duplicates_that_matter_are_told_and_listed_where_they_are_kept(run, tmp
     same = {"P2/anger/2": "P5/anger/2", "P3/happiness/0": "P3/anger/0"}
     _write_facts(tmp_path / "facts/expression/expression", tmp_path / "expression/expression", same)
     done = run({"labels.num_folds": 2})
-    assert "WARNING: 2 photos of the expression set are the same as one of another fold" in done.stderr
+    assert "WARNING: 2 photos of the expression set are duplicates of one of another fold" in done.stderr
     listed = tables.read_table(tmp_path / "labels/duplicates.csv", tables.DUPLICATES)
     assert listed["is_harmless"].tolist() == [False, False, True, True]
 

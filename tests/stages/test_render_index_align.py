@@ -102,7 +102,7 @@ def test_a_gpu_that_is_not_there_is_one_message(rendered, write_params, tmp_path
     params = write_params({"sets.identity.folder": rendered / "identities", "compute.accelerator": "cuda"})
     done = index_and_align("identity", params, tmp_path)
     assert done.returncode == 1
-    assert "compute.accelerator is cuda, and torch sees 0 CUDA devices. Take auto or cpu." in done.stderr
+    assert "compute.accelerator is cuda, and torch sees 0 CUDA devices. Use auto or cpu." in done.stderr
     assert "Traceback" not in done.stderr
 
 

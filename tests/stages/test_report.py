@@ -9,7 +9,7 @@ from PIL import Image
 
 from dwmtl.files import write_json
 from dwmtl.params import load_params
-from dwmtl.tables import CROPS, DUPLICATES, EVALUATED_PAIRS, write_table
+from dwmtl.tables import CROPS, DUPLICATES, EVALUATED_PAIRS, read_table, write_table
 from dwmtl.weighting.params import weighting_params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -65,6 +65,13 @@ def _write_fold(folder: Path, number: int, accuracy: float) -> None:
     write_table(pd.concat(curves), evaluation / "roc.csv")
 
 
+def _write_start(folder: Path, pairs: Path) -> None:
+    """What the stage `evaluate_start` leaves: the decisions of a fold, without a gain."""
+    write_json(METRICS["verification"], folder / "metrics.json")
+    table = read_table(pairs, EVALUATED_PAIRS)
+    write_table(table[table["set"] == "verification"], folder / "pairs.csv", EVALUATED_PAIRS)
+
+
 def _card(role: str) -> dict[str, object]:
     """A data card as the stage `data_card` writes it."""
     return {
@@ -109,6 +116,7 @@ def run(tmp_path, write_params):
     """Runs the stage on two folds of three crops' worth of outcome in tmp_path."""
     for number, accuracy in ((0, 0.5), (1, 0.7)):
         _write_fold(tmp_path, number, accuracy)
+    _write_start(tmp_path / "evaluation/start", tmp_path / "evaluation/fold_0/pairs.csv")
     for role, photos in PHOTOS.items():
         names = [photo.removeprefix(f"{role}/") for photo in photos]
         crops = pd.DataFrame({"photo": names, "num_faces": 1, "status": "aligned"}).reindex(columns=list(CROPS))
@@ -176,6 +184,13 @@ def test_a_fold_that_was_not_evaluated_is_named_and_nothing_is_written(run, tmp_
     assert "fold_3" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_start_that_was_not_scored_is_named(run, tmp_path):
+    (tmp_path / "evaluation/start/metrics.json").unlink()
+    done = run()
+    assert done.returncode == 1
+    assert "evaluation/start/metrics.json: no such file. Run `dvc repro` to make it." in done.stderr
 
 
 def test_a_set_without_a_card_is_named(run, tmp_path):

@@ -8,7 +8,15 @@ import pandas as pd
 from PIL import Image
 
 from dwmtl.evaluation.embedding import Answers
-from dwmtl.evaluation.fold import Answered, FoldData, FoldEvaluation, evaluate_fold, write_evaluation
+from dwmtl.evaluation.fold import (
+    Answered,
+    FoldData,
+    FoldEvaluation,
+    evaluate_fold,
+    evaluate_verification_set,
+    write_evaluation,
+)
+from dwmtl.evaluation.start import StartEvaluation, write_start_evaluation
 from dwmtl.files import write_json
 from dwmtl.params import Params, load_params
 from dwmtl.report.comparison import ComparedExperiment, ComparedScore
@@ -23,8 +31,9 @@ from dwmtl.report.data_card.card import (
     Source,
     Subjects,
 )
-from dwmtl.report.fold_results import FoldResult, read_fold
+from dwmtl.report.fold_results import FoldResult, StartResult, read_fold, read_start
 from dwmtl.report.page import write_pages
+from dwmtl.report.summary import Summary, summarize
 from dwmtl.report.this_run import ThisRun
 from dwmtl.results import write_result
 from dwmtl.tables import CROPS, DUPLICATES, FOLDS, write_table
@@ -100,6 +109,16 @@ def evaluate(
     )
 
 
+def start_evaluation() -> StartEvaluation:
+    """A start that takes the two people of the verification set for each other."""
+    photos = answered(["A/1.jpg", "A/2.jpg", "B/1.jpg"])
+    mistaken = Answered(photos.photos, Answers(photos.answers.embeddings[[0, 2, 1]], {}), photos.is_fallback)
+    people = {"A/1.jpg": "A", "A/2.jpg": "A", "B/1.jpg": "B"}
+    return StartEvaluation(
+        *evaluate_verification_set(verification_pairs(), people, mistaken, params=load_params().evaluate)
+    )
+
+
 def card(role: str) -> DataCard:
     """Of a drawn set."""
     shown = CLASSES if role == "expression" else []
@@ -155,6 +174,7 @@ def make_world(folder: Path) -> tuple[Path, Params]:
             "best_epoch": 1,
         }
         write_json(facts, folder / f"training/fold_{fold}/training.json")
+    write_start_evaluation(start_evaluation(), folder / "evaluation/start")
     photos = {
         "expression": labels()["photo"],
         "verification": ["A/1.jpg", "A/2.jpg", "B/1.jpg"],
@@ -181,10 +201,18 @@ def folds_of(folder: Path) -> list[FoldResult]:
     return [read_fold(number, folder / "training", folder / "evaluation") for number in (0, 1)]
 
 
+def start_of(folder: Path) -> StartResult:
+    return read_start(folder / "evaluation")
+
+
+def summary_of(folder: Path) -> Summary:
+    return summarize(folds_of(folder), start_of(folder))
+
+
 def content_of(world) -> ReportContent:
     folder, params = world
     dirs = {"aligned_dir": folder / "aligned", "labels_dir": folder / "labels", "cards_dir": folder / "cards"}
-    return report_content(folds_of(folder), params, **dirs)
+    return report_content(folds_of(folder), start_of(folder), params, **dirs)
 
 
 def write(world, name: str) -> Path:

@@ -103,7 +103,7 @@ def test_facelivenet_is_not_exported(tmp_path):
     save_model(build_network(card), card, tmp_path / "model")
     done = dwmtl("export-checkpoint", tmp_path / "model", "--out", tmp_path / "w.pt")
     assert done.returncode == 1
-    assert "its trunk is facelivenet, whose authors keep it in TensorFlow's form" in done.stderr
+    assert "its trunk is facelivenet, which was published in TensorFlow's form" in done.stderr
     assert not (tmp_path / "w.pt").exists()
 
 

@@ -154,7 +154,7 @@ def test_every_weighting_is_chosen_by_its_name_alone(write_params, name):
 
 def test_a_setting_of_another_weighting_is_an_error_with_the_cure(write_params):
     message = (
-        r"train\.weighting\.temperature: not a setting of this weighting but of dwa\. Delete the line, or choose that "
+        r"train\.weighting\.temperature: a setting of dwa, not of this weighting\. Delete the line, or choose that "
         r"weighting\.$"
     )
     with pytest.raises(ParamsError, match=message):
@@ -279,11 +279,21 @@ def test_far_targets_that_read_alike_are_refused(write_params):
         ({"train.weighting.floors": {"hat": 1.0}}, "train.weighting.floors must name every task"),
         ({"train.weighting": {"name": "single_task", "task": "hat"}}, "task must be one of identity, expression"),
         ({"train.batch_norm.branches": {"hat": "frozen"}}, r"batch_norm\.branches must name tasks .*Got \['hat'\]"),
+        ({"train.learning_rate_factors": {"head": 2.0}}, r"learning_rate_factors must name parts .*Got \['head'\]"),
+        ({"train.learning_rate_factors": {"heads.hat": 2.0}}, r"branches\.identity, heads, heads\.expression, .*Got"),
+        ({"train.learning_rate_factors": {"trunk": 0.0}}, r"train\.learning_rate_factors\.trunk"),
+        ({"train.freeze": {"identity": 1}}, r"train\.freeze must name parts"),
+        ({"train.freeze": {"trunk": 1, "branches": 2, "heads": None}}, "must leave a part to train in the first epoch"),
+        ({"train.balanced_task": "hat"}, r"balanced_task must be one of identity, expression\. Got hat"),
+        (
+            {"sets.identity.is_aligned": True, "sets.identity.enlarge_to_px": 160},
+            "enlarge_to_px must be null where is_aligned is true",
+        ),
         ({"train.start": "fold_0"}, "start must not be a fold's model"),
         ({"train.start": "../elsewhere"}, r"train\.start"),
         ({"train.sets": ["identity"]}, "sets must hold expression"),
         ({"network.trunk": "resnet18"}, r"network\.trunk"),
-        ({"evaluate.weights": "ema"}, r"evaluate\.weights is ema, and train\.ema_decay is null"),
+        ({"evaluate.weights": "ema"}, r"evaluate\.weights is ema, but train\.ema_decay is null"),
         ({"tasks.expression.head": {"name": "mlp"}}, r"tasks\.expression\.head"),
     ],
 )

@@ -1,9 +1,9 @@
-"""insightface's verification packs (`lfw.bin`, `cfp_fp.bin`, `agedb_30.bin`, ...): read so that they can run nothing.
+"""insightface's verification packs (`lfw.bin`, `cfp_fp.bin`, `agedb_30.bin`, ...): read without running any code.
 
 A pack is a pickle of (list of 2N encoded pictures, list of N booleans); pictures 2i and 2i + 1 are pair i. The old ones
-were written by Python 2. A pickle is a program, so two walls stand before it: every opcode is looked at before
-anything is loaded (only those that make lists, tuples, booleans and byte strings pass, no length may exceed the file),
-and the unpickler knows a single callable, the one that Python 3 needs to write bytes in protocols 0 to 2.
+were written by Python 2. A pickle is a program, so it passes two checks: every opcode is checked before anything is
+loaded (only those that make lists, tuples, booleans and byte strings are allowed, and no length may exceed the file),
+and the unpickler knows a single callable, the one that Python 3 needs for bytes in protocols 0 to 2.
 
 Source: insightface lfw2pack.py writes them, `load_bin` of verification.py reads them; opcodes as in pickletools.
 """
@@ -26,7 +26,7 @@ from dwmtl.tables import VERIFICATION_PAIRS, is_one_line
 
 NUM_FOLDS = 10
 MAX_OPCODES = 2_000_000
-"""Most opcodes of a pack, enough for 250,000 pictures (2 to 8 each). Bounds the time and memory of any pickle."""
+"""Largest number of opcodes, enough for 250,000 pictures (2 to 8 each). Bounds the time and memory of any pickle."""
 
 _ALLOWED = {
     "PROTO", "FRAME", "STOP",
@@ -53,39 +53,39 @@ _UNPICKLING = (
 
 @dataclass(frozen=True)
 class BinPack:
-    """A verification pack: 2N encoded pictures, of which 2i and 2i + 1 are pair i, and N answers."""
+    """A verification pack: 2N encoded pictures, of which 2i and 2i + 1 are pair i, and N labels."""
 
     pictures: list[bytes]
     is_same: list[bool]
 
 
 def find_bin_pack(folder: Path) -> Path:
-    """The only `.bin` file of a folder, hidden files left out.
+    """The only `.bin` file of a folder, apart from hidden ones.
 
     Raises:
-        DataSetError: there are none or several, or no table can hold its name.
+        DataSetError: there is none or several, or a table cannot hold its name.
     """
     paths = [path for path in sorted(folder.glob("*.bin")) if path.is_file() and not path.name.startswith(".")]
     if len(paths) != 1:
-        raise DataSetError(f"{folder}: {len(paths)} files end in .bin; exactly one pack must lie in the folder.")
+        raise DataSetError(f"{folder}: {len(paths)} files end in .bin; exactly one pack must be in the folder.")
     if not is_one_line(paths[0].name):
         raise DataSetError(f"{folder}: the name {paths[0].name!r} is not UTF-8 text on one line. Rename the file.")
     return paths[0]
 
 
 def read_bin_pack(path: Path) -> BinPack:
-    """Read a `.bin` pack of any pickle protocol, Python 2's too. Nothing in it can run.
+    """Read a `.bin` pack of any pickle protocol, including Python 2's. Code in it cannot run.
 
     Raises:
-        DataSetError: no pickle, an opcode or global that such a pack does not need, a length beyond the file, or not
-            2N pictures and N booleans.
+        DataSetError: the file is not a pickle, has an opcode or global that such a pack does not need or a length
+            beyond the file, or does not hold 2N pictures and N booleans.
     """
     path = Path(path)
     data = map_file(path)
     _check_opcodes(data, path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Python only warns of a bad escape in a string of protocol 0
+            warnings.simplefilter("error")  # Python only warns about a bad escape in a string of protocol 0
             value = _PictureUnpickler(data, num_bytes=len(data)).load()
     except _UNPICKLING as error:
         raise DataSetError(f"{path}, before byte {data.tell()}: not a whole pickle ({error}). Copy it again.") from None
@@ -97,31 +97,31 @@ def write_bin_pack(path: Path, pictures: Sequence[bytes], is_same: Sequence[bool
 
     Args:
         pictures: 2N encoded pictures; 2i and 2i + 1 are pair i.
-        is_same: N answers.
+        is_same: N labels.
     Raises:
         DataSetError: not 2N pictures and N booleans.
     """
-    pack = _checked((list(pictures), [_as_bool(answer) for answer in is_same]), Path(path))
+    pack = _checked((list(pictures), [_as_bool(label) for label in is_same]), Path(path))
     with whole_file(path) as file:
-        pickler = pickle.Pickler(file, protocol=4)  # 4: the last that the Python of insightface's day reads
+        pickler = pickle.Pickler(file, protocol=4)  # 4: the last that insightface's Python versions read
         pickler.fast = True  # no memo: the bytes depend on the pictures, not on which of them are one object
         pickler.dump((pack.pictures, pack.is_same))
 
 
 def photo_names(
-    stem: str, num_pairs: int, *, pairs_a_shard: int | None = None, endings: Sequence[str] = ()
+    stem: str, num_pairs: int, *, pairs_per_shard: int | None = None, endings: Sequence[str] = ()
 ) -> list[str]:
     """Names of a pack's 2N pictures: `lfw/000000_a`, `lfw/000000_b`, ...
 
     Args:
         stem: the pack's name without `.bin`.
-        pairs_a_shard: pairs a sub-folder (`lfw/000/000000_a`); None for no sub-folders.
-        endings: of each picture, with the dot.
+        pairs_per_shard: pairs per sub-folder (`lfw/000/000000_a`); None for no sub-folders.
+        endings: of each picture, with the dot; empty for none.
     """
     names = []
     for index in range(2 * num_pairs):
         pair, side = divmod(index, 2)
-        shard = "" if pairs_a_shard is None else f"{pair // pairs_a_shard:03d}/"
+        shard = "" if pairs_per_shard is None else f"{pair // pairs_per_shard:03d}/"
         names.append(f"{stem}/{shard}{pair:06d}_{'ab'[side]}{endings[index] if endings else ''}")
     return names
 
@@ -131,15 +131,15 @@ def verification_pairs(photos: Sequence[str], is_same: Sequence[bool]) -> pd.Dat
 
     Args:
         photos: 2N names; 2i and 2i + 1 are pair i.
-        is_same: N answers.
+        is_same: N labels.
     Returns:
         Columns `tables.VERIFICATION_PAIRS`.
     Raises:
-        DataSetError: fewer pairs than folds.
+        DataSetError: there are fewer pairs than folds.
     Source: scikit-learn `KFold(n_splits=10, shuffle=False)` in insightface's verification.py.
     """
     if len(is_same) < NUM_FOLDS:
-        raise DataSetError(f"{len(is_same)} pairs do not make {NUM_FOLDS} folds.")
+        raise DataSetError(f"{len(is_same)} pairs are too few for {NUM_FOLDS} folds. Add pairs.")
     small, num_larger = divmod(len(is_same), NUM_FOLDS)
     folds = [fold for fold in range(NUM_FOLDS) for _ in range(small + (fold < num_larger))]
     return pd.DataFrame(zip(photos[::2], photos[1::2], is_same, folds, strict=True), columns=list(VERIFICATION_PAIRS))
@@ -154,23 +154,23 @@ class _PictureUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Callable[[str, str], bytes]:
         if (module, name) != _GLOBAL:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no pack of pictures needs")
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which no pack of pictures needs")
         return self._encode
 
 
 def _latin1_encoder(max_bytes: int) -> Callable[[str, str], bytes]:
-    """`_codecs.encode` for Latin-1 alone; all calls together make at most `max_bytes`.
+    """`_codecs.encode` for Latin-1 only; all calls together return at most `max_bytes`.
 
-    A genuine pack encodes each of its strings once; a small one could name one long string a million times.
+    A genuine pack encodes each of its strings once; a malicious one could encode one long string a million times.
     """
-    left = max_bytes
+    num_remaining = max_bytes
 
     def encode(text: str, encoding: str) -> bytes:
-        nonlocal left
+        nonlocal num_remaining
         if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-            raise pickle.UnpicklingError("it encodes what is no picture")
-        left -= len(text)
-        if left < 0:
+            raise pickle.UnpicklingError("it encodes something other than a picture")
+        num_remaining -= len(text)
+        if num_remaining < 0:
             raise pickle.UnpicklingError("it unpacks to more bytes than the file has")
         return text.encode("latin-1")
 
@@ -178,10 +178,11 @@ def _latin1_encoder(max_bytes: int) -> Callable[[str, str], bytes]:
 
 
 def _check_opcodes(data: mmap.mmap, path: Path) -> None:
-    """Walk over the opcodes without loading anything.
+    """Check the opcodes without loading anything.
 
     Raises:
-        DataSetError: naming the byte of the first that such a pack does not need, or that claims too much.
+        DataSetError: an opcode that such a pack does not need, or with an argument out of bounds; the message names its
+            byte.
     """
     offset = 0
     for number in range(MAX_OPCODES):
@@ -190,22 +191,26 @@ def _check_opcodes(data: mmap.mmap, path: Path) -> None:
         if opcode is None or opcode.name not in _ALLOWED:
             raise DataSetError(
                 f"{where}: a pack of pictures does not need {opcode.name if opcode else data[offset]}, so it is not "
-                f"loaded: a pickle can run anything. Take the pack from its source."
+                f"loaded: a pickle can run anything. Get the pack from its source."
             )
         end = _argument_end(data, offset + 1, opcode, where)
         _check_argument(data[offset + 1 : min(end, offset + 60)], opcode.name, number, len(data) - end, where)
         if opcode.name == "STOP":
             if end != len(data):
-                raise DataSetError(f"{where}: the pickle ends here, and {len(data) - end} more bytes follow.")
+                raise DataSetError(
+                    f"{where}: the pickle ends here, and {len(data) - end} more bytes follow. Copy it again."
+                )
             return
         if end >= len(data):
             raise DataSetError(f"{where}: truncated: the file ends inside the pickle. Copy it again.")
         offset = end
-    raise DataSetError(f"{path}, byte {offset}: more than {MAX_OPCODES} opcodes: no pack of pictures.")
+    raise DataSetError(
+        f"{path}, byte {offset}: more than {MAX_OPCODES} opcodes; not a pack of pictures. Get it from its source."
+    )
 
 
 def _argument_end(data: mmap.mmap, start: int, opcode: pickletools.OpcodeInfo, where: str) -> int:
-    """The byte behind an opcode's argument; may lie behind the file's end by a few bytes, never by a counted length."""
+    """The byte after an opcode's argument; it may exceed the file's end by a few bytes, never by a counted length."""
     size = opcode.arg.n if opcode.arg else 0
     if size == pickletools.UP_TO_NEWLINE:
         for _ in range(2 if opcode.name == "GLOBAL" else 1):
@@ -219,50 +224,54 @@ def _argument_end(data: mmap.mmap, start: int, opcode: pickletools.OpcodeInfo, w
     if start + head.size > len(data):
         raise DataSetError(f"{where}: truncated: the file ends inside {opcode.name}. Copy it again.")
     (length,) = head.unpack_from(data, start)
-    left = len(data) - start - head.size
-    if not 0 <= length <= left:
-        raise DataSetError(f"{where}: {opcode.name} of {length} bytes, and {left} are left in the file. Copy it again.")
+    num_left = len(data) - start - head.size
+    if not 0 <= length <= num_left:
+        raise DataSetError(
+            f"{where}: {opcode.name} of {length} bytes, but the file has {num_left} more. Copy it again."
+        )
     return start + head.size + length
 
 
 def _check_argument(argument: bytes, name: str, num_before: int, num_left: int, where: str) -> None:
-    """What else an opcode could claim: a global, a number that is no boolean, memory for a memo or a frame.
+    """Refuse a global, a number that is not a boolean, and a memo or frame that would take too much memory.
 
     Args:
         argument: its first bytes.
-        num_before: opcodes before it.
-        num_left: bytes of the file behind it.
+        num_before: number of opcodes before it.
+        num_left: number of bytes after it in the file.
     """
     if name == "GLOBAL" and argument != b"_codecs\nencode\n":
         raise DataSetError(
-            f"{where}: asks for {argument!r}, which a pack of pictures does not need, so it is not loaded: a pickle "
-            f"can run anything. Take the pack from its source."
+            f"{where}: names {argument!r}, which a pack of pictures does not need, so it is not loaded: a pickle "
+            f"can run anything. Get the pack from its source."
         )
     if name == "INT" and argument not in (b"00\n", b"01\n"):
-        raise DataSetError(f"{where}: {argument[:20]!r} is no boolean.")
+        raise DataSetError(f"{where}: {argument[:20]!r} is not a boolean. Copy it again.")
     if name == "FRAME" and int.from_bytes(argument, "little") > num_left:
         raise DataSetError(f"{where}: a frame longer than the file. Copy it again.")
     if name.endswith("PUT") and _memo_place(argument, name) > num_before:
-        raise DataSetError(f"{where}: {name} {argument[:20]!r} is beyond what there is to remember.")
+        raise DataSetError(
+            f"{where}: {name} {argument[:20]!r} is larger than the number of opcodes before it. Copy it again."
+        )
 
 
 def _memo_place(argument: bytes, name: str) -> int:
-    """The place in the unpickler's memo, an array that grows to the largest place named; -1 for no number."""
+    """The place in the unpickler's memo, an array as large as the largest place; MAX_OPCODES where it is no number."""
     if name == "PUT":
         return int(argument) if argument[:-1].isdigit() and len(argument) <= 11 else MAX_OPCODES
     return int.from_bytes(argument, "little")
 
 
-def _as_bool(answer: object) -> object:
-    """numpy's booleans as Python's, so that a pack needs no numpy to be read."""
-    return bool(answer) if type(answer).__name__ in ("bool", "bool_") else answer
+def _as_bool(label: object) -> object:
+    """Convert numpy's booleans to Python's, so that reading the pack needs no numpy."""
+    return bool(label) if type(label).__name__ in ("bool", "bool_") else label
 
 
 def _checked(value: object, path: Path) -> BinPack:
-    """The pack, if it is one.
+    """The unpickled value as a pack.
 
     Raises:
-        DataSetError: not (2N pictures, N booleans), each picture a byte string that is not empty.
+        DataSetError: it is not (2N pictures, N booleans), or a picture is not a non-empty byte string.
     """
     if not (
         isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(part, tuple | list) for part in value)
@@ -274,9 +283,9 @@ def _checked(value: object, path: Path) -> BinPack:
             raise DataSetError(
                 f"{path}: picture {index} must be bytes, not empty. Got {type(picture).__name__} instead."
             )
-    for index, answer in enumerate(is_same):
-        if type(answer) is not bool:
-            raise DataSetError(f"{path}: answer {index} must be True or False. Got {type(answer).__name__} instead.")
+    for index, label in enumerate(is_same):
+        if type(label) is not bool:
+            raise DataSetError(f"{path}: label {index} must be True or False. Got {type(label).__name__} instead.")
     if not is_same or len(pictures) != 2 * len(is_same):
-        raise DataSetError(f"{path}: {len(pictures)} pictures and {len(is_same)} answers; must be 2N and N, N > 0.")
+        raise DataSetError(f"{path}: {len(pictures)} pictures and {len(is_same)} labels; must be 2N and N, N > 0.")
     return BinPack(list(pictures), list(is_same))

@@ -1,6 +1,6 @@
-"""Packs taken apart into pictures in folders, where a tool wants files: whole or not at all, and nothing outside.
+"""Packs extracted into folders of pictures, for tools that need files: completely or not at all, below one folder.
 
-The pictures are copied as they are, never decoded; a file's ending is what its first bytes say.
+The pictures are copied unchanged, never decoded; their first bytes decide the files' endings.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from dwmtl.errors import DataSetError
 from dwmtl.files import whole_new_folder
 from dwmtl.tables import VERIFICATION_PAIRS, write_table
 
-MAX_FILES_A_FOLDER = 1000
+MAX_FILES_PER_FOLDER = 1000
 
 _ENDINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png", b"BM": ".bmp"}
 
@@ -40,7 +40,7 @@ def extract_ms_celeb(tsv_path: Path, folder: Path, clean_list_path: Path | None 
         DataSetError: the TSV or the list is malformed, two pictures have one name, or a picture is of no known kind.
         DwmtlError: `folder` is in use.
     """
-    items = (  # a clean list may put pictures of two entities into one identity: the name keeps the entity
+    items = (  # a clean list may merge two entities into one identity, so the name keeps the entity
         (identity, image_id.replace("/", "-"), picture)
         for identity, image_id, picture in ms_celeb.pictures(tsv_path, clean_list_path)
     )
@@ -60,7 +60,7 @@ def extract_bin_pack(path: Path, folder: Path) -> int:
     stem = path_name(path.stem, str(path))
     pack = read_bin_pack(path)
     endings = [picture_ending(picture, f"{path}, picture {index}") for index, picture in enumerate(pack.pictures)]
-    photos = photo_names(stem, len(pack.is_same), pairs_a_shard=MAX_FILES_A_FOLDER // 2, endings=endings)
+    photos = photo_names(stem, len(pack.is_same), pairs_per_shard=MAX_FILES_PER_FOLDER // 2, endings=endings)
     with whole_new_folder(folder) as new:
         write_table(verification_pairs(photos, pack.is_same), new / "pairs.csv", VERIFICATION_PAIRS)
         for photo, picture in zip(photos, pack.pictures, strict=True):
@@ -71,13 +71,13 @@ def extract_bin_pack(path: Path, folder: Path) -> int:
 def extract_pictures(items: Iterable[tuple[str, str, bytes]], folder: Path, *, source: str) -> int:
     """Write (identity, name, picture) as `<identity>/<name>.jpg`, and `photos.csv` with the columns photo, subject.
 
-    A person's pictures beyond MAX_FILES_A_FOLDER go into `<identity>/001`, `<identity>/002`, ...; `photos.csv` holds
+    A person's pictures beyond MAX_FILES_PER_FOLDER go into `<identity>/001`, `<identity>/002`, ...; `photos.csv` holds
     them all. One picture is held in memory at a time.
 
     Returns:
         The number of pictures.
     Raises:
-        DataSetError: an unsafe name, two pictures with one, a picture of no known kind, or no picture at all.
+        DataSetError: a name is unsafe or repeated, a picture is of no known kind, or there is no picture.
         DwmtlError: `folder` is in use.
     """
     num_of: Counter[str] = Counter()
@@ -85,12 +85,12 @@ def extract_pictures(items: Iterable[tuple[str, str, bytes]], folder: Path, *, s
         table.write("photo,subject\n")
         for identity, name, picture in items:
             where = f"{source}, picture {identity}/{name}"
-            photo = _photo(identity, name, picture, num_of[identity] // MAX_FILES_A_FOLDER, where)
+            photo = _photo(identity, name, picture, num_of[identity] // MAX_FILES_PER_FOLDER, where)
             num_of[identity] += 1
             _write_new(new / photo, picture, where)
             table.write(f"{photo},{identity}\n")
         if not num_of:
-            raise DataSetError(f"{source}: holds no pictures.")
+            raise DataSetError(f"{source}: holds no pictures. Copy it again.")
     return num_of.total()
 
 
@@ -98,12 +98,12 @@ def picture_ending(picture: bytes, where: str) -> str:
     """`.jpg`, `.png` or `.bmp`, by the picture's first bytes.
 
     Raises:
-        DataSetError: neither of them.
+        DataSetError: it is none of them.
     """
     for magic, ending in _ENDINGS.items():
         if picture.startswith(magic):
             return ending
-    raise DataSetError(f"{where}: neither JPEG, PNG nor BMP; it starts with {picture[:8].hex()}.")
+    raise DataSetError(f"{where}: neither JPEG, PNG nor BMP; it starts with {picture[:8].hex()}. Copy it again.")
 
 
 def _photo(identity: str, name: str, picture: bytes, shard: int, where: str) -> str:
@@ -118,4 +118,4 @@ def _write_new(path: Path, picture: bytes, where: str) -> None:
         with open(path, "xb") as file:
             file.write(picture)
     except (FileExistsError, NotADirectoryError):
-        raise DataSetError(f"{where}: two files have this name.") from None
+        raise DataSetError(f"{where}: two pictures have this name. Remove one of them.") from None

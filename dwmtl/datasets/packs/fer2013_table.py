@@ -17,14 +17,14 @@ USAGES = ("Training", "PublicTest", "PrivateTest")
 COLUMNS = ("emotion", "pixels", "Usage")
 SIDE_PX = 48
 
-_MAX_LINE = 64_000  # characters; a right line has under 10,000
+_MAX_LINE = 64_000  # characters; a valid line has under 10,000
 
 
 class Face(NamedTuple):
     """A row of the table."""
 
     row: int
-    """From 1, the header not counted."""
+    """From 1, without the header."""
     expression: str
     usage: str
     pixels: np.ndarray
@@ -45,7 +45,7 @@ def faces(csv_path: Path) -> Iterator[Face]:
     """The rows of the table, one at a time.
 
     Raises:
-        DataSetError: the file is missing or no text, or a row is wrong; it is named with its line.
+        DataSetError: the file is missing or not text, or a row is wrong; the message names its line.
     """
     csv_path = Path(csv_path)
     try:
@@ -73,7 +73,7 @@ def _faces(csv_path: Path, file: TextIO) -> Iterator[Face]:
 
 def _cells(where: str, text: str) -> list[str]:
     if len(text) >= _MAX_LINE:
-        raise DataSetError(f"{where}: {_MAX_LINE} characters or more, and a face has under 10000. Copy the file again.")
+        raise DataSetError(f"{where}: {_MAX_LINE} characters or more; a face has under 10000. Copy the file again.")
     try:
         return [cell.strip() for cell in next(csv.reader([text], strict=True), [])]
     except csv.Error as error:
@@ -90,8 +90,8 @@ def _face(where: str, row: int, columns: list[str], cells: list[str]) -> Face:
         raise DataSetError(f"{where}: {len(cells)} cells; must be {','.join(COLUMNS)}. Copy the file again.")
     cell = dict(zip(columns, cells, strict=True))
     if cell["emotion"] not in map(str, range(len(EXPRESSIONS))):
-        known = ", ".join(f"{number} {expression}" for number, expression in enumerate(EXPRESSIONS))
-        raise DataSetError(f"{where}: emotion must be one of {known}. Got {cell['emotion'][:40]!r} instead.")
+        labels = ", ".join(f"{number} {expression}" for number, expression in enumerate(EXPRESSIONS))
+        raise DataSetError(f"{where}: emotion must be one of {labels}. Got {cell['emotion'][:40]!r} instead.")
     if cell["Usage"] not in USAGES:
         raise DataSetError(f"{where}: Usage must be one of {', '.join(USAGES)}. Got {cell['Usage'][:40]!r} instead.")
     return Face(row, EXPRESSIONS[int(cell["emotion"])], cell["Usage"], _pixels(where, cell["pixels"]))
@@ -104,5 +104,5 @@ def _pixels(where: str, text: str) -> np.ndarray:
     try:
         grey = bytearray(map(int, values))
     except ValueError:
-        raise DataSetError(f"{where}: a pixel is no whole number from 0 to 255. Copy the file again.") from None
+        raise DataSetError(f"{where}: a pixel is not a whole number from 0 to 255. Copy the file again.") from None
     return np.frombuffer(grey, np.uint8).reshape(SIDE_PX, SIDE_PX)

@@ -13,10 +13,10 @@ _PATH_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 def map_file(path: Path) -> mmap.mmap:
-    """The file's bytes, mapped read-only: they are read from disk where they are looked at.
+    """The file's bytes, mapped read-only: they are read from disk on access.
 
     Raises:
-        DataSetError: the file is missing, empty or not to be read.
+        DataSetError: the file is missing, empty or unreadable.
     """
     try:
         with open(path, "rb") as file:
@@ -30,14 +30,14 @@ def map_file(path: Path) -> mmap.mmap:
 
 
 def path_name(name: str, where: str) -> str:
-    """The name, if it can be one file or folder below another and nothing else.
+    """The name, if it is safe for a file or folder below another.
 
     Raises:
-        DataSetError: it is empty, long, hidden, or holds a separator or anything but letters, digits and `_.-`.
+        DataSetError: it is empty, too long, hidden, or holds anything but letters, digits and `_.-`.
     """
     if not _PATH_NAME.fullmatch(name):
         raise DataSetError(
-            f"{where}: {name[:80]!r} is no name for a folder or file: letters, digits and `_.-` only, at most 100, "
-            f"no dot or dash in front."
+            f"{where}: {name[:80]!r} is not a safe name for a folder or file: at most 100 letters, digits and `_.-`, "
+            f"no dot or dash in front. Rename it."
         )
     return name

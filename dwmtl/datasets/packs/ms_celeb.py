@@ -1,8 +1,8 @@
-"""MS-Celeb-1M as Microsoft distributed it: tab-separated lines with the pictures in base64; and clean lists of it.
+"""MS-Celeb-1M as Microsoft distributed it: tab-separated lines with pictures in base64; and clean lists.
 
 Aligned and cropped faces have 7 columns (Freebase MID, search rank, image URL, page URL, face id, face rectangle, face
-data), whole images 6 (MID, name, search rank, image URL, page URL, image data). A picture's id is the path that clean
-lists name it by: `<MID>/<rank>-<face id>` (`m.015t56/56-FaceId-0`), or `<MID>/<rank>` where there is no face id.
+data), whole images 6 (MID, name, search rank, image URL, page URL, image data). A picture's id is its path in
+clean lists: `<MID>/<rank>-<face id>` (`m.015t56/56-FaceId-0`), or `<MID>/<rank>` where there is no face id.
 
 Source: the set's page, kept in vardhman1996/msceleb.github.io; openface data/ms-celeb-1m/extract.py; the lists of
 Light CNN (`m.015t56/56-FaceId-0.jpg 0`) and C-MS-Celeb (the same columns exchanged).
@@ -20,7 +20,7 @@ from dwmtl.datasets.packs.files import path_name
 from dwmtl.errors import DataSetError
 
 MAX_LINE_BYTES = 32 * 2**20
-"""Longest line that is read: a picture of 24 MB. A file without line ends does not fill the memory."""
+"""Longest line that is read: a picture of 24 MB. A file without line ends cannot fill the memory."""
 
 _RANK = re.compile(rb"\d{1,9}")
 _FACE_ID = re.compile(rb"FaceId-\d{1,9}")
@@ -31,11 +31,11 @@ def pictures(tsv_path: Path, clean_list_path: Path | None = None) -> Iterator[tu
     """The pictures of a TSV, one at a time, as (identity, image id, encoded picture).
 
     Args:
-        clean_list_path: lines `<image id> <identity>` or the two exchanged, with `.jpg` or without. Pictures
-            that it does not name are passed over, and its identities replace the entity ids.
+        clean_list_path: lines `<image id> <identity>` or in reverse order, with or without `.jpg`. Pictures that the
+            list does not name are skipped, and its identities replace the entity ids.
     Raises:
-        DataSetError: naming the line: too few columns, no rank, bad base64, a name that is no name for a folder, or a
-            line that is too long; at the end, a picture of the clean list that never came.
+        DataSetError: a line is too long, or has too few columns, no rank, bad base64 or a name that cannot be a
+            folder's; the message names the line. At the end: a picture of the clean list is missing.
     """
     tsv_path = Path(tsv_path)
     wanted = None if clean_list_path is None else read_clean_list(clean_list_path)
@@ -47,14 +47,14 @@ def pictures(tsv_path: Path, clean_list_path: Path | None = None) -> Iterator[tu
                 continue
             listed, wanted[image_id] = wanted[image_id], None
             if listed is None:
-                raise DataSetError(f"{where}: {image_id} is there twice.")
+                raise DataSetError(f"{where}: {image_id} appears twice. Remove one of the lines.")
             entity = listed
         yield entity, image_id, _picture(data, where)
     missing = [name for name, identity in (wanted or {}).items() if identity is not None]
     if missing:
         raise DataSetError(
             f"{tsv_path}: lacks {len(missing)} pictures that {clean_list_path} names, the first {missing[0]}. Complete "
-            f"the file, or take them off the list."
+            f"the file, or remove them from the list."
         )
 
 
@@ -62,7 +62,8 @@ def read_clean_list(path: Path) -> dict[str, str | None]:
     """The identity of each picture of a clean list, by image id.
 
     Raises:
-        DataSetError: naming the line: not two columns, an unsafe name, or a picture with two identities.
+        DataSetError: a line without two columns, an unsafe name, or a picture with two identities; the message names
+            the line.
     """
     path = Path(path)
     identities: dict[str, str | None] = {}
@@ -70,7 +71,9 @@ def read_clean_list(path: Path) -> dict[str, str | None]:
         where = f"{path}, line {number}"
         name, identity = _listed(line, where)
         if identities.setdefault(name, intern(identity)) != identity:
-            raise DataSetError(f"{where}: {name} has the identity {identities[name]} further ahead, {identity} here.")
+            raise DataSetError(
+                f"{where}: {name} has the identity {identities[name]} in an earlier line, {identity} here. Remove one."
+            )
     return identities
 
 
@@ -90,14 +93,14 @@ def _columns(line: bytes, where: str) -> tuple[str, str, bytes]:
     entity, *between = line.split(b"\t")
     if len(between) < 2:
         raise DataSetError(
-            f"{where}: {len(between) + 1} columns between tabs; must be entity id, rank, ..., image data."
+            f"{where}: {len(between) + 1} columns, separated by tabs; must be entity id, rank, ..., image data."
         )
     data = between.pop()
     ranks = [column for column in between if _RANK.fullmatch(column)]
     if not ranks:
         raise DataSetError(f"{where}: no column is a search rank, a whole number.")
     face_ids = [column for column in between if _FACE_ID.fullmatch(column)]
-    rank = ranks[-1]  # the last, as whole images have a name before it, and a name can be a number
+    rank = ranks[-1]  # the last: whole images have a name before it, and a name can be a number
     name = path_name(_text(entity, where), where)
     return name, f"{name}/{b'-'.join([rank, *face_ids[:1]]).decode()}", data
 
@@ -120,9 +123,9 @@ def _text(field: bytes, where: str) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that hold anything, without blanks and a byte-order mark at their ends, with their numbers from 1."""
+    """The lines that are not blank, with their numbers from 1; without blanks at their ends and a byte-order mark."""
     try:
-        file = open(path, "rb")  # noqa: SIM115 (closed below; a missing file is told from a fault of the reader)
+        file = open(path, "rb")  # noqa: SIM115 (closed below; only an error of opening is caught)
     except OSError as error:
         raise DataSetError(f"{path}: cannot be read ({error.strerror}).") from None
     with file:

@@ -1,4 +1,4 @@
-"""What is a picture: by its first bytes, whatever its name; and by its name where nobody looks. Decodes nothing."""
+"""Whether a file is a picture: by its name or by its first bytes. Decodes nothing."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 from dwmtl.tables import PICTURE_ENDINGS
 
 START_BYTES = 64
-"""Of a file, by which `picture_kind` knows it."""
+"""Of a file, as many as `picture_kind` needs."""
 
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
 _STARTS = (
@@ -25,7 +25,7 @@ _STARTS = (
 
 
 def picture_kind(start: bytes) -> str | None:
-    """The form of a picture by the first START_BYTES of its file, whatever its name; None for anything else.
+    """The format of a picture by the first START_BYTES of its file, whatever its name; None for anything else.
 
     Names that Pillow knows (`JPEG`, `PNG`, `GIF`, `WEBP`, `TIFF`, `BMP`, `PPM`, `AVIF`), and `HEIC`, `JPEG 2000`,
     `JPEG XL`, `Photoshop`.
@@ -40,9 +40,9 @@ def picture_kind(start: bytes) -> str | None:
 
 
 def is_picture(path: Path | str) -> bool:
-    """Whether a file is called like a picture, in letters of any case, or is one by its first bytes.
+    """Whether a file has the ending of a picture, in any case, or the first bytes of one.
 
-    A picture that cannot be decoded (damaged, or HEIC) counts: whoever decodes it says so.
+    A picture that cannot be decoded (damaged, or HEIC) counts: decoding it reports the error.
     """
     if os.fspath(path).lower().endswith(PICTURE_ENDINGS):
         return True

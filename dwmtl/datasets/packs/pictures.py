@@ -1,7 +1,7 @@
-"""A photo's encoded picture by the photo's name in the manifest: the bytes of a file, or a picture in a pack or table.
+"""A photo's encoded picture, by its name in the manifest: the bytes of a file, or a picture in a pack or table.
 
-The one thing that a stage after `index` needs from `datasets`; it imports no adapter, so that a new adapter changes
-nothing but `index`.
+The only module of `datasets` that stages after `index` need; it imports no adapter, so that a new adapter reruns only
+`index`.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from dwmtl.datasets.packs.record_io import RecordPack
 
 
 def open_pictures(adapter: str, folder: Path) -> Callable[[str], bytes]:
-    """What reads a photo's encoded picture by the photo's name in the manifest of `adapter`.
+    """A function that reads a photo's encoded picture by its name in the manifest of `adapter`.
 
-    The returned function raises `OSError` where there is no such file.
+    It raises `OSError` where the file does not exist.
     """
     if is_pack(adapter):
         return _PACKS[adapter](folder)
@@ -23,7 +23,7 @@ def open_pictures(adapter: str, folder: Path) -> Callable[[str], bytes]:
 
 
 def is_pack(adapter: str) -> bool:
-    """Whether the photos of an adapter are pictures in a pack, not files."""
+    """Whether the photos of an adapter are in a pack, not in files."""
     return adapter in _PACKS
 
 
@@ -42,7 +42,7 @@ def _pictures_of_record_pack(folder: Path) -> Callable[[str], bytes]:
 
 
 def _pictures_of_fer2013(folder: Path) -> Callable[[str], bytes]:
-    """By names `<usage>/<row>`; the pictures are held in memory, 83 MB of the whole set."""
+    """By names `<usage>/<row>`; the pictures are held in memory, 83 MB for the whole set."""
     pictures = {face_name(face): encoded_picture(face) for face in faces(folder / TABLE)}
     return pictures.__getitem__
 

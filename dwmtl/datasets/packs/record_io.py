@@ -1,13 +1,13 @@
 """RecordIO packs of faces as insightface distributes them: `train.rec`, `train.idx`, `property`; read and written.
 
-`train.rec` is a row of records, each uint32 magic, uint32 (part flag << 29 | length), payload, zeros up to a multiple
-of 4. A payload that holds the magic at a multiple of 4 is cut there: the parts carry the flags first, middle, last,
-and the magic between them is left out. The payload is `<IfQQ` (number of labels or 0, label, id, id2), the labels if
-their number is not 0, and the encoded picture, which nothing here decodes. `train.idx` has a line `key<TAB>offset` a
-record, `property` the one line `identities,height,width`.
+`train.rec` is a sequence of records, each uint32 magic, uint32 (part flag << 29 | length), payload, zeros up to a
+multiple of 4. A payload that holds the magic at a multiple of 4 is cut there: the parts carry the flags first, middle,
+last, and the magic between them is omitted. The payload is `<IfQQ` (number of labels or 0, label, id, id2), the labels
+if their number is not 0, and the encoded picture, which is never decoded here. `train.idx` has a line
+`key<TAB>offset` per record, `property` the single line `identities,height,width`.
 
 Record 0 may be a header: no picture, and the labels (one past the last image key, one past the last identity key). The
-identity records behind the images then hold (first key, one past the last key) of each identity's images.
+identity records after the images then hold (first key, one past the last key) of each identity's images.
 
 Source: dmlc-core recordio.h and recordio.cc; mxnet recordio.py (`IRHeader`); insightface face2rec2.py.
 """
@@ -30,10 +30,10 @@ from dwmtl.files import whole_new_folder, write_bytes
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 MAX_LENGTH = (1 << 29) - 1
-"""Longest payload, in bytes: what the length field holds."""
+"""Longest payload that the length field can express, in bytes."""
 
 MAX_WHOLE_LABEL = 1 << 24
-"""Largest key or identity that a label (float32) holds without rounding."""
+"""Largest key or identity that a label (float32) holds exactly."""
 
 _PART = struct.Struct("<4sI")
 _CONTENT = struct.Struct("<IfQQ")
@@ -44,11 +44,11 @@ _PROPERTY = re.compile(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*")
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """A record as it lies in the file.
+    """A record of the file.
 
     Attributes:
         offset: byte where it starts.
-        id: the writer's number for it, the key in every pack seen.
+        id: the number that the writer gave it; the key in all known packs.
         labels: (L,) float32; of a picture, the first is its identity.
         picture: the encoded picture; empty in header and identity records.
     """
@@ -69,10 +69,10 @@ class Property:
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Every record of a `.rec` file in the file's order, header and identity records too; needs no index.
+    """Every record of a `.rec` file in the file's order, including header and identity records; needs no index.
 
     Raises:
-        DataSetError: naming file and byte, where a record is truncated or malformed.
+        DataSetError: a record is truncated or malformed; the message names file and byte.
     """
     view = memoryview(map_file(path))
     offset = 0
@@ -83,22 +83,22 @@ def records(path: Path) -> Iterator[Record]:
 
 
 class RecordPack:
-    """The pictures of a pack by key, read where they lie: nothing but the index is held in memory.
+    """The pictures of a pack by key, read from the mapped file: only the index is held in memory.
 
-    Where `train.idx` is missing the file is read through once, and the records' ids are the keys.
+    Without `train.idx` the file is read once from start to end, and the records' ids are the keys.
 
     Attributes:
         keys: (N,) int64, ascending: the keys of the pictures. In a pack with a header, those in its identities' ranges.
-        property: None where the pack has no such file.
+        property: None where the pack has no file `property`.
     """
 
     def __init__(self, folder: Path) -> None:
         """Map the pack and read its index, header and ranges.
 
         Args:
-            folder: holds `train.rec`, and `train.idx` and `property` where there are any.
+            folder: holds `train.rec`; `train.idx` and `property` are optional.
         Raises:
-            DataSetError: a file is missing or malformed, or header and index do not fit each other.
+            DataSetError: a file is missing or malformed, or header and index contradict each other.
         """
         folder = Path(folder)
         self._path, index = folder / "train.rec", folder / "train.idx"
@@ -120,14 +120,16 @@ class RecordPack:
         """
         record = self._picture_record(key)
         if not record.picture:
-            raise DataSetError(f"{self._path}, byte {record.offset}: the record of key {key} holds no picture.")
+            raise DataSetError(
+                f"{self._path}, byte {record.offset}: the record of key {key} holds no picture. Copy it again."
+            )
         return bytes(record.picture)
 
     def identity_of(self, key: int) -> int:
-        """The picture's first label. Within a range of the header all pictures must have the same.
+        """The picture's first label. All pictures in a range of the header must have the same.
 
         Raises:
-            DataSetError: no picture has the key, its label is no whole number, or contradicts its range.
+            DataSetError: no picture has the key, or its label is not a whole number or contradicts its range.
         """
         record = self._picture_record(key)
         identity = self._whole(record, 0, "identity")
@@ -136,8 +138,8 @@ class RecordPack:
             of_range = identity if first == key else self._whole(self._record(first), 0, "identity")
             if of_range != identity:
                 raise DataSetError(
-                    f"{self._path}, byte {record.offset}: the picture of key {key} has identity {identity}, the range "
-                    f"that it is in has {of_range}."
+                    f"{self._path}, byte {record.offset}: the picture of key {key} has identity {identity}, and "
+                    f"its range has {of_range}. Copy the pack again."
                 )
         return identity
 
@@ -146,7 +148,7 @@ class RecordPack:
             return self._all_keys
         header = self._record(0)
         if len(header.labels) != 2 or header.picture:
-            return self._all_keys  # an ordinary picture that has the key 0
+            return self._all_keys  # an ordinary picture with the key 0
         end_of_pictures = self._whole(header, 0, "one past the last image key")
         end_of_identities = self._whole(header, 1, "one past the last identity key")
         if end_of_identities <= end_of_pictures:
@@ -155,10 +157,12 @@ class RecordPack:
         return self._keys_of_ranges(sorted(self._range(int(key), end_of_pictures) for key in identity_keys))
 
     def _keys_of_ranges(self, ranges: list[tuple[int, int, int]]) -> np.ndarray:
-        """The keys in ranges (first key, one past the last, byte of the record that says so) sorted by first key."""
+        """The keys in ranges (first key, one past the last, byte of its record) sorted by first key."""
         for (_, end, _), (start, _, offset) in pairwise(ranges):
             if start < end:
-                raise DataSetError(f"{self._path}, byte {offset}: two identities share the key {start}.")
+                raise DataSetError(
+                    f"{self._path}, byte {offset}: two identities share the key {start}. Copy the pack again."
+                )
         self._range_starts = np.array([start for start, _, _ in ranges], dtype=np.int64)
         return np.concatenate([self._keys_between(*one) for one in ranges])
 
@@ -173,7 +177,7 @@ class RecordPack:
         return start, end, record.offset
 
     def _keys_between(self, start: int, end: int, announced_at: int) -> np.ndarray:
-        """The keys from start to before end; all must be there. Allocates what is there, not what is announced."""
+        """The keys in [start, end), all of which must exist. Allocates by the index, not by the announced numbers."""
         first, last = np.searchsorted(self._all_keys, (start, end))
         if last - first != max(end - start, 0):
             raise DataSetError(
@@ -185,7 +189,7 @@ class RecordPack:
     def _picture_record(self, key: int) -> Record:
         place = np.searchsorted(self.keys, key)
         if place == len(self.keys) or self.keys[place] != key:
-            raise DataSetError(f"{self._path}: no picture has the key {key}.")
+            raise DataSetError(f"{self._path}: no picture has the key {key}. Use one of `keys`.")
         return self._record(key)
 
     def _record(self, key: int) -> Record:
@@ -203,7 +207,7 @@ class RecordPack:
 
 
 def _record_at(view: memoryview, offset: int, path: Path) -> tuple[Record, int]:
-    """The record that starts at a byte, and the byte behind it. Its picture is a view where it was not cut."""
+    """The record that starts at a byte, and the byte after it. Its picture is a view where the record was not cut."""
     payload, end = _payload_at(view, offset, path)
     if len(payload) < _CONTENT.size:
         raise DataSetError(f"{path}, byte {offset}: {len(payload)} bytes are too few for a record's labels and ids.")
@@ -218,24 +222,24 @@ def _record_at(view: memoryview, offset: int, path: Path) -> tuple[Record, int]:
 
 
 def _payload_at(view: memoryview, offset: int, path: Path) -> tuple[memoryview, int]:
-    """The payload of the record that starts at a byte, put together from its parts, and the byte behind it."""
+    """The payload of the record that starts at a byte, joined from its parts, and the byte after it."""
     flag, part, end = _part_at(view, offset, path)
     if flag == _WHOLE:
         return part, end
     if flag != _FIRST:
-        raise DataSetError(f"{path}, byte {offset}: a record's later part (flag {flag}) without its first.")
+        raise DataSetError(
+            f"{path}, byte {offset}: a record's later part (flag {flag}) without its first. Copy it again."
+        )
     payload = bytearray(part)
     while flag != _LAST:
         start = end
         if start == len(view):
             raise DataSetError(
-                f"{path}, byte {offset}: the record is cut into parts, and the file ends before its last."
+                f"{path}, byte {offset}: the file ends before the last part of this record. Copy it again."
             )
         flag, part, end = _part_at(view, start, path)
         if flag not in (_MIDDLE, _LAST):
-            raise DataSetError(
-                f"{path}, byte {start}: a record starts before the last part of the one of byte {offset}."
-            )
+            raise DataSetError(f"{path}, byte {start}: a record starts inside the one at byte {offset}. Copy it again.")
         payload += MAGIC
         payload += part
         if len(payload) > MAX_LENGTH:
@@ -244,9 +248,9 @@ def _payload_at(view: memoryview, offset: int, path: Path) -> tuple[memoryview, 
 
 
 def _part_at(view: memoryview, offset: int, path: Path) -> tuple[int, memoryview, int]:
-    """Flag and bytes of the part that starts at a byte, and the byte behind its padding."""
-    left = len(view) - offset - _PART.size
-    if left < 0:
+    """Flag and bytes of the part that starts at a byte, and the byte after its padding."""
+    num_left = len(view) - offset - _PART.size
+    if num_left < 0:
         raise DataSetError(f"{path}, byte {offset}: truncated: a record's first 8 bytes do not fit. Copy it again.")
     magic, word = _PART.unpack_from(view, offset)
     flag, length = word >> 29, word & MAX_LENGTH
@@ -255,9 +259,9 @@ def _part_at(view: memoryview, offset: int, path: Path) -> tuple[int, memoryview
     if flag > _LAST:
         raise DataSetError(f"{path}, byte {offset}: a record's part flag must be 0 to 3. Got {flag} instead.")
     padded = length + -length % 4
-    if padded > left:
+    if padded > num_left:
         raise DataSetError(
-            f"{path}, byte {offset}: truncated: a record of {length} bytes, and {left} are left. Copy it again."
+            f"{path}, byte {offset}: truncated: a record of {length} bytes, {num_left} are left. Copy it again."
         )
     start = offset + _PART.size
     return flag, view[start : start + length], start + padded
@@ -280,13 +284,13 @@ def _read_index(path: Path, num_bytes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _index_of_ids(view: memoryview, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The same from the records' ids, for a pack without index."""
+    """The same as `_read_index`, from the records' ids, for a pack without index."""
     keys, offsets = array("q"), array("q")
     offset = 0
     while offset < len(view):
         record, end = _record_at(view, offset, path)
         if record.id >> 63:
-            raise DataSetError(f"{path}, byte {offset}: the record's id {record.id} is no key.")
+            raise DataSetError(f"{path}, byte {offset}: the record's id {record.id} is not a key. Copy it again.")
         keys.append(record.id)
         offsets.append(offset)
         offset = end
@@ -301,7 +305,7 @@ def _sorted_index(keys: array, offsets: array, where: Callable[[int], str]) -> t
     ascending = all_keys[order]
     repeated = np.flatnonzero(ascending[1:] == ascending[:-1])
     if len(repeated):
-        raise DataSetError(f"{where(int(order[repeated[0] + 1]))}: the key {ascending[repeated[0]]} is there twice.")
+        raise DataSetError(f"{where(int(order[repeated[0] + 1]))}: the key {ascending[repeated[0]]} appears twice.")
     return ascending, all_offsets[order]
 
 
@@ -330,12 +334,11 @@ def write_record_pack(
 
     Args:
         folder: must not exist, or be empty.
-        items: identity and encoded picture; with a header, an identity's pictures must follow each other.
-        height_px: of the pictures, for `property`; nothing is decoded or scaled.
-        width_px: likewise.
+        items: (identity, encoded picture); with a header, the pictures of an identity must be consecutive.
+        height_px, width_px: of the pictures, for `property`; nothing is decoded or scaled.
         has_header: write the header and the identities' ranges.
     Raises:
-        DataSetError: an item that the format cannot hold. DwmtlError: `folder` is in use.
+        DataSetError: the format cannot hold an item. DwmtlError: `folder` is in use.
     """
     with whole_new_folder(folder) as new:
         with open(new / "train.rec", "xb") as rec, open(new / "train.idx", "xb") as idx:
@@ -374,7 +377,7 @@ class _Writer:
 
 
 def _aligned_magics(payload: bytes) -> Iterator[int]:
-    """Where the magic stands at a multiple of 4, where a reader that looks for a record's start would find it."""
+    """Multiples of 4 at which the magic occurs, where a reader would take it for the start of a record."""
     place = payload.find(MAGIC)
     while place >= 0:
         if place % 4 == 0:
@@ -383,7 +386,7 @@ def _aligned_magics(payload: bytes) -> Iterator[int]:
 
 
 def _write_pictures(writer: _Writer, items: Iterable[tuple[int, bytes]], has_header: bool) -> int:
-    """Write the pictures and what goes with them; returns one past the largest identity."""
+    """Write the pictures, the header and the identity records; returns one past the largest identity."""
     key = int(has_header)
     starts: dict[int, int] = {}  # identity -> its first key
     last = None
@@ -391,8 +394,8 @@ def _write_pictures(writer: _Writer, items: Iterable[tuple[int, bytes]], has_hea
         _check_item(key, identity, picture)
         if has_header and identity != last and identity in starts:
             raise DataSetError(
-                f"picture {key}: identity {identity} has pictures further ahead. An identity's pictures must follow "
-                f"each other in a pack with a header: sort them."
+                f"picture {key}: identity {identity} has earlier pictures, not next to this one. The pictures of an "
+                f"identity must be consecutive in a pack with a header: sort them."
             )
         starts.setdefault(identity, key)
         last = identity

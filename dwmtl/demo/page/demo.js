@@ -257,5 +257,5 @@ ask("/api/model").then((model) => {
   const limit = model.threshold === null
     ? "no threshold is known, so photos cannot be compared (docs/use_the_model.md)"
     : `threshold ${model.threshold.toFixed(3)} (${model.threshold_source})`;
-  byId("about").textContent = `Model ${model.source}; ${model.expressions.join(", ") || "it tells no expression"}; ${limit}.`;
+  byId("about").textContent = `Model ${model.source}; ${model.expressions.join(", ") || "it predicts no expression"}; ${limit}.`;
 }).catch((error) => { byId("about").textContent = `Error: ${error.message}`; });

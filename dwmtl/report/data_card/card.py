@@ -23,7 +23,7 @@ class Source:
 @dataclass(frozen=True, kw_only=True)
 class Photos:
     """`num_used`: photos whose use is not `unused`; all other numbers of the card count these. `passed_over`:
-    pictures in the set's folder that are none of its photos."""
+    pictures in the set's folder that are not its photos."""
 
     num: int
     num_used: int

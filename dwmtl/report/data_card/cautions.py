@@ -42,7 +42,7 @@ def _passed_over(card: DataCard) -> list[str]:
     if not others.num_pictures:
         return []
     return [
-        f"{_are(others.num_pictures, 'picture')} in the set's folder and in none of its places, so not taken: "
+        f"{_are(others.num_pictures, 'picture')} in the set's folder but not where the adapter looks, so skipped: "
         f"{_some(list(map(_code, others.examples)), others.num_pictures)}."
     ]
 

@@ -92,7 +92,7 @@ def test_exported_labels_are_read_by_the_adapter(dwmtl, labels, tmp_path):
 def test_labels_of_ck_plus_are_exported_in_its_own_form(dwmtl, labels, tmp_path):
     code, _, error = dwmtl("export-labels", tmp_path / "expression.csv", tmp_path / "ck.txt", "--form", "ck-plus")
     assert code == 1
-    assert f"oulu/{PHOTOS[0]} (neutral): no photo of CK+" in error
+    assert f"oulu/{PHOTOS[0]} (neutral): not a photo of CK+" in error
     photo = "ck/cohn-kanade-images/S005/001/S005_001_00000011.png"
     write_table(labels.assign(photo=photo)[1:2], tmp_path / "expression.csv")
     assert dwmtl("export-labels", tmp_path / "expression.csv", tmp_path / "ck.txt", "--form", "ck-plus")[0] == 0

@@ -95,10 +95,10 @@ def test_answers_are_drawn_into_one_picture_or_a_folder(ask, known, tmp_path):
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["003.jpeg.png", "b.jpeg.png"]
     code, _, err = ask("analyze", photo, tmp_path / "b.jpeg", "--annotate", tmp_path / "one.jpg")
     assert code == 1
-    assert "one.jpg: a file, and pictures of 2 photos are to be drawn. Name a folder." in err
+    assert "one.jpg: a file, but there are 2 photos to draw. Name a folder." in err
     code, _, err = ask("analyze", photo, known.photo("happiness", "P002"), "--annotate", tmp_path / "drawn")
     assert code == 1
-    assert "two photos are called 003.jpeg" in err
+    assert "two photos are named 003.jpeg" in err
 
 
 @pytest.mark.parametrize("spelling", ["{}", "./{}", "link.jpg", "hard.jpg", "new/../{}"])
@@ -218,7 +218,7 @@ def test_authenticate_asks_for_the_person_and_the_expression(ask, known):
     assert "the same person, distance 0.000 < 1.000 (given by the caller); shows happiness, surprise 0.0%" in out
     code, _, err = ask("authenticate", known.photo("happiness"), *options, "--expression", "joy")
     assert code == 1
-    assert "no expression joy" in err
+    assert "does not predict joy" in err
 
 
 def test_authenticate_takes_a_clip(ask, known, tmp_path):

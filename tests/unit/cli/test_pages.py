@@ -11,11 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 
 from dwmtl.cli import main
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
 from dwmtl.datasets.packs.record_io import write_record_pack
+from dwmtl.network.import_checkpoint import import_checkpoint
+from dwmtl.network.model_file import save_model
+from dwmtl.network.network import FaceNetwork
+from dwmtl.network.params import LinearHeadParams, NetworkParams
+from dwmtl.network.published import published_names
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PEOPLE = {"P001": "Ann_A", "P002": "Bob_B"}
@@ -63,14 +70,34 @@ def for_score_pairs(known, folder: Path) -> None:
     np.savez(folder / "E.npz", names=names, embeddings=np.random.default_rng(0).normal(size=(len(names), 8)))
 
 
+def backbone(trunk: str) -> dict[str, torch.Tensor]:
+    """Initial weights of a network under the names of its project."""
+    linear = LinearHeadParams(name="linear")
+    network = FaceNetwork(NetworkParams(trunk=trunk), {"identity": linear}, {"identity": 2})
+    ours = network.state_dict()
+    return {theirs: ours[name] for name, theirs in published_names(network, trunk).items()}
+
+
 def for_starting_points(known, folder: Path) -> None:
-    """Random weights of facenet-pytorch's network, and the same as those that it downloads."""
+    """Files of the projects with initial weights, an imported model, and what `embed` and `score-pairs` read."""
     from facenet_pytorch import InceptionResnetV1
 
+    for_score_pairs(known, folder)
     torch.manual_seed(0)
     torch.save(InceptionResnetV1(classify=True, num_classes=3).state_dict(), folder / "weights.pt")
     (folder / "checkpoints").mkdir()
     shutil.copy(folder / "weights.pt", folder / "checkpoints/20180402-114759-vggface2.pt")
+    torch.save(backbone("mbf"), folder / "backbone.pth")
+    save_file(timm.create_model("resnet18", pretrained=False).state_dict(), folder / "model.safetensors")
+    imported = import_checkpoint(str(folder / "backbone.pth"))
+    shutil.rmtree(folder / "data/models/fold_0")
+    for name in ("fold_0", "mobilefacenet"):
+        (folder / "data/models" / name).mkdir()
+        save_model(imported.network, imported.card, folder / "data/models" / name)
+    shutil.copy(REPOSITORY / "params.yaml", folder)
+    (folder / "photos").mkdir()
+    for name, picture in pictures(known).items():
+        (folder / "photos" / f"{name}.jpg").write_bytes(picture)
 
 
 def for_folds(known, folder: Path) -> None:
@@ -80,9 +107,10 @@ def for_folds(known, folder: Path) -> None:
         (folder / path).write_text("subject,fold\nP001,0\nP002,1\n")
 
 
+# Addresses are tested with a server on 127.0.0.1 (`test_download.py`).
 COMMANDS = [
     *((for_score_pairs, line) for line in commands("evaluation.md")),
-    *((for_starting_points, line) for line in commands("starting_points.md")),
+    *((for_starting_points, line) for line in commands("starting_points.md") if not re.search("https:|someone/", line)),
     *((for_folds, line) for line in commands("your_data.md")),
 ]
 

@@ -44,13 +44,14 @@ def run(
     adapter: str = "folders",
     is_aligned=False,
     num_workers=0,
+    enlarge_to_px=None,
     **changes,
 ) -> Aligned:
     """Align photos into a folder that need not be there; `changes` to the repository's `align` section."""
     out.mkdir(parents=True, exist_ok=True)
     return align(
         manifest(*names, use=use),
-        Source(adapter, photos, is_aligned),
+        Source(adapter, photos, is_aligned, enlarge_to_px),
         out,
         load_params().align.model_copy(update=changes),
         work_dir=out.with_name(f"{out.name}.work"),
@@ -109,7 +110,7 @@ def test_the_same_photos_give_the_same_bytes(photos, tmp_path):
 
 
 def test_waiting_photos_are_bounded_in_pixels(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr("dwmtl.crops.align._MAX_WAITING_PIXELS", 240 * 320)
+    monkeypatch.setattr("dwmtl.crops.aligner._MAX_WAITING_PIXELS", 240 * 320)
     names = [FACES[0], "tiny.png", "two.png", FACES[1], "none.png"]
     crops = run(names, photos, tmp_path).crops
     assert crops["photo"].tolist() == names
@@ -236,3 +237,43 @@ def test_every_form_of_a_crop_shows_the_face(photos, tmp_path, form):
     run(FACES[:1], photos, tmp_path / "other", crop_form=form, margin_px=32)
     a, b = (read_crop(tmp_path / folder / plain.crops["crop"][0]).astype(float) for folder in ("plain", "other"))
     assert 1 < np.abs(a - b).mean() < 60
+
+
+@pytest.fixture(scope="module")
+def small(photos, tmp_path_factory) -> Path:
+    """The rendered faces cut out and made 32 pixels high, one of them not square."""
+    folder = tmp_path_factory.mktemp("small")
+    large = run(FACES, photos, tmp_path_factory.mktemp("large"), crop_form="margin_in_crop", margin_px=30)
+    for number, (name, row) in enumerate(zip(FACES, large.crops.itertuples(), strict=True)):
+        box = [int(value) for value in (row.box_x1_px, row.box_y1_px, row.box_x2_px, row.box_y2_px)]
+        face = Image.fromarray(read_photo(photos / name)).crop((box[0] - 8, box[1] - 8, box[2] + 8, box[3] + 8))
+        face.resize((28 if number == 0 else 32, 32)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize(("form", "crop_px"), [("similarity", [112, 96]), ("margin_in_crop", 112)])
+def test_faces_of_32_pixels_are_found_once_they_are_enlarged(small, tmp_path, form, crop_px):
+    names = [f"{number}.png" for number in range(6)]
+    as_they_are = run(names, small, tmp_path / "as_they_are", crop_form=form, crop_px=crop_px)
+    assert set(as_they_are.crops["status"]) == {"fallback"}
+    enlarged = run(names, small, tmp_path / "enlarged", crop_form=form, crop_px=crop_px, enlarge_to_px=160).crops
+    assert enlarged["status"].tolist() == ["aligned"] * 6
+    for row in enlarged.itertuples():  # in pixels of the small photo
+        assert 0 < row.left_eye_x_px < row.nose_x_px < row.right_eye_x_px < 32
+        assert 0 < row.left_eye_y_px < row.nose_y_px < row.left_mouth_y_px < 32
+        assert read_crop(tmp_path / "enlarged" / row.crop).shape == (112, 96 if form == "similarity" else 112, 3)
+
+
+def test_photos_that_are_large_enough_keep_their_bytes(photos, tmp_path):
+    for side in (None, 100):
+        run(FACES[:1], photos, tmp_path / str(side), enlarge_to_px=side)
+    crop = f"photos/{FACES[0]}.png"
+    assert (tmp_path / "None" / crop).read_bytes() == (tmp_path / "100" / crop).read_bytes()
+
+
+def test_shards_of_another_enlargement_are_not_taken(small, tmp_path):
+    def crop(side):
+        run(["1.png"], small, tmp_path / "out", enlarge_to_px=side)
+        return (tmp_path / "out/photos/1.png.png").read_bytes()
+
+    assert crop(160) != crop(None)

@@ -10,6 +10,7 @@ from dwmtl.crops.crop import (
     center_box,
     choose_face,
     cut,
+    enlarge,
     face_crop,
     scale_crop,
     similarity,
@@ -179,3 +180,24 @@ def test_a_crop_of_a_box_is_scaled_whole():
     assert (scaled[:, :15] == 200).all()
     assert (scaled[:, 25:] == 7).all()
     assert (np.array(scale_crop(scaled, (50, 40), form="margin_in_crop")) == scaled).all()
+
+
+def test_an_enlarged_photo_stands_in_a_grey_frame_and_its_points_are_found_again():
+    photo = np.full((24, 48, 3), 200, np.uint8)
+    photo[10:12, 20:24] = 0
+    enlarged = enlarge(photo, longer_px=160)
+    assert enlarged.picture.shape == (120, 240, 3)
+    assert (enlarged.picture[:20] == 127).all()
+    assert (enlarged.picture[:, -40:] == 127).all()
+    assert (enlarged.picture[20:100, 40:200] != 127).any()
+    dark_y, dark_x = np.argwhere(enlarged.picture[..., 0] < 60).mean(axis=0) + 0.5
+    x, y = enlarged.in_photo(np.array([dark_x, dark_y]))
+    assert (x, y) == (pytest.approx(22, abs=0.3), pytest.approx(11, abs=0.3))
+
+
+@pytest.mark.parametrize("longer_px", [None, 48, 20])
+def test_a_photo_that_is_large_enough_is_not_enlarged(longer_px):
+    photo = np.zeros((24, 48, 3), np.uint8)
+    enlarged = enlarge(photo, longer_px=longer_px)
+    assert enlarged.picture is photo
+    assert enlarged.in_photo(np.array([[3.5, 4.25]], np.float32)).tolist() == [3.5, 4.25]

@@ -64,7 +64,7 @@ def test_the_exif_orientation_is_applied(tmp_path):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"no picture at all", r"not a whole picture \(nothing in it says .*BMP, .*, WEBP\)"),
+        (b"no picture at all", r"not a whole picture \(none of .*BMP, .*, WEBP\)"),
         (encoded(RED.resize((64, 64)), "JPEG")[:-200], "not a whole picture"),
         (encoded(RED.resize((64, 64)), "PNG")[:-30], "not a whole picture"),
         (encoded(RED, "JPEG")[:20], "not a whole picture"),

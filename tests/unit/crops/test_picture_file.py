@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, features
 
 from dwmtl.crops import picture_file
-from dwmtl.crops.photos import FORMS, decode_photo, is_animated, kind_of_file, photo_pixels, read_frames, read_photo
+from dwmtl.crops.photos import FORMATS, decode_photo, is_animated, kind_of_file, photo_pixels, read_frames, read_photo
 from dwmtl.errors import UnreadablePhotoError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -219,7 +219,7 @@ def test_an_endless_or_empty_special_file_is_told():
     for path, what in (
         ("/dev/zero", "not a whole picture"),
         ("/dev/null", "the file is empty"),
-        ("/", "a folder, and"),
+        ("/", "a folder, not a photo"),
     ):
         with pytest.raises(UnreadablePhotoError, match=f"{path}: {what}"):
             read_photo(Path(path))
@@ -236,7 +236,7 @@ def test_no_more_than_the_limit_of_bytes_is_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("a" * 300, "cannot be read .File name too long"), ("a\0b", "no name of a file"), ("x/y", "no such file")],
+    [("a" * 300, "cannot be read .File name too long"), ("a\0b", "not a file name"), ("x/y", "no such file")],
 )
 def test_a_name_that_no_file_can_have_is_told(tmp_path, name, what):
     with pytest.raises(UnreadablePhotoError, match=what):
@@ -325,7 +325,7 @@ UNKNOWN = {
 def test_where_nothing_says_which_value_is_white_that_is_told(name):
     data = UNKNOWN[name] or _png_rgb_16((RAMP * 4095).round().astype(np.uint16))
     with pytest.raises(
-        UnreadablePhotoError, match=r"a: .*nothing in the file says which (value )?is white; save it as 8"
+        UnreadablePhotoError, match=r"a: .*the file does not define which (value )?is white; save it as 8"
     ):
         decode_photo(data, "a")
 
@@ -409,7 +409,7 @@ BOMBS = {
         "more than 100000 chunks",
     ),
     "GIF blocks": (lambda: encoded(SMOOTH, "GIF")[:13] + b"!\xfe\0" * 200_000, "more than 100000 blocks"),
-    "strips": (overlapping_tiff, "lie one over the other"),
+    "strips": (overlapping_tiff, "tiles overlap"),
     "tiles": (tile_bomb, "tiles are far larger"),
 }
 
@@ -488,7 +488,7 @@ def test_a_form_that_is_not_read_is_named_with_the_cure(form):
 
 def test_avif_is_read_where_pillow_decodes_it(tmp_path):
     if not features.check("avif"):
-        assert "AVIF" not in FORMS
+        assert "AVIF" not in FORMATS
         return
     data = encoded(SMOOTH, "AVIF", quality=95, exif=exif((0x010E, 2, 13, b"some picture\0")))
     entry = struct.pack("<HHI", 0x010E, 2, 13)

@@ -60,7 +60,7 @@ def test_oulu_casia_frames_are_counted_not_spelled(tmp_path):
 
 def test_an_unknown_oulu_casia_expression_is_named(tmp_path):
     make_tree(tmp_path, *sequence("P001/Boredom"))
-    with pytest.raises(DataSetError, match="Boredom: no expression of Oulu-CASIA"):
+    with pytest.raises(DataSetError, match="Boredom: not an expression of Oulu-CASIA"):
         read("oulu_casia", tmp_path, "expression")
 
 
@@ -75,7 +75,7 @@ def test_yale_conditions_become_expressions_and_uses(tmp_path):
 
 
 def test_an_unknown_yale_condition_is_named(tmp_path):
-    with pytest.raises(DataSetError, match=r"subject01\.bored: no condition"):
+    with pytest.raises(DataSetError, match=r"subject01\.bored: not a condition"):
         read("yale", make_tree(tmp_path, "subject01.bored"), "expression")
 
 
@@ -111,13 +111,13 @@ def test_lfw_lists_only_photos_that_a_pair_names(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("Ann_A\t1\t9", r"line 2: names .*Ann_A_0009 .*, which is not there"),
+        ("Ann_A\t1\t9", r"line 2: names .*Ann_A_0009 .*, which does not exist"),
         ("Ann_A\t1", "line 2: must be `name i j`"),
         ("Ann_A\tone\t2", "line 2: must be `name i j`"),
         ("Ann_A\t1\tAnn_A\t2", "line 2: must be `name i j` or, of two people"),
         ("Ann_A\t1\t" + "9" * 5000, "line 2: must be `name i j`"),
-        ("../Ann_A\t1\t2", r"line 2: .*is no person's folder"),
-        ("..\t1\t2", "line 2: .*is no person's folder"),
+        ("../Ann_A\t1\t2", r"line 2: .*is not a person's folder"),
+        ("..\t1\t2", "line 2: .*is not a person's folder"),
     ],
 )
 def test_a_bad_lfw_pair_is_named_with_its_line(tmp_path, line, message):

@@ -84,8 +84,8 @@ def test_a_path_that_leaves_the_old_folder_is_named(path):
         ("2 P001 Anger -1 a.png", "label must be a whole number"),
         ("2 P001 Anger 1.5 a.png", "label must be a whole number"),
         ("2 P001 Anger 1e9 a.png", "label must be a whole number"),
-        ("2 P001 Anger 2 a.png", "label 2 and expression Anger stand together; above"),
-        ("2 P001 Fear 1 a.png", "label 1 and expression Fear stand together; above"),
+        ("2 P001 Anger 2 a.png", "label 2 has expression Anger; in the lines above"),
+        ("2 P001 Fear 1 a.png", "label 1 has expression Fear; in the lines above"),
     ],
 )
 def test_a_wrong_line_of_the_oulu_form_is_named(path, line, message):
@@ -132,7 +132,7 @@ def test_a_file_that_is_missing_or_no_text_is_told(path):
         ((0, "P001", "", 1, "a.png"), "'' is not one word"),
         ((0, "P001", "Anger", 1, "a\nb.png"), "is not one word"),
         ((0, "P001", "Anger", -1, "a.png"), "label must be a whole number"),
-        ((0, "P001", "Anger", 2, "a.png"), "label 2 and expression Anger stand together"),
+        ((0, "P001", "Anger", 2, "a.png"), "label 2 has expression Anger; in the lines above"),
     ],
 )
 def test_what_could_not_be_read_again_is_not_written(path, row, message):

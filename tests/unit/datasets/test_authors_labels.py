@@ -61,7 +61,7 @@ def test_a_file_of_ck_plus_names_photos_by_subject_session_and_frame(make_tree):
     assert photos["expression"].tolist() == ["neutral", "disgust"]
     assert photos["use"].tolist() == ["neutral", "peak"]
     assert photos["frame"].tolist() == [1, 3]
-    with pytest.raises(DataSetError, match=r"a label file of CK\+ holds no paths\. Take remap out"):
+    with pytest.raises(DataSetError, match=r"a label file of CK\+ holds no paths\. Remove remap"):
         read(folder, remap={"/data": ""})
 
 
@@ -80,7 +80,7 @@ def test_a_file_that_is_not_there_is_told(oulu):
 
 
 def test_paths_that_begin_elsewhere_are_told(oulu):
-    with pytest.raises(DataSetError, match=r"labels\.txt, row 0: '/data/Oulu/.*' is no path below .*option remap"):
+    with pytest.raises(DataSetError, match=r"labels\.txt, row 0: '/data/Oulu/.*' is not a path below .*option remap"):
         read(oulu)
     with pytest.raises(DataSetError, match=r"labels\.txt, line 2: the photo '/data/Oulu/.*' is not below '/elsewhere'"):
         read(oulu, remap={"/elsewhere": ""})
@@ -89,10 +89,10 @@ def test_paths_that_begin_elsewhere_are_told(oulu):
 def test_a_photo_that_is_not_there_or_named_twice_is_told(oulu):
     remap = {"/data/Oulu": ""}
     (oulu / "labels.txt").write_text("\n".join([HEADER, OULU[0], "1 P001 Anger 1 /data/Oulu/P001/Anger/099.png"]))
-    with pytest.raises(DataSetError, match=r"labels\.txt, row 1: names .*P001/Anger/099\.png, which is not there"):
+    with pytest.raises(DataSetError, match=r"labels\.txt, row 1: names .*P001/Anger/099\.png, which does not exist"):
         read(oulu, remap=remap)
     (oulu / "labels.txt").write_text("\n".join([HEADER, *OULU, "4 P001 Anger 1 /data/Oulu/P001/Anger/010.png"]))
-    with pytest.raises(DataSetError, match=r"labels\.txt, row 4: P001/Anger/010\.png is in row 1 too"):
+    with pytest.raises(DataSetError, match=r"labels\.txt, row 4: P001/Anger/010\.png is in row 1, too"):
         read(oulu, remap=remap)
 
 

@@ -111,12 +111,18 @@ def test_photo_that_the_set_lacks_is_named_with_its_pair(tmp_path):
     [
         ("2  a  b  True  3  3  -1", "7 fields; must be `No. Input_img"),
         ("2  a b  b  True  3  3  -1  True", "9 fields"),
-        ("x  a  b  True  3  3  -1  True", "number must be a whole one from 0. Got 'x'"),
-        ("-2  a  b  True  3  3  -1  True", "number must be a whole one from 0. Got '-2'"),
+        ("x  a  b  True  3  3  -1  True", "number must be a whole number from 0. Got 'x'"),
+        ("-2  a  b  True  3  3  -1  True", "number must be a whole number from 0. Got '-2'"),
         ("2  a  b  true  3  3  -1  True", "is_same_identity must be True or False. Got 'true'"),
         ("2  a  b  True  3  3  -1  1", "is_required_expression must be True or False. Got '1'"),
-        ("2  a  b  True  3  3  -1  False", "shows 3 where 3 is required, and says False"),
-        ("2  a  b  True  3  5  -1  True", "shows 3 where 5 is required, and says True"),
+        (
+            "2  a  b  True  3  3  -1  False",
+            "expression_actual 3, expression_required 3 and is_required_expression False contradict",
+        ),
+        (
+            "2  a  b  True  3  5  -1  True",
+            "expression_actual 3, expression_required 5 and is_required_expression True contradict",
+        ),
         ("2  a  b  True  6  6  -1  True", r"expression must be one of -1\.\.5\. Got '6'"),
         ("2  a  b  True  3  3  -2  True", "expression must be one of"),
         ("2  a  b  True  x  x  -1  True", "expression must be one of"),
@@ -152,9 +158,13 @@ def test_path_that_leaves_the_old_folder_is_named(photo):
         ("input", "a b.png", "'a b.png' is not one word"),
         ("reference", "", "'' is not one word"),
         ("input", "a\nb", "is not one word"),
-        ("expression_actual", "joy", "expression 'joy' has no index; there are anger, disgust"),
-        ("is_required_expression", True, "shows 2 where 5 is required, and says True"),
-        ("number", -1, "number must be a whole one"),
+        ("expression_actual", "joy", "expression 'joy' has no index; must be one of anger, disgust"),
+        (
+            "is_required_expression",
+            True,
+            "expression_actual 2, expression_required 5 and is_required_expression True contradict",
+        ),
+        ("number", -1, "number must be a whole number"),
     ],
 )
 def test_what_could_not_be_read_again_is_not_written(column, cell, message):

@@ -98,7 +98,7 @@ def test_two_labels_of_a_sequence_are_named(ck_plus):
 
 def test_a_label_file_with_another_name_is_named(ck_plus):
     label(ck_plus, NO_LABEL, 3, name="emotion.txt")
-    with pytest.raises(DataSetError, match=r"S010/002/emotion\.txt: a label file is called like"):
+    with pytest.raises(DataSetError, match=r"S010/002/emotion\.txt: a label file must be named like"):
         read(ck_plus)
 
 
@@ -124,7 +124,9 @@ def test_a_label_of_a_frame_that_was_not_copied_is_named(ck_plus):
 
 def test_a_picture_of_another_sequence_is_named(ck_plus, make_tree):
     make_tree(f"{IMAGES}/{SMILE}/S005_002_00000007.png")
-    with pytest.raises(DataSetError, match=r"S005_002_00000007\.png: no frame of the sequence, as S005_001_00000001"):
+    with pytest.raises(
+        DataSetError, match=r"S005_002_00000007\.png: not a frame of the sequence, such as S005_001_00000001"
+    ):
         read(ck_plus)
 
 

@@ -27,16 +27,18 @@ def test_every_picture_is_a_peak_of_its_folders_expression(make_tree):
 
 
 def test_another_folder_is_named(make_tree):
-    with pytest.raises(DataSetError, match="bored: no expression of the repack"):
+    with pytest.raises(DataSetError, match="bored: not an expression of the repack"):
         read(make_tree("bored/S010_004_00000017.png"))
 
 
 @pytest.mark.parametrize("name", ["a.png", "S010_004.png", "S010_004_00000000.png", "X010_004_00000001.png"])
 def test_another_name_is_named(make_tree, name):
-    with pytest.raises(DataSetError, match=rf"anger/{name}: must be called like S010_004_00000017\.png"):
+    with pytest.raises(DataSetError, match=rf"anger/{name}: must be named like S010_004_00000017\.png"):
         read(make_tree(f"anger/{name}"))
 
 
 def test_a_sequence_of_two_expressions_is_named(make_tree):
-    with pytest.raises(DataSetError, match="sequence S010/004 is under another expression too, anger/S010_004_0000001"):
+    with pytest.raises(
+        DataSetError, match="sequence S010/004 is in the folder of another expression, too: anger/S010_004_0000001"
+    ):
         read(make_tree("anger/S010_004_00000017.png", "sadness/S010_004_00000018.png"))

@@ -55,31 +55,31 @@ def test_what_a_spreadsheet_adds_is_read_over(folder):
 
 @pytest.mark.parametrize("path", ["../../x", "/etc/passwd", "..", "", "."])
 def test_a_path_that_leaves_the_folder_is_named_with_its_line(folder, path):
-    with pytest.raises(DataSetError, match=r"faces\.csv, line 3: .* is no path below"):
+    with pytest.raises(DataSetError, match=r"faces\.csv, line 3: .* is not a path below"):
         read(folder, f"photo,subject\na.png,x\n{path},x\n")
 
 
 def test_an_escape_to_a_file_that_exists_is_refused(folder):
     inner = folder / "deep"
-    with pytest.raises(DataSetError, match=r"line 2: '\.\./a\.png' is no path below"):
+    with pytest.raises(DataSetError, match=r"line 2: '\.\./a\.png' is not a path below"):
         read(inner, "photo,subject\n../a.png,x\n")
 
 
 @pytest.mark.parametrize("path", ["gone.png", "deep", "a.png/b.png"])
 def test_a_photo_that_is_not_there_is_named_with_its_line(folder, path):
-    with pytest.raises(DataSetError, match=rf"line 2: names .*{path}, which is not there"):
+    with pytest.raises(DataSetError, match=rf"line 2: names .*{path}, which does not exist"):
         read(folder, f"photo,subject\n{path},x\n")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: no column photo; there are none"),
-        ("photo;subject\n", "line 1: no column photo; there are 'photo;subject'"),
-        ("photo,person\na.png,x\n", "line 1: no column subject; there are 'photo', 'person'"),
-        ("photo,path,subject\n", "line 1: column 'photo' has no name of its own"),
-        ("photo,subject,\n", "line 1: column '' has no name of its own"),
-        ("photo,subject\na.png\n", "line 2: 1 cells, and the first line names 2 columns"),
+        ("", "line 1: no column photo among none"),
+        ("photo;subject\n", "line 1: no column photo among 'photo;subject'"),
+        ("photo,person\na.png,x\n", "line 1: no column subject among 'photo', 'person'"),
+        ("photo,path,subject\n", "line 1: the column name 'photo' is empty, unprintable or repeated"),
+        ("photo,subject,\n", "line 1: the column name '' is empty, unprintable or repeated"),
+        ("photo,subject\na.png\n", "line 2: 1 cells; must be 2, as in the first line"),
         ("photo,subject\na.png,x,y\n", "line 2: 3 cells"),
         ('photo,subject\na.png,"x\ny"\n', "line 3: .* is not text on one line"),
         ('photo,subject\na.png,"x\n', "line 2: not CSV"),
@@ -88,12 +88,12 @@ def test_a_photo_that_is_not_there_is_named_with_its_line(folder, path):
         (b"photo,subject\na.png,\xff\n", "not UTF-8 text"),
         ("photo,subject,frame\na.png,x,-1\n", "line 2: frame must be a whole number from 0. Got '-1'"),
         ("photo,subject,frame\na.png,x,1e9\n", "line 2: frame must be"),
-        ("photo,subject,role\na.png,x,identity\n", "line 1: the column role is called use now, and its value identity"),
+        ("photo,subject,role\na.png,x,identity\n", "line 1: the column role is now named use, and its value identity"),
         ("photo,subject,use\na.png,x,boss\n", "line 2: use must be one of train, neutral, peak, unused"),
         ("photo,subject,use\na.png,x,peak\n", "line 2: use peak and expression '' do not agree"),
         ("photo,subject,expression,use\na.png,x,neutral,peak\n", "line 2: use peak and expression 'neutral' do not"),
         ("photo,subject,expression,use\na.png,x,fear,neutral\n", "line 2: use neutral and expression 'fear' do not"),
-        ("photo,subject\na.png,x\nb.png,x\na.png,y\n", r"line 4: 'a\.png' is in line 2 too"),
+        ("photo,subject\na.png,x\nb.png,x\na.png,y\n", r"line 4: 'a\.png' is in line 2, too"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(folder, text, message):

@@ -41,5 +41,5 @@ def test_what_is_no_picture_is_passed_over(make_tree):
 
 @pytest.mark.parametrize("name", ["KA.BO1.39.tiff", "KA.AN.39.tiff", "KAT.AN1.39.tiff", "face.png"])
 def test_another_name_is_named(make_tree, name):
-    with pytest.raises(DataSetError, match=rf"{name}: must be called like KA\.AN1\.39\.tiff"):
+    with pytest.raises(DataSetError, match=rf"{name}: must be named like KA\.AN1\.39\.tiff"):
         read(make_tree(name))

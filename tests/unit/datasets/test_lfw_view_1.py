@@ -46,13 +46,13 @@ def test_blocks_of_pairs_that_ten_does_not_divide_differ_by_one_pair_of_a_kind(l
 
 
 def test_too_few_pairs_for_ten_blocks_are_told(lfw):
-    with pytest.raises(DataSetError, match=r"pairsDevTrain\.txt: 2 pairs of a kind do not make 10 blocks"):
+    with pytest.raises(DataSetError, match=r"pairsDevTrain\.txt: 2 pairs per kind are too few for 10 blocks"):
         read_view(write(lfw, ["2", *GENUINE, *IMPOSTOR]))
 
 
 @pytest.mark.parametrize("header", ["10\t300", "0", "-1", "many", "9" * 5000, GOOD[1]])
 def test_a_first_line_that_announces_nothing_is_told(lfw, header):
-    with pytest.raises(DataSetError, match=r"pairsDevTrain\.txt, line 1: must be the number of pairs of a kind"):
+    with pytest.raises(DataSetError, match=r"pairsDevTrain\.txt, line 1: must be the number of pairs per kind"):
         read_view(write(lfw, [header, *GOOD[1:]]))
 
 
@@ -64,9 +64,9 @@ def test_pairs_that_do_not_add_up_are_told(lfw):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("Ann_A\t1\t9", r"names .*Ann_A_0009 .*, which is not there"),
+        ("Ann_A\t1\t9", r"names .*Ann_A_0009 .*, which does not exist"),
         ("Ann_A\t1", "must be `name i j`"),
-        ("..\t1\t2", "is no person's folder"),
+        ("..\t1\t2", "is not a person's folder"),
     ],
 )
 def test_a_bad_pair_is_named_with_its_line(lfw, line, message):

@@ -56,7 +56,7 @@ def test_every_number_is_its_expression(make_tree, number, expression):
         ("test_0001.jpg 5 5", "must be like"),
         ("../test_0001.jpg 5", "must be like"),
         ("/etc/test_0001.jpg 5", "must be like"),
-        ("test_0002.jpg 5", r"names .*test_0002_aligned .*, which is not there"),
+        ("test_0002.jpg 5", r"names .*test_0002_aligned .*, which does not exist"),
         ("train_00001.jpg 5", "labels the picture of line 1 again"),
         ("train_00001.jpg 4", "labels the picture of line 1 again"),
     ],

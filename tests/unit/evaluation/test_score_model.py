@@ -218,7 +218,7 @@ def test_a_picture_of_a_pack_that_cannot_be_decoded_is_named(model, tmp_path):
 
 def test_a_pack_too_small_for_its_folds_is_told(model, tmp_path):
     write_bin_pack(tmp_path / "small.bin", [picture(NAMES[0])] * 4, [True, False])
-    with pytest.raises(DataSetError, match="2 pairs do not make 10 folds"):
+    with pytest.raises(DataSetError, match="2 pairs are too few for 10 folds"):
         score_pack(model, tmp_path / "small.bin", ModelScoring())
 
 
@@ -233,7 +233,7 @@ def test_a_pack_with_a_fold_of_one_kind_is_told(model, tmp_path):
     [
         (
             "Dan_D\t1\t2",
-            r"pairs\.txt, line 2: names .*Dan_D/Dan_D_0001 .*, which is not there.* complete the set",
+            r"pairs\.txt, line 2: names .*Dan_D/Dan_D_0001 .*, which does not exist.* complete the set",
         ),
         ("..\t1\t2", r"line 2: '\.\.' is no person's folder"),
         ("a/b\t1\t2", r"line 2: 'a/b' is no person's folder"),

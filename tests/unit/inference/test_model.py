@@ -182,7 +182,7 @@ def test_only_the_person_showing_the_expression_is_accepted(known, model, shown,
 
 
 def test_an_expression_that_the_model_does_not_know_is_told(known, model):
-    with pytest.raises(ProtocolError, match="no expression joy; it knows happiness, neutral, surprise"):
+    with pytest.raises(ProtocolError, match="does not predict joy; it predicts happiness, neutral, surprise"):
         model.authenticate(known.photo("neutral"), known.photo("neutral"), "joy")
 
 
@@ -426,7 +426,7 @@ def test_a_model_that_tells_no_expressions_still_verifies(known, tmp_path):
     photo = known.photo("happiness")
     assert model.verify(photo, photo).is_same
     assert model.analyze(photo).chosen.expression is None
-    with pytest.raises(ModelFileError, match="tells no expressions"):
+    with pytest.raises(ModelFileError, match="does not predict expressions"):
         model.authenticate(photo, photo)
 
 

@@ -63,7 +63,7 @@ def test_split_of_a_run_is_the_split_of_the_run_that_is_given_it(tmp_path):
     ("line", "message"),
     [
         ("x,0", r"subject x is not in the expression set"),
-        ("a,0", r"subject a is in fold 1 already"),
+        ("a,0", r"subject a is already in fold 1"),
         ("b,", r"fold must be a whole number from 0\. Got ''"),
         ("b,one", "fold must be a whole number from 0. Got 'one'"),
         ("b,1.0", "fold must be a whole number"),

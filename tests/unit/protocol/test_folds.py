@@ -103,10 +103,10 @@ def test_given_folds_are_kept_and_every_subject_has_one_fold(subjects, num_folds
         ({3: ["a"]}, r"must list folds from 0 to 2\. Got fold 3"),
         ({-1: ["a"]}, r"must list folds from 0 to 2\. Got fold -1"),
         ({0: []}, "must list a subject for each of its folds. Got none for fold 0"),
-        ({0: ["x", "a"]}, "must list subjects of the expression set. Got x in fold 0, and the set has a, b, c, d"),
+        ({0: ["x", "a"]}, "must list subjects of the expression set. Got x in fold 0; the set has a, b, c, d"),
         ({0: ["a"], 1: ["a"]}, "must list a subject once. Got a in fold 0 and in 1"),
         ({0: ["a", "a"]}, "must list a subject once. Got a in fold 0 and in 0"),
-        ({0: ["a"], 1: ["b"], 2: ["c"]}, "lists every fold, and no fold of d"),
+        ({0: ["a"], 1: ["b"], 2: ["c"]}, "lists every fold, but not d"),
         ({0: ["a", "b", "c"]}, r"leaves 1 subjects for the 2 folds that it does not list \(1, 2\)"),
     ],
 )

@@ -61,11 +61,11 @@ def test_a_neutral_photo_that_lost_its_expression_is_a_neutral_reference_still(p
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("input", "P3/fear/1", r"names P3/fear/1, and the labels do not have it: index\.num_peak_frames"),
-        ("is_same_identity", False, r"says is_same_identity False of P3/.*, the labels say True"),
-        ("expression_actual", "anger", r"says expression_actual anger of P3/happiness/1 .* the labels say happiness"),
-        ("expression_reference", "anger", r"says expression_reference anger of .*, the labels say neutral"),
-        ("expression_required", "surprise", r"requires surprise, and the expression set shows anger, happiness"),
+        ("input", "P3/fear/1", r"names P3/fear/1, which is not in the labels: index\.num_peak_frames"),
+        ("is_same_identity", False, r"has is_same_identity False for P3/.*, the labels have True"),
+        ("expression_actual", "anger", r"has expression_actual anger for P3/happiness/1 .* the labels have happiness"),
+        ("expression_reference", "anger", r"has expression_reference anger for .*, the labels have neutral"),
+        ("expression_required", "surprise", r"requires surprise, but the expression set shows anger, happiness"),
     ],
 )
 def test_a_pair_that_contradicts_the_labels_is_named(pairs, labels, column, value, message):
@@ -76,7 +76,7 @@ def test_a_pair_that_contradicts_the_labels_is_named(pairs, labels, column, valu
 
 @pytest.mark.parametrize(
     ("fold", "message"),
-    [(0, r"one fold\. Got fold 0: P4; fold 1: P3\. Give labels\.folds"), (NO_FOLD, r"Got fold -1: P4; fold 1: P3")],
+    [(0, r"one fold\. Got fold 0: P4; fold 1: P3\. Set labels\.folds"), (NO_FOLD, r"Got fold -1: P4; fold 1: P3")],
 )
 def test_pairs_of_no_single_fold_are_told_with_their_subjects(pairs, labels, fold, message):
     labels.loc[labels["subject"] == "P4", "fold"] = fold

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dwmtl.report.summary import compared_numbers, summarize
+from dwmtl.report.summary import Summary, compared_numbers
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 world_of = runpy.run_path(str(REPOSITORY / "tests/unit/small_world.py"))
@@ -36,17 +36,21 @@ def key_paths(value: object, prefix: str = "") -> set[str]:
 
 
 @pytest.fixture
-def folds(tmp_path):
+def folder(tmp_path) -> Path:
     world_of["make_world"](tmp_path)
-    return world_of["folds_of"](tmp_path)
+    return tmp_path
 
 
-def test_the_page_names_every_number_of_the_summary(folds):
-    assert sorted(compared_numbers(summarize(folds))) == sorted(documented("metrics/summary.json"))
+@pytest.fixture
+def summary(folder) -> Summary:
+    return world_of["summary_of"](folder)
 
 
-def test_the_page_names_every_key_of_the_details(folds):
-    summary = summarize(folds)
+def test_the_page_names_every_number_of_the_summary(summary):
+    assert sorted(compared_numbers(summary)) == sorted(documented("metrics/summary.json"))
+
+
+def test_the_page_names_every_key_of_the_details(summary):
     keys = key_paths(asdict(summary))
     scores = {key.rpartition(".")[0] for key in keys if key.endswith(".per_fold")}
     others = {key for key in keys if key.rpartition(".")[0] not in scores or key.rpartition(".")[2] not in SCORE}
@@ -55,8 +59,8 @@ def test_the_page_names_every_key_of_the_details(folds):
     assert without == {"authentication_product"}  # the page says so above the table
 
 
-def test_the_page_names_every_key_of_a_folds_metrics(folds):
-    keys = key_paths(asdict(folds[0].metrics))
+def test_the_page_names_every_key_of_a_folds_metrics(folder):
+    keys = key_paths(asdict(world_of["folds_of"](folder)[0].metrics))
     verification = {key.removeprefix("verification.") for key in keys if key.startswith("verification.")}
     expression_pairs = {key.removeprefix("expression_pairs.") for key in keys if key.startswith("expression_pairs.")}
     assert expression_pairs == verification  # the page says so in one row

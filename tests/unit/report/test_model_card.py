@@ -9,7 +9,6 @@ import pytest
 from dwmtl.report.data_card.card import Source
 from dwmtl.report.model_card_terms import terms_of
 from dwmtl.report.page import write_pages
-from dwmtl.report.summary import summarize
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 world_of = runpy.run_path(str(REPOSITORY / "tests/unit/small_world.py"))
@@ -43,7 +42,7 @@ def test_it_names_each_sets_terms(card, world):
 
 
 def test_its_numbers_are_those_of_the_summary(card, world):
-    summary = summarize(world_of["folds_of"](world[0]))
+    summary = world_of["summary_of"](world[0])
     accuracy = summary.scores["expression_accuracy"]
     low, high = (f"{100 * end:.1f}" for end in accuracy.interval)
     assert row(card, "Expression: accuracy") == [

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from dwmtl.report.page import write_pages
-from dwmtl.report.summary import summarize
 from dwmtl.tables import write_table
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -41,12 +40,21 @@ def test_the_sets_and_their_cards_cautions_are_told_once_each(world):
 
 
 def test_the_three_scores_at_the_top_stand_with_interval_and_chance(world):
-    summary = summarize(folds_of(world[0]))
+    summary = small_world["summary_of"](world[0])
     top = (write(world, "report") / "report.html").read_text().split('<div class="key">')[1].split("<h2>")[0]
     for name in ("expression_accuracy", "verification_accuracy", "authentication_accuracy"):
         assert f"<b>{100 * summary.scores[name].mean:.1f} %</b>" in top
         assert f"chance {100 * summary.chance[name]:.1f} %" in top
     assert top.count("95 % interval") == 3
+
+
+def test_what_was_gained_over_the_start_stands_on_both_pages(world):
+    folder = write(world, "report")
+    html, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    assert "| gained by the training, points | +50.0 | +50.0 to +100.0 | +50.0 | +50.0 |\n" in text
+    assert "| accuracy of the start, `pretrain` | 50.0 % | 0.0 to 50.0 % | | |\n" in text
+    row = html.split("Gained by the training, points</td>")[1].split("</tr>")[0]
+    assert re.findall(r"[+-]\d+\.\d", row) == ["+50.0", "+50.0", "+100.0", "+50.0", "+50.0"]
 
 
 def test_the_page_needs_nothing_beside_it(world):

@@ -7,6 +7,8 @@ from dwmtl.scores.classification import score_classes
 from dwmtl.scores.intervals import (
     AuthenticationIntervals,
     ExpressionIntervals,
+    gain_interval,
+    pairs_intervals,
     score_intervals,
     with_intervals,
 )
@@ -19,7 +21,7 @@ from dwmtl.scores.metrics import (
     ValMetrics,
     VerificationMetrics,
 )
-from dwmtl.scores.operating_threshold import ComparisonSettings
+from dwmtl.scores.threshold import ComparisonSettings
 from dwmtl.scores.verification_intervals import no_intervals
 from dwmtl.tables import EVALUATED_PAIRS
 
@@ -152,3 +154,43 @@ def test_each_interval_stands_beside_its_score():
     assert found.expression_pairs.accuracy_interval == intervals.expression_pairs.accuracy
     assert found.verification.val_at_far["0.1"].interval == intervals.verification.val_at_far[0.1]
     assert found.verification.tar_at_far["0.01"].interval == intervals.verification.tar_at_far[0.01]
+
+
+def verification(decisions: int) -> pd.DataFrame:
+    """The verification set's pairs, always the same, with decisions of their own."""
+    table = pairs()
+    table = table[table["set"] == "verification"].reset_index(drop=True)
+    names = {"input": [f"{row}.png" for row in table.index], "reference": "b.png"}
+    is_right = np.random.default_rng(decisions).random(len(table)) < 0.7
+    return table.assign(**names, is_verified=table["is_same_identity"] == is_right)
+
+
+def test_the_interval_of_a_gain_is_that_of_the_pairs_differences():
+    before, after = verification(1), [verification(2), verification(3)]
+    gains, subjects, partners = [], [], []
+    for table in after:
+        for old, new in zip(before.itertuples(), table.itertuples(), strict=True):
+            was_right, is_right = old.is_verified == old.is_same_identity, new.is_verified == new.is_same_identity
+            gains.append(int(is_right) - int(was_right))
+            subjects.append(new.input_subject)
+            partners.append(new.reference_subject)
+    expected = subject_bootstrap(np.array(gains), np.array(subjects), np.array(partners), seed=0)
+    assert gain_interval(before, after) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    assert set(gains) == {-1, 0, 1}
+
+
+def test_a_network_gains_nothing_over_itself():
+    assert gain_interval(verification(1), [verification(1)]) == (0, 0)
+
+
+def test_a_paired_gain_is_narrower_than_the_accuracies_apart():
+    before = verification(1)
+    after = before.assign(is_verified=before["is_verified"] ^ (np.arange(len(before)) % 20 == 0))
+    low, high = gain_interval(before, [after])
+    apart = pairs_intervals([after], [metrics().verification], "squared_euclidean").accuracy
+    assert high - low < apart[1] - apart[0]
+
+
+def test_a_gain_of_people_who_are_not_known_has_no_interval():
+    unknown = verification(1).assign(input_subject="")
+    assert gain_interval(unknown, [unknown]) is None

@@ -8,6 +8,7 @@ from dwmtl.tracking.run import Run, metric_name
     [
         ("loss_expression", "loss/expression"),
         ("center_loss", "loss/center"),
+        ("keep_loss", "loss/keep"),
         ("weight_identity", "weight/identity"),
         ("learning_rate", "learning_rate/network"),
         ("weighting_learning_rate", "learning_rate/weighting"),

@@ -5,6 +5,7 @@ import torch
 from torch import multiprocessing
 
 from dwmtl.params import load_params
+from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep
@@ -20,7 +21,7 @@ LABELS = {  # unlike counts of labelled samples in the halves, and a task that o
 }
 
 
-def make_step(name: str) -> MultiTaskStep:
+def make_step(name: str, *, keep: float = 0.0) -> MultiTaskStep:
     from dwmtl.network.network import FaceNetwork
 
     torch.manual_seed(0)
@@ -36,6 +37,11 @@ def make_step(name: str) -> MultiTaskStep:
     weighting = make_weighting(section, num_features=1792, tasks=TASKS)
     if name == "dynamic":
         torch.nn.init.normal_(weighting.unit.weight, std=5.0)  # weights that differ much from sample to sample
+    start = None
+    if keep:
+        torch.set_default_dtype(torch.float64)
+        start = FrozenStart(FaceNetwork(params.network, heads, {"identity": 3, "expression": 3, "glasses": 2}))
+        torch.set_default_dtype(torch.float32)
     return MultiTaskStep(
         network=network,
         weighting=weighting,
@@ -50,6 +56,8 @@ def make_step(name: str) -> MultiTaskStep:
         if isinstance(section, UnitParams)
         else None,
         clip_grad_norm=5.0,
+        keep=keep,
+        start=start,
     )
 
 
@@ -58,7 +66,7 @@ MASKED = {**LABELS, "glasses": torch.full((4,), NO_LABEL)}  # nobody in the whol
 
 def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
     """Two steps; every parameter after them, the centres, and what was recorded."""
-    step = make_step(name.removesuffix(" masked"))
+    step = make_step(name.split()[0], keep=5.0 if name.endswith("keep") else 0.0)
     labels = MASKED if name.endswith("masked") else LABELS
     labels = {task: values[part] for task, values in labels.items()}
     results = [step(CROPS[part], labels, torch.Generator().manual_seed(number)) for number in range(2)]
@@ -68,6 +76,7 @@ def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
         "centers": step.task_losses_of["identity"].center.centers,
         "losses": torch.stack([result.task_losses for result in results]),
         "weights": torch.stack([result.task_weights for result in results]),
+        **({"keep": torch.stack([result.keep_loss for result in results])} if name.endswith("keep") else {}),
         "norms": torch.stack([result.grad_norm for result in results]),
     }
 
@@ -83,6 +92,7 @@ def work(rank: int, names: list[str], folder: str) -> None:
 NAMES = [
     *("dynamic", "naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"),
     *("dynamic masked", "uncertainty masked", "upgrad masked"),
+    *("dynamic keep", "upgrad keep"),
 ]
 
 

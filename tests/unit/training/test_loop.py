@@ -12,8 +12,9 @@ from dwmtl.errors import NonFiniteLossError, ProtocolError
 from dwmtl.network.params import HiddenHeadParams
 from dwmtl.params import load_params
 from dwmtl.training.compute import Execution, make_fabric
-from dwmtl.training.crops import CropDataset, ShuffledBatches
+from dwmtl.training.crops import CropDataset, ShuffledBatches, balanced_weights
 from dwmtl.training.loop import _warn_if_stuck, fit
+from dwmtl.training.losses import NO_LABEL
 from dwmtl.training.params import OptimizerParams
 from dwmtl.training.training import Training
 from dwmtl.training.trajectory import final_losses
@@ -75,6 +76,10 @@ def train(dataset, loss_params):
             losses=loss_params("identity", "expression"),
             weighting_optimizer=UnitParams(optimizer="sgd", learning_rate=0.5) if _has_a_loss(weighting) else None,
             validation=validation,
+            keep=params.keep,
+            learning_rate_factors=params.learning_rate_factors,
+            freeze=params.freeze,
+            balanced_task=params.balanced_task,
             facts=facts,
         )
         fabric = make_fabric("cpu", precision=params.precision)
@@ -361,6 +366,102 @@ def test_every_kind_of_rule_goes_on_as_if_nothing_had_been(tmp_path, train, new_
     assert fitted.trajectory.equals(expected.trajectory)
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
     torch.testing.assert_close(fitted.averaged.state_dict(), expected.averaged.state_dict(), rtol=0, atol=0)
+
+
+def test_keeping_and_balancing_resume_as_if_nothing_had_been(tmp_path, train, new_network):
+    whole, halted, resumed = new_network(), new_network(), new_network()
+    changes = {"num_epochs": 3, "keep": 5.0, "balanced_task": "expression", "freeze": {"trunk": 2}}
+    changes |= {"learning_rate_factors": {"trunk": 0.1, "heads": 10.0}}
+    expected = train(whole, **changes)
+    with pytest.raises(Halted):
+        train(halted, checkpoint_dir=tmp_path, on_step=halt, compute={"checkpoint_interval_s": 0.0}, **changes)
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["state"]
+    assert set(saved["modules"]) == {"network", "weighting", "task_losses"}  # the frozen start is not saved
+    fitted = train(resumed, checkpoint_dir=tmp_path, **changes)
+    assert fitted.trajectory.equals(expected.trajectory)
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"keep": 4.0}, {"learning_rate_factors": {"trunk": 0.2}}, {"freeze": {"heads": 1}}, {"balanced_task": "identity"}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_training_that_fine_tunes_otherwise_starts_anew(tmp_path, train, new_network, caplog, changes):
+    before = {"keep": 5.0, "learning_rate_factors": {"trunk": 0.1}, "num_epochs": 3}
+    with pytest.raises(Halted):
+        train(new_network(), checkpoint_dir=tmp_path, on_step=halt, compute={"checkpoint_interval_s": 0.0}, **before)
+    with pytest.raises(Halted):
+        train(new_network(), checkpoint_dir=tmp_path, on_step=halt, **before | changes)
+    assert "was written for other parameters, data or code; starting over" in caplog.text
+
+
+def test_the_keep_loss_has_a_column_where_there_is_one(train, new_network):
+    kept = train(new_network(dropout=0.0), keep=5.0, num_epochs=3).trajectory
+    assert kept["keep_loss"].notna().all()
+    assert kept["keep_loss"].iloc[-1] > 0
+    assert final_losses(kept)["keep_loss"] == pytest.approx(kept["keep_loss"].iloc[-2:].mean(), abs=1e-6)
+    assert "keep_loss" not in train(new_network(), num_epochs=1).trajectory
+
+
+def test_a_greater_weight_keeps_the_embedding_nearer_to_the_start(train, new_network):
+    moved = {}
+    for keep in (0.01, 50.0):
+        trajectory = train(new_network(dropout=0.0), keep=keep, num_epochs=8).trajectory
+        moved[keep] = trajectory["keep_loss"].iloc[-4:].mean()
+    assert moved[50.0] < 0.5 * moved[0.01]
+
+
+def test_frozen_parts_train_from_their_epoch_on_and_keep_their_statistics_until_then(train, new_network):
+    network, start = new_network(), new_network().state_dict()
+    snapshots = []
+    train(
+        network,
+        num_epochs=3,
+        freeze={"trunk": 2, "branches": 1, "heads.identity": None},
+        on_step=lambda row: snapshots.append({name: value.clone() for name, value in network.state_dict().items()}),
+    )
+
+    def moved(step, part):
+        return any(
+            not torch.equal(value, start[name]) for name, value in snapshots[step].items() if name.startswith(part)
+        )
+
+    parts = ("trunk", "branches.identity", "branches.expression", "heads.identity", "heads.expression")
+    by_epoch = [[part for part in parts if moved(2 * epoch + 1, part)] for epoch in range(3)]
+    assert by_epoch == [
+        ["heads.expression"],
+        ["branches.identity", "branches.expression", "heads.expression"],
+        ["trunk", "branches.identity", "branches.expression", "heads.expression"],
+    ]
+
+
+def test_a_slow_trunk_moves_less_and_a_fast_head_more(train, new_network):
+    moved = {}
+    for factors in ({}, {"trunk": 0.1, "heads": 2.0, "heads.identity": 0.5}):
+        network, before = new_network(), dict(new_network().named_parameters())
+        optimizer = _constant().model_copy(update={"name": "sgd", "weight_decay": 0.0, "learning_rate": 0.1})
+        train(network, num_epochs=1, batch_size=10, learning_rate_factors=factors, optimizer=optimizer)  # one step
+        moved[bool(factors)] = {name: (p - before[name]).norm() for name, p in network.named_parameters()}
+    for name, distance in moved[False].items():
+        factor = 0.1 if name.startswith("trunk") else 1.0
+        factor = {"heads.identity": 0.5, "heads.expression": 2.0}.get(".".join(name.split(".")[:2]), factor)
+        if distance > 1e-3:  # else the rounding of the weights themselves
+            assert (moved[True][name] / distance).item() == pytest.approx(factor, rel=0.05), name
+
+
+def test_balanced_epochs_draw_each_class_alike_often_and_unlabelled_samples_as_they_are(dataset):
+    classes = torch.tensor([0] * 70 + [1] * 20 + [2] * 10 + [NO_LABEL] * 50)
+    weights = balanced_weights(classes)
+    share = [float(weights[classes == kind].sum() / weights.sum()) for kind in (0, 1, 2, NO_LABEL)]
+    assert share == pytest.approx([2 / 9, 2 / 9, 2 / 9, 1 / 3])
+    rare = torch.tensor([1] + [0] * 9)
+    batches = ShuffledBatches(dataset, batch_size=5, seed=3, num_workers=0, pin_memory=False, balanced=rare)
+    epochs = [torch.cat([batch[2] for batch in batches.epoch(epoch)]) for epoch in [*range(40), 7]]
+    assert torch.equal(epochs[7], epochs[-1])
+    assert not torch.equal(epochs[0], epochs[1])
+    drawn = torch.cat(epochs[:40])
+    assert (drawn == 0).float().mean().item() == pytest.approx(0.5, abs=0.08)
 
 
 def test_fewer_crops_than_processes_are_told():

@@ -61,3 +61,35 @@ def test_the_learning_rate_is_set_for_every_group():
     optimizer = make_optimizer("sgd", [torch.nn.Parameter(torch.zeros(1))], learning_rate=0.1)
     set_learning_rate(optimizer, 0.3)
     assert [group["lr"] for group in optimizer.param_groups] == [0.3]
+
+
+def test_a_factor_scales_the_rate_of_its_parameters_alone():
+    slow, fast, other = (torch.nn.Parameter(torch.ones(1)) for _ in range(3))
+    optimizer = make_optimizer("sgd", [slow, fast, other], learning_rate=0.1, factors={slow: 0.1, fast: 10.0})
+    for rate in (0.1, 0.05):
+        set_learning_rate(optimizer, rate)
+        before = [p.item() for p in (slow, fast, other)]
+        for parameter in (slow, fast, other):
+            parameter.grad, optimizer.state[parameter] = torch.ones(1), {}  # without momentum
+        optimizer.step()
+        moved = [a - p.item() for a, p in zip(before, (slow, fast, other), strict=True)]
+        assert moved == pytest.approx([0.1 * rate, 10 * rate, rate], rel=1e-4)
+
+
+def test_without_factors_there_is_one_group():
+    optimizer = make_optimizer("adamw", [torch.nn.Parameter(torch.ones(1)) for _ in range(3)], learning_rate=0.1)
+    assert [len(group["params"]) for group in optimizer.param_groups] == [3]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "0: 0.3\n1: 0.2"])
+def test_the_rate_rises_in_a_line_to_the_schedules(schedule):
+    def rates(warmup_fraction):
+        return [
+            scheduled(0.5, schedule=schedule, step=n, num_steps=20, epoch=n // 10, warmup_fraction=warmup_fraction)
+            for n in range(20)
+        ]
+
+    plain = rates(0.0)
+    expected = [rate * min(1, (n + 1) / 4) for n, rate in enumerate(plain)]
+    assert rates(0.2) == pytest.approx(expected)
+    assert rates(0.2)[3:] == plain[3:]

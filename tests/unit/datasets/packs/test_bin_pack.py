@@ -225,12 +225,12 @@ def test_a_pickle_of_endless_opcodes_is_refused(tmp_path, monkeypatch):
         (PICTURES, "must be .list of pictures, list of booleans"),
         ([PICTURES, IS_SAME, []], "must be .list of pictures"),
         ((PICTURES, True), "must be .list of pictures"),
-        (([], []), "0 pictures and 0 answers"),
-        ((PICTURES[:3], IS_SAME), "3 pictures and 2 answers; must be 2N and N"),
-        ((PICTURES, [True]), "4 pictures and 1 answers"),
+        (([], []), "0 pictures and 0 labels"),
+        ((PICTURES[:3], IS_SAME), "3 pictures and 2 labels; must be 2N and N"),
+        ((PICTURES, [True]), "4 pictures and 1 labels"),
         (([*PICTURES[:3], b""], IS_SAME), "picture 3 must be bytes, not empty"),
         (([*PICTURES[:3], True], IS_SAME), "picture 3 must be bytes, not empty. Got bool"),
-        ((PICTURES, [True, b"x"]), "answer 1 must be True or False. Got bytes"),
+        ((PICTURES, [True, b"x"]), "label 1 must be True or False. Got bytes"),
     ],
 )
 def test_what_is_no_pack_is_told(tmp_path, value, message):
@@ -254,7 +254,7 @@ def test_what_is_no_pack_is_told(tmp_path, value, message):
         (b"\x80\x02h\x07.", "not a whole pickle"),
         (b"\x80\x02.", "not a whole pickle"),
         (b"\x80\x02].rest", "byte 3: the pickle ends here, and 4 more bytes follow"),
-        (b"I2\n.", "byte 0: b'2.*' is no boolean"),
+        (b"I2\n.", "byte 0: b'2.*' is not a boolean"),
     ],
 )
 def test_what_is_no_pickle_is_named_with_its_byte(tmp_path, data, message):
@@ -318,5 +318,5 @@ def test_the_two_photos_of_a_pair_are_named_a_and_b():
 
 
 def test_fewer_pairs_than_folds_are_refused():
-    with pytest.raises(DataSetError, match="9 pairs do not make 10 folds"):
+    with pytest.raises(DataSetError, match="9 pairs are too few for 10 folds"):
         verification_pairs(photo_names("lfw", 9), [True] * 9)

@@ -69,7 +69,7 @@ def test_no_folder_holds_more_than_1000_pictures(tmp_path):
 
 
 def test_a_bin_pack_goes_into_shards_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(extract, "MAX_FILES_A_FOLDER", 10)
+    monkeypatch.setattr(extract, "MAX_FILES_PER_FOLDER", 10)
     write_bin_pack(tmp_path / "lfw.bin", [JPG, JPG] * 12, [True] * 12)
     extract_bin_pack(tmp_path / "lfw.bin", tmp_path / "out")
     assert [len(list((tmp_path / "out" / "lfw" / shard).iterdir())) for shard in ("000", "001", "002")] == [10, 10, 4]
@@ -78,15 +78,15 @@ def test_a_bin_pack_goes_into_shards_too(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("identity", "name", "picture", "message"),
     [
-        ("../../x", "a", JPG, r"'\.\./\.\./x' is no name"),
-        ("a", "../x", JPG, r"'\.\./x' is no name"),
-        ("/tmp/x", "a", JPG, "is no name"),
-        ("..", "a", JPG, "is no name"),
-        ("", "a", JPG, "is no name"),
+        ("../../x", "a", JPG, r"'\.\./\.\./x' is not a safe name"),
+        ("a", "../x", JPG, r"'\.\./x' is not a safe name"),
+        ("/tmp/x", "a", JPG, "is not a safe name"),
+        ("..", "a", JPG, "is not a safe name"),
+        ("", "a", JPG, "is not a safe name"),
         ("a", "b", b"GIF89a", "neither JPEG, PNG nor BMP; it starts with 474946383961"),
         ("a", "b", b"", "neither JPEG"),
-        ("first", "1", JPG, "two files have this name"),
-        ("photos.csv", "1", JPG, "two files have this name"),
+        ("first", "1", JPG, "two pictures have this name"),
+        ("photos.csv", "1", JPG, "two pictures have this name"),
     ],
 )
 def test_what_cannot_be_written_is_refused_and_nothing_is_left_anywhere(tmp_path, identity, name, picture, message):
@@ -107,7 +107,7 @@ def test_a_source_without_pictures_is_refused(tmp_path):
 def test_a_bin_pack_whose_name_is_no_folder_is_refused(tmp_path, stem):
     path = tmp_path / f"{stem}.bin"
     write_bin_pack(path, [JPG, JPG] * 10, [True] * 10)
-    with pytest.raises(DataSetError, match=r"is no name|two files"):
+    with pytest.raises(DataSetError, match=r"is not a safe name|two pictures"):
         extract_bin_pack(path, tmp_path / "out")
     assert list(tmp_path.iterdir()) == [path]
 

@@ -72,7 +72,7 @@ def test_a_picture_of_the_clean_list_that_never_comes_is_named(tsv, tmp_path):
 
 def test_a_listed_picture_that_comes_twice_is_named(tmp_path):
     tsv = write(tmp_path / "x.tsv", aligned("m.0", 1, b"a"), aligned("m.0", 1, b"a"))
-    with pytest.raises(DataSetError, match=r"line 2: m\.0/1-FaceId-0 is there twice"):
+    with pytest.raises(DataSetError, match=r"line 2: m\.0/1-FaceId-0 appears twice"):
         list(pictures(tsv, write(tmp_path / "clean.txt", "m.0/1-FaceId-0.jpg 0")))
 
 
@@ -86,14 +86,14 @@ def test_a_listed_picture_that_comes_twice_is_named(tmp_path):
         ("m.0\t1\tYWJ", "line 2: the image data is not base64"),
         ("m.0\t1\tYWJj YWJj", "line 2: the image data is not base64"),
         ("m.0\t1\tYWJj\t", "line 2: the image data is empty"),
-        ("\t1\tYWJj", "line 2: '' is no name"),
-        ("../../x\t1\tYWJj", "line 2: '../../x' is no name"),
-        ("..\t1\tYWJj", "line 2: '..' is no name"),
-        ("/etc\t1\tYWJj", "line 2: '/etc' is no name"),
-        ("a\\b\t1\tYWJj", "line 2: .* is no name"),
-        ("a\0b\t1\tYWJj", "line 2: .* is no name"),
-        ("a" * 101 + "\t1\tYWJj", "line 2: .* is no name"),
-        (".hidden\t1\tYWJj", "line 2: .* is no name"),
+        ("\t1\tYWJj", "line 2: '' is not a safe name"),
+        ("../../x\t1\tYWJj", "line 2: '../../x' is not a safe name"),
+        ("..\t1\tYWJj", "line 2: '..' is not a safe name"),
+        ("/etc\t1\tYWJj", "line 2: '/etc' is not a safe name"),
+        ("a\\b\t1\tYWJj", "line 2: .* is not a safe name"),
+        ("a\0b\t1\tYWJj", "line 2: .* is not a safe name"),
+        ("a" * 101 + "\t1\tYWJj", "line 2: .* is not a safe name"),
+        (".hidden\t1\tYWJj", "line 2: .* is not a safe name"),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path, line, message):
@@ -109,10 +109,10 @@ def test_a_malformed_line_is_named(tmp_path, line, message):
         ("m.0/1-FaceId-0.jpg 0 1", "must be"),
         ("m.0/a/1-FaceId-0.jpg 0", "must be"),
         ("1-FaceId-0.jpg 0", "must be"),
-        ("m.0/1-FaceId-0.jpg ../../x", "is no name"),
-        ("../x.jpg 0", "is no name"),
-        ("m.0/.jpg 0", "is no name"),
-        ("m.1/1-FaceId-0.jpg 5", "m.1/1-FaceId-0 has the identity 4 further ahead, 5 here"),
+        ("m.0/1-FaceId-0.jpg ../../x", "is not a safe name"),
+        ("../x.jpg 0", "is not a safe name"),
+        ("m.0/.jpg 0", "is not a safe name"),
+        ("m.1/1-FaceId-0.jpg 5", "m.1/1-FaceId-0 has the identity 4 in an earlier line, 5 here"),
     ],
 )
 def test_a_malformed_clean_list_is_named_with_its_line(tmp_path, line, message):

@@ -174,15 +174,15 @@ GOOD = part(content(b"good"))
     [
         (GOOD + MAGIC, "byte 36: truncated: a record's first 8 bytes"),
         (GOOD + b"abcdefgh", "byte 36: no record starts here"),
-        (GOOD[:-1], "byte 0: truncated: a record of 28 bytes, and 27 are left"),
-        (GOOD + MAGIC + b"\xff\xff\xff\x1f", "byte 36: truncated: a record of 536870911 bytes, and 0 are left"),
+        (GOOD[:-1], "byte 0: truncated: a record of 28 bytes, 27 are left"),
+        (GOOD + MAGIC + b"\xff\xff\xff\x1f", "byte 36: truncated: a record of 536870911 bytes, 0 are left"),
         (GOOD + part(b"x", 7), "byte 36: a record's part flag must be 0 to 3. Got 7"),
         (GOOD + part(b"x", 2), r"byte 36: a record's later part \(flag 2\)"),
         (GOOD + part(b"x", 3), r"byte 36: a record's later part \(flag 3\)"),
-        (GOOD + part(b"x", 1), "byte 36: the record is cut into parts, and the file ends before its last"),
-        (part(b"x", 1) + part(b"x", 2), "byte 0: the record is cut into parts, and the file ends"),
-        (part(b"x", 1) + GOOD, "byte 12: a record starts before the last part of the one of byte 0"),
-        (part(b"x", 1) + part(b"x", 1), "byte 12: a record starts before the last part"),
+        (GOOD + part(b"x", 1), "byte 36: the file ends before the last part"),
+        (part(b"x", 1) + part(b"x", 2), "byte 0: the file ends before the last part"),
+        (part(b"x", 1) + GOOD, "byte 12: a record starts inside the one at byte 0"),
+        (part(b"x", 1) + part(b"x", 1), "byte 12: a record starts inside the one"),
         (GOOD + part(b"x" * 23), "byte 36: 23 bytes are too few"),
         (part(struct.pack("<IfQQ", 1 << 31, 0, 0, 0)), "byte 0: 2147483648 labels do not fit"),
         (b"", "the file is empty"),
@@ -206,7 +206,7 @@ def test_a_malformed_record_is_named_with_its_byte(tmp_path, rec, message):
         ("0\t0\n\n", "line 2: must be"),
         ("0\t0\n1\t36\n", "line 2: no record starts at byte 36 of 36"),
         ("0\t999999999999999999\n", "line 1: no record starts at byte 999999999999999999 of 36"),
-        ("3\t0\n4\t0\n3\t0\n", "line 3: the key 3 is there twice"),
+        ("3\t0\n4\t0\n3\t0\n", "line 3: the key 3 appears twice"),
     ],
 )
 def test_a_malformed_index_is_named_with_its_line(tmp_path, index, message):
@@ -235,7 +235,7 @@ def test_a_malformed_property_is_named(tmp_path, text):
 
 def test_a_pack_without_index_whose_ids_repeat_is_refused(tmp_path):
     folder = make_pack(tmp_path / "p", {0: content(), 1: content()}, with_index=False)
-    with pytest.raises(DataSetError, match=r"byte 40 \(there is no train\.idx\): the key 0 is there twice"):
+    with pytest.raises(DataSetError, match=r"byte 40 \(there is no train\.idx\): the key 0 appears twice"):
         RecordPack(folder)
 
 
@@ -253,7 +253,7 @@ def test_a_missing_pack_is_named(tmp_path):
         ([(0.5, b"a")], "picture 1: its identity"),
         ([(0, b"a"), (1, b"")], "picture 2: must be the bytes"),
         ([(0, "a")], "picture 1: must be the bytes of an encoded picture. Got str"),
-        ([(0, b"a"), (1, b"a"), (0, b"a")], "picture 3: identity 0 has pictures further ahead"),
+        ([(0, b"a"), (1, b"a"), (0, b"a")], "picture 3: identity 0 has earlier pictures"),
     ],
 )
 def test_what_a_pack_cannot_hold_is_refused_and_nothing_is_left(tmp_path, items, message):

@@ -1,0 +1,96 @@
+"""The command `start-from`: a checkpoint becomes the model that the folds' training starts from."""
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dwmtl.cli.checkpoints import (
+    ChannelOrderOption,
+    CropFormOption,
+    CropPxOption,
+    MarginOption,
+    Sha256Option,
+    SourceArgument,
+    StandardizationOption,
+    TrunkOption,
+    expected_input,
+)
+from dwmtl.errors import DwmtlError
+
+if TYPE_CHECKING:
+    from dwmtl.network.model_file import ModelCard
+    from dwmtl.params import Params
+
+
+def start_from(
+    source: SourceArgument,
+    name: Annotated[str, typer.Option(help="train.start: the model's folder is data/models/<name>")],
+    params: Annotated[Path, typer.Option(help="the file to write into")] = Path("params.yaml"),
+    sha256: Sha256Option = None,
+    trunk: TrunkOption = None,
+    crop_px: CropPxOption = None,
+    crop_form: CropFormOption = None,
+    margin_px: MarginOption = None,
+    channel_order: ChannelOrderOption = None,
+    standardization: StandardizationOption = None,
+) -> None:
+    """Import a checkpoint, and write into params.yaml what a training that starts from it needs; `dvc repro` trains.
+
+    Only the values that must agree are written: the network, the form of its crops, train.start, and that the batch
+    norm of the trunk and the identity branch keeps the start's statistics. The rest of the file stays as it is.
+    """
+    from dwmtl.files import whole_folder, write_text
+    from dwmtl.network.import_checkpoint import import_checkpoint
+    from dwmtl.network.model_file import load_card, save_model
+    from dwmtl.params import parse_params, read_text
+    from dwmtl.params_text import with_values
+    from dwmtl.start_needs import MODELS
+
+    if name == "pretrain":
+        raise DwmtlError("--name must not be pretrain: the stage of that name makes it. Choose another.")
+    before = read_text(params)
+    values = parse_params(before, params)
+    folder, imported = params.parent / MODELS / name, None
+    if _is_same_folder(source, folder):
+        card = load_card(folder)
+    else:
+        if folder.exists():
+            raise DwmtlError(
+                f"{folder}: it is there already. Give it as the source, choose another --name, or remove it."
+            )
+        said = expected_input(crop_px, margin_px, crop_form, channel_order, standardization)
+        imported = import_checkpoint(source, said=said, trunk=trunk, sha256=sha256)
+        card = imported.card
+    after = with_values(before, _values_to_write(card, name, values))
+    parse_params(after, params)  # nothing is written that a stage would refuse
+    if imported is not None:
+        with whole_folder(folder) as partial:
+            save_model(imported.network, card, partial, method=imported.method)
+        print(f"{folder}: {card.network.trunk}, {len(imported.matched)} tensors")
+    write_text(after, params)
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(params), str(params), n=1, lineterm="")
+    print("\n".join(lines) or f"{params}: it says so already")
+
+
+def _values_to_write(card: "ModelCard", name: str, params: "Params") -> dict[str, object]:
+    """Dotted keys whose values must change."""
+    from dwmtl.start_needs import other_needs, start_needs
+
+    values: dict[str, object] = {
+        key: needed for key, (needed, _) in other_needs(start_needs(card.model_dump()), params.model_dump()).items()
+    }
+    if params.network.pretrained:
+        values["network.pretrained"] = False  # timm's weights, for the stage `pretrain`
+    if params.train.start != name:
+        values["train.start"] = name
+    if params.train.batch_norm.trunk != "frozen":
+        values["train.batch_norm.trunk"] = "frozen"
+    if params.train.batch_norm.branches.get("identity") != "frozen":
+        values["train.batch_norm.branches.identity"] = "frozen"
+    return values
+
+
+def _is_same_folder(source: str, folder: Path) -> bool:
+    return folder.exists() and Path(source).resolve() == folder.resolve()
