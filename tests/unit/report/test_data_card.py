@@ -451,5 +451,6 @@ def test_pictures_that_are_not_taken_are_a_caution():
     card = data_card(manifest, make_crops(manifest), source=SOURCE, passed_over=others)
     assert card.photos.passed_over == others
     assert card.cautions[0] == (
-        "3 pictures are in the set's folder but not where the adapter looks, so skipped: `a.heic`, `b/1.jp2` and 1 more."
+        "3 pictures are in the set's folder but not where the adapter looks, so skipped: "
+        "`a.heic`, `b/1.jp2` and 1 more."
     )
