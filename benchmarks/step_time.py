@@ -1,4 +1,4 @@
-"""Time of a step with each weighting, against fixed weights, in rounds in which they take turns.
+"""Time of a step with each weighting, and of one that keeps to its start, against fixed weights, in turns.
 
     python benchmarks/step_time.py --rounds 20 --batch-size 16 --crop-px 112
 
@@ -17,6 +17,7 @@ from outcome import Outcome, report
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import load_params
 from dwmtl.training.compute import make_fabric
+from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep
@@ -24,7 +25,11 @@ from dwmtl.weighting.by_name import make_weighting
 from dwmtl.weighting.params import WEIGHTINGS, UnitParams, weighting_params
 
 BASELINE = "equal"
-NAMES = [name for name in WEIGHTINGS if name not in (BASELINE, "fixed", "single_task")]  # constants as well
+KEEP = "keep"
+"""Fixed weights, and the forward pass of the frozen start: `train.keep`."""
+
+UNTIMED = (BASELINE, "fixed", "single_task")  # constants as well
+NAMES = [*(name for name in WEIGHTINGS if name not in UNTIMED), KEEP]
 
 
 def main(
@@ -35,7 +40,7 @@ def main(
     accelerator: str = "auto",
     precision: str = "32-true",
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
-    only: Annotated[str, typer.Option(help="weightings, separated by commas; by default all")] = "",
+    only: Annotated[str, typer.Option(help="weightings and `keep`, separated by commas; by default all")] = "",
 ) -> None:
     """Time a step with each weighting."""
     names = [BASELINE, *(only.split(",") if only else NAMES)]
@@ -85,7 +90,7 @@ def make_step(name: str, crop_px: int, num_identities: int, fabric) -> MultiTask
         {"identity": num_identities, "expression": 7},
     )
     network.to(fabric.device, memory_format=torch.channels_last)
-    section = weighting_params(name)
+    section = weighting_params(BASELINE if name == KEEP else name)
     num_features = network.num_shared_features(crop_px)
     weighting = make_weighting(section, num_features=num_features, tasks=network.tasks).to(fabric.device)
     network.set_training(frozen=set())
@@ -103,6 +108,8 @@ def make_step(name: str, crop_px: int, num_identities: int, fabric) -> MultiTask
         weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=0.01) if has_loss else None,
         clip_grad_norm=5.0,
         autocast=fabric.autocast,
+        keep=5.0 if name == KEEP else 0.0,
+        start=FrozenStart(network) if name == KEEP else None,
     )
 
 

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from dwmtl.crops.align import Source, align
-from dwmtl.crops.alignment_outcome import outcome, require_all_readable
+from dwmtl.crops.alignment_outcome import outcome
+from dwmtl.crops.unreadable import require_all_readable
 from dwmtl.device import device_of
 from dwmtl.files import whole_folder
 from dwmtl.params import load_params, set_params

@@ -41,7 +41,7 @@ def start_from(
     Only the values that must agree are written: the network, the form of its crops, train.start, and that the batch
     norm of the trunk and the identity branch keeps the start's statistics. The rest of the file stays as it is.
     """
-    from dwmtl.files import whole_folder
+    from dwmtl.files import whole_folder, write_text
     from dwmtl.network.import_checkpoint import import_checkpoint
     from dwmtl.network.model_file import load_card, save_model
     from dwmtl.params import parse_params, read_text
@@ -69,7 +69,7 @@ def start_from(
         with whole_folder(folder) as partial:
             save_model(imported.network, card, partial, method=imported.method)
         print(f"{folder}: {card.network.trunk}, {len(imported.matched)} tensors")
-    params.write_text(after, encoding="utf-8")
+    write_text(after, params)
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(params), str(params), n=1, lineterm="")
     print("\n".join(lines) or f"{params}: it says so already")
 

@@ -21,7 +21,7 @@ from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split
 from dwmtl.results import write_result
-from dwmtl.scores.operating_threshold import FoldThresholds, fold_thresholds
+from dwmtl.scores.threshold import FoldThresholds, fold_thresholds
 from dwmtl.tables import BEST_DIR, EXPRESSION_LABELS, EXPRESSION_PAIRS, VERIFICATION_PAIRS, read_table
 
 

@@ -25,7 +25,7 @@ from dwmtl.scores.metrics import (
     expression_metrics,
     verification_metrics,
 )
-from dwmtl.scores.operating_threshold import ComparisonSettings
+from dwmtl.scores.threshold import ComparisonSettings
 from dwmtl.scores.verification import Verification, verify
 from dwmtl.tables import EVALUATED_PAIRS, write_table
 

@@ -7,7 +7,7 @@ import numpy as np
 from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
 from dwmtl.scores.distances import pair_distances
-from dwmtl.scores.operating_threshold import Threshold
+from dwmtl.scores.threshold import Threshold
 
 
 def distance_between(face: Face, reference: Face, limit: Threshold) -> float:

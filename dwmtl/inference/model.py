@@ -24,7 +24,7 @@ from dwmtl.inference.model_source import find_threshold, given_threshold, local_
 from dwmtl.network.model_file import ModelCard
 from dwmtl.network.model_file import load_model as read_model
 from dwmtl.network.network import EXPRESSION, FaceNetwork
-from dwmtl.scores.operating_threshold import Threshold
+from dwmtl.scores.threshold import Threshold
 
 Photo = Path | str | Image.Image | np.ndarray
 """A photo's path, a picture of Pillow, or pixels (H, W, 3) uint8 RGB."""

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from dwmtl.errors import ModelFileError, ThresholdError
 from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.network.model_file import CARD_FILE, THRESHOLD_FILE, model_folder
-from dwmtl.scores.operating_threshold import Threshold
+from dwmtl.scores.threshold import Threshold
 
 log = logging.getLogger(__name__)
 

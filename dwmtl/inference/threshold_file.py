@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 from dwmtl.errors import ThresholdError
-from dwmtl.scores.operating_threshold import FoldThresholds, ModelComparison, Threshold, operating_threshold
+from dwmtl.scores.threshold import FoldThresholds, ModelComparison, Threshold, operating_threshold
 
 
 def read_threshold(path: Path, *, model_sha256: str) -> Threshold:

@@ -123,12 +123,9 @@ def compared_numbers(summary: Summary) -> dict[str, float]:
     """The content of `summary.json`: the scores by which experiments are compared, in a flat dict.
 
     `<score>`, the ends of its interval `<score>_low` and `<score>_high`, and `best_<score>` of the epochs that were
-    best on the validation subjects; the start's verification accuracy, and the folds' gain over it. Missing values are
-    left out.
+    best on the validation subjects. Missing values are left out.
     """
-    compared = {headline.key: summary.scores[headline.key] for headline in COMPARED}
-    numbers = flat_scores({**compared, "verification_gain": summary.start.verification_gain})
-    numbers["start_verification_accuracy"] = summary.start.verification_accuracy
+    numbers = flat_scores({headline.key: summary.scores[headline.key] for headline in COMPARED})
     best = summary.best_on_validation
     return numbers | ({f"best_{key}": score.mean for key, score in best.scores.items()} if best else {})
 

@@ -15,7 +15,7 @@ from dwmtl.errors import ProtocolError
 from dwmtl.scores.bootstrap import NUM_RESAMPLES, Ends, Resamples, percentile_interval, subject_bootstrap
 from dwmtl.scores.classification import confusion_scores
 from dwmtl.scores.metrics import DECIMALS, FoldMetrics, ValMetrics, VerificationMetrics
-from dwmtl.scores.verification import threshold_grid
+from dwmtl.scores.threshold import threshold_grid
 from dwmtl.scores.verification_intervals import (
     JudgedPairs,
     VerificationIntervals,

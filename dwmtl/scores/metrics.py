@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dwmtl.scores.authentication import Authentication
 from dwmtl.scores.bootstrap import Ends
 from dwmtl.scores.classification import ClassScore
-from dwmtl.scores.operating_threshold import ComparisonSettings
+from dwmtl.scores.threshold import ComparisonSettings
 from dwmtl.scores.verification import ValidationRate, Verification, tar_at
 
 DECIMALS = 6

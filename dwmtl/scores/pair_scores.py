@@ -12,13 +12,8 @@ import numpy as np
 from dwmtl.errors import ProtocolError
 from dwmtl.scores.bootstrap import Ends
 from dwmtl.scores.distances import Embeddings
-from dwmtl.scores.verification import (
-    Verification,
-    far_threshold_grid,
-    tar_at,
-    threshold_grid,
-    verify,
-)
+from dwmtl.scores.threshold import far_threshold_grid, threshold_grid
+from dwmtl.scores.verification import Verification, tar_at, verify
 from dwmtl.scores.verification_intervals import JudgedPairs, verification_intervals
 
 _MOST_WRONG_PAIRS = 100

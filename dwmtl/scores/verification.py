@@ -15,9 +15,7 @@ import numpy as np
 
 from dwmtl.errors import ProtocolError
 from dwmtl.scores.distances import Embeddings, distances_of_pairs, mean_of_sides
-
-_GRID_SCALE = {"squared_euclidean": 1.0, "cosine": 0.5}
-"""Cosine distance is half the squared Euclidean one, so its grids are half as wide."""
+from dwmtl.scores.threshold import far_threshold_grid, largest_within, most_accurate, threshold_grid
 
 
 @dataclass(frozen=True)
@@ -145,16 +143,6 @@ def _rows(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, places, axis=0)[0]
 
 
-def threshold_grid(distance: str) -> np.ndarray:
-    """Candidates for the most accurate threshold: (400,)."""
-    return np.arange(0, 4, 0.01) * _GRID_SCALE[distance]
-
-
-def far_threshold_grid(distance: str) -> np.ndarray:
-    """Candidates for the largest threshold within a false accept rate: (4000,)."""
-    return np.arange(0, 4, 0.001) * _GRID_SCALE[distance]
-
-
 def _fold_distances(
     embeddings: Embeddings,
     rows_a: np.ndarray,
@@ -221,7 +209,7 @@ class _FoldScore:
 def _score_fold(test: _Counts, rest: _Counts, distance: str, far_targets: Sequence[float]) -> _FoldScore:
     """Score a fold's pairs, `test`, at the threshold that is best on the other folds' pairs, `rest`."""
     grid, far_grid = threshold_grid(distance), far_threshold_grid(distance)
-    threshold = grid[np.argmax(rest.accuracy(grid))]
+    threshold = most_accurate(grid, rest.accuracy(grid))
     return _FoldScore(
         accuracy=test.accuracy(np.array([threshold]))[0],
         threshold=threshold,
@@ -233,7 +221,7 @@ def _score_fold(test: _Counts, rest: _Counts, distance: str, far_targets: Sequen
 
 def _val_at(test: _Counts, rest: _Counts, grid: np.ndarray, target: float) -> tuple[float, float, float]:
     """VAL, FAR and threshold of a fold: the largest threshold whose FAR on the other folds is within the target."""
-    threshold = grid[np.flatnonzero(rest.far(grid) <= target)[-1]]  # there is one: a threshold of 0 accepts nothing
+    threshold = largest_within(grid, rest.far(grid), far_target=target)
     return float(test.tar(np.array([threshold]))[0]), float(test.far(np.array([threshold]))[0]), float(threshold)
 
 

@@ -64,7 +64,7 @@ def verification_intervals(
     networks' decisions.
 
     Args:
-        thresholds: (P,), ascending, of the ROC: `verification.threshold_grid`.
+        thresholds: (P,), ascending, of the ROC: `threshold.threshold_grid`.
         far_targets: (T,), ascending, as in `pairs.val_accepted`.
         seed, num_resamples: see `Resamples`.
     """

@@ -319,11 +319,18 @@ def test_a_training_starts_from_a_checkpoint_by_the_lines_of_the_page(project):
     from facenet_pytorch import InceptionResnetV1
 
     torch.save(InceptionResnetV1(classify=True, num_classes=3).state_dict(), project.folder / "weights.pt")
-    (take,) = [line for line in commands("starting_points.md") if "weights.pt" in line]
-    project.follow(take)
-    (start,) = [line for line in commands("starting_points.md") if "train.start=" in line]
-    assert "align.crop_px=160" in start
-    project.follow(start.replace("align.crop_px=160", "align.crop_px=80"))  # the crops that are there
+    lines = commands("starting_points.md")
+    (start,) = [number for number, line in enumerate(lines) if line.startswith("dwmtl start-from weights.pt")]
+    assert "align.crop_px" not in project.follow(f"{lines[start]} --crop-px 80")  # the crops that are there
+    before = (project.folder / "params.yaml").read_text()
+    (project.folder / "params.yaml").write_text(before.replace("crop_px: 80", "crop_px: 96"))
+    stopped = project.run("dvc", "repro", "--force", "--single-item", "labels", codes=(255,))
+    assert "train.start is vggface2, which needs align.crop_px 80 (not 96)" in stopped
+    (project.folder / "params.yaml").write_text(before)
+    project.follow(lines[start + 1])
+    assert not list((project.folder / "data/models/pretrain").iterdir())  # nothing was pretrained
+    start = json.loads((project.folder / "metrics/details.json").read_text())["start"]
+    assert start["verification_gain"]["mean"] >= -start["verification_accuracy"]
     card = json.loads((project.folder / "data/models/fold_0/model.json").read_text())
     assert card["network"]["trunk"] == "inception_resnet_v1"
 

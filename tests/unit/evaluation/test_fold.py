@@ -7,6 +7,8 @@ import pytest
 
 from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.evaluate import people_by_folder
+from dwmtl.evaluation.fold import evaluate_verification_set
+from dwmtl.params import load_params
 from dwmtl.results import read_result
 from dwmtl.scores.bootstrap import subject_bootstrap
 from dwmtl.scores.metrics import FoldMetrics
@@ -109,3 +111,12 @@ def test_tar_at_a_far_is_read_off_the_mean_roc(world):
         for target, point in metrics.tar_at_far.items():
             last = roc[roc["far"] <= float(target)].iloc[-1]
             assert (point.tar, point.far) == (last["tar"], last["far"])
+
+
+def test_the_start_is_scored_on_the_verification_set_as_a_fold_is():
+    evaluation, photos = evaluate(), small_world["answered"](["A/1.jpg", "A/2.jpg", "B/1.jpg"])
+    people = {"A/1.jpg": "A", "A/2.jpg": "A", "B/1.jpg": "B"}
+    metrics, pairs = evaluate_verification_set(verification_pairs(), people, photos, params=load_params().evaluate)
+    assert metrics == evaluation.metrics.verification
+    of_fold = evaluation.pairs[evaluation.pairs["set"] == "verification"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(pairs, of_fold, check_dtype=False)

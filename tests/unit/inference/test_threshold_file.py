@@ -7,7 +7,7 @@ import pytest
 from dwmtl.errors import ThresholdError
 from dwmtl.files import write_json
 from dwmtl.inference.threshold_file import read_threshold
-from dwmtl.scores.operating_threshold import ComparisonSettings, fold_thresholds
+from dwmtl.scores.threshold import ComparisonSettings, fold_thresholds
 
 SHA256 = "ab" * 32
 PAIRS = pd.DataFrame(

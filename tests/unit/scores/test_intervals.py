@@ -21,7 +21,7 @@ from dwmtl.scores.metrics import (
     ValMetrics,
     VerificationMetrics,
 )
-from dwmtl.scores.operating_threshold import ComparisonSettings
+from dwmtl.scores.threshold import ComparisonSettings
 from dwmtl.scores.verification_intervals import no_intervals
 from dwmtl.tables import EVALUATED_PAIRS
 

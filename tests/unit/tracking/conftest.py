@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dwmtl.files import write_json
-from dwmtl.report.summary import PooledExpressions, Score, Summary
+from dwmtl.report.summary import ComparedWithStart, PooledExpressions, Score, Summary
 from dwmtl.results import write_result
 from dwmtl.tables import write_table
 
@@ -110,6 +110,11 @@ def summary_of(scores: dict[str, dict[str, object]]) -> Summary:
         expression_pooled=PooledExpressions(**pooled),
         expression_per_class={},
         best_on_validation=None,
+        start=ComparedWithStart(
+            verification_accuracy=0.8,
+            verification_accuracy_interval=None,
+            verification_gain=Score(mean=-0.1, std=0.0, per_fold=[-0.1, -0.1], interval=(-0.2, 0.0)),
+        ),
         chance={},
     )
 

@@ -1,5 +1,7 @@
 """Trainings that start from another project's network, on crops that are higher than wide."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +22,10 @@ from dwmtl.training.train import train_fold
 
 SUBJECTS = ["expression/A", "expression/B", "expression/C"]
 EXPRESSIONS = ["anger", "happiness"]
-IDENTITIES = pd.DataFrame(columns=["photo", "subject", "identity"])
+IDENTITIES = pd.DataFrame(
+    [(f"identity/{s}/{n}.jpg", f"identity/{s}", i) for i, s in enumerate("ABC") for n in range(2)],
+    columns=["photo", "subject", "identity"],
+)
 
 
 def execution() -> Execution:
@@ -32,6 +37,7 @@ def aligned(tmp_path_factory):
     """Two crops of 112 x 96 for each subject."""
     aligned, noise = tmp_path_factory.mktemp("aligned"), np.random.default_rng(0)
     folder = aligned / "expression" / "expression"
+    others = aligned / "identity" / "identity"
     photos = [f"{subject[-1]}/{number}.jpg" for subject in SUBJECTS for number in range(2)]
     crops = pd.DataFrame({"photo": photos, "status": "aligned"}).reindex(columns=list(CROPS))
     crops["crop"] = crops["photo"] + ".png"
@@ -39,6 +45,7 @@ def aligned(tmp_path_factory):
         (folder / crop).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(noise.integers(0, 256, (112, 96, 3), dtype=np.uint8)).save(folder / crop)
     write_table(crops, folder / "crops.csv", CROPS)
+    shutil.copytree(folder, others)  # the same crops as those of other people
     return aligned
 
 
@@ -128,3 +135,43 @@ def test_pretraining_asks_for_the_standardisation_of_the_weights_it_starts_from(
             params.model_copy(update={"network": network}),
             execution=execution(),
         )
+
+
+def test_a_fine_tuning_keeps_to_the_imported_network(aligned, start, params):
+    result = trained(aligned, start, with_train(params, num_epochs=2, keep=5.0))
+    kept = result.fitted.trajectory["keep_loss"]
+    assert kept.iloc[0] == pytest.approx(0, abs=1e-6)  # before the first step the network is its start
+    assert kept.iloc[-1] > 1e-6
+
+
+def test_the_identity_set_is_replayed_from_an_imported_start(aligned, start, params):
+    result = trained(aligned, start, with_train(params, num_epochs=2, batch_size=4, sets=["expression", "identity"]))
+    assert result.card.classes("identity") == [*SUBJECTS[1:], "identity/A", "identity/B", "identity/C"]
+    assert result.facts["num_photos"] == 4 + 6
+    assert (result.fitted.trajectory["loss_identity"] > 0).all()
+    assert (result.fitted.trajectory["loss_expression"] > 0).any()
+
+
+def test_a_recipe_of_parts_trains_from_an_imported_start(aligned, start, params):
+    """Heads first, a slow trunk, rare classes drawn and weighted more: all at once, from params alone."""
+    expression = params.tasks["expression"]
+    loss = expression.loss.model_copy(update={"class_weights": "inverse_sqrt", "label_smoothing": 0.1})
+    tasks = {**params.tasks, "expression": expression.model_copy(update={"loss": loss})}
+    recipe = with_train(
+        params.model_copy(update={"tasks": tasks}),
+        num_epochs=2,
+        keep=5.0,
+        learning_rate_factors={"trunk": 0.1, "heads": 10.0},
+        freeze={"trunk": 1, "branches": 1},
+        balanced_task="expression",
+        optimizer=params.train.optimizer.model_copy(update={"warmup_fraction": 0.25}),
+    )
+    result = trained(aligned, start, recipe)
+    rates = result.fitted.trajectory["learning_rate"]
+    assert rates.iloc[0] == recipe.train.optimizer.learning_rate  # a quarter of four steps
+    assert result.fitted.trajectory["keep_loss"].iloc[:2].to_numpy() == pytest.approx(0, abs=1e-6)  # heads alone
+    assert np.isfinite(result.fitted.trajectory["grad_norm"]).all()
+
+
+def with_train(params: Params, **changes) -> Params:
+    return params.model_copy(update={"train": params.train.model_copy(update=changes)})

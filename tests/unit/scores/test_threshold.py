@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from dwmtl.scores.operating_threshold import ComparisonSettings, fold_thresholds, operating_threshold
+from dwmtl.scores.threshold import ComparisonSettings, fold_thresholds, operating_threshold
 
 PAIRS = pd.DataFrame(
     {

@@ -1,9 +1,10 @@
-"""The threshold of a model in use: below which distance two faces count as the same person. Pure; opens no file.
+"""Thresholds: below which distance two faces count as the same person. Pure; opens no file.
 
-The LFW protocol chooses a fold's threshold on the other folds' pairs. Outside the protocol there are no folds, and the
-threshold is the mean over the folds. The folds' thresholds were chosen on people that the model has not seen, and no
-score of the protocol uses their mean. It suits a use with as many genuine as impostor pairs, as in the protocol; where
-impostors are more frequent or a false accept is costly, use a smaller threshold.
+By the LFW protocol a fold's threshold is chosen on the other folds' pairs, `most_accurate` or `largest_within` a false
+accept rate; `verification` applies it to the fold. A model in use has no folds: its `operating_threshold` is the mean
+over the folds. The folds' thresholds were chosen on people that the model has not seen, and no score of the protocol
+uses their mean. It suits a use with as many genuine as impostor pairs, as in the protocol; where impostors are more
+frequent or a false accept is costly, use a smaller threshold.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,41 @@ import numpy as np
 
 if TYPE_CHECKING:  # using a model needs no tables
     import pandas as pd
+
+
+_GRID_SCALE = {"squared_euclidean": 1.0, "cosine": 0.5}
+"""Cosine distance is half the squared Euclidean one, so its grids are half as wide."""
+
+
+def threshold_grid(distance: str) -> np.ndarray:
+    """Candidates for the most accurate threshold: (400,)."""
+    return np.arange(0, 4, 0.01) * _GRID_SCALE[distance]
+
+
+def far_threshold_grid(distance: str) -> np.ndarray:
+    """Candidates for the largest threshold within a false accept rate: (4000,)."""
+    return np.arange(0, 4, 0.001) * _GRID_SCALE[distance]
+
+
+def most_accurate(grid: np.ndarray, accuracies: np.ndarray) -> float:
+    """The threshold with the greatest accuracy, the first of equal ones.
+
+    Args:
+        grid: (R,), rising thresholds.
+        accuracies: (R,), of each threshold on the other folds' pairs, fractions.
+    Source: davidsandberg/facenet.
+    """
+    return float(grid[np.argmax(accuracies)])
+
+
+def largest_within(grid: np.ndarray, fars: np.ndarray, *, far_target: float) -> float:
+    """The largest threshold whose false accept rate does not exceed a target; facenet interpolates instead.
+
+    Args:
+        grid: (R,), rising thresholds; the first is 0, which accepts nothing.
+        fars: (R,), of each threshold on the other folds' pairs, fractions.
+    """
+    return float(grid[np.flatnonzero(fars <= far_target)[-1]])
 
 
 @dataclass(frozen=True, kw_only=True)
