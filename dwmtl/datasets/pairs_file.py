@@ -97,7 +97,7 @@ def _is_number(field: str) -> bool:
 
 
 def _image(name: str, number: str) -> str:
-    return f"{unicodedata.normalize("NFC", name)}_{int(number):04d}"
+    return f"{unicodedata.normalize('NFC', name)}_{int(number):04d}"
 
 
 def _require_whole_blocks(path: Path, blocks: list[_Block], num_blocks: int, num_per_kind: int) -> None:
