@@ -41,7 +41,7 @@ def manifest(rows: Sequence[Mapping[str, object]] | dict[str, Sequence]) -> pd.D
     table = pd.DataFrame(rows)
     for column in ("subject", "sequence", "expression"):
         if column in table:
-            table[column] = table[column].map(composed)
+            table[column] = table[column].map(composed, na_action="ignore")
     for column, value in _DEFAULTS.items():
         if column not in table:
             table[column] = value
