@@ -384,5 +384,4 @@ def test_an_out_that_cannot_be_written_is_told(tmp_path):
     files, *_ = random_world(tmp_path, seed=9)
     done = dwmtl("score-pairs", "--embeddings", files[0], "--pairs", files[1], "--out", files[0] / "R.json")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "cannot be written" in done.stderr
+    assert done.stderr.startswith(f"error: {files[0]}/R.json: Not a directory.")
