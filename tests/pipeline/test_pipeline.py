@@ -265,7 +265,7 @@ def test_every_command_of_the_page_on_experiments_works(project):
         project.follow(line)
     changed = json.loads(project.run("dvc", "params", "diff", "--json"))
     assert changed["params.yaml"]["train.weighting.name"] == {"old": "dynamic", "new": "uncertainty"}
-    assert "loss_expression" in project.run("dvc", "metrics", "diff", "--all")
+    assert "verification_accuracy" in project.run("dvc", "metrics", "diff", "--all")
     assert {"equal", "uncertainty"} <= set(re.findall(r"\w+", project.follow(listing)))
     project.follow(apply)
     assert yaml.safe_load((project.folder / "params.yaml").read_text())["train"]["weighting"]["name"] == "equal"
