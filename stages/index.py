@@ -29,9 +29,7 @@ def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = 
     facts = set_facts(source_dir, adapter=source.adapter, terms=ADAPTERS[source.adapter].TERMS)
     log.info("%s: %d photos", set_, len(data_set.photos))
     if others.num_pictures:
-        log.warning(
-            "%s: skipped pictures in %s that are not where %s looks: %s", set_, source_dir, source.adapter, others
-        )
+        log.warning("%s: %s skipped pictures in %s: %s", set_, source.adapter, source_dir, others)
     pairs_file = values.pairs_file_of(set_)
     with whole_folder(out) as folder:
         write_table(data_set.photos, folder / "manifest.csv", with_others(MANIFEST, data_set.photos))

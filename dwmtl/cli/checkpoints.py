@@ -76,8 +76,8 @@ def import_checkpoint(
     from dwmtl.start_needs import start_needs
 
     require_free(out)
-    said = expected_input(crop_px, margin_px, crop_form, channel_order, standardization)
-    imported = read(source, said=said, classes=_class_names(classes), trunk=trunk, sha256=sha256)
+    overrides = expected_input(crop_px, margin_px, crop_form, channel_order, standardization)
+    imported = read(source, overrides=overrides, classes=_class_names(classes), trunk=trunk, sha256=sha256)
     with whole_folder(out) as folder:
         card = save_model(imported.network, imported.card, folder, method=imported.method)
     print(f"matched {len(imported.matched)} of the source's tensors")
@@ -131,7 +131,7 @@ def expected_input(
     channel_order: ChannelOrder | None,
     standardization: Standardization | None,
 ) -> "ExpectedInput":
-    """What the options say of a network's crops."""
+    """The input that the options describe; None where an option is not given."""
     from dwmtl.network.published import ExpectedInput
 
     return ExpectedInput(

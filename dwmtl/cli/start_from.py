@@ -1,4 +1,4 @@
-"""The command `start-from`: a checkpoint becomes the model that the folds' training starts from."""
+"""The command that makes a checkpoint the model that the folds' trainings start from: `start-from`."""
 
 import difflib
 from pathlib import Path
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 def start_from(
     source: SourceArgument,
-    name: Annotated[str, typer.Option(help="train.start: the model's folder is data/models/<name>")],
-    params: Annotated[Path, typer.Option(help="the file to write into")] = Path("params.yaml"),
+    name: Annotated[str, typer.Option(help="name for train.start; the model's folder is data/models/<name>")],
+    params: Annotated[Path, typer.Option(help="the file to change")] = Path("params.yaml"),
     sha256: Sha256Option = None,
     trunk: TrunkOption = None,
     crop_px: CropPxOption = None,
@@ -36,10 +36,10 @@ def start_from(
     channel_order: ChannelOrderOption = None,
     standardization: StandardizationOption = None,
 ) -> None:
-    """Import a checkpoint, and write into params.yaml what a training that starts from it needs; `dvc repro` trains.
+    """Import a checkpoint, and set params.yaml so that trainings start from it; then run `dvc repro`.
 
-    Only the values that must agree are written: the network, the form of its crops, train.start, and that the batch
-    norm of the trunk and the identity branch keeps the start's statistics. The rest of the file stays as it is.
+    Only the values that must agree are changed: the network, the form of its crops, train.start, and the batch norm of
+    the trunk and the identity branch, which keeps the start's statistics.
     """
     from dwmtl.files import whole_folder, write_text
     from dwmtl.network.import_checkpoint import import_checkpoint
@@ -49,7 +49,7 @@ def start_from(
     from dwmtl.start_needs import MODELS
 
     if name == "pretrain":
-        raise DwmtlError("--name must not be pretrain: the stage of that name makes it. Choose another.")
+        raise DwmtlError("--name must not be pretrain, which is the output of the stage of that name. Choose another.")
     before = read_text(params)
     values = parse_params(before, params)
     folder, imported = params.parent / MODELS / name, None
@@ -60,22 +60,22 @@ def start_from(
             raise DwmtlError(
                 f"{folder}: it is there already. Give it as the source, choose another --name, or remove it."
             )
-        said = expected_input(crop_px, margin_px, crop_form, channel_order, standardization)
-        imported = import_checkpoint(source, said=said, trunk=trunk, sha256=sha256)
+        overrides = expected_input(crop_px, margin_px, crop_form, channel_order, standardization)
+        imported = import_checkpoint(source, overrides=overrides, trunk=trunk, sha256=sha256)
         card = imported.card
     after = with_values(before, _values_to_write(card, name, values))
-    parse_params(after, params)  # nothing is written that a stage would refuse
+    parse_params(after, params)  # raises before anything is written
     if imported is not None:
         with whole_folder(folder) as partial:
             save_model(imported.network, card, partial, method=imported.method)
         print(f"{folder}: {card.network.trunk}, {len(imported.matched)} tensors")
     write_text(after, params)
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(params), str(params), n=1, lineterm="")
-    print("\n".join(lines) or f"{params}: it says so already")
+    print("\n".join(lines) or f"{params}: nothing to change")
 
 
 def _values_to_write(card: "ModelCard", name: str, params: "Params") -> dict[str, object]:
-    """Dotted keys whose values must change."""
+    """The values that must change, by dotted key."""
     from dwmtl.start_needs import other_needs, start_needs
 
     values: dict[str, object] = {

@@ -70,7 +70,7 @@ def _columns(table: Path, header: list[str]) -> list[str]:
     for name in columns:
         if not name or not is_one_line(name) or columns.count(name) > 1:
             raise DataSetError(
-                f"{table}, line 1: the column name {name!r} is empty, not text on one line, or repeated. Rename it."
+                f"{table}, line 1: the column name {name!r} is empty, unprintable or repeated. Rename it."
             )
         if name in _TAKEN:
             raise DataSetError(f"{table}, line 1: the column name {name!r} is used by later tables. Rename it.")

@@ -6,13 +6,13 @@ their first line; they are refused unless `is_view_1`, since a fold's threshold 
 read line by line. Knows nothing of where the images are.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from dwmtl.datasets.text_lines import numbered_lines
 from dwmtl.errors import DataSetError
-from dwmtl.tables import composed
 
 
 class PairLine(NamedTuple):
@@ -97,7 +97,7 @@ def _is_number(field: str) -> bool:
 
 
 def _image(name: str, number: str) -> str:
-    return f"{composed(name)}_{int(number):04d}"
+    return f"{unicodedata.normalize('NFC', name)}_{int(number):04d}"
 
 
 def _require_whole_blocks(path: Path, blocks: list[_Block], num_blocks: int, num_per_kind: int) -> None:

@@ -155,13 +155,13 @@ def evaluate_fold(
 def evaluate_verification_set(
     pairs: pd.DataFrame, subjects: dict[str, str], answered: Answered, *, params: EvaluateParams
 ) -> tuple[VerificationMetrics, pd.DataFrame]:
-    """Measure a network on the verification set alone.
+    """Score a network on the verification set only.
 
     Args:
         pairs: columns `tables.VERIFICATION_PAIRS`.
-        subjects: as `FoldData.verification_subjects`.
+        subjects: as in `FoldData.verification_subjects`.
     Returns:
-        The metrics, and the pairs with columns `tables.EVALUATED_PAIRS`, as `evaluate_fold` has them.
+        The metrics, and the pairs with columns `tables.EVALUATED_PAIRS`, as in `evaluate_fold`.
     """
     pairs = _sides(pairs, ("photo_a", "photo_b"), subjects)
     outcome = _verify(pairs, answered, params)

@@ -1,4 +1,4 @@
-"""The model that the folds start from, scored on the verification set as a fold's is."""
+"""Evaluation of the model that the folds start from, on the verification set."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +16,20 @@ from dwmtl.tables import EVALUATED_PAIRS, VERIFICATION_PAIRS, read_table, write_
 
 @dataclass(frozen=True)
 class StartEvaluation:
-    """The outcome; `pairs`: columns `tables.EVALUATED_PAIRS`, the verification set's in the order of every fold's."""
+    """The outcome; `pairs`: columns `tables.EVALUATED_PAIRS`, the verification set's pairs in the folds' order."""
 
     metrics: VerificationMetrics
     pairs: pd.DataFrame
 
 
 def evaluate_start(model: Path, params: Params, *, pairs_dir: Path, aligned_dir: Path) -> StartEvaluation:
-    """Score a model that need not know any task but the identity.
+    """Score a model, which may have no task but identity.
 
     Args:
         pairs_dir: output of the stage `pairs`.
-        aligned_dir: the folder with the sets' folders of the stage `align`.
+        aligned_dir: the folder with the sets' outputs of the stage `align`.
     Raises:
-        ProtocolError: something cannot be scored.
+        ProtocolError: the pairs cannot be scored.
         ModelFileError: there is no such model.
     """
     network, _ = load_model(model)
@@ -40,6 +40,6 @@ def evaluate_start(model: Path, params: Params, *, pairs_dir: Path, aligned_dir:
 
 
 def write_start_evaluation(evaluation: StartEvaluation, folder: Path) -> None:
-    """`metrics.json` and `pairs.csv`."""
+    """Write `metrics.json` and `pairs.csv`."""
     write_result(evaluation.metrics, folder / "metrics.json")
     write_table(evaluation.pairs, folder / "pairs.csv", EVALUATED_PAIRS)

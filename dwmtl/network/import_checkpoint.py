@@ -21,7 +21,7 @@ from dwmtl.network.torch_file import ENDINGS, read_state_dict
 def import_checkpoint(
     source: str,
     *,
-    said: ExpectedInput | None = None,
+    overrides: ExpectedInput | None = None,
     classes: dict[str, list[str]] | None = None,
     trunk: str | None = None,
     sha256: str | None = None,
@@ -32,7 +32,7 @@ def import_checkpoint(
         source: a file of arcface_torch, AdaFace, MobileFaceNet or facenet-pytorch, by torch.save or safetensors; one of
             PUBLISHED; weights of timm; an `https:` address of such a file, or Hugging Face's `org/repo:file`; the
             prefix of a TensorFlow V2 checkpoint (the authors' FaceLiveNet, or a FaceNet); or a model's folder of ours.
-        said: what its network expects of a crop, where that differs from its project's networks.
+        overrides: what its network expects of a crop, where that differs from its project's networks.
         classes: class names by task, in the order of the logits; classes of other tasks are numbered.
         trunk: `timm:<name>`, for weights of timm; those of the others are recognised.
         sha256: that the file must have, hexadecimal. An address needs it.
@@ -41,22 +41,22 @@ def import_checkpoint(
             or branch is missing, surplus, of another shape or no number; or the names of the classes are not as many
             as its logits. Nothing is imported in part.
     """
-    path, said, classes = Path(source), said or ExpectedInput(), classes or {}
+    path, overrides, classes = Path(source), overrides or ExpectedInput(), classes or {}
     prefix, is_ours = checkpoint_prefix(path), (path / CARD_FILE).is_file()
     if (prefix or is_ours) and (trunk or sha256):
         raise ModelFileError(f"{source}: it is several files, whose trunk is known. Leave --sha256 and --trunk out.")
     if is_ours:
-        return _from_ours(path, said, classes)
+        return _from_ours(path, overrides, classes)
     if prefix is not None:
-        return import_tensorflow(prefix, said, classes)
+        return import_tensorflow(prefix, overrides, classes)
     if source in PUBLISHED:
-        imported = _from_file(published_file(source), said, classes, trunk, sha256)
+        imported = _from_file(published_file(source), overrides, classes, trunk, sha256)
         return _with_provenance(imported, name=source)
     address = None if path.is_file() else address_of(source)
     if address is not None:
-        return _from_address(source, address, said, classes, trunk, sha256)
+        return _from_address(source, address, overrides, classes, trunk, sha256)
     if path.is_file() or path.suffix in ENDINGS:
-        return _from_file(path, said, classes, trunk, sha256)
+        return _from_file(path, overrides, classes, trunk, sha256)
     raise ModelFileError(
         f"{source}: no checkpoint that dwmtl reads: a file ({', '.join(ENDINGS)}), an https address, Hugging Face's "
         f"org/repo:file, {', '.join(PUBLISHED)}, a TensorFlow V2 checkpoint's prefix (`model.ckpt` beside "
@@ -67,7 +67,7 @@ def import_checkpoint(
 def _from_address(
     source: str,
     address: str,
-    said: ExpectedInput,
+    overrides: ExpectedInput,
     classes: dict[str, list[str]],
     trunk: str | None,
     sha256: str | None,
@@ -75,7 +75,7 @@ def _from_address(
     if sha256 is None and address == source:
         raise ModelFileError(f"{source}: give the file's SHA-256 as its publisher names it, by --sha256.")
     with TemporaryDirectory(prefix="dwmtl-checkpoint-") as folder:
-        imported = _from_file(download(address, Path(folder)), said, classes, trunk, sha256)
+        imported = _from_file(download(address, Path(folder)), overrides, classes, trunk, sha256)
     return _with_provenance(imported, address=address.partition("?")[0])
 
 
@@ -84,8 +84,8 @@ def _with_provenance(imported: Imported, **more: str) -> Imported:
     return replace(imported, card=card.model_copy(update={"provenance": card.provenance | more}))
 
 
-def _from_ours(folder: Path, said: ExpectedInput, classes: dict[str, list[str]]) -> Imported:
-    if classes or said != ExpectedInput():
+def _from_ours(folder: Path, overrides: ExpectedInput, classes: dict[str, list[str]]) -> Imported:
+    if classes or overrides != ExpectedInput():
         raise ModelFileError(
             f"{folder}: a model of dwmtl has its class names and crops in its {CARD_FILE}. Leave "
             "--classes and the options of crops out."
@@ -96,7 +96,7 @@ def _from_ours(folder: Path, said: ExpectedInput, classes: dict[str, list[str]])
 
 
 def _from_file(
-    file: Path, said: ExpectedInput, classes: dict[str, list[str]], trunk: str | None, sha256: str | None
+    file: Path, overrides: ExpectedInput, classes: dict[str, list[str]], trunk: str | None, sha256: str | None
 ) -> Imported:
     if trunk is not None and not trunk.startswith(TIMM):
         raise ModelFileError(f"{trunk}: only trunks of timm are named; those of other projects are recognised.")
@@ -109,7 +109,7 @@ def _from_file(
         raise ModelFileError(f"{file}: {error}") from None
     theirs = {name.removeprefix(prefix): value for name, value in entries.items() if name.startswith(prefix)}
     others = [name for name in entries if not name.startswith(prefix)]
-    return _from_published(file, trunk, theirs, others, said, classes)
+    return _from_published(file, trunk, theirs, others, overrides, classes)
 
 
 def _from_published(
@@ -117,7 +117,7 @@ def _from_published(
     trunk: str,
     theirs: dict[str, Tensor],
     others: list[str],
-    said: ExpectedInput,
+    overrides: ExpectedInput,
     classes: dict[str, list[str]],
 ) -> Imported:
     """Import a state dict with the names of a trunk's project; `others` are names of entries beside it."""
@@ -130,7 +130,7 @@ def _from_published(
     if trunk == "inception_resnet_v1" and bottleneck is None:
         raise ModelFileError(f"{file}: no last_linear.weight: not facenet-pytorch's InceptionResnetV1.")
     card = new_card(
-        _expected(project, trunk).overridden(said),
+        _expected(project, trunk).overridden(overrides),
         trunk=trunk,
         bottleneck=None if bottleneck is None else len(bottleneck),
         dropout=project.dropout,

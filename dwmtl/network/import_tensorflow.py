@@ -23,7 +23,7 @@ def checkpoint_prefix(path: Path) -> Path | None:
     return path if path.name and path.with_name(path.name + ".index").is_file() else None
 
 
-def import_tensorflow(prefix: Path, said: ExpectedInput, classes: dict[str, list[str]]) -> Imported:
+def import_tensorflow(prefix: Path, overrides: ExpectedInput, classes: dict[str, list[str]]) -> Imported:
     """Import a checkpoint; arguments and errors as in `import_checkpoint`."""
     variables = read_variables(prefix)
     num_blocks = len({m[1] for m in map(re.compile(r"InceptionResnetV1/.*block35_(\d+)/").match, variables) if m})
@@ -38,7 +38,7 @@ def import_tensorflow(prefix: Path, said: ExpectedInput, classes: dict[str, list
     bottleneck = read.network.get("branches.identity.bottleneck.0.weight")
     heads = {IDENTITY: "heads.identity.bias"} | ({EXPRESSION: "heads.expression.2.bias"} if is_live else {})
     card = new_card(
-        replace(_INPUT, standardization="per_image" if is_live else "fixed").overridden(said),
+        replace(_INPUT, standardization="per_image" if is_live else "fixed").overridden(overrides),
         trunk=_TRUNKS[num_blocks],
         bottleneck=None if bottleneck is None else len(bottleneck),
         dropout=0.5,

@@ -43,7 +43,7 @@ def trajectory_svg(trajectory: pd.DataFrame) -> str:
     """The paper's Figure 2: task weights above, task losses below, against the step.
 
     Args:
-        trajectory: columns `step`, `weight_<task>`, `loss_<task>` and, where the training had it, `keep_loss`; a row a
+        trajectory: columns `step`, `weight_<task>`, `loss_<task>` and, if the training had it, `keep_loss`; a row per
             step.
     Returns:
         The text of an SVG picture, as of every function here.

@@ -69,12 +69,12 @@ class BestOnValidation:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedWithStart:
-    """The folds' networks beside the model that they started from, on the verification set.
+    """The folds' networks compared with the model that they started from, on the verification set.
 
     Attributes:
         verification_accuracy, verification_accuracy_interval: the start's.
-        verification_gain: what a fold's network has more, on the same pairs; negative where it forgot. Its interval is
-            paired.
+        verification_gain: a fold's accuracy minus the start's, on the same pairs; negative where the fold forgot. The
+            interval is paired.
     """
 
     verification_accuracy: float

@@ -109,11 +109,10 @@ def with_pairs_intervals(metrics: VerificationMetrics, intervals: VerificationIn
 
 
 def gain_interval(before: pd.DataFrame, after: Sequence[pd.DataFrame]) -> Ends | None:
-    """The interval of a gain in verification accuracy, paired: of the same pairs, decided before and after.
+    """The paired interval of a gain in verification accuracy: over the same pairs, decided before and after.
 
-    A pair counts 1 where it is decided right after and wrong before, -1 the other way round, else 0; of several
-    networks after, all together. Errors that both make are in neither end, so the interval is narrower than that of
-    two accuracies apart.
+    A pair counts 1 where only the decision after is right, -1 where only the one before is, else 0; the networks after
+    are pooled. Errors that both make cancel, so the interval is narrower than the difference of two separate ones.
 
     Args:
         before: columns `tables.EVALUATED_PAIRS`.

@@ -265,7 +265,7 @@ def test_every_command_of_the_page_on_experiments_works(project):
         project.follow(line)
     changed = json.loads(project.run("dvc", "params", "diff", "--json"))
     assert changed["params.yaml"]["train.weighting.name"] == {"old": "dynamic", "new": "uncertainty"}
-    assert "loss_expression" in project.run("dvc", "metrics", "diff", "--all")
+    assert "verification_accuracy" in project.run("dvc", "metrics", "diff", "--all")
     assert {"equal", "uncertainty"} <= set(re.findall(r"\w+", project.follow(listing)))
     project.follow(apply)
     assert yaml.safe_load((project.folder / "params.yaml").read_text())["train"]["weighting"]["name"] == "equal"
@@ -280,7 +280,7 @@ def test_every_command_of_the_page_on_mlflow_works_and_its_server_answers_as_its
     _, *comparing, serve, resend = commands("mlflow.md")  # `make ui` is of the first run's page too
     compared = [project.follow(line) for line in comparing]
     assert "uncertainty" in compared[0]
-    assert json.loads(compared[1])[0]["run"] == "equal"
+    assert json.loads(compared[1])[0]["name"] == "equal"
     shutil.copy(
         project.folder / "data/raw/rendered/oulu_casia/VL/Strong/P001/Happiness/003.jpeg",
         project.folder / "ann_happy.jpg",

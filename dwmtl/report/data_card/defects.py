@@ -12,7 +12,7 @@ MAX_LISTED = 50
 """Groups of duplicates, photos of a group, or subjects that a card lists; the counts have no limit."""
 
 _MOST = 0.8
-"""Share of the subjects with a kind of photo from which the others are said to lack it."""
+"""Share of the subjects with a kind of photo from which the others lack it."""
 
 _MIN_SUBJECTS = 3
 """With fewer subjects, lacks are not determined."""

@@ -159,7 +159,7 @@ def test_names_that_no_file_or_terminal_takes_are_told_and_the_others_answered(a
     assert "odd\\udcff.jpg: 1 face" in out
     first, second = err.splitlines()
     assert first == f"error: {'a' * 300}: cannot be read (File name too long)."
-    assert second == f"error: {tmp_path}: a folder, and not a photo."
+    assert second == f"error: {tmp_path}: a folder, not a photo."
 
 
 @pytest.mark.parametrize("clip", ["moving.gif", "moving.jpg", "moving"])

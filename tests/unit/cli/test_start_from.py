@@ -76,7 +76,7 @@ def test_a_checkpoint_becomes_the_start_and_the_params_agree(source, params):
 def test_what_says_so_already_is_not_touched(source, params):
     start_from(source, params)
     text = params.read_text()
-    assert "it says so already" in start_from(params.parent / "data/models/mobile", params)
+    assert "nothing to change" in start_from(params.parent / "data/models/mobile", params)
     assert params.read_text() == text
 
 

@@ -269,7 +269,7 @@ def test_yale_is_read_whatever_its_photos_end_in(tmp_path, ending):
 
 def test_a_picture_of_another_name_is_told_in_yale_too(tmp_path):
     make_tree(tmp_path, "subject01.happy", "me.png")
-    with pytest.raises(DataSetError, match=r"me\.png: must be called like subject01\.happy"):
+    with pytest.raises(DataSetError, match=r"me\.png: must be named like subject01\.happy"):
         read("yale", tmp_path, "expression")
 
 
@@ -285,7 +285,7 @@ def test_lfw_is_read_whatever_its_photos_end_in(tmp_path, ending):
 def test_two_photos_of_one_name_in_lfw_are_told(tmp_path):
     write_lfw(tmp_path, GOOD)
     make_tree(tmp_path, "Ann_A/Ann_A_0001.png")
-    with pytest.raises(DataSetError, match=r"line 2: names Ann_A_0001, and there are .*jpg and .*png"):
+    with pytest.raises(DataSetError, match=r"line 2: names Ann_A_0001, which could be .*jpg or .*png"):
         read("lfw", tmp_path, "verification")
 
 

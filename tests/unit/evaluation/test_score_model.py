@@ -235,8 +235,8 @@ def test_a_pack_with_a_fold_of_one_kind_is_told(model, tmp_path):
             "Dan_D\t1\t2",
             r"pairs\.txt, line 2: names .*Dan_D/Dan_D_0001 .*, which does not exist.* complete the set",
         ),
-        ("..\t1\t2", r"line 2: '\.\.' is no person's folder"),
-        ("a/b\t1\t2", r"line 2: 'a/b' is no person's folder"),
+        ("..\t1\t2", r"line 2: '\.\.' is not a person's folder"),
+        ("a/b\t1\t2", r"line 2: 'a/b' is not a person's folder"),
     ],
 )
 def test_a_pair_without_its_pictures_is_told(model, faces, tmp_path, line, message):

@@ -325,9 +325,9 @@ GOOD = ["2\t1", "Ann_A\t1\t2", "Ann_A\t1\tBob_B\t2", "Bob_B\t1\t2", "Bob_B\t1\tA
         ),
         (
             [GOOD[0], GOOD[1], GOOD[3], GOOD[2], GOOD[4]],
-            "Lines 2 to 3 .*hold 2 genuine and 0 .*would measure its thresh",
+            "Lines 2 to 3 .*hold 2 genuine and 0 .*would only measure the threshold",
         ),
-        (["1\t2", *GOOD[1:]], "line 1: announces one block .*chosen on the other folds' pairs"),
+        (["1\t2", *GOOD[1:]], "line 1: announces one block .*chosen on the pairs of the other folds"),
         (["2", *GOOD[1:]], "line 1: announces one block of pairs, as the files of LFW's View 1 do"),
         (["ten\t1", *GOOD[1:]], "line 1: must be the number of blocks"),
         ([], "line 1: must be the number of blocks"),

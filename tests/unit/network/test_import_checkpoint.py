@@ -169,7 +169,7 @@ def test_a_model_of_ours_is_taken_as_it_is(tmp_path):
     imported = import_checkpoint(str(tmp_path))
     assert imported.card == saved
     with pytest.raises(ModelFileError, match=r"class names and crops in its model\.json"):
-        import_checkpoint(str(tmp_path), said=ExpectedInput(crop_px=112))
+        import_checkpoint(str(tmp_path), overrides=ExpectedInput(crop_px=112))
     with pytest.raises(ModelFileError, match="Leave --sha256 and --trunk out"):
         import_checkpoint(str(tmp_path), sha256="0" * 64)
     torch.testing.assert_close(imported.network.state_dict(), network.state_dict(), rtol=0, atol=0)

@@ -186,7 +186,7 @@ def test_the_moving_average_is_loaded_where_asked(saved, tmp_path):
     loaded, _ = load_model(tmp_path, weights="ema")
     torch.testing.assert_close(loaded.state_dict(), averaged.state_dict(), rtol=0, atol=0)
     (tmp_path / "model_ema.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes())
-    with pytest.raises(ModelFileError, match=r"model_ema\.safetensors is not the file"):
+    with pytest.raises(ModelFileError, match=r"model_ema\.safetensors does not have the SHA-256"):
         load_model(tmp_path, weights="ema")
 
 

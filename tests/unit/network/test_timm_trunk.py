@@ -33,7 +33,7 @@ def file(tmp_path_factory):
 
 
 def test_timms_weights_give_timms_feature_maps_on_crops_of_its_mean_and_deviation(file):
-    imported = import_checkpoint(str(file), trunk="timm:resnet18", said=SAID)
+    imported = import_checkpoint(str(file), trunk="timm:resnet18", overrides=SAID)
     whole = timm.create_model("resnet18", pretrained=False)
     whole.load_state_dict(load_file(file))
     crops = torch.randint(0, 256, (2, 3, 112, 112), dtype=torch.uint8)
@@ -51,7 +51,7 @@ def test_a_trunk_of_timm_goes_back_to_the_byte(name, tmp_path):
     torch.manual_seed(2)
     theirs = timm.create_model(name, pretrained=False).state_dict()
     save_file(theirs, tmp_path / "model.safetensors")
-    imported = import_checkpoint(str(tmp_path / "model.safetensors"), trunk=f"timm:{name}", said=SAID)
+    imported = import_checkpoint(str(tmp_path / "model.safetensors"), trunk=f"timm:{name}", overrides=SAID)
     save_model(imported.network, imported.card, tmp_path / "model")
     export_checkpoint(tmp_path / "model", tmp_path / "back.safetensors")
     back = load_file(tmp_path / "back.safetensors")
@@ -74,7 +74,7 @@ def test_a_size_that_is_not_said_is_timms(file):
 )
 def test_a_trunk_that_the_file_is_not_of_is_told(file, trunk, message):
     with pytest.raises(ModelFileError, match=message):
-        import_checkpoint(str(file), trunk=trunk, said=SAID)
+        import_checkpoint(str(file), trunk=trunk, overrides=SAID)
 
 
 def test_published_weights_need_the_standardisation_they_were_trained_with():
@@ -153,7 +153,7 @@ def test_weights_that_cannot_be_downloaded_are_told_in_one_line(tmp_path):
 
 
 def test_a_model_that_started_from_published_weights_is_loaded_without_a_download(make_network, file, tmp_path):
-    imported = import_checkpoint(str(file), trunk="timm:resnet18", said=SAID)
+    imported = import_checkpoint(str(file), trunk="timm:resnet18", overrides=SAID)
     network = imported.card.network.model_copy(update={"pretrained": True})
     save_model(imported.network, imported.card.model_copy(update={"network": network}), tmp_path / "model")
     loaded, card = load_model(tmp_path / "model")
