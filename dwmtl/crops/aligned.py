@@ -1,19 +1,30 @@
 """The aligned crops of sets, as the stage `align` writes them: the crop of each photo, and its pixels."""
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from dwmtl.crops.store import open_crop
-from dwmtl.errors import TableError
+from dwmtl.errors import DataSetError, TableError
 from dwmtl.tables import CROPS, read_table, set_of
 
 
 def read_crop(path: Path | str) -> np.ndarray:
-    """Read a crop by its full path: (H, W, 3) uint8, RGB."""
-    with open_crop(path) as picture:
-        return np.array(picture.convert("RGB"))
+    """Read a crop by its full path: (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataSetError: its bytes are not those that were written: a PNG file and an archive hold checksums of them.
+    """
+    try:
+        with open_crop(path) as picture:
+            return np.array(picture.convert("RGB"))
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataSetError(f"{path}: a damaged crop ({error}). Delete it and run `dvc repro`.") from None
 
 
 def read_crops(aligned_dir: Path, names: list[str]) -> pd.DataFrame:

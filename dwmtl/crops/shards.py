@@ -7,6 +7,7 @@ reuses exactly the shards that are still valid. Knows nothing of how a shard is 
 import functools
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,10 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dwmtl.files import write_text
+from dwmtl.files import write_json, write_text
 from dwmtl.stage import code_sha256
 
-ARCHIVE, ROWS = "crops.zip", "rows.json"
+log = logging.getLogger(__name__)
+
+ARCHIVE, ROWS, DIGESTS = "crops.zip", "rows.json", "sha256.json"
 CODE = ("crops", "datasets/packs", "files.py", "tables.py")
 """Parts of `dwmtl` that can change a crop: those that the stage `align` depends on (a test compares)."""
 
@@ -32,7 +35,17 @@ class Shard:
 
     @property
     def is_finished(self) -> bool:
-        return self.folder.is_dir()
+        """Whether the shard is there, and its files are what was written; a damaged one is deleted, with a warning."""
+        if not self.folder.is_dir():
+            return False
+        try:
+            is_whole = json.loads((self.folder / DIGESTS).read_text()) == _digests(self.folder)
+        except (OSError, ValueError):
+            is_whole = False
+        if not is_whole:
+            log.warning("%s is damaged (its SHA-256 differs); its photos are aligned again.", self.folder)
+            shutil.rmtree(self.folder)
+        return is_whole
 
     @contextmanager
     def writing(self) -> Iterator[Path]:
@@ -41,6 +54,7 @@ class Shard:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         yield partial
+        write_json(_digests(partial), partial / DIGESTS)
         os.replace(partial, self.folder)
 
     def write_rows(self, rows: list[dict[str, object]], folder: Path) -> None:
@@ -48,6 +62,14 @@ class Shard:
 
     def read_rows(self) -> list[dict[str, object]]:
         return json.loads((self.folder / ROWS).read_text())
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    digests = {}
+    for name in (ARCHIVE, ROWS):
+        with (folder / name).open("rb") as file:
+            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 def shards_of(

@@ -2,11 +2,13 @@
 
 import struct
 import warnings
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from safetensors import SafetensorError
@@ -78,6 +80,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickled(path: Path) -> object:
+    _require_whole(path)
     try:
         # torch warns of pickles, which are loaded safely or refused
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(_stand_ins(path)):
@@ -85,6 +88,17 @@ def _read_pickled(path: Path) -> object:
     except _DAMAGED as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelFileError(f"{path}: not a file of tensors by torch.save ({reason}).") from None
+
+
+def _require_whole(path: Path) -> None:
+    """Compare the checksums that a file has, since torch 1.6, with its bytes: torch itself does not."""
+    try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (BadZipFile, OSError, ValueError, NotImplementedError, EOFError, zlib.error):
+        return  # an older file, or one that torch refuses
+    if damaged is not None:
+        raise ModelFileError(f"{path}: damaged: the checksum of {damaged} differs. Copy or download it again.")
 
 
 def _stand_ins(path: Path) -> list[Callable | tuple[Callable, str]]:

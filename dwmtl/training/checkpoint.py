@@ -1,6 +1,7 @@
 """A training's state on disk, from which an interrupted training is resumed. Does not know what the state holds.
 
-One file per training, outside DVC's outputs and replaced whole: a process killed while writing leaves the file before.
+The last two states per training, outside DVC's outputs and each written whole: a process killed while writing leaves
+those before. Each ends in a digest, by which a damaged one is noticed: the state before it is taken.
 Only the training that wrote it reads it back, recognised by a digest of samples, settings, initial weights, the
 code of `CODE` and torch's version. The number of processes may differ.
 """
@@ -21,13 +22,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dwmtl.errors import ModelFileError
 from dwmtl.files import partial_of, whole_file
 from dwmtl.stage import code_sha256
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.pt"
+PREVIOUS_FILE = "checkpoint.previous.pt"
+"""The one before, for the case that the disk returns other bytes than were written."""
+
 NON_FINITE_FILE = "non_finite.pt"
 CODE = ("crops", "network", "protocol", "training", "weighting", "files.py", "tables.py")
 """Parts of `dwmtl` that can change a training: those that the stage `train` depends on (a test compares)."""
@@ -54,29 +57,28 @@ class Checkpoint:
         return self.folder is not None and time.monotonic() - self._last_s >= self._interval_s
 
     def save(self, state: dict[str, object]) -> None:
-        """Replace the saved state: tensors, numbers, text, and lists and dicts of them."""
+        """Save a state: tensors, numbers, text, and lists and dicts of them. The one before is kept, no other."""
         if self.folder is not None:
-            _write(self.folder / CHECKPOINT_FILE, {"key": self._key, "state": state})
+            path = self.folder / CHECKPOINT_FILE
+            if path.exists():
+                os.replace(path, self.folder / PREVIOUS_FILE)
+            _write(path, {"key": self._key, "state": state})
             self._last_s = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The saved state; None where there is none or, with a warning, where another training saved it.
-
-        Raises:
-            ModelFileError: the file is damaged.
-        """
-        if self.folder is None or not (self.folder / CHECKPOINT_FILE).exists():
+        """The last saved state that is whole; None where there is none or, with a warning, where another training saved
+        it. A damaged file is a warning."""
+        if self.folder is None:
             return None
-        path = self.folder / CHECKPOINT_FILE
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-            reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
-            raise ModelFileError(f"{path}: not a whole checkpoint ({reason}). Delete it to start over.") from None
-        if saved["key"] != self._key:
-            log.warning("%s was written for other parameters, data or code; starting over.", path)
-            return None
-        return saved["state"]
+        for path in (self.folder / CHECKPOINT_FILE, self.folder / PREVIOUS_FILE):
+            saved = _read(path)
+            if saved is None:
+                continue
+            if saved["key"] != self._key:
+                log.warning("%s was written for other parameters, data or code; starting over.", path)
+                return None
+            return saved["state"]
+        return None
 
     def save_non_finite(self, state: dict[str, object]) -> Path | None:
         """Save the state and the batch of a step whose loss or gradient is not finite, for inspection."""
@@ -88,7 +90,7 @@ class Checkpoint:
 
 def forget(folder: Path) -> None:
     """Delete a training's saved states, once its outputs are written."""
-    for name in (CHECKPOINT_FILE, NON_FINITE_FILE):
+    for name in (CHECKPOINT_FILE, PREVIOUS_FILE, NON_FINITE_FILE):
         path = Path(folder) / name
         for file in (path, partial_of(path)):
             file.unlink(missing_ok=True)
@@ -145,5 +147,37 @@ def _stamp(file: str) -> str:
 
 
 def _write(path: Path, value: object) -> None:
+    """Write a file of torch's, and behind it the digest of its bytes, which torch passes over."""
     with whole_file(path) as file:
         torch.save(value, file)
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").digest()
+        file.write(digest)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What `_write` wrote; None where there is no file or, with a warning, where its bytes are others."""
+    if not path.exists():
+        return None
+    try:
+        return _checked(path)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+        log.warning("%s is damaged (%s); going back to the state before it.", path, reason)
+        return None
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    """Raises:
+    ValueError: the digest is another.
+    """
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        left = path.stat().st_size - whole.digest_size
+        while left > 0:
+            part = file.read(min(left, 2**20))
+            whole.update(part)
+            left -= len(part)
+        if file.read() != whole.digest():
+            raise ValueError("its SHA-256 differs")
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -221,6 +222,24 @@ def test_finished_shards_are_taken_and_stale_ones_cleared(tmp_path, caplog):
     later = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out2.work").iterdir()}
     assert sorted(name[:5] for name in later) == ["00000", "00001", "00002"]
     assert {name[:5] for name in times if later.get(name) == times[name]} == {"00000", "00002"}
+
+
+@pytest.mark.parametrize(("name", "place"), [("crops.zip", 0.3), ("crops.zip", 0.99), ("rows.json", 0.5)])
+def test_a_shard_with_a_flipped_bit_is_made_again(tmp_path, caplog, name, place):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    names = [f"{number}.png" for number in range(4)]
+    for photo in names:
+        Image.new("RGB", (50, 50), (int(photo[0]), 0, 0)).save(photos / photo)
+    whole = run(names, photos, tmp_path / "out", crops_a_shard=2).crops
+    shard = min((tmp_path / "out.work").iterdir())
+    data = bytearray((shard / name).read_bytes())
+    data[int(place * (len(data) - 1))] ^= 0x20
+    (shard / name).write_bytes(data)
+    shutil.rmtree(tmp_path / "out")
+    again = run(names, photos, tmp_path / "out", crops_a_shard=2).crops
+    assert f"{shard} is damaged (its SHA-256 differs); its photos are aligned again." in caplog.text
+    pd.testing.assert_frame_equal(again, whole)
 
 
 def test_other_settings_take_no_shard(photos, tmp_path, caplog):

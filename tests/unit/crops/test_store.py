@@ -8,6 +8,7 @@ from PIL import Image
 
 from dwmtl.crops.aligned import read_crop
 from dwmtl.crops.store import CropArchive, open_crop, put_archive, put_files
+from dwmtl.errors import DataSetError
 
 CROPS = [Image.new("RGB", (8, 8), (value, 0, 0)) for value in range(5)]
 
@@ -88,3 +89,24 @@ def test_a_crop_is_read_from_a_folder_that_is_called_like_an_archive(tmp_path):
     for crop in (place / name, f"{place}/{start}{name}"):
         with open_crop(crop) as opened:
             assert opened.size == (3, 2)
+
+
+@pytest.mark.parametrize("put", [put_files, lambda archive, folder: put_archive(archive, folder, 12)])
+def test_a_crop_with_a_flipped_bit_is_told(tmp_path, put):
+    """In a file or an archive, in any place of the picture's pixels."""
+    folder = tmp_path / "aligned"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    picture = io.BytesIO()
+    Image.fromarray(pixels).save(picture, "PNG")
+    with CropArchive(tmp_path / "crops.zip") as archive:
+        name = archive.write("a.jpg", picture.getvalue())
+    crop = f"{folder}/{put(tmp_path / 'crops.zip', folder)}{name}"
+    (file,) = (path for path in folder.rglob("*") if path.is_file())
+    data = file.read_bytes()
+    start = data.index(picture.getvalue()) + 60
+    for place in range(start, start + 600, 150):
+        file.write_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+        os.utime(file, ns=(place, place))
+        with pytest.raises(DataSetError, match=r"a damaged crop .* Delete it and run `dvc repro`"):
+            read_crop(crop)

@@ -278,3 +278,15 @@ def test_a_pickle_that_is_no_checkpoint_is_named(tmp_path):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ModelFileError, match="no such file"):
         read_state_dict(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_a_flipped_bit_of_a_downloaded_file_is_noticed(tmp_path, place):
+    """In the tensors, where torch compares no checksum."""
+    path = tmp_path / "w.pt"
+    torch.save({"weights": torch.ones(100_000)}, path)
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 0x20
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError, match=r"damaged: the checksum of .*data.* differs\. Copy or download it again"):
+        read_state_dict(path)

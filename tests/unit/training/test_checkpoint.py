@@ -1,3 +1,4 @@
+import hashlib
 import logging
 import os
 import signal
@@ -5,7 +6,6 @@ import signal
 import pytest
 import torch
 
-from dwmtl.errors import ModelFileError
 from dwmtl.training.checkpoint import Checkpoint, StopSignal, forget, training_key
 
 
@@ -23,24 +23,60 @@ def test_another_trainings_state_is_left_and_said(tmp_path, caplog):
     assert "was written for other parameters" in caplog.text
 
 
+def saved_twice(folder) -> Checkpoint:
+    checkpoint = Checkpoint(folder, key="a", interval_s=0)
+    for value in (1, 2):
+        checkpoint.save({"weights": torch.full((1000,), float(value))})
+    return checkpoint
+
+
+def flip_a_bit(path, place: float) -> None:
+    data = bytearray(path.read_bytes())
+    data[int(place * (len(data) - 1))] ^= 0x20
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.9, 0.999, 1.0])
+def test_a_flipped_bit_is_noticed_and_the_state_before_is_taken(tmp_path, caplog, place):
+    """In the weights, the file's directory, or the digest itself; torch compares no checksum."""
+    checkpoint = saved_twice(tmp_path)
+    flip_a_bit(tmp_path / "checkpoint.pt", place)
+    assert checkpoint.load()["weights"].tolist() == [1.0] * 1000
+    assert "checkpoint.pt is damaged (its SHA-256 differs); going back to the state before it." in caplog.text
+
+
 @pytest.mark.parametrize("damage", [b"", b"no checkpoint", None])
-def test_a_damaged_file_is_told_with_its_cure(tmp_path, damage):
-    checkpoint = Checkpoint(tmp_path, key="a", interval_s=0)
-    checkpoint.save({"weights": torch.ones(1000)})
+def test_a_file_that_is_cut_or_another_is_damaged(tmp_path, damage):
+    checkpoint = saved_twice(tmp_path)
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:500] if damage is None else damage)
-    with pytest.raises(ModelFileError, match=r"(?s)checkpoint.pt: not a whole checkpoint .* Delete it"):
-        checkpoint.load()
+    assert checkpoint.load()["weights"].tolist() == [1.0] * 1000
 
 
-def test_a_pickle_that_would_run_something_is_refused(tmp_path):
+def test_where_both_states_are_damaged_the_training_starts_over(tmp_path, caplog):
+    checkpoint = saved_twice(tmp_path)
+    for name in ("checkpoint.pt", "checkpoint.previous.pt"):
+        flip_a_bit(tmp_path / name, 0.5)
+    assert checkpoint.load() is None
+    assert caplog.text.count("is damaged") == 2
+
+
+def test_a_process_killed_between_two_files_finds_the_state_before(tmp_path):
+    checkpoint = saved_twice(tmp_path)
+    (tmp_path / "checkpoint.pt").unlink()
+    (tmp_path / ".checkpoint.pt.partial").write_bytes(b"half")
+    assert checkpoint.load()["weights"].tolist() == [1.0] * 1000
+
+
+def test_a_pickle_that_would_run_something_is_not_loaded(tmp_path):
     class Bad:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "ran"),)
 
     torch.save({"key": "a", "state": Bad()}, tmp_path / "checkpoint.pt")
-    with pytest.raises(ModelFileError, match="not a whole checkpoint"):
-        Checkpoint(tmp_path, key="a", interval_s=0).load()
+    data = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.pt").write_bytes(data + hashlib.sha256(data).digest())
+    assert Checkpoint(tmp_path, key="a", interval_s=0).load() is None
     assert not (tmp_path / "ran").exists()
 
 
