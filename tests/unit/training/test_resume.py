@@ -81,6 +81,25 @@ def test_sigterm_saves_says_so_and_the_next_run_goes_on(whole):
     same(whole, folder)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("damaged", [["checkpoint.pt"], ["checkpoint.pt", "checkpoint.previous.pt"]])
+def test_a_flipped_bit_costs_steps_and_changes_no_byte(whole, damaged):
+    """From the state before, or from the beginning."""
+    folder = whole.with_name(f"flipped_{len(damaged)}")
+    stop_after(folder, 5, signal.SIGTERM)
+    for name in damaged:
+        path = folder / "checkpoints" / name
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 0x20
+        path.write_bytes(data)
+    process = start(folder)
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    assert error.count("is damaged (its SHA-256 differs); going back to the state before it.") == len(damaged)
+    assert ("resuming from" in error) == (len(damaged) == 1)
+    same(whole, folder)
+
+
 PLAIN = ("--dropout", "0", "--optimizer", "sgd", "--learning-rate", "1e-5")
 """Dropout is drawn a process, and large steps make much of a rounding."""
 
