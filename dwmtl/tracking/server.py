@@ -2,11 +2,17 @@
 
 import logging
 import os
+import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from dwmtl.errors import ModelFileError
+
+log = logging.getLogger(__name__)
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 _WAITS_S = (1, 2, 4, 8)
@@ -48,7 +54,8 @@ def connect() -> Any:
     """MLflow's client of the server; MLflow's logging is set to warnings.
 
     The first process that connects to a database creates its tables; two at once would corrupt them. For SQLite,
-    processes wait for a lock beside its file. Any other database refuses the second process, which tries again.
+    processes wait for a lock beside its file, which is created whole or not at all, also by a process that is killed.
+    Any other database refuses the second process, which tries again.
     """
     from mlflow import MlflowClient
 
@@ -58,6 +65,7 @@ def connect() -> Any:
         from filelock import FileLock
 
         with FileLock(f"{path}.lock", timeout=_MOST_WAIT_S):
+            _require_whole(path)
             return MlflowClient(tracking_uri=tracking_uri())
     for seconds in _WAITS_S:
         try:
@@ -65,6 +73,56 @@ def connect() -> Any:
         except Exception:
             time.sleep(seconds)
     return MlflowClient(tracking_uri=tracking_uri())
+
+
+def _require_whole(path: Path) -> None:
+    """Create an SQLite file with MLflow's tables where there is none, or one that a killed process left half made.
+
+    The file is made beside its place. One that holds a run, or is another program's, is never touched.
+    """
+    exists = path.exists() and path.stat().st_size > 0
+    if exists and (_is_used(path) or _has_tables(path)):
+        return
+    if exists:
+        log.warning("%s was left half made and holds no run; it is made anew.", path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{path.name}.making-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(prefix=f"{path.name}.making-", dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        _open_sqlite(made)
+        os.replace(made, path)
+
+
+def _is_used(path: Path) -> bool:
+    """Whether an SQLite file holds a run of MLflow, or something that is not MLflow's."""
+    with closing(sqlite3.connect(path)) as database:
+        try:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if "runs" in tables:
+                return database.execute("SELECT 1 FROM runs").fetchone() is not None
+        except sqlite3.DatabaseError:
+            return True
+    return bool(tables) and "experiments" not in tables
+
+
+def _has_tables(path: Path) -> bool:
+    """Whether MLflow opens an SQLite file: tried on a copy, as MLflow keeps what it has opened."""
+    with TemporaryDirectory(prefix="dwmtl-mlflow-") as folder:
+        copy = Path(folder) / path.name
+        with closing(sqlite3.connect(path)) as database, closing(sqlite3.connect(copy)) as other:
+            database.backup(other)
+        try:
+            _open_sqlite(copy)
+        except Exception:
+            return False
+    return True
+
+
+def _open_sqlite(path: Path) -> None:
+    from mlflow import MlflowClient
+
+    MlflowClient(tracking_uri=f"sqlite:///{path.resolve()}").search_experiments(max_results=1)
 
 
 def download(uri: str, folder: Path) -> Path:

@@ -78,6 +78,7 @@ FILE_CALLS = {
     "dwmtl/demo/uploads.py": {"path.open": "in a temporary folder"},
     "dwmtl/inference/clip_file.py": {"copy.open": "in a temporary folder"},
     "dwmtl/network/download.py": {"path.open": "in a temporary folder"},
+    "dwmtl/tracking/server.py": {"os.replace": "a database that MLflow has written beside its place"},
     "dwmtl/training/checkpoint.py": {"os.replace": "the last state becomes the one before"},
     "dwmtl/rendered/sets.py": {"path.write_bytes": "photos in a folder that becomes whole at once"},
 }
