@@ -9,6 +9,7 @@ ICCV workshop 2019, arXiv:1911.03281.
 """
 
 import os
+import sys
 
 __version__ = "0.1.0"
 
@@ -16,6 +17,28 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 """OpenMP's threads sleep while they wait. By default they spin, and beside another busy process a training step then
 takes several times as long (docs/benchmarks.md). OpenMP reads it when torch is loaded, which only imports below this
 package do; a value that the user has set stays."""
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep the memory of freed tensors for the next ones.
+
+    By default it returns blocks of more than 128 KiB to the system, whose pages then fault in anew with every layer:
+    about a tenth of a training step (docs/benchmarks.md). Values that the user has set stay.
+    Source: mallopt(3).
+    """
+    if sys.platform != "linux" or any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    import ctypes
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    if mallopt:
+        trim_threshold, top_pad, mmap_threshold = -1, -2, -3
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(top_pad, 64 * 2**20)
+        mallopt(mmap_threshold, 32 * 2**20)  # the largest that glibc accepts
+
+
+_keep_freed_memory()
 
 
 def __getattr__(name: str):

@@ -25,6 +25,7 @@ from dwmtl.crops.aligner import Aligner, Job, Source
 from dwmtl.crops.params import AlignParams
 from dwmtl.crops.shards import ARCHIVE, Shard, shards_of, stamps
 from dwmtl.crops.store import put_archive, put_files
+from dwmtl.device import num_cores
 from dwmtl.errors import DataSetError
 from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS
 
@@ -32,6 +33,12 @@ log = logging.getLogger(__name__)
 
 _PHOTOS_PER_SHARD = 500
 """Where crops are single files. A killed run repeats at most one shard per process."""
+
+_PHOTOS_PER_WORKER = 1000
+"""A process starts in the time of a few hundred photos."""
+
+_MOST_WORKERS = 16
+"""Of those started by themselves: each takes about 1 GB of memory."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ def align(
     *,
     work_dir: Path,
     device: torch.device,
-    num_workers: int = 0,
+    num_workers: int | None = 0,
     all_faces: bool = False,
 ) -> Aligned:
     """Find the face of every photo that the protocol uses, and write its crop.
@@ -65,7 +72,8 @@ def align(
         crops_dir: where the crops are written; an empty folder.
         work_dir: for this output alone; keeps the finished shards of an interrupted run for the next one.
         device: a CPU, or `cuda` for every GPU of the machine.
-        num_workers: processes on the CPU; 0 and 1: this process.
+        num_workers: processes on the CPU; 0 and 1: this process; None: one per core, each with at least
+            `_PHOTOS_PER_WORKER` photos.
         all_faces: write a crop and a row per face, in the detector's order, not only the face that `params.select`
             chooses.
     Raises:
@@ -97,18 +105,29 @@ def _require_inside(photos_dir: Path, photo: str) -> None:
         raise DataSetError(f"the manifest's photo {photo!r} lies outside the set's folder {photos_dir}.")
 
 
-def _finish(shards: list[Shard], job: Job, device: torch.device, num_workers: int) -> None:
+def _finish(shards: list[Shard], job: Job, device: torch.device, num_workers: int | None) -> None:
     """Make the shards that are not finished yet, in this process or in several."""
     waiting = [shard for shard in shards if not shard.is_finished]
     if len(waiting) < len(shards):
         log.info("%d of %d shards are finished already", len(shards) - len(waiting), len(shards))
     num_photos = [len(shard.photos) for shard in shards]
+    num_waiting = sum(len(shard.photos) for shard in waiting)
+    if num_workers is None:
+        num_workers = workers_for(num_waiting, num_cores=num_cores())
     devices = _devices(device, min(num_workers, len(waiting)))
     with tqdm(total=sum(num_photos), desc="align", unit="photo", disable=None) as progress:
-        progress.update(sum(num_photos) - sum(len(shard.photos) for shard in waiting))
+        progress.update(sum(num_photos) - num_waiting)
         done = _in_processes if len(devices) > 1 else _in_this_process
         for shard in done(waiting, job, devices):
             progress.update(len(shard.photos))
+
+
+def workers_for(num_photos: int, *, num_cores: int) -> int:
+    """Processes that align a set the fastest: one per core, as long as each has enough photos to make up for its start.
+
+    At most `_MOST_WORKERS`; 0 or 1 for a small set.
+    """
+    return min(num_cores, _MOST_WORKERS, num_photos // _PHOTOS_PER_WORKER)
 
 
 def _devices(device: torch.device, num_workers: int) -> list[torch.device]:

@@ -195,8 +195,10 @@ class ComputeParams(Section):
         default=1, description="processes of a training on a node, each with a device of its own"
     )
     num_nodes: PositiveInt = Field(default=1, description="nodes of a job that torchrun or a scheduler started, else 1")
-    num_workers: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="processes that align photos or decode crops; 0: the stage's own"
+    num_workers: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="processes that align photos or decode crops; 0: the stage's own; null: a process per core aligns "
+        "a set of thousands of photos, and crops are decoded in the stage's own",
     )
     crop_cache_gib: NonNegativeFloat = Field(
         default=2.0, description="training crops are decoded once and kept in memory where all fit into this"

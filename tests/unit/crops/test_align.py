@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dwmtl.crops.align import Aligned, Source, align
+from dwmtl.crops.align import Aligned, Source, align, workers_for
 from dwmtl.crops.aligned import read_crop
 from dwmtl.crops.detector import Detector
 from dwmtl.crops.photos import read_photo
@@ -296,3 +296,12 @@ def test_shards_of_another_enlargement_are_not_taken(small, tmp_path):
         return (tmp_path / "out/photos/1.png.png").read_bytes()
 
     assert crop(160) != crop(None)
+
+
+@pytest.mark.parametrize(
+    ("num_photos", "num_cores", "num_workers"), [(400, 8, 0), (1999, 8, 1), (7701, 2, 2), (7701, 8, 7), (10**6, 64, 16)]
+)
+def test_a_large_set_is_aligned_by_a_process_per_core_and_a_small_one_by_the_stages_own(
+    num_photos, num_cores, num_workers
+):
+    assert workers_for(num_photos, num_cores=num_cores) == num_workers
