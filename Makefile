@@ -32,6 +32,7 @@ lint: .venv/installed-test ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/shellcheck .ci/run benchmarks/gpu.sh
 
 ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.0.1:5000
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000

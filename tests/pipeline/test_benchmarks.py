@@ -32,6 +32,11 @@ def calls_of_the_pages() -> set[str]:
     return {call.replace("[", "").replace("]", "") for call in re.findall(r"python benchmarks/([^`\n]*)", text)}
 
 
+def calls_on_a_gpu() -> set[str]:
+    """Every benchmark that `gpu.sh` runs, with its options."""
+    return set(re.findall(r"^ +step \w+ \d+ benchmarks/(.*)", (FOLDER / "gpu.sh").read_text(), flags=re.MULTILINE))
+
+
 def test_make_bench_runs_every_benchmark(load):
     assert {script for script, *_ in load("bench.py")["RUNS"]} == {
         path.name for path in FOLDER.glob("*.py") if path.name not in NO_BENCHMARK
@@ -39,8 +44,8 @@ def test_make_bench_runs_every_benchmark(load):
 
 
 def test_every_call_can_be_read(load):
-    calls = [*load("bench.py")["RUNS"], *(shlex.split(call) for call in sorted(calls_of_the_pages()))]
-    assert len(calls) > 15
+    calls = [*load("bench.py")["RUNS"], *(shlex.split(call) for call in sorted(calls_of_the_pages() | calls_on_a_gpu()))]
+    assert len(calls) > 25
     for script, *options in calls:
         main = typer.Typer(add_completion=False)
         main.command()(load(script)["main"])
