@@ -1,4 +1,4 @@
-"""Whether two trainings with the same seed end with the same bytes: always on a CPU, on a GPU by `compute.deterministic`.
+"""Whether two trainings with the same seed end with the same bytes, with `compute.deterministic`.
 
     python benchmarks/same_bytes.py --accelerator cuda
 

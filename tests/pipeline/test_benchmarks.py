@@ -44,7 +44,8 @@ def test_make_bench_runs_every_benchmark(load):
 
 
 def test_every_call_can_be_read(load):
-    calls = [*load("bench.py")["RUNS"], *(shlex.split(call) for call in sorted(calls_of_the_pages() | calls_on_a_gpu()))]
+    told = sorted(calls_of_the_pages() | calls_on_a_gpu())
+    calls = [*load("bench.py")["RUNS"], *(shlex.split(call) for call in told)]
     assert len(calls) > 25
     for script, *options in calls:
         main = typer.Typer(add_completion=False)
