@@ -21,6 +21,7 @@ RUNS = [
     ["alignment.py", "--photos", str(PHOTOS if PHOTOS.exists() else REPOSITORY / "data/raw"), "--limit", "64"],
     ["training.py", "--batch-size", "8", "--steps", "4", "--rounds", "2"],
     ["step_time.py", "--rounds", "4", "--only", "dynamic"],
+    ["evaluation.py"],
     ["same_bytes.py", "--steps", "3", "--batch-size", "4"],
     ["many_identities.py", "--num-identities", "20000", "--steps", "2"],
     ["score_pairs.py"],

@@ -1,4 +1,4 @@
-"""The device of a model or a detector, by its name in a command or in `params.yaml`."""
+"""The device of a model or a detector, by its name in a command or in `params.yaml`, and its precision."""
 
 import os
 
@@ -31,3 +31,39 @@ def num_cores() -> int:
     """The cores that this process may use; a container or a scheduler may leave it fewer than the machine has."""
     has_affinity = hasattr(os, "sched_getaffinity")  # Linux
     return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+
+
+def fastest_precision(accelerator: str) -> tuple[str, str]:
+    """The precision that `auto` stands for, and why: bf16 where the hardware multiplies it faster than float32.
+
+    Decided by what the hardware has, not by a measurement: the same machine gives the same bytes. Measured ratios are
+    in docs/benchmarks.md; a CPU that emulates bf16 takes about ten times as long.
+
+    Args:
+        accelerator: `cpu`, `cuda` or `mps`.
+    Returns:
+        `bf16-mixed` or `32-true`, and the reason, for `training.json`.
+    """
+    if accelerator == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bf16-mixed", "the GPU has bf16"
+        return "32-true", "the GPU has no bf16"
+    if accelerator != "cpu":
+        return "32-true", f"bf16 was never measured on {accelerator}"
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return "32-true", "this torch cannot name the processor's capabilities"
+    capabilities = torch.cpu.get_capabilities()
+    names = [name for name in _FAST_BF16 if capabilities.get(name)]
+    if names:
+        return "bf16-mixed", f"the processor has {names[0]}"
+    return "32-true", f"the processor has none of {', '.join(_FAST_BF16)}"
+
+
+_FAST_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
+"""Capabilities of a CPU with which bf16 is faster, as `torch.cpu.get_capabilities` names them; the last is ARM's."""
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """A context in which a network computes in `32-true`, `bf16-mixed`, or `auto`, the faster of the two."""
+    chosen = fastest_precision(device.type)[0] if precision == "auto" else precision
+    return torch.autocast(device.type, torch.bfloat16, enabled=chosen == "bf16-mixed")

@@ -18,6 +18,12 @@ class Accelerator(StrEnum):
     cuda = "cuda"
 
 
+class Precision(StrEnum):
+    auto = "auto"
+    float32 = "32-true"
+    bf16 = "bf16-mixed"
+
+
 class Distance(StrEnum):
     squared_euclidean = "squared-euclidean"
     cosine = "cosine"
@@ -79,6 +85,7 @@ def evaluate(
     far_target: FarTargetOption = DEFAULT_FAR_TARGETS,
     batch_size: Annotated[int, typer.Option(min=1, help="crops embedded together")] = 64,
     accelerator: Annotated[Accelerator, typer.Option(help="auto: a GPU if there is one")] = Accelerator.auto,
+    precision: Annotated[Precision, typer.Option(help="auto: bf16 where the hardware is faster")] = Precision.float32,
 ) -> None:
     """Score a model on a verification set of aligned crops, as score-pairs scores embeddings."""
     if (pack is None) == (folder is None) or (folder is None) != (pairs is None):
@@ -91,6 +98,7 @@ def evaluate(
     scoring = ModelScoring(
         batch_size=batch_size,
         accelerator=accelerator.name,
+        precision=precision.value,
         distance=distance.name,
         flip=flip.name,
         subtract_mean=subtract_mean,

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from dwmtl.crops.aligned import read_crop
-from dwmtl.device import device_of
+from dwmtl.device import autocast, device_of
 from dwmtl.network.network import FaceNetwork
 
 
@@ -53,14 +53,16 @@ def embed(
     accelerator: str,
     num_workers: int,
     title: str,
+    precision: str = "32-true",
 ) -> Answers:
-    """Run a network, in inference mode and float32, over crops.
+    """Run a network, in inference mode, over crops.
 
     Args:
         crops: the N crops, each once: (3, H, W), 0..255, RGB.
         flip: how the mirrored crop's embedding is used: `none`; `concatenate` (facenet); `sum` (insightface).
         accelerator: `auto`, `cpu` or `cuda`.
         title: names the progress bar.
+        precision: of the network's convolutions and products: `32-true`, `bf16-mixed`, or `auto`, the faster one.
     """
     device = device_of(accelerator, asked_by="compute.accelerator")
     network = network.eval().to(device).to(memory_format=torch.channels_last)
@@ -71,8 +73,9 @@ def embed(
     with torch.inference_mode(), tqdm(total=len(crops), desc=title, unit="img", disable=None) as progress:
         for batch in loader:
             inputs = network.standardize(batch.to(device)).contiguous(memory_format=torch.channels_last)
-            output = network(inputs)
-            mirrored = None if flip == "none" else network(inputs.flip(-1)).embedding
+            with autocast(device, precision):
+                output = network(inputs)
+                mirrored = None if flip == "none" else network(inputs.flip(-1)).embedding
             embeddings.append(combine(output.embedding, mirrored, flip=flip).cpu().numpy())
             for task, logits in output.logits.items():
                 probabilities[task].append(logits.softmax(dim=1).cpu().numpy())

@@ -147,5 +147,6 @@ def predict(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Para
         accelerator=params.compute.accelerator,
         num_workers=params.compute.num_workers or 0,
         title=f"embed {aligned.name}",
+        precision=params.evaluate.precision,
     )
     return Answered(pd.Index(unique[has_crop]), answers, (faces[has_crop] == "").to_numpy())

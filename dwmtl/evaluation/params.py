@@ -12,6 +12,9 @@ class EvaluateParams(Section):
 
     weights: Literal["raw", "ema"] = Field(default="raw", description="the trained weights, or their moving average")
     batch_size: PositiveInt = Field(default=64, description="crops embedded together")
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        default="32-true", description="of the network that is scored; auto: bf16 where the hardware is faster with it"
+    )
     distance: Literal["squared_euclidean", "cosine"] = Field(
         default="squared_euclidean", description="between two embeddings; thresholds are in its unit"
     )

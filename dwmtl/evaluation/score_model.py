@@ -34,12 +34,14 @@ class ModelScoring:
     Attributes:
         batch_size: pictures embedded together; changes time and memory only.
         accelerator: `auto`, `cpu` or `cuda`.
+        precision: see `embed`.
         distance, subtract_mean, far_targets: see `verify`.
         flip: how the mirrored picture's embedding is used, see `embed`.
     """
 
     batch_size: int = 64
     accelerator: str = "auto"
+    precision: str = "32-true"
     distance: str = "squared_euclidean"
     flip: str = "none"
     subtract_mean: bool = False
@@ -146,6 +148,7 @@ def _score(
         accelerator=scoring.accelerator,
         num_workers=0,
         title="embed",
+        precision=scoring.precision,
     )
     return score_named(
         answers.embeddings,
@@ -158,6 +161,7 @@ def _score(
             "model_sha256": card.weights_sha256,
             "crop_px": card.crop_px,
             "flip": scoring.flip,
+            "precision": scoring.precision,
             **sources,
         },
     )

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from dwmtl.device import device_of
+from dwmtl.device import device_of, fastest_precision
 from dwmtl.errors import ParamsError
 from dwmtl.training.params import ComputeParams
 
@@ -80,36 +80,6 @@ def precision_facts(fabric: Fabric, *, asked: str) -> dict[str, str]:
     """What `training.json` says of the precision: which, and who chose it, `params.yaml` or the hardware."""
     reason = fastest_precision(fabric.device.type)[1] if asked == "auto" else "params.yaml asks for it"
     return {"precision": precision_of(fabric), "precision_reason": reason}
-
-
-def fastest_precision(accelerator: str) -> tuple[str, str]:
-    """The precision that `auto` stands for, and why: bf16 where the hardware multiplies it faster than float32.
-
-    Decided by what the hardware has, not by a measurement: the same machine gives the same bytes. Measured ratios are
-    in docs/benchmarks.md; a CPU that emulates bf16 takes about ten times as long.
-
-    Args:
-        accelerator: `cpu`, `cuda` or `mps`.
-    Returns:
-        `bf16-mixed` or `32-true`, and the reason, for `training.json`.
-    """
-    if accelerator == "cuda":
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return "bf16-mixed", "the GPU has bf16"
-        return "32-true", "the GPU has no bf16"
-    if accelerator != "cpu":
-        return "32-true", f"bf16 was never measured on {accelerator}"
-    if not hasattr(torch.cpu, "get_capabilities"):
-        return "32-true", "this torch cannot name the processor's capabilities"
-    capabilities = torch.cpu.get_capabilities()
-    names = [name for name in _FAST_BF16 if capabilities.get(name)]
-    if names:
-        return "bf16-mixed", f"the processor has {names[0]}"
-    return "32-true", f"the processor has none of {', '.join(_FAST_BF16)}"
-
-
-_FAST_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
-"""Capabilities of a CPU with which bf16 is faster, as `torch.cpu.get_capabilities` names them; the last is ARM's."""
 
 
 def _check_processes(number: int, num_nodes: int) -> None:

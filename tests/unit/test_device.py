@@ -3,9 +3,9 @@ import os
 import pytest
 import torch
 
-from dwmtl.device import device_of, num_cores
+from dwmtl.device import device_of, fastest_precision, num_cores
 from dwmtl.errors import ParamsError
-from dwmtl.training.compute import fastest_precision, make_fabric
+from dwmtl.training.compute import make_fabric
 
 
 @pytest.fixture

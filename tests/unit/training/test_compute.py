@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from dwmtl.device import fastest_precision
 from dwmtl.errors import ParamsError
 from dwmtl.params import load_params
-from dwmtl.training.compute import fastest_precision, launch, make_fabric, precision_facts, precision_of
+from dwmtl.training.compute import launch, make_fabric, precision_facts, precision_of
 
 
 @pytest.fixture
