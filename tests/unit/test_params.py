@@ -31,6 +31,12 @@ def test_params_of_the_repository_load():
     assert load_params(REPOSITORY / "params.yaml").labels.num_folds >= 2
 
 
+@pytest.mark.parametrize("example", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_params_of_every_example_are_valid(example):
+    params = load_params(example)
+    assert params.folds == list(range(params.labels.num_folds))
+
+
 def test_every_section_says_what_it_is():
     assert [section.__name__ for section in _sections(Section) if not section.__dict__.get("__doc__")] == []
 
