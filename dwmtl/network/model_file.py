@@ -313,6 +313,8 @@ def _refuse_another_kind(card: ModelCard, source: ModelCard, folder: Path) -> No
         "margin_px": (card.margin_px, source.margin_px),
         "crop_form": (card.detector.crop_form, source.detector.crop_form),
     }
+    if aligned["crop_form"] == ("similarity", "similarity"):
+        del aligned["margin_px"]  # of no meaning there
     for key, (ours, theirs) in aligned.items():
         if ours != theirs:
             log.warning("%s was trained on crops with %s %s; yours have %s.", folder, key, theirs, ours)

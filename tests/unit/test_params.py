@@ -31,6 +31,25 @@ def test_params_of_the_repository_load():
     assert load_params(REPOSITORY / "params.yaml").labels.num_folds >= 2
 
 
+@pytest.mark.parametrize("example", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_params_of_every_example_are_valid(example):
+    params = load_params(example)
+    assert params.folds == list(range(params.labels.num_folds))
+
+
+@pytest.mark.parametrize("example", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_has_the_keys_that_dvc_compares(example):
+    values = yaml.safe_load(example.read_text())
+    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"].values()
+    keys = {key for stage in stages for key in stage.get("do", stage).get("params", []) if "$" not in key}
+    assert [key for key in keys if not has(values, key.split("."))] == []
+
+
+def has(values: dict, path: list[str]) -> bool:
+    first, *rest = path
+    return first in values and (not rest or has(values[first], rest))
+
+
 def test_every_section_says_what_it_is():
     assert [section.__name__ for section in _sections(Section) if not section.__dict__.get("__doc__")] == []
 

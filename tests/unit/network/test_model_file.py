@@ -168,6 +168,14 @@ def test_a_start_on_other_crops_is_told(saved, caplog):
     assert "crop_px 112; yours have 160" in caplog.text
 
 
+def test_the_margin_of_crops_by_landmarks_means_nothing(tmp_path, caplog):
+    card = make_card()
+    upright = card.model_copy(update={"detector": card.detector.model_copy(update={"crop_form": "similarity"})})
+    save_model(build_network(upright), upright, tmp_path)
+    start_from(build_network(upright), upright.model_copy(update={"margin_px": 0}), tmp_path)
+    assert "trained on crops" not in caplog.text
+
+
 def test_weights_of_another_model_beside_the_card_are_refused(saved, tmp_path):
     folder, _network = saved
     torch.manual_seed(1)
