@@ -19,6 +19,7 @@ PHOTOS = Path(os.environ.get("DWMTL_TESTDATA", REPOSITORY.parent / "shared")) / 
 FACE = REPOSITORY / "dwmtl/tracking/example.jpg"
 RUNS = [
     ["alignment.py", "--photos", str(PHOTOS if PHOTOS.exists() else REPOSITORY / "data/raw"), "--limit", "64"],
+    ["align_set.py", "--photos", str(PHOTOS if PHOTOS.exists() else REPOSITORY / "data/raw"), "--limit", "128"],
     ["training.py", "--batch-size", "8", "--steps", "4", "--rounds", "2"],
     ["step_time.py", "--rounds", "4", "--only", "dynamic"],
     ["evaluation.py"],
