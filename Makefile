@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help repro test lint ui status compare bench figure-2 clean
+.PHONY: help repository repro test lint ui status compare bench figure-2 clean
 
 help: ## list these verbs
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -20,7 +20,14 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 	$(INSTALL) '.[test]'
 	touch $@
 
-repro: .venv/installed ## install what is missing, then run the whole pipeline (only what changed)
+# DVC says only that there is no repository, and only after everything is installed.
+repository:
+	@folder="$(CURDIR)"; until [ -e "$$folder/.git" ] || [ "$$folder" = / ]; do folder=$$(dirname "$$folder"); done; \
+	[ -e "$$folder/.git" ] || grep -qis 'no_scm *= *true' .dvc/config .dvc/config.local "$(HOME)/.config/dvc/config" || \
+	{ echo "error: $(CURDIR): not in a git repository, which DVC needs. Run: git init. Or have DVC do" \
+	"without: echo '    no_scm = true' >> .dvc/config" >&2; exit 1; }
+
+repro: repository .venv/installed ## install what is missing, then run the whole pipeline (only what changed)
 	$(BIN)/dvc repro
 
 # Two workers, a file's tests in one of them, in the order of tests/conftest.py; one thread each, since two pools of threads

@@ -3,12 +3,20 @@
 import os
 import platform
 import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 HEADER = "| what | ours | the other | ratio | wanted |\n| --- | --- | --- | --- | --- |"
+
+
+MOST_DISAGREEMENT = 1.1
+"""Largest quotient of the median ratio of the rounds and the ratio of the two medians; above, the rounds are noise."""
+MOST_ROUNDS = 3
+"""Rounds at most, as a multiple of those asked for, until the two ratios agree."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,7 @@ class Outcome:
         ours, other: the two results as text, with their unit.
         ratio: higher is better; None where there is nothing to compare with.
         wanted: smallest ratio that is required; None: no requirement.
+        noise: smallest and largest ratio of rounds that contradict each other, in place of `ratio`.
     """
 
     what: str
@@ -27,12 +36,58 @@ class Outcome:
     other: str = ""
     ratio: float | None = None
     wanted: float | None = None
+    noise: tuple[float, float] | None = None
 
     def row(self) -> str:
         """The outcome as a row of the table."""
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
+        if self.noise is not None:
+            ratio = f"noise: {self.noise[0]:.2f} to {self.noise[1]:.2f}"
         wanted = "" if self.wanted is None else f">= {self.wanted:g}"
         return f"| {self.what} | {self.ours} | {self.other} | {ratio} | {wanted} |"
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Two sides measured in the same rounds, in turn.
+
+    Attributes:
+        ours, other: a number per round.
+        is_rate: whether more is better, as of photos per second; else less is, as of seconds.
+    """
+
+    ours: Sequence[float]
+    other: Sequence[float]
+    is_rate: bool
+
+    @property
+    def ratios(self) -> list[float]:
+        """Of each round; above 1 ours is better."""
+        return [self._ratio(*of_round) for of_round in zip(self.ours, self.other, strict=True)]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the median ratio is the ratio of the medians, which are shown beside it."""
+        of_medians = self._ratio(median(self.ours), median(self.other))
+        return max(quotient := median(self.ratios) / of_medians, 1 / quotient) <= MOST_DISAGREEMENT
+
+    def outcome(self, what: str, shown: Callable[[float], str], *, wanted: float | None = None) -> Outcome:
+        """Both medians, and the median ratio where the medians do not contradict it."""
+        texts = shown(median(self.ours)), shown(median(self.other))
+        if self.agrees:
+            return Outcome(what, *texts, median(self.ratios), wanted)
+        return Outcome(what, *texts, wanted=wanted, noise=(min(self.ratios), max(self.ratios)))
+
+    def _ratio(self, ours: float, other: float) -> float:
+        return ours / other if self.is_rate else other / ours
+
+
+def rounds_until(agree: Callable[[], bool], least: int) -> Iterator[int]:
+    """Numbers of rounds: `least`, and up to MOST_ROUNDS times as many until they agree."""
+    for number in range(MOST_ROUNDS * least):
+        if number >= least and agree():
+            return
+        yield number
 
 
 def report(outcomes: list[Outcome], *, record: bool) -> None:

@@ -7,12 +7,11 @@ Prints the median time of a step, and the ratio of fixed weights' time to it (me
 
 import platform
 import time
-from statistics import median
 from typing import Annotated
 
 import torch
 import typer
-from outcome import Outcome, report
+from outcome import Rounds, report, rounds_until
 
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import load_params
@@ -57,7 +56,12 @@ def main(
         for _ in range(3):
             step(crops, labels, generator)
     times: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(rounds):
+    others = [name for name in names if name != BASELINE]
+
+    def against(name: str) -> Rounds:
+        return Rounds(times[name], times[BASELINE], is_rate=False)
+
+    for number in rounds_until(lambda: all(against(name).agrees for name in others), rounds):
         order = names[number % len(names) :] + names[: number % len(names)]  # the first place rotates
         for name in order:
             times[name].append(timed(steps[name], crops, labels, fabric.device))
@@ -67,14 +71,11 @@ def main(
     )
     report(
         [
-            Outcome(
+            against(name).outcome(
                 f"a step with `{name}`, batch {batch_size}, {crop_px} px, against fixed weights",
-                f"{1000 * median(times[name]):.1f} ms",
-                f"{1000 * median(times[BASELINE]):.1f} ms",
-                median(b / a for a, b in zip(times[name], times[BASELINE], strict=True)),
+                lambda seconds: f"{1000 * seconds:.1f} ms",
             )
-            for name in names
-            if name != BASELINE
+            for name in others
         ],
         record=record,
     )

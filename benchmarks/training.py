@@ -22,7 +22,7 @@ import typer
 from facenet_pytorch import InceptionResnetV1, fixed_image_standardization
 from facenet_pytorch.models.utils import training as stock
 from lightning_fabric import Fabric
-from outcome import Outcome, report
+from outcome import Outcome, Rounds, report, rounds_until
 from PIL import Image
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
@@ -40,6 +40,8 @@ from dwmtl.weighting.by_name import make_weighting
 from dwmtl.weighting.fixed import FixedWeighting
 
 NUM_PEOPLE = 10
+COMPARED = (("ours", "stock"), ("ours", "in_memory"), ("dynamic", "stock"))
+"""The sides of each row."""
 
 
 def main(
@@ -73,7 +75,7 @@ def main(
             ),
         }
         rates: dict[str, list[float]] = {side: [] for side in sides}
-        for _ in range(rounds):
+        for _ in rounds_until(lambda: all(against(rates, *pair).agrees for pair in COMPARED), rounds):
             for side, rate in sides.items():
                 rates[side].append(rate())
     report(outcomes(rates, params, fabric, batch_size=batch_size, crop_px=crop_px), record=record)
@@ -88,20 +90,23 @@ def outcomes(
     memory = torch.cuda.max_memory_allocated() if gpu else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     of = f"{precision_of(fabric)}, batch {batch_size}, {crop_px} px"
 
-    def against(what: str, side: str, other: str, wanted: float | None) -> Outcome:
-        texts = (f"{median(rates[each]):.1f} images/s" for each in (side, other))
-        return Outcome(what, *texts, median(a / b for a, b in zip(rates[side], rates[other], strict=True)), wanted)
-
     network = f"training Inception-ResNet-v1, the same network, {of}, against facenet-pytorch's loop"
     disk = f"the same from disk, against crops made in memory, {params.compute.num_workers} workers"
     tasks = f"training FaceLiveNet, two tasks, dynamic weights, {of}, against facenet-pytorch's loop and network"
+    rows = {network: 5.0 if gpu else 1.3, disk: 0.9 if gpu else None, tasks: 5.0 if gpu else None}
     return [
-        against(network, "ours", "stock", 5.0 if gpu else 1.3),
-        against(disk, "ours", "in_memory", 0.9 if gpu else None),
-        against(tasks, "dynamic", "stock", 5.0 if gpu else None),
+        *(
+            against(rates, *pair).outcome(what, "{:.1f} images/s".format, wanted=wanted)
+            for pair, (what, wanted) in zip(COMPARED, rows.items(), strict=True)
+        ),
         Outcome("share of the device's peak (a large product of matrices, same precision)", f"{share:.2f}"),
         Outcome("peak memory, of both sides", f"{memory / 2**30:.2f} GiB"),
     ]
+
+
+def against(rates: dict[str, list[float]], side: str, other: str) -> Rounds:
+    """Two sides' images per second."""
+    return Rounds(rates[side], rates[other], is_rate=True)
 
 
 def write_crops(folder: Path, number: int, crop_px: int) -> list[Path]:

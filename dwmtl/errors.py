@@ -77,6 +77,9 @@ class InterruptedTrainingError(DwmtlError):
 USERS_ERRORS = (DwmtlError, OSError, UnicodeError)
 """What a user or their system can cause, and cure."""
 
+_LONGEST = 2000
+"""Characters of a line that are shown: a name in a damaged file may be longer than a terminal."""
+
 _CURES = {
     errno.EACCES: "Get the rights to it, or take another place.",
     errno.EPERM: "Get the rights to it, or take another place.",
@@ -96,7 +99,7 @@ def line_of(error: Exception) -> str:
         text = getattr(error, "object", b"")
         return f"{text[:200]!r}: it cannot be read or written as {getattr(error, 'encoding', 'text')}. Rename it."
     if not isinstance(error, OSError) or error.errno is None:
-        return str(error)
+        return "\n".join(line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..." for line in str(error).split("\n"))
     places = [os.fsdecode(place) for place in (error.filename, error.filename2) if isinstance(place, str | bytes)]
     where = f"{' -> '.join(places)}: " if places else ""
     return " ".join([f"{where}{error.strerror or os.strerror(error.errno)}.", *filter(None, [_CURES.get(error.errno)])])

@@ -153,6 +153,21 @@ def require_free(folder: Path) -> None:
         raise DwmtlError(f"{folder}: it is there already, and not empty. Name another folder, or remove it.")
 
 
+def require_space(folder: Path, num_bytes: int) -> None:
+    """Check, before the work, that a folder's disk has room for files to be written into it.
+
+    Raises:
+        DwmtlError: it has not.
+    """
+    target = Path(os.path.realpath(folder))
+    free = shutil.disk_usage(next(above for above in (target, *target.parents) if above.exists())).free
+    if num_bytes > free:
+        raise DwmtlError(
+            f"{folder}: {_size(num_bytes)} are to be written, and the disk has {_size(free)} free. Free some, or name "
+            "a folder on another disk."
+        )
+
+
 def stays_in_place(folder: Path) -> bool:
     """Whether a folder is there and must not be replaced: a mount point, the working directory or one above it, what a
     link leads to, or in a folder that cannot be written to."""
@@ -178,6 +193,12 @@ def name_with_ending(name: str, ending: str, *, most_bytes: int = 255) -> str:
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     start = os.fsencode(name)[: most_bytes - len(os.fsencode(ending)) - 17]
     return f"{start.decode(errors='ignore')}-{digest}{ending}"
+
+
+def _size(num_bytes: int) -> str:
+    """In the largest unit of which it is one."""
+    unit = next((power for power in (4, 3, 2, 1) if num_bytes >= 1000**power), 0)
+    return f"{num_bytes / 1000**unit:.1f} {('bytes', 'kB', 'MB', 'GB', 'TB')[unit]}" if unit else f"{num_bytes} bytes"
 
 
 def _stat(path: Path) -> os.stat_result | None:

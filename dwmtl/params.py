@@ -6,6 +6,7 @@ stage. Knows no path except the sets' folders and the start's card, and nothing 
 
 import difflib
 import os
+import re
 from itertools import combinations
 from pathlib import Path, PurePath
 from typing import Annotated, TypeVar
@@ -36,6 +37,11 @@ from dwmtl.training.params import (
 from dwmtl.weighting.params import rules_with
 
 Checked = TypeVar("Checked", bound=BaseModel)
+
+_MAX_DEPTH = 50
+"""Of brackets in brackets: the YAML reader's time grows with its square."""
+_MAX_VALUES = 1_000_000
+"""Of a file, aliases counted as often as they are named; `labels.folds` may name many thousands of subjects."""
 
 
 class Params(Section):
@@ -229,14 +235,42 @@ class _AlignOnly(BaseModel):
 
 
 def _checked(kind: type[Checked], text: str, path: Path) -> Checked:
+    if _depth_of_brackets(text) > _MAX_DEPTH:
+        raise ParamsError(f"{path}: not YAML: brackets in brackets, more than {_MAX_DEPTH} deep. Close them.")
     try:
         values = YAML(typ="safe", pure=True).load(text)  # as DVC reads it: 1e-4 is a number
-    except YAMLError as error:
+    except (YAMLError, ValueError, OverflowError, RecursionError) as error:  # also of a month 13
         raise ParamsError(f"{path}: not YAML: {error}") from None
+    _require_few_values(values, path)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         raise ParamsError("\n".join(f"{path}: {line}" for line in _explain(error, values))) from None
+
+
+def _depth_of_brackets(text: str) -> int:
+    """The most that are open at once; those in a comment do not count."""
+    depth = most = 0
+    for bracket in re.findall(r"[][{}]", re.sub(r"(?m)(?:^|\s)#.*", "", text)):
+        depth = depth + 1 if bracket in "[{" else max(depth - 1, 0)
+        most = max(most, depth)
+    return most
+
+
+def _require_few_values(values: object, path: Path) -> None:
+    """Refuse aliases of aliases, which multiply: nine lines of nine are 387 million values, and one may hold itself."""
+    left, num_values = [values], 0
+    while left:
+        value = left.pop()
+        num_values += 1
+        if num_values > _MAX_VALUES:
+            raise ParamsError(
+                f"{path}: more than {_MAX_VALUES} values. Write out what its aliases (`*name`) stand for."
+            )
+        if isinstance(value, dict):
+            left.extend(value.values())
+        elif isinstance(value, list | tuple | set):
+            left.extend(value)
 
 
 def _explain(error: ValidationError, values: object) -> list[str]:

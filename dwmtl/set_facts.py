@@ -60,7 +60,7 @@ def set_facts(folder: Path, *, adapter: str, terms: str) -> SetFacts:
         return SetFacts(adapter, is_drawn=False, terms=terms)
     try:
         return SetFacts(adapter, is_drawn=True, terms=str(json.loads(drawn_file.read_text())["terms"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataSetError(f"{drawn_file}: damaged ({error!r}). Draw the set again with `dvc repro`.") from None
 
 

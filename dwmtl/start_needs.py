@@ -63,7 +63,7 @@ def require_start_fits(start: str, params: Mapping[str, Any], folder: Path) -> N
         return
     try:
         needs = start_needs(json.loads(path.read_text()))
-    except (ValueError, KeyError, TypeError, ValidationError):
+    except (ValueError, KeyError, TypeError, RecursionError, ValidationError):
         raise ParamsError(f"{path}: not a model of this version of dwmtl. Import it again.") from None
     if differing := other_needs(needs, params):
         listed = ", ".join(f"{key} {_shown(needed)} (not {_shown(ours)})" for key, (needed, ours) in differing.items())

@@ -151,7 +151,7 @@ def _class_names(path: Path | None) -> dict[str, list[str]]:
 
     try:
         names = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DwmtlError(f"{path}: no JSON file that can be read ({error}).") from None
     if not isinstance(names, dict) or not all(
         isinstance(values, list) and all(isinstance(name, str) for name in values) for values in names.values()

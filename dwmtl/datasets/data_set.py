@@ -116,7 +116,7 @@ class NamedPictures:
 
     def _listed(self, folder: str) -> dict[str, list[str]]:
         """Paths by name, with the folder spelt as on disk."""
-        spelt = next((form for form in spellings(folder) if (self._folder / form).is_dir()), None)
+        spelt = next((form for form in spellings(folder) if os.path.isdir(self._folder / form)), None)
         by_name: dict[str, list[str]] = {}
         for picture in pictures_of(self._folder / spelt) if spelt is not None else []:
             name = composed(without_picture_endings(picture))

@@ -1,5 +1,6 @@
 """Paths of photos in a user's file: moved to where the photos are, and kept below the set's folder."""
 
+import os
 import unicodedata
 from pathlib import Path, PurePosixPath
 
@@ -40,7 +41,7 @@ def found_photo(where: str, folder: Path, photo: str) -> str:
             f"{where}: {photo!r} is not a path below {folder} with forward slashes. Move the photo there."
         )
     forms = (*spellings(_plain(photo)), *spellings(_plain(photo.strip())))
-    found = next((form for form in forms if (folder / form).is_file()), None)
+    found = next((form for form in forms if os.path.isfile(folder / form)), None)
     if found is None:
         cure = "Write forward slashes" if "\\" in photo else "Complete the set, or remove the row"
         raise DataSetError(f"{where}: names {folder / photo}, which does not exist. {cure}.")

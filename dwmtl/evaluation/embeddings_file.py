@@ -20,6 +20,10 @@ _CHUNK = 512
 _NO_OVERFLOW = 1e100
 """The squares of numbers up to this one, and of their reciprocals, are far from the limits of float64."""
 
+_MAX_TIMES_ITS_SIZE = 100
+"""Most bytes of the arrays, as a multiple of the file's: np.savez_compressed makes embeddings little smaller, and the
+padding of the names much."""
+
 _SHOWN = 3
 """Names listed in a message; the others are counted."""
 
@@ -69,8 +73,8 @@ def read_embeddings(path: Path, *, flip: str) -> NamedEmbeddings:
     Args:
         flip: how the mirrored image's embedding is used: `none`: not read; `concatenate`; `sum`.
     Raises:
-        DataSetError: the file is missing or damaged, an array is missing or of another shape or type, an embedding is
-            NaN, infinite or of length 0, or a name has two embeddings.
+        DataSetError: the file is missing, damaged or unpacks to far more than its size, an array is missing or of
+            another shape or type, an embedding is NaN, infinite or of length 0, or a name has two embeddings.
     """
     wanted = ["names", "embeddings"] if flip == "none" else ["names", "embeddings", "embeddings_flipped"]
     arrays = _load(path, wanted, flip)
@@ -98,12 +102,22 @@ def _load(path: Path, wanted: list[str], flip: str) -> dict[str, np.ndarray]:
                 why = f" (the mirrored images', for flip {flip})" if missing == ["embeddings_flipped"] else ""
                 held = ", ".join(sorted(archive.files)) or "nothing"
                 raise DataSetError(f"{path}: no array {', '.join(missing)}{why}. It holds {held}.")
+            _require_proportion(path, archive)
             return {name: archive[name] for name in wanted}
     except FileNotFoundError:
         raise DataSetError(f"{path}: no such file. It must hold the arrays names and embeddings.") from None
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataSetError(f"{path}: not an .npz of numbers and text ({reason}). Write it with np.savez.") from None
+
+
+def _require_proportion(path: Path, archive: np.lib.npyio.NpzFile) -> None:
+    num_bytes, size = sum(entry.file_size for entry in archive.zip.infolist()), path.stat().st_size
+    if num_bytes > _MAX_TIMES_ITS_SIZE * size:
+        raise DataSetError(
+            f"{path}: {size} bytes that unpack to {num_bytes}, more than {_MAX_TIMES_ITS_SIZE} times as many. Write it "
+            "with np.savez."
+        )
 
 
 def _described(array: np.ndarray) -> str:

@@ -51,7 +51,7 @@ def _fold_thresholds(path: Path) -> FoldThresholds:
                 model_sha256=str(settings["model_sha256"]),
             ),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ThresholdError(
             f"{path}: no thresholds of a model ({type(error).__name__}: {error}). `dwmtl evaluate` writes such a file."
         ) from None
@@ -62,5 +62,5 @@ def _read(path: Path) -> dict:
         return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ThresholdError(f"{path}: no such file of thresholds.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ThresholdError(f"{path}: no JSON file that can be read ({error}).") from None

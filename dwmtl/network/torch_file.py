@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from safetensors import SafetensorError
@@ -91,9 +91,14 @@ def _read_pickled(path: Path) -> object:
 
 
 def _require_whole(path: Path) -> None:
-    """Compare the checksums that a file has, since torch 1.6, with its bytes: torch itself does not."""
+    """Compare the checksums that a file has, since torch 1.6, with its bytes: torch itself does not.
+
+    Nothing in it is compressed, so that it cannot unpack to more than its size.
+    """
     try:
         with ZipFile(path) as archive:
+            if any(entry.compress_type != ZIP_STORED for entry in archive.infolist()):
+                raise ModelFileError(f"{path}: not a file of tensors by torch.save, which compresses nothing.")
             damaged = archive.testzip()
     except (BadZipFile, OSError, ValueError, NotImplementedError, EOFError, zlib.error):
         return  # an older file, or one that torch refuses

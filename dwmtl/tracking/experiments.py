@@ -18,7 +18,7 @@ from dwmtl.params import Params
 from dwmtl.report.comparison import Experiment
 from dwmtl.tracking.machine import commit
 from dwmtl.tracking.run import Run
-from dwmtl.tracking.server import connect, first_line, has_store, server_name
+from dwmtl.tracking.server import artifact_location, connect, first_line, has_store, server_name
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def _place(client: Any, name: str) -> str:
     if existing := client.get_experiment_by_name(name):
         return existing.experiment_id
     try:
-        return client.create_experiment(name)
+        return client.create_experiment(name, artifact_location=artifact_location(name))
     except MlflowException:  # another process created it meanwhile, or it was deleted
         if existing := client.get_experiment_by_name(name):
             return existing.experiment_id

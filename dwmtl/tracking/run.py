@@ -1,7 +1,9 @@
 """One run of MLflow: logging to it is buffered and never fatal. Knows no outputs of stages and no other runs."""
 
+import hashlib
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -19,6 +21,12 @@ _STARTED = time.monotonic()
 _METRICS_PER_REQUEST = 1000  # MLflow's limit
 _PARAMS_PER_REQUEST = 100  # MLflow's limit
 _DIGEST_LENGTH = 32  # MLflow's limit is 36
+_MOST_OF_A_NAME = 250  # MLflow's limit, of a metric's or a param's name
+_MOST_OF_A_DATA_SET = 500  # MLflow's limit, of its name
+
+_NOT_IN_A_NAME = re.compile(r"[^\w.\- ]|^\.\.|^\.?$")
+"""What MLflow refuses in a part of a name between slashes: a character, or that it would lead elsewhere as a path.
+It takes the colon on some systems only."""
 
 
 def _never_fatal(method: Callable) -> Callable:
@@ -81,7 +89,7 @@ class Run:
         """Log params: nested dicts, keys joined with `.`."""
         from mlflow.entities import Param
 
-        entries = [Param(name, str(value)) for name, value in flatten(params, separator=".").items()]
+        entries = [Param(logged_name(name), str(value)) for name, value in flatten(params, separator=".").items()]
         for start in range(0, len(entries), _PARAMS_PER_REQUEST):
             self._client.log_batch(self.run_id, params=entries[start : start + _PARAMS_PER_REQUEST])
 
@@ -95,7 +103,7 @@ class Run:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         source, profile = json.dumps({"sha256": sha256}), json.dumps(counts)
-        dataset = Dataset(name, sha256[:_DIGEST_LENGTH], "local", source, profile=profile)
+        dataset = Dataset(name[:_MOST_OF_A_DATA_SET], sha256[:_DIGEST_LENGTH], "local", source, profile=profile)
         self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
     @_never_fatal
@@ -145,8 +153,21 @@ def metric_name(column: str) -> str:
     return column
 
 
+def logged_name(name: str) -> str:
+    """A name of a metric or param in MLflow's alphabet; users' words, such as classes, are parts of names.
+
+    `expression/per_class/happy` stays; `.../happy!` becomes `.../happy_-` and eight digits of its digest, so that
+    `happy?` gets another name.
+    """
+    safe = "/".join(_NOT_IN_A_NAME.sub("_", part) for part in name.split("/"))
+    if safe == name and len(name) <= _MOST_OF_A_NAME:
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{safe[: _MOST_OF_A_NAME - 9]}-{digest}"
+
+
 def _metrics(values: dict[str, float], *, step: int) -> list[Any]:
     from mlflow.entities import Metric
 
     now_ms = int(time.time() * 1000)
-    return [Metric(name, value, now_ms, step) for name, value in values.items()]
+    return [Metric(logged_name(name), value, now_ms, step) for name, value in values.items()]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -9,8 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote, unquote
 
 from dwmtl.errors import ModelFileError
+from dwmtl.tracking.moved import ARTIFACTS, follow_artifacts
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ def connect() -> Any:
 
         with FileLock(f"{path}.lock", timeout=_MOST_WAIT_S):
             _require_whole(path)
+            follow_artifacts(path)
             return MlflowClient(tracking_uri=tracking_uri())
     for seconds in _WAITS_S:
         try:
@@ -73,6 +77,16 @@ def connect() -> Any:
         except Exception:
             time.sleep(seconds)
     return MlflowClient(tracking_uri=tracking_uri())
+
+
+def artifact_location(experiment: str) -> str | None:
+    """Where the artifacts of a new experiment are kept: beside an SQLite file; None where the server decides.
+
+    MLflow itself would take the working directory.
+    """
+    path = _sqlite_file()
+    folder = re.sub(r"[^\w.-]", "_", experiment).strip(".") or "_"
+    return None if path is None else (path.resolve().parent / ARTIFACTS / folder[:100]).as_uri()
 
 
 def _require_whole(path: Path) -> None:
@@ -122,7 +136,7 @@ def _has_tables(path: Path) -> bool:
 def _open_sqlite(path: Path) -> None:
     from mlflow import MlflowClient
 
-    MlflowClient(tracking_uri=f"sqlite:///{path.resolve()}").search_experiments(max_results=1)
+    MlflowClient(tracking_uri=f"sqlite:///{quote(str(path.resolve()))}").search_experiments(max_results=1)
 
 
 def download(uri: str, folder: Path) -> Path:
@@ -139,6 +153,8 @@ def download(uri: str, folder: Path) -> Path:
     import mlflow
 
     try:
+        if path := _sqlite_file():
+            follow_artifacts(path)
         uris = {"tracking_uri": tracking_uri(), "registry_uri": registry_uri}
         return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder), **uris))
     except Exception as error:
@@ -147,4 +163,4 @@ def download(uri: str, folder: Path) -> Path:
 
 def _sqlite_file() -> Path | None:
     kind, _, path = tracking_uri().partition(":///")
-    return Path(path) if kind == "sqlite" else None
+    return Path(unquote(path)) if kind == "sqlite" else None  # as MLflow takes it

@@ -7,6 +7,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from dwmtl.params import Params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "benchmarks"
+PAGE = REPOSITORY / "docs/benchmarks.md"
 NO_BENCHMARK = {"bench.py", "outcome.py", "figure_2.py"}
 
 
@@ -68,6 +70,50 @@ def test_every_cell_of_the_comparison_has_params(grid, file):
         for name, settings in values["weightings"].items():
             chosen = grid["with_weighting"](params, {"name": name, **settings}, seed=7).train
             assert (chosen.weighting.name, chosen.seed) == (settings.get("name", name), 7)
+
+
+@pytest.fixture
+def rounds(load) -> Callable:
+    return load("outcome.py")["Rounds"]
+
+
+def test_the_ratio_of_a_row_is_the_median_over_the_rounds(rounds):
+    quick = rounds(ours=[2.0, 4.0, 3.0], other=[1.0, 2.0, 1.4], is_rate=True)
+    row = quick.outcome("a", "{:.1f} images/s".format, wanted=1.3).row()
+    assert row == "| a | 3.0 images/s | 1.4 images/s | 2.00 | >= 1.3 |"
+    short = rounds(ours=[0.1, 0.2], other=[0.2, 0.4], is_rate=False)
+    assert short.outcome("a", "{:.2f} s".format).row() == "| a | 0.15 s | 0.30 s | 2.00 |  |"
+
+
+@pytest.mark.parametrize(
+    ("ours", "other", "is_rate", "noise"),
+    [
+        ([3.0, 12.0], [10.6, 1.8], True, "noise: 0.28 to 6.67"),  # 7.5 against 6.2 was printed as 3.47
+        ([8.0, 7.0, 2.0, 2.1], [2.0, 2.1, 8.0, 7.0], True, "noise: 0.25 to 4.00"),
+        ([0.1, 0.5, 0.3], [0.1, 0.1, 0.9], False, "noise: 0.20 to 3.00"),
+    ],
+)
+def test_a_ratio_that_its_row_contradicts_is_shown_as_noise(rounds, ours, other, is_rate, noise):
+    outcome = rounds(ours=ours, other=other, is_rate=is_rate).outcome("a", "{:.1f}".format, wanted=2)
+    assert outcome.ratio is None
+    assert f"| {noise} | >= 2 |" in outcome.row()
+
+
+def test_rounds_are_added_until_they_agree_but_not_for_ever(load):
+    rounds_until = load("outcome.py")["rounds_until"]
+    assert list(rounds_until(lambda: True, 3)) == [0, 1, 2]
+    assert list(rounds_until(lambda: False, 3)) == list(range(9))
+    answers = iter([False, True])
+    assert list(rounds_until(lambda: next(answers), 3)) == [0, 1, 2, 3]
+
+
+def test_no_row_of_the_page_contradicts_its_ratio():
+    """Of any table: from its end, the columns are wanted, ratio, the other and ours."""
+    number = r"\**([\d.]+)[^|]*"
+    rows = re.findall(rf"^\|.*\| {number}\| {number}\| \**([\d.]+)\** \|[^|]*\|$", PAGE.read_text(), re.MULTILINE)
+    assert len(rows) > 8
+    for ours, other, ratio in (map(float, row) for row in rows):
+        assert any(1 / 1.1 < ratio / of_row < 1.1 for of_row in (ours / other, other / ours)), (ours, other, ratio)
 
 
 def dvc(*arguments: str, folder: Path) -> str:

@@ -28,6 +28,10 @@ NUM_FOLDS = 10
 MAX_OPCODES = 2_000_000
 """Largest number of opcodes, enough for 250,000 pictures (2 to 8 each). Bounds the time and memory of any pickle."""
 
+MAX_TIMES_ITS_SIZE = 10
+"""Most bytes of all pictures together, as a multiple of the file's. A picture of several pairs may be in the file once,
+named again by the pickle's memo: LFW's 12,000 places hold 7,701 pictures."""
+
 _ALLOWED = {
     "PROTO", "FRAME", "STOP",
     "MARK", "EMPTY_LIST", "LIST", "APPEND", "APPENDS", "TUPLE", "TUPLE2",
@@ -58,6 +62,11 @@ class BinPack:
     pictures: list[bytes]
     is_same: list[bool]
 
+    @property
+    def num_bytes(self) -> int:
+        """Of all pictures together; one that is named twice counts twice."""
+        return sum(map(len, self.pictures))
+
 
 def find_bin_pack(folder: Path) -> Path:
     """The only `.bin` file of a folder, apart from hidden ones.
@@ -78,7 +87,8 @@ def read_bin_pack(path: Path) -> BinPack:
 
     Raises:
         DataSetError: the file is not a pickle, has an opcode or global that such a pack does not need or a length
-            beyond the file, or does not hold 2N pictures and N booleans.
+            beyond the file, does not hold 2N pictures and N booleans, or names its pictures so often that they take
+            more than MAX_TIMES_ITS_SIZE times its size.
     """
     path = Path(path)
     data = map_file(path)
@@ -89,7 +99,13 @@ def read_bin_pack(path: Path) -> BinPack:
             value = _PictureUnpickler(data, num_bytes=len(data)).load()
     except _UNPICKLING as error:
         raise DataSetError(f"{path}, before byte {data.tell()}: not a whole pickle ({error}). Copy it again.") from None
-    return _checked(value, path)
+    pack = _checked(value, path)
+    if pack.num_bytes > MAX_TIMES_ITS_SIZE * len(data):
+        raise DataSetError(
+            f"{path}: {len(data)} bytes that name pictures of {pack.num_bytes}, the same ones many times; more than "
+            f"{MAX_TIMES_ITS_SIZE} times the file. Get the pack from its source."
+        )
+    return pack
 
 
 def write_bin_pack(path: Path, pictures: Sequence[bytes], is_same: Sequence[bool]) -> None:

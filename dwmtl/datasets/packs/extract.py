@@ -1,5 +1,7 @@
 """Packs extracted into folders of pictures, for tools that need files: completely or not at all, below one folder.
 
+What is written is never out of proportion to what is read, and is known before, so that a full disk is told at once.
+
 The pictures are copied unchanged, never decoded; their first bytes decide the files' endings.
 """
 
@@ -12,7 +14,7 @@ from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verificati
 from dwmtl.datasets.packs.files import path_name
 from dwmtl.datasets.packs.record_io import RecordPack
 from dwmtl.errors import DataSetError
-from dwmtl.files import whole_new_folder
+from dwmtl.files import require_free, require_space, whole_new_folder
 from dwmtl.tables import VERIFICATION_PAIRS, write_table
 
 MAX_FILES_PER_FOLDER = 1000
@@ -24,9 +26,12 @@ def extract_record_pack(pack_folder: Path, folder: Path) -> int:
     """Extract a RecordIO pack: `<identity>/<key>.jpg`, and `photos.csv`. Returns the number of pictures.
 
     Raises:
-        DataSetError: the pack is malformed, or a picture is of no known kind. DwmtlError: `folder` is in use.
+        DataSetError: the pack is malformed, or a picture is of no known kind.
+        DwmtlError: `folder` is in use, or on a disk without room.
     """
+    require_free(folder)
     pack = RecordPack(pack_folder)
+    require_space(folder, pack.num_bytes())
     items = ((f"{pack.identity_of(key):07d}", f"{key:09d}", pack.picture_bytes(key)) for key in map(int, pack.keys))
     return extract_pictures(items, folder, source=str(pack_folder))
 
@@ -38,8 +43,11 @@ def extract_ms_celeb(tsv_path: Path, folder: Path, clean_list_path: Path | None 
 
     Raises:
         DataSetError: the TSV or the list is malformed, two pictures have one name, or a picture is of no known kind.
-        DwmtlError: `folder` is in use.
+        DwmtlError: `folder` is in use, or on a disk without room.
     """
+    require_free(folder)
+    if clean_list_path is None:
+        require_space(folder, ms_celeb.most_picture_bytes(tsv_path))
     items = (  # a clean list may merge two entities into one identity, so the name keeps the entity
         (identity, image_id.replace("/", "-"), picture)
         for identity, image_id, picture in ms_celeb.pictures(tsv_path, clean_list_path)
@@ -54,11 +62,13 @@ def extract_bin_pack(path: Path, folder: Path) -> int:
 
     Raises:
         DataSetError: the pack is malformed, has fewer than 10 pairs, or a picture is of no known kind.
-        DwmtlError: `folder` is in use.
+        DwmtlError: `folder` is in use, or on a disk without room.
     """
     path = Path(path)
     stem = path_name(path.stem, str(path))
+    require_free(folder)
     pack = read_bin_pack(path)
+    require_space(folder, pack.num_bytes)
     endings = [picture_ending(picture, f"{path}, picture {index}") for index, picture in enumerate(pack.pictures)]
     photos = photo_names(stem, len(pack.is_same), pairs_per_shard=MAX_FILES_PER_FOLDER // 2, endings=endings)
     with whole_new_folder(folder) as new:

@@ -98,13 +98,15 @@ class RecordPack:
         Args:
             folder: holds `train.rec`; `train.idx` and `property` are optional.
         Raises:
-            DataSetError: a file is missing or malformed, or header and index contradict each other.
+            DataSetError: a file is missing or malformed, two keys have one record, or header and index contradict each
+                other.
         """
         folder = Path(folder)
         self._path, index = folder / "train.rec", folder / "train.idx"
         self._view = memoryview(map_file(self._path))
         read = _read_index(index, len(self._view)) if index.exists() else _index_of_ids(self._view, self._path)
         self._all_keys, self._offsets = read
+        self._starts = np.sort(self._offsets)
         self.property = _read_property(folder / "property")
         self._range_starts: np.ndarray | None = None
         self.keys = self._picture_keys()
@@ -124,6 +126,14 @@ class RecordPack:
                 f"{self._path}, byte {record.offset}: the record of key {key} holds no picture. Copy it again."
             )
         return bytes(record.picture)
+
+    def num_bytes(self) -> int:
+        """Of all pictures together; at most those of the file, as no two records share a byte.
+
+        Raises:
+            DataSetError: a record is malformed.
+        """
+        return sum(len(self._record(int(key)).picture) for key in self.keys)
 
     def identity_of(self, key: int) -> int:
         """The picture's first label. All pictures in a range of the header must have the same.
@@ -194,7 +204,14 @@ class RecordPack:
 
     def _record(self, key: int) -> Record:
         offset = int(self._offsets[np.searchsorted(self._all_keys, key)])
-        return _record_at(self._view, offset, self._path)[0]
+        record, end = _record_at(self._view, offset, self._path)
+        following = np.searchsorted(self._starts, offset, side="right")
+        if following < len(self._starts) and end > self._starts[following]:
+            raise DataSetError(
+                f"{self._path}, byte {offset}: the record ends at byte {end}, and by the index another one starts at "
+                f"byte {self._starts[following]}. Copy the pack again."
+            )
+        return record
 
     def _whole(self, record: Record, place: int, meaning: str) -> int:
         value = float(record.labels[place]) if place < len(record.labels) else None
@@ -298,7 +315,7 @@ def _index_of_ids(view: memoryview, path: Path) -> tuple[np.ndarray, np.ndarray]
 
 
 def _sorted_index(keys: array, offsets: array, where: Callable[[int], str]) -> tuple[np.ndarray, np.ndarray]:
-    """Both as (N,) int64, by ascending key; `where` names the place of an entry for the message on a repeated key."""
+    """Both as (N,) int64, by ascending key; `where` names the place of an entry for the message on a repeated one."""
     all_keys = np.frombuffer(keys, dtype=np.int64) if keys else np.empty(0, dtype=np.int64)
     all_offsets = np.frombuffer(offsets, dtype=np.int64) if offsets else np.empty(0, dtype=np.int64)
     order = np.argsort(all_keys, kind="stable")
@@ -306,6 +323,14 @@ def _sorted_index(keys: array, offsets: array, where: Callable[[int], str]) -> t
     repeated = np.flatnonzero(ascending[1:] == ascending[:-1])
     if len(repeated):
         raise DataSetError(f"{where(int(order[repeated[0] + 1]))}: the key {ascending[repeated[0]]} appears twice.")
+    by_offset = np.argsort(all_offsets, kind="stable")
+    shared = np.flatnonzero(np.diff(all_offsets[by_offset]) == 0)
+    if len(shared):
+        first, second = (int(by_offset[shared[0] + step]) for step in (0, 1))
+        raise DataSetError(
+            f"{where(second)}: the keys {all_keys[first]} and {all_keys[second]} have one record, at byte "
+            f"{all_offsets[second]}. Get the pack from its source."
+        )
     return ascending, all_offsets[order]
 
 

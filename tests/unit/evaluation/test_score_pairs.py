@@ -386,3 +386,15 @@ def test_an_out_that_cannot_be_written_is_told(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "R.json: Not a directory" in done.stderr
+
+
+def test_embeddings_that_unpack_to_far_more_than_the_file_are_refused(tmp_path):
+    np.savez_compressed(tmp_path / "E.npz", names=np.array(["a"]), embeddings=np.ones((1, 4_000_000), np.float32))
+    with pytest.raises(DataSetError, match=r"E\.npz: \d+ bytes that unpack to 160\d+, more than 100 times as many"):
+        read_embeddings(tmp_path / "E.npz", flip="none")
+
+
+def test_compressed_embeddings_are_read(tmp_path):
+    embeddings = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    np.savez_compressed(tmp_path / "E.npz", names=np.array(["a", "b", "x" * 100]), embeddings=embeddings)
+    assert len(read_embeddings(tmp_path / "E.npz", flip="none")) == 3

@@ -64,6 +64,15 @@ def test_weights_that_a_model_does_not_have_are_told(known):
         load_model(known.model, device="cpu", weights="ema")
 
 
+def test_pixels_that_must_not_be_written_to_are_answered_without_a_warning(known, model):
+    photo = read_photo(known.photo("surprise"))
+    of_bytes = np.frombuffer(photo.tobytes(), np.uint8).reshape(photo.shape)
+    mirrored = photo[:, ::-1]
+    mirrored.flags.writeable = False
+    for pixels in (of_bytes, mirrored):
+        assert model.analyze(pixels).num_faces == 1
+
+
 def test_a_photo_is_answered_with_its_face(known, model):
     analysis = model.analyze(known.photo("surprise"))
     assert (analysis.photo, analysis.width_px, analysis.height_px) == (str(known.photo("surprise")), 320, 240)

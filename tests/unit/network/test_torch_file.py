@@ -290,3 +290,13 @@ def test_a_flipped_bit_of_a_downloaded_file_is_noticed(tmp_path, place):
     path.write_bytes(data)
     with pytest.raises(ModelFileError, match=r"damaged: the checksum of .*data.* differs\. Copy or download it again"):
         read_state_dict(path)
+
+
+def test_a_file_whose_tensors_are_compressed_is_refused_before_it_is_unpacked(tmp_path):
+    torch.save({"w": torch.zeros(1_000_000)}, tmp_path / "whole.pt")
+    deflated = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(tmp_path / "whole.pt") as whole, zipfile.ZipFile(tmp_path / "w.pt", "w", deflated) as changed:
+        for name in whole.namelist():
+            changed.writestr(name, whole.read(name))
+    assert (tmp_path / "w.pt").stat().st_size < 10_000
+    assert "not a file of tensors by torch.save, which compresses nothing" in refused(tmp_path / "w.pt")

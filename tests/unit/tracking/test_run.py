@@ -1,6 +1,16 @@
 import pytest
 
-from dwmtl.tracking.run import Run, metric_name
+from dwmtl.tracking.run import Run, logged_name, metric_name
+
+LONG = "x" * 300
+PATHS = ["joy//", "..", ".", "", "../x", "/x", "x/"]
+WORDS = ["happy!", "fear, anger", "it's", "50 %", "sad (a bit)", "c:", "a\nb", "😀", "e\u0301", LONG, *PATHS]
+"""Names of classes that a table of one's own may hold, and MLflow refuses."""
+
+
+@pytest.fixture
+def run(store) -> Run:
+    return Run(store, store.create_run(store.get_experiment_by_name("dwmtl").experiment_id).info.run_id)
 
 
 @pytest.mark.parametrize(
@@ -26,3 +36,33 @@ def test_a_run_without_a_server_ignores_what_is_logged_and_answers_nothing():
         run.log_row({"step": 0, "loss_identity": 1.0})
         assert not run.is_logged
         assert run.ask(lambda client, run_id: run_id) is None
+
+
+@pytest.mark.parametrize("name", ["expression/per_class/happy", "a b/c-d.e", "sets.x.expressions.überrascht"])
+def test_a_name_that_mlflow_takes_stays(name):
+    assert logged_name(name) == name
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_no_word_of_a_user_loses_a_score(run, store, word):
+    run.log_metrics({"expression": {"per_class": {word: 0.5, "happy": 0.6}, "accuracy": 0.7}})
+    run.log_row({"step": 0, f"loss_{word}": 1.0})
+    run.log_params({"sets": {"x": {"expressions": {word: "happiness"}}}, "train": {"seed": 1}})
+    run.finish()
+    logged = store.get_run(run.run_id)
+    assert run.is_logged
+    assert sorted(logged.data.metrics.values()) == [0.5, 0.6, 0.7, 1.0]
+    assert sorted(logged.data.params.values()) == ["1", "happiness"]
+    assert logged.info.status == "FINISHED"
+
+
+def test_two_words_that_mlflow_refuses_keep_two_scores(run, store):
+    words = {word: number / 100 for number, word in enumerate([*WORDS, "happy?", f"{LONG}y"])}
+    run.log_metrics({"per_class": words})
+    assert sorted(store.get_run(run.run_id).data.metrics.values()) == sorted(words.values())
+
+
+def test_sets_of_any_number_are_named_as_the_data(run, store):
+    run.log_dataset(", ".join(f"set_{number} (csv_table)" for number in range(50)), "ab" * 32, {})
+    (data,) = store.get_run(run.run_id).inputs.dataset_inputs
+    assert data.dataset.name.startswith("set_0 (csv_table), set_1")

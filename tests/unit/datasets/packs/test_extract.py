@@ -1,4 +1,8 @@
 import base64
+import pickle
+import shutil
+import struct
+from types import SimpleNamespace
 
 import pytest
 
@@ -6,7 +10,7 @@ from dwmtl.datasets import folders
 from dwmtl.datasets.packs import extract
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
 from dwmtl.datasets.packs.extract import extract_bin_pack, extract_ms_celeb, extract_pictures, extract_record_pack
-from dwmtl.datasets.packs.record_io import RecordPack, write_record_pack
+from dwmtl.datasets.packs.record_io import MAGIC, RecordPack, write_record_pack
 from dwmtl.errors import DataSetError, DwmtlError
 from dwmtl.tables import VERIFICATION_PAIRS, read_table
 
@@ -141,3 +145,71 @@ def test_the_real_pack_is_extracted(testdata, tmp_path):
     pack = RecordPack(folder)
     assert (tmp_path / "out" / "0000001" / "000000004.jpg").read_bytes() == pack.picture_bytes(4)
     assert len(folders.read(tmp_path / "out", num_peak_frames=3).photos) == 8
+
+
+def bomb(picture: bytes, num_pictures: int) -> bytes:
+    """A pickle that holds a picture once and names it again by its memo."""
+    head = b"\x80\x03](B" + struct.pack("<I", len(picture)) + picture + b"q\0"
+    return head + b"h\0" * (num_pictures - 1) + b"e](" + b"\x88" * (num_pictures // 2) + b"e\x86."
+
+
+def test_a_bin_pack_that_names_one_picture_again_and_again_is_refused(tmp_path):
+    (tmp_path / "x.bin").write_bytes(bomb(JPG + bytes(1000), 20_000))
+    with pytest.raises(DataSetError, match=r"x\.bin: 51024 bytes that name pictures of 20180000, the same ones"):
+        extract_bin_pack(tmp_path / "x.bin", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_of_several_pairs_may_be_in_a_bin_pack_once(tmp_path):
+    pictures = [JPG + bytes(500), PNG + bytes(500)] * 20
+    with (tmp_path / "x.bin").open("wb") as file:
+        pickle.dump((pictures[:2] * 4 + [JPG + b"%d" % n for n in range(12)], [True] * 10), file, protocol=2)
+    assert extract_bin_pack(tmp_path / "x.bin", tmp_path / "out") == 20
+
+
+def test_a_pack_whose_keys_share_a_record_is_refused(tmp_path):
+    write_record_pack(tmp_path / "pack", [(4, JPG), (5, PNG)], has_header=False)
+    (tmp_path / "pack/train.idx").write_text("0\t0\n1\t0\n2\t0\n")
+    with pytest.raises(DataSetError, match=r"train\.idx, line 2: the keys 0 and 1 have one record, at byte 0"):
+        extract_record_pack(tmp_path / "pack", tmp_path / "out")
+
+
+def test_a_pack_whose_records_lie_in_each_other_is_refused(tmp_path):
+    """A thousand records, each of which ends with the file: half a million times their size."""
+    record, inner = b"", []
+    for _ in range(1000):
+        record = struct.pack("<4sI", MAGIC, 24 + len(record)) + struct.pack("<IfQQ", 0, 1.0, 0, 0) + record
+        inner.append(len(record))
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/train.rec").write_bytes(record)
+    lines = [f"{key}\t{len(record) - length}\n" for key, length in enumerate(inner)]
+    (tmp_path / "pack/train.idx").write_text("".join(lines))
+    with pytest.raises(DataSetError, match="the record ends at byte 32000, and by the index another one starts at"):
+        extract_record_pack(tmp_path / "pack", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def sources(tmp_path) -> dict:
+    """A source of each format, and the function that extracts it."""
+    write_bin_pack(tmp_path / "x.bin", [JPG, JPG] * 10, [True] * 10)
+    write_record_pack(tmp_path / "pack", [(4, JPG)])
+    (tmp_path / "x.tsv").write_bytes(b"m.0\t5\ta\tb\tFaceId-0\tAA==\t" + base64.b64encode(JPG) + b"\n")
+    return {
+        extract_bin_pack: tmp_path / "x.bin",
+        extract_record_pack: tmp_path / "pack",
+        extract_ms_celeb: tmp_path / "x.tsv",
+    }
+
+
+def test_what_does_not_fit_on_the_disk_is_told_before_it_is_written(sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5))
+    for function, source in sources.items():
+        with pytest.raises(DwmtlError, match=r"deep/out: \d+ bytes are to be written, and the disk has 5 bytes free"):
+            function(source, tmp_path / "deep/out")
+    assert not (tmp_path / "deep").exists()
+
+
+def test_what_fits_on_the_disk_to_the_byte_is_written(sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=len(JPG)))
+    assert extract_record_pack(sources[extract_record_pack], tmp_path / "out") == 1
