@@ -59,7 +59,11 @@ class ThresholdError(DwmtlError):
 
 
 class RequestError(DwmtlError):
-    """A request to the demo page is too large, malformed or too late."""
+    """A request to the demo page is too large, malformed or too late; `status`: of the HTTP response."""
+
+    def __init__(self, message: str, *, status: int = 422):
+        super().__init__(message)
+        self.status = status
 
 
 class TrackingError(DwmtlError):
