@@ -9,7 +9,7 @@ DwmtlError
 ├── ModelFileError         a file of weights that does not match the network
 ├── NoFaceError            a photo without a face in a comparison of faces
 ├── ThresholdError         no threshold for verification, or one of another model
-├── RequestError           the demo page: a request that is too large, malformed or too late
+├── RequestError           the demo page or a served model: a request that is too large, malformed or too late
 ├── TrackingError          MLflow has no such run, or does not answer a command about runs
 ├── NonFiniteLossError     a loss became NaN or infinite while training
 └── InterruptedTrainingError   a training received a signal to stop; its state is saved
@@ -59,7 +59,15 @@ class ThresholdError(DwmtlError):
 
 
 class RequestError(DwmtlError):
-    """A request to the demo page is too large, malformed or too late."""
+    """A request to the demo page or a served model is too large, malformed or too late.
+
+    Args:
+        status: of the demo's HTTP response.
+    """
+
+    def __init__(self, message: str, *, status: int = 422):
+        super().__init__(message)
+        self.status = status
 
 
 class TrackingError(DwmtlError):

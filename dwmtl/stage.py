@@ -1,5 +1,5 @@
-"""What every stage script does alike: a typed command line, errors a user can read; and the digest of the code by which
-an interrupted stage knows whether what it left behind is still right.
+"""What every stage script does alike: a typed command line, errors a user can read, one process at a time; and the
+digest of the code by which an interrupted stage knows whether what it left behind is still right.
 
 Knows nothing of what the stages compute.
 """
@@ -8,20 +8,27 @@ import hashlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, get_origin
 
 import typer
 
 from dwmtl.errors import USERS_ERRORS, InterruptedTrainingError, line_of
+from dwmtl.files import write_text
+
+log = logging.getLogger(__name__)
+
+RUNNING = Path(".dwmtl/running")
+"""A lock per command of a stage that has run in this folder."""
 
 
 def run(main: Callable) -> None:
     """Run a stage script's `main` from the command line: each of its parameters is an option, `--name value`.
 
     A `DwmtlError`, and what the system refuses, is printed as one message and the process exits with 1; any other
-    exception keeps its traceback.
+    exception keeps its traceback. Waits while another process runs the same command.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     main.__annotations__ = {
@@ -31,12 +38,45 @@ def run(main: Callable) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:
-        app()
+        with _one_at_a_time():
+            app()
     except USERS_ERRORS as error:
         if isinstance(error, InterruptedTrainingError) and os.environ.get("LOCAL_RANK", "0") != "0":
             sys.exit(0)  # the first process says it, and would be killed if another failed
         print(f"error: {line_of(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait until no other process runs this command in this folder.
+
+    A DVC that is killed leaves its stage running. The next `dvc repro` starts the stage again, and the two would
+    replace each other's checkpoints and outputs.
+    """
+    if "LOCAL_RANK" in os.environ:  # one of several processes of one training
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    digest = hashlib.sha256(os.fsencode("\n".join(sys.argv))).hexdigest()[:16]
+    name = f"{Path(sys.argv[0]).stem}-{digest}"
+    lock, process = FileLock(RUNNING / f"{name}.lock"), RUNNING / f"{name}.pid"
+    RUNNING.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.warning(
+            "process %s still runs this stage, as after a `dvc repro` that was killed; waiting until it ends. To "
+            "continue sooner, end it with `kill`: a training saves its state first.",
+            process.read_text() if process.exists() else "(starting)",
+        )
+        lock.acquire()
+    try:
+        write_text(str(os.getpid()), process)
+        yield
+    finally:
+        lock.release()
 
 
 def code_sha256(parts: Iterable[str]) -> str:

@@ -3,24 +3,27 @@
 Uploads are discarded when they are answered; of a challenge's reference, its face with the embedding is kept.
 """
 
+import asyncio
+import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-import anyio
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from dwmtl.demo.challenges import MIN_FRAMES, Challenges, TimedChallenge
-from dwmtl.demo.uploads import clip_file, json_body, photo_of, save_clip
+from dwmtl.demo.uploads import MAX_PHOTO_PIXELS, clip_file, json_body, photo_of, save_clip
 from dwmtl.errors import DwmtlError, ModelFileError, NoFaceError, RequestError, UnreadablePhotoError
 from dwmtl.inference.answers import Analysis, ClipAnswer, Face
 from dwmtl.inference.clip_file import clip_frames
@@ -36,11 +39,17 @@ MAX_CLIP_FRAMES = 300
 """Frames of a clip that are analysed, each CLIP_EVERY-th: half a minute at 30 frames per second."""
 AT_ONCE = 2
 """Requests that the model processes at a time; others wait."""
+ANSWER_S = 60.0
+"""Time for a request to wait for its turn and to be processed. What is being processed is not interrupted, except for a
+clip between its frames, but bounded by the limits on uploads; the other turns answer meanwhile."""
+SESSION = "dwmtl-session"
+"""Cookie with a browser's secret: a challenge can be answered by the one that started it."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -81,7 +90,7 @@ class Demo:
     def __init__(self, model: FaceModel, source: str, challenges: Challenges, *, camera_s: float, clip_s: float):
         self.model, self.source, self.challenges = model, source, challenges
         self._limits_s = {"camera": camera_s, "clip": clip_s}
-        self._turns = anyio.CapacityLimiter(AT_ONCE)
+        self._turns = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="demo")
 
     async def about(self, request: Request) -> dict:
         """The model's name, expressions and threshold."""
@@ -100,13 +109,16 @@ class Demo:
 
     async def start(self, request: Request) -> dict:
         """Start a challenge for the person on the reference photo."""
+        session = _session(request)
+        if not session:
+            raise RequestError("open the page first: a challenge belongs to its session, a cookie.")
         body = await json_body(request, ChallengeBody)
-        name, started = await self._in_turn(lambda: self._started(body))
+        name, started = await self._in_turn(lambda: self._started(body, session))
         return {"name": name, **_progress(started)}
 
     async def frame(self, request: Request) -> dict:
         """Add a frame to a challenge."""
-        timed = self.challenges.get(request.path_params["name"])
+        timed = self.challenges.get(request.path_params["name"], by="camera", session=_session(request))
         body = await json_body(request, FrameBody)
         sight = await self._in_turn(
             lambda: timed.see(lambda: self.model.sight(photo_of(body.frame, "the frame"), timed.reference))
@@ -115,9 +127,9 @@ class Demo:
 
     async def clip(self, request: Request) -> dict:
         """Answer a challenge with a clip; it can be tried once."""
-        timed = self.challenges.get(request.path_params["name"], take=True)
-        with clip_file() as path:
-            await save_clip(request, path)
+        timed = self.challenges.get(request.path_params["name"], by="clip", session=_session(request), take=True)
+        with clip_file() as (file, path):
+            await save_clip(request, file)
             if not timed.seconds_left:
                 return _progress(timed)
             answer = await self._in_turn(lambda: self._clip_answer(path, timed))
@@ -143,7 +155,7 @@ class Demo:
         sentence = f"{who}: distance {compared.distance:.3f}, {sign} the threshold {compared.threshold.value:.3f}."
         return answer | {"verification": compared.as_json(), "sentence": sentence}
 
-    def _started(self, body: ChallengeBody) -> tuple[str, TimedChallenge]:
+    def _started(self, body: ChallengeBody, session: str) -> tuple[str, TimedChallenge]:
         predicted = self.model.expressions
         expressions = [name for name in DRAWN_EXPRESSIONS if name in predicted]
         if not expressions or NEUTRAL not in predicted:
@@ -153,7 +165,8 @@ class Demo:
             )
         reference = _chosen(self.model.analyze(photo_of(body.reference, "the reference")), "the reference")
         self.model.verify(reference, reference)  # raises where the model has no threshold
-        return self.challenges.start(reference, expressions, limit_s=self._limits_s[body.by])
+        limit_s = self._limits_s[body.by]
+        return self.challenges.start(reference, expressions, by=body.by, session=session, limit_s=limit_s)
 
     def _clip_answer(self, path: Path, timed: TimedChallenge) -> ClipAnswer:
         frames = _few(clip_frames(path, every=CLIP_EVERY))
@@ -164,8 +177,18 @@ class Demo:
             raise RequestError(str(error).replace(str(path), "the clip")) from None
 
     async def _in_turn(self, work: Callable):
-        """Run work in a thread when it is its turn; the page stays responsive."""
-        return await anyio.to_thread.run_sync(work, limiter=self._turns)
+        """Run work in a thread when it is its turn; the page stays responsive.
+
+        Raises:
+            RequestError: there is no result after ANSWER_S. Work that has not begun is dropped; the rest keeps its turn
+                until it ends.
+        """
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._turns, work)
+            return await asyncio.wait_for(future, ANSWER_S)
+        except TimeoutError:
+            message = f"no result after {ANSWER_S:g} s. Send something smaller, or try again later."
+            raise RequestError(message, status=503) from None
 
 
 def demo_app(
@@ -188,14 +211,23 @@ def demo_app(
     files = [Route(path, _file(PAGE / name)) for path, name in FILES.items()]
     # refuses requests to another site's name that resolves to 127.0.0.1
     here = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-    return Starlette(routes=[*files, *requests], middleware=[Middleware(_WithHeaders), here])
+    middleware = [Middleware(_WithHeaders), here, Middleware(_OwnOrigin)]
+    return Starlette(routes=[*files, *requests], middleware=middleware)
 
 
 def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
     async def respond(request: Request) -> Response:
-        return FileResponse(path)
+        response = FileResponse(path)
+        if not _session(request):
+            response.set_cookie(SESSION, secrets.token_urlsafe(16), httponly=True, samesite="strict")
+        return response
 
     return respond
+
+
+def _session(request: Request) -> str:
+    """The browser's secret, from its cookie; empty: it has none."""
+    return request.cookies.get(SESSION, "")
 
 
 def _answered(ask: Callable[[Request], Awaitable[dict]]) -> Callable[[Request], Awaitable[Response]]:
@@ -205,7 +237,9 @@ def _answered(ask: Callable[[Request], Awaitable[dict]]) -> Callable[[Request], 
         try:
             return JSONResponse(await ask(request))
         except DwmtlError as error:
-            return JSONResponse({"error": str(error)}, status_code=422)
+            return JSONResponse({"error": str(error)}, status_code=getattr(error, "status", 422))
+        except ClientDisconnect:  # nobody reads the response
+            return Response(status_code=400)
 
     return respond
 
@@ -225,6 +259,19 @@ class _WithHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
+class _OwnOrigin:
+    """Refuses requests from pages of other sites, which browsers name in `Origin`."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        headers = Headers(scope=scope)
+        if headers.get("origin", f"http://{headers['host']}") != f"http://{headers['host']}":
+            return await JSONResponse({"error": "Invalid origin"}, status_code=403)(scope, receive, send)
+        await self.app(scope, receive, send)
+
+
 def _chosen(analysis: Analysis, name: str) -> Face:
     if analysis.chosen is None:
         raise NoFaceError(f"no face was found in {name}.")
@@ -232,8 +279,14 @@ def _chosen(analysis: Analysis, name: str) -> Face:
 
 
 def _few(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The frames, and an error where there are more than MAX_CLIP_FRAMES."""
-    yield from islice(frames, MAX_CLIP_FRAMES)
+    """The frames, and an error where there are more than MAX_CLIP_FRAMES, one is too large, or time is over."""
+    end_s = time.monotonic() + ANSWER_S
+    for frame in islice(frames, MAX_CLIP_FRAMES):
+        if frame.shape[0] * frame.shape[1] > MAX_PHOTO_PIXELS:
+            raise RequestError(f"the clip: frames of more than {MAX_PHOTO_PIXELS} pixels. Scale it down.")
+        if time.monotonic() > end_s:
+            raise RequestError(f"the clip: no result after {ANSWER_S:g} s. Take a shorter or smaller one.")
+        yield frame
     if next(frames, None) is not None:
         raise RequestError(
             f"the clip has more than {MAX_CLIP_FRAMES * CLIP_EVERY} frames without an acceptance. Take a shorter one."

@@ -22,11 +22,15 @@ class TimedChallenge:
     """A challenge with its end, on the clock of its `Challenges`.
 
     Attributes:
+        by: `camera` or `clip`, with which it must be answered.
+        session: secret of the browser that started it.
         turn: held while a frame is analysed, so that frames are counted in order.
     """
 
     reference: Face
     challenge: Challenge
+    by: str
+    session: str
     end_s: float
     clock: Callable[[], float]
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -73,14 +77,16 @@ class Challenges:
         self._open: dict[str, TimedChallenge] = {}
         self._turn = threading.Lock()
 
-    def start(self, reference: Face, expressions: Sequence[str], *, limit_s: float) -> tuple[str, TimedChallenge]:
+    def start(
+        self, reference: Face, expressions: Sequence[str], *, by: str, session: str, limit_s: float
+    ) -> tuple[str, TimedChallenge]:
         """Start a challenge. Returns its name, which cannot be guessed, and the challenge.
 
         Raises:
             RequestError: too many challenges are open.
         """
         challenge = Challenge(self._draw(expressions), min_frames=MIN_FRAMES)
-        started = TimedChallenge(reference, challenge, self._clock() + limit_s, self._clock)
+        started = TimedChallenge(reference, challenge, by, session, self._clock() + limit_s, self._clock)
         name = secrets.token_urlsafe(16)
         with self._turn:
             self._open = {key: value for key, value in self._open.items() if value.seconds_left}
@@ -89,14 +95,17 @@ class Challenges:
             self._open[name] = started
         return name, started
 
-    def get(self, name: str, *, take: bool = False) -> TimedChallenge:
-        """The challenge of a name; `take`: remove it.
+    def get(self, name: str, *, by: str, session: str, take: bool = False) -> TimedChallenge:
+        """The challenge of a name, for an answer; `take`: remove it, since it can be answered once.
 
         Raises:
-            RequestError: there is no such challenge, or it is over.
+            RequestError: there is no such challenge, it was accepted, or it is to be answered otherwise or by another.
         """
         with self._turn:
-            timed = self._open.pop(name, None) if take else self._open.get(name)
-        if timed is None:
-            raise RequestError("this challenge is not known any more. Start another.")
-        return timed
+            timed = self._open.get(name)
+            is_right = timed is not None and timed.by == by and timed.session == session
+            if timed is None or not is_right or timed.state == ChallengeState.ACCEPTED:
+                raise RequestError("this challenge is not known any more. Start another.")
+            if take:
+                del self._open[name]
+            return timed

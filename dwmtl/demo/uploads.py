@@ -1,12 +1,13 @@
-"""Uploads, checked while they are read: size, content type, form, photos. Knows nothing of models."""
+"""Uploads, checked while they are read: size, time, content type, form, photos. Knows nothing of models."""
 
+import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TypeVar
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,10 @@ from dwmtl.errors import RequestError
 MAX_PHOTOS_BYTES = 48 * 2**20
 """Limit of a request with photos, which base64 makes a third larger than their files."""
 MAX_CLIP_BYTES = 128 * 2**20
+UPLOAD_S = 60.0
+"""Time for a request's body to arrive."""
+OPEN_FILES = Path("/proc/self/fd")
+"""Links to this process' open files, on Linux."""
 MAX_PHOTO_PIXELS = 24_000_000
 """Limit of a photo: 72 MB as RGB, and four times that in the detector."""
 
@@ -28,10 +33,12 @@ async def json_body(request: Request, kind: type[Body]) -> Body:
     """Parse a request's JSON as `kind`.
 
     Raises:
-        RequestError: it is longer than MAX_PHOTOS_BYTES, not declared as JSON, or has another form.
+        RequestError: it is longer than MAX_PHOTOS_BYTES, slower than UPLOAD_S, not declared as JSON, or has another
+            form.
     """
     _require_type(request, "application/json")
-    body = b"".join([chunk async for chunk in _chunks(request, MAX_PHOTOS_BYTES)])
+    async with _in_time():
+        body = b"".join([chunk async for chunk in _chunks(request, MAX_PHOTOS_BYTES)])
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
@@ -40,18 +47,19 @@ async def json_body(request: Request, kind: type[Body]) -> Body:
         raise RequestError(f"{place}: {wrong['msg']}.") from None
 
 
-async def save_clip(request: Request, path: Path) -> None:
+async def save_clip(request: Request, file: BinaryIO) -> None:
     """Stream a request's body into a file.
 
     Raises:
-        RequestError: it is longer than MAX_CLIP_BYTES, empty, or not declared as bytes.
+        RequestError: it is longer than MAX_CLIP_BYTES, slower than UPLOAD_S, empty, or not declared as bytes.
     """
     _require_type(request, "application/octet-stream")
-    with path.open("wb") as file:
+    async with _in_time():
         async for chunk in _chunks(request, MAX_CLIP_BYTES):
             file.write(chunk)
-        if not file.tell():
-            raise RequestError("the clip is empty.")
+    if not file.tell():
+        raise RequestError("the clip is empty.")
+    file.flush()
 
 
 def photo_of(text: str, name: str) -> np.ndarray:
@@ -68,10 +76,28 @@ def photo_of(text: str, name: str) -> np.ndarray:
 
 
 @contextmanager
-def clip_file():
-    """A path for a clip in a temporary folder, which is removed when the block ends."""
+def clip_file() -> Iterator[tuple[BinaryIO, Path]]:
+    """An empty file for a clip, and a path that opens it. The clip is gone when the block ends.
+
+    On Linux the file has no name on the disk, so that the clip is gone, too, when this process is killed.
+    """
+    if OPEN_FILES.is_dir():
+        with TemporaryFile(prefix="dwmtl-demo-") as file:
+            yield file, OPEN_FILES / str(file.fileno())
+        return
     with TemporaryDirectory(prefix="dwmtl-demo-") as folder:
-        yield Path(folder) / "clip.webm"  # OpenCV goes by the content, not by the ending
+        path = Path(folder) / "clip"
+        with path.open("xb") as file:
+            yield file, path
+
+
+@asynccontextmanager
+async def _in_time():
+    try:
+        async with asyncio.timeout(UPLOAD_S):
+            yield
+    except TimeoutError:
+        raise RequestError(f"the upload takes more than {UPLOAD_S:g} s. Take something smaller.", status=408) from None
 
 
 async def _chunks(request: Request, max_bytes: int) -> AsyncIterator[bytes]:

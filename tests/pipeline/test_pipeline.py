@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import shlex
 import shutil
@@ -236,6 +237,43 @@ def test_outputs_are_the_same_bytes_without_tracking(project):
     assert lock.read_bytes() == with_tracking
     values["tracking"]["enabled"] = True
     (project.folder / "params.yaml").write_text(yaml.safe_dump(values))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", ["dvc alone", "dvc and stage"])
+def test_after_a_kill_the_next_repro_succeeds_with_the_same_bytes(project, kill):
+    """DVC killed alone leaves its stage running, and the next one starts it a second time."""
+    project.reproduce()
+    lock = project.folder / "dvc.lock"
+    whole = lock.read_bytes()  # the digests of every output
+    running = project.folder / ".dwmtl/running"
+    for file in running.glob("*.pid"):
+        file.unlink()
+    options = ("--force", "--single-item", "pretrain", "train@0")
+    command = ["dvc", "repro", *options]
+    with subprocess.Popen(command, cwd=project.folder, env=environment(), start_new_session=True) as dvc:
+        stage = random.Random(kill).choice(["pretrain", "train"])
+        while not list(running.glob(f"{stage}-*.pid")):
+            assert dvc.poll() is None
+            time.sleep(0.05)
+        if kill == "dvc alone":
+            dvc.kill()
+        else:
+            os.killpg(dvc.pid, signal.SIGTERM)
+    assert project.reproduce(*options) == ["pretrain", "train@0"]
+    assert lock.read_bytes() == whole
+
+
+@pytest.mark.slow
+def test_a_deleted_lock_file_is_rebuilt_from_the_cache(project):
+    project.reproduce()
+    lock = project.folder / "dvc.lock"
+    whole = lock.read_bytes()
+    lock.write_text("<<<<<<< HEAD\n" + lock.read_text())  # of a merge
+    project.run("dvc", "repro", codes=(255,))
+    lock.unlink()
+    assert project.reproduce() == ["report"]  # its metrics are not in the cache
+    assert lock.read_bytes() == whole
 
 
 @pytest.mark.slow

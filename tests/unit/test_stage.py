@@ -1,9 +1,13 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = """
+import time
 from pathlib import Path
 
 from dwmtl.errors import DataSetError, InterruptedTrainingError
@@ -19,6 +23,9 @@ def main(mode: str, out: Path = Path("here")) -> None:
         raise RuntimeError("our bug")
     if mode == "system":
         open(out / "x", "w")
+    if mode == "slow":
+        with open(out, "x"):
+            time.sleep(600)
     if mode == "encoding":
         open(out, "w", encoding="utf-8").write("\\udcff")
     print(mode, out)
@@ -28,10 +35,22 @@ run(main)
 """
 
 
-def _run(tmp_path: Path, *options: str, more: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+def _start(tmp_path: Path, *options: str, more: dict[str, str] | None = None) -> subprocess.Popen:
     (tmp_path / "script.py").write_text(SCRIPT)
-    command = [sys.executable, str(tmp_path / "script.py"), *options]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | (more or {}))
+    return subprocess.Popen(
+        [sys.executable, "script.py", *options],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | (more or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _run(tmp_path: Path, *options: str, more: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    process = _start(tmp_path, *options, more=more)
+    output, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def test_users_error_is_one_message_and_exit_code_1(tmp_path):
@@ -76,3 +95,37 @@ def test_every_parameter_is_an_option(tmp_path):
     assert _run(tmp_path, "--mode", "fine", "--out", "there").stdout == "fine there\n"
     assert _run(tmp_path, "--mode", "fine").stdout == "fine here\n"
     assert _run(tmp_path).returncode == 2
+
+
+def _wait_for(path: Path) -> None:
+    end_s = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < end_s, path
+        time.sleep(0.05)
+
+
+def test_a_stage_waits_until_the_process_that_a_killed_dvc_left_has_ended(tmp_path):
+    options = ("--mode", "slow", "--out", "out")
+    left = _start(tmp_path, *options)
+    _wait_for(tmp_path / "out")
+    again = _start(tmp_path, *options)
+    told = again.stderr.readline()
+    assert told.startswith(f"WARNING: process {left.pid} still runs this stage")
+    assert _run(tmp_path, "--mode", "fine").returncode == 0  # another command does not wait
+    assert again.poll() is None
+    (tmp_path / "out").unlink()
+    left.send_signal(signal.SIGKILL)  # whatever ends it
+    _wait_for(tmp_path / "out")
+    for process in (left, again):
+        process.kill()
+        process.communicate()
+
+
+def test_the_processes_of_one_training_do_not_wait_for_each_other(tmp_path):
+    options = ("--mode", "slow", "--out", "out")
+    first = _start(tmp_path, *options)
+    _wait_for(tmp_path / "out")
+    other = _run(tmp_path, *options, more={"LOCAL_RANK": "1"})
+    assert "FileExistsError" in other.stderr or "File exists" in other.stderr
+    first.kill()
+    first.communicate()

@@ -49,14 +49,17 @@ def address(serve, model) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def ask() -> Callable[..., tuple[int, dict]]:
-    """`ask(url, body)` posts JSON, or bytes as they are: the status and the answer; without a body it gets."""
+    """`ask(url, body)` posts JSON, or bytes as they are: the status and the answer; without a body it gets.
+
+    It has a session, as a browser that opened the page.
+    """
 
     def ask(url: str, body: object = None, **headers: str) -> tuple[int, dict]:
         is_bytes = isinstance(body, bytes)
         kind = "application/octet-stream" if is_bytes else "application/json"
         data = body if is_bytes or body is None else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(url, data, {"Content-Type": kind} | named)
+        request = urllib.request.Request(url, data, {"Content-Type": kind, "Cookie": "dwmtl-session=s"} | named)
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
                 return response.status, json.loads(response.read())

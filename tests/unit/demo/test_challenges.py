@@ -11,6 +11,7 @@ from dwmtl.inference.answers import Face
 from dwmtl.inference.challenge import Sight
 
 FACE = Face((0, 0, 1, 1), np.zeros((5, 2)), 1.0, True, {}, np.zeros(2))
+NAMES = ["happiness", "surprise"]
 NEUTRAL, HAPPY = Sight(True, "neutral"), Sight(True, "happiness")
 
 
@@ -33,7 +34,7 @@ def challenges(clock) -> Challenges:
 
 
 def start(challenges: Challenges, limit_s: float = 10.0):
-    return challenges.start(FACE, ["happiness", "surprise"], limit_s=limit_s)
+    return challenges.start(FACE, NAMES, by="clip", session="mine", limit_s=limit_s)
 
 
 def test_neutral_and_then_the_expression_in_time_is_accepted(challenges):
@@ -86,19 +87,36 @@ def test_only_so_many_are_under_way_and_old_ones_make_room(challenges, clock):
     clock.now_s = 10.0
     start(challenges)
     with pytest.raises(RequestError, match="not known any more"):
-        challenges.get(name)
+        challenges.get(name, by="clip", session="mine")
 
 
 def test_a_challenge_that_was_taken_cannot_be_asked_for_again(challenges):
     name, timed = start(challenges)
-    assert challenges.get(name) is timed
-    assert challenges.get(name, take=True) is timed
+    assert challenges.get(name, by="clip", session="mine") is timed
+    assert challenges.get(name, by="clip", session="mine", take=True) is timed
     with pytest.raises(RequestError, match="Start another"):
-        challenges.get(name, take=True)
+        challenges.get(name, by="clip", session="mine", take=True)
+
+
+def test_a_challenge_that_was_accepted_is_not_answered_again(challenges):
+    name, timed = start(challenges)
+    for sight in [NEUTRAL] * MIN_FRAMES + [HAPPY] * MIN_FRAMES:
+        timed.see(lambda sight=sight: sight)
+    with pytest.raises(RequestError, match="Start another"):
+        challenges.get(name, by="clip", session="mine")
+
+
+@pytest.mark.parametrize("wrong", [{"by": "camera"}, {"session": "another"}, {"session": ""}, {"name": "another"}])
+def test_a_challenge_is_answered_as_it_was_started_and_by_the_same_session(challenges, wrong):
+    name, timed = start(challenges)
+    right = {"name": name, "by": "clip", "session": "mine"}
+    with pytest.raises(RequestError, match="Start another"):
+        challenges.get(**right | wrong, take=True)
+    assert challenges.get(**right) is timed  # and it is still there
 
 
 def test_every_drawn_expression_comes_up(clock):
-    drawn = {Challenges().start(FACE, ["happiness", "surprise"], limit_s=1)[1].challenge.required for _ in range(64)}
+    drawn = {Challenges().start(FACE, NAMES, by="clip", session="", limit_s=1)[1].challenge.required for _ in range(64)}
     assert drawn == {"happiness", "surprise"}  # fails once in 2^63
 
 

@@ -13,10 +13,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
+import psutil
 import pytest
 
 import dwmtl
@@ -72,6 +76,36 @@ def test_requirements_are_pinned_to_what_is_installed():
     assert pinned["dwmtl"] == version("dwmtl") == dwmtl.__version__
     assert pinned["torch"] == version("torch").partition("+")[0]
     assert "tensorflow-cpu" not in pinned  # an extra's
+
+
+def served(known, monkeypatch, **environment: str):
+    """The model as MLflow loads it."""
+    from dwmtl.tracking.served_model import ServedModel
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    loaded = ServedModel()
+    loaded.load_context(SimpleNamespace(artifacts={"model": str(known.model)}, model_config={"weights": "raw"}))
+    return lambda *photos: loaded.predict(None, pd.DataFrame({"photo": list(photos)}))
+
+
+@pytest.mark.parametrize("photo", ["{path}", "file://{path}", "http://localhost/a.jpg", None, 1])
+def test_what_is_not_bytes_is_refused_and_no_path_is_opened(known, monkeypatch, photo):
+    from mlflow.exceptions import MlflowException
+
+    path = known.photo("neutral")
+    photo = photo.format(path=path) if isinstance(photo, str) else photo
+    with pytest.raises(MlflowException, match=r"photo 1: must be the bytes of a picture. Got (str|NoneType|int)"):
+        served(known, monkeypatch)(path.read_bytes(), photo)
+
+
+def test_a_request_stops_at_the_servers_time_limit(known, monkeypatch):
+    from mlflow.exceptions import MlflowException
+
+    photo = known.photo("neutral").read_bytes()
+    with pytest.raises(MlflowException, match=r"photo 0: the request's time is over\. Send fewer photos"):
+        served(known, monkeypatch, MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT="0")(photo)
+    assert served(known, monkeypatch, MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT="60")(photo)[0]["num_faces"] == 1
 
 
 @pytest.mark.slow
@@ -166,6 +200,39 @@ def test_a_served_model_refuses_what_is_no_picture(server, known):
         server.ask(b"no picture")
     assert "photo 0: not a whole picture" in json.load(refused.value)["message"]
     assert server.ask(known.photo("neutral").read_bytes())[0]["num_faces"] == 1  # and goes on
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["path", "address", "path in base64", "csv"])
+def test_a_served_model_opens_no_path_or_address(server, known, kind):
+    path = str(known.photo("neutral"))
+    text = {"address": f"file://{path}", "path in base64": base64.b64encode(path.encode()).decode()}.get(kind, path)
+    body = json.dumps({"dataframe_split": {"columns": ["photo"], "data": [[text]]}})
+    content_type = "text/csv" if kind == "csv" else "application/json"
+    request = urllib.request.Request(
+        f"{server.url}/invocations",
+        data=(f"photo\n{path}\n" if kind == "csv" else body).encode(),
+        headers={"Content-Type": content_type},
+    )
+    with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+        urllib.request.urlopen(request, timeout=120)
+    refused.value.close()
+
+
+@pytest.mark.slow
+def test_500_requests_of_8_clients_leave_no_more_memory_in_use(server, known):
+    photo = known.photo("happiness").read_bytes()
+
+    def memory_mb() -> float:
+        return sum(worker.memory_info().rss for worker in psutil.Process(server.process.pid).children(True)) / 1e6
+
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(lambda _: server.ask(photo), range(100)))  # buffers of their final size
+        before_mb = memory_mb()
+        list(clients.map(lambda _: server.ask(photo), range(400)))
+    growth_mb = memory_mb() - before_mb
+    print(f"{before_mb:.0f} MB, after 400 more requests {growth_mb:+.1f} MB")
+    assert growth_mb < 40  # a photo's pixels and answer are 0.6 MB: a request that kept them would add 240 MB
 
 
 @pytest.mark.slow
