@@ -112,6 +112,7 @@ def _load(path: Path, wanted: list[str], flip: str) -> dict[str, np.ndarray]:
 
 
 def _require_proportion(path: Path, archive: np.lib.npyio.NpzFile) -> None:
+    assert archive.zip is not None  # it is open
     num_bytes, size = sum(entry.file_size for entry in archive.zip.infolist()), path.stat().st_size
     if num_bytes > _MAX_TIMES_ITS_SIZE * size:
         raise DataSetError(

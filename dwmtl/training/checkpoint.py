@@ -151,7 +151,7 @@ def _write(path: Path, value: object) -> None:
     with whole_file(path) as file:
         torch.save(value, file)
         file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").digest()
+        digest = hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]  # BinaryIO lacks readinto
         file.write(digest)
 
 
