@@ -64,7 +64,7 @@ NOT_PERMISSIVE = re.compile(r"GPL|EPL|MPL|Mozilla|GNU|Proprietary|^$")
 
 
 def licence_of(package: str) -> str:
-    """By its metadata: the expression, or else the classifiers, or else the text's first line; empty where there is none."""
+    """The expression in the metadata, or else the classifiers, or else the first line of the text; or empty."""
     about = metadata(package)
     classifiers = (line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if "License :: " in line)
     names = ", ".join(name for name in classifiers if name != "OSI Approved")
