@@ -3,8 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := true
+export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help repository repro test lint ui status compare bench figure-2 clean
+.PHONY: help repository repro test lint audit ui status compare bench figure-2 clean
 
 help: ## list these verbs
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -41,8 +43,13 @@ lint: .venv/installed-test ## check style, formatting and types
 	$(BIN)/mypy
 	$(BIN)/shellcheck .ci/run benchmarks/gpu.sh
 
+audit: ## check the pinned versions for known vulnerabilities (pip-audit asks PyPI about each; in an environment of its own)
+	test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && \
+		build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
+	build/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
+
 ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.0.1:5000
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 status: .venv/installed ## what `make repro` would run
 	$(BIN)/dvc status

@@ -32,7 +32,7 @@ def main(data_set: str, out: Path) -> None:
 def open_project(folder: Path) -> None:
     """Make a folder with a params.yaml a DVC project with the repository's dvc.yaml and code."""
     (folder / ".dvc").mkdir()
-    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n")
     for name in (".dvcignore", "dvc.yaml"):
         shutil.copy(REPOSITORY / name, folder)
     for name in CODE:

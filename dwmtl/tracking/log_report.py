@@ -36,7 +36,7 @@ def log_report(run: Run, params: Params, content: ReportContent, *, plots: Path)
     if not run.is_logged:
         return
     log_summary(run, params, content.summary, plots)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix="dwmtl-report-") as folder:
         write_pages(content, Path(folder), this_run=_this_run(run))
         log_pages(run, content.summary, Path(folder))
 

@@ -315,7 +315,7 @@ def test_every_command_of_the_page_on_experiments_works(project):
 def test_every_command_of_the_page_on_mlflow_works_and_its_server_answers_as_its_code_says(
     project, monkeypatch, capsys
 ):
-    _, *comparing, serve, resend = commands("mlflow.md")  # `make ui` is of the first run's page too
+    _, *comparing, _, serve, resend = commands("mlflow.md")  # `make ui` is of the first run's page too
     compared = [project.follow(line) for line in comparing]
     assert "uncertainty" in compared[0]
     newest, older = (row["name"] for row in json.loads(compared[1])[:2])
