@@ -19,9 +19,11 @@ PHOTOS = Path(os.environ.get("DWMTL_TESTDATA", REPOSITORY.parent / "shared")) / 
 FACE = REPOSITORY / "dwmtl/tracking/example.jpg"
 RUNS = [
     ["alignment.py", "--photos", str(PHOTOS if PHOTOS.exists() else REPOSITORY / "data/raw"), "--limit", "64"],
+    ["align_set.py", "--photos", str(PHOTOS if PHOTOS.exists() else REPOSITORY / "data/raw"), "--limit", "128"],
     ["training.py", "--batch-size", "8", "--steps", "4", "--rounds", "2"],
     ["step_time.py", "--rounds", "4", "--only", "dynamic"],
     ["evaluation.py"],
+    ["beside_load.py", "--rounds", "3"],
     ["same_bytes.py", "--steps", "3", "--batch-size", "4"],
     ["many_identities.py", "--num-identities", "20000", "--steps", "2"],
     ["score_pairs.py"],

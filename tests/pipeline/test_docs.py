@@ -81,6 +81,8 @@ def test_every_command_of_a_page_can_be_read(page, line):
     elif program == "dvc":
         for change in (after for option, after in pairwise(arguments) if option == "-S"):
             set_by(change)
+    elif program == "cp":
+        assert (REPOSITORY / arguments[0]).is_file()
     else:
         assert program in ("source", "pip", "head", "mlflow"), f"{page}: what reads {line}?"
 

@@ -1,0 +1,135 @@
+"""A training step, face detection and embedding, alone and beside a busy loop on each core.
+
+    python benchmarks/beside_load.py --rounds 10
+
+Each is measured in processes of its own: with OpenMP's and glibc's defaults in float32, and as dwmtl runs (threads wait
+passively, freed memory is kept, `precision: auto`). In turn: a block alone, the same block beside the loops.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from outcome import Outcome, report
+
+from dwmtl.device import autocast, num_cores
+from dwmtl.params import load_params
+
+SPINNING = {"OMP_WAIT_POLICY": "ACTIVE", "MALLOC_PERTURB_": "0"}
+"""OpenMP's default, and glibc's: dwmtl leaves memory alone where the user has set a MALLOC_ variable."""
+
+SIDES = {"ours": ({}, "auto"), "other": (SPINNING, "32-true")}
+"""Each side's environment and precision."""
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="measured calls of each kind in each process")] = 10,
+    record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
+    child: Annotated[str, typer.Option(hidden=True)] = "",
+    precision: Annotated[str, typer.Option(hidden=True)] = "auto",
+) -> None:
+    """Measure, print, and keep."""
+    if child:
+        print(measured(CALLS[child](precision), rounds))
+        return
+    outcomes = []
+    for name in CALLS:
+        seconds = {}
+        for is_loaded in (False, True):
+            loops = [
+                subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(num_cores() * is_loaded)
+            ]
+            try:
+                for side in SIDES:
+                    seconds[side, is_loaded] = in_a_process(name, rounds, *SIDES[side])
+            finally:
+                for loop in loops:
+                    loop.kill()
+                    loop.wait()
+        for is_loaded, where in ((False, "alone"), (True, "beside a busy loop on each core")):
+            ours, other = (seconds[side, is_loaded] for side in SIDES)
+            what = f"{name}, {where}, against spinning threads in float32"
+            outcomes.append(Outcome(what, f"{1000 * ours:.0f} ms", f"{1000 * other:.0f} ms", other / ours))
+    report(outcomes, record=record)
+
+
+def in_a_process(name: str, rounds: int, environment: dict[str, str], precision: str) -> float:
+    """Seconds of a call, measured in a process with more environment variables."""
+    options = ["--child", name, "--rounds", str(rounds), "--precision", precision]
+    command = [sys.executable, str(Path(__file__)), *options]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def measured(call: Callable[[], object], rounds: int) -> float:
+    """Median of the seconds of a call."""
+    call()
+    call()
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+def training_step(precision: str) -> Callable[[], object]:
+    """A step of FaceLiveNet with dynamic weights: 16 crops of 112 px."""
+    from step_time import make_step
+
+    from dwmtl.training.compute import make_fabric
+
+    fabric = make_fabric("cpu", precision=precision)
+    step = make_step("dynamic", 112, 20, fabric)
+    generator = torch.Generator().manual_seed(0)
+    crops = torch.randn(16, 3, 112, 112, generator=generator).contiguous(memory_format=torch.channels_last)
+    labels = {
+        task: torch.randint(0, num, (16,), generator=generator) for task, num in (("identity", 20), ("expression", 7))
+    }
+    return lambda: step(crops, labels, generator)
+
+
+def detection(precision: str) -> Callable[[], object]:
+    """MTCNN on 8 photos of 320 x 240 with a face each; always float32."""
+    from dwmtl.crops.detector import Detector
+    from dwmtl.crops.photos import read_photo
+
+    photo = read_photo(Path(__file__).resolve().parents[1] / "dwmtl/tracking/example.jpg")
+    params = load_params().align
+    detector = Detector(
+        min_face_px=params.min_face_px,
+        thresholds=params.thresholds,
+        pyramid_factor=params.pyramid_factor,
+        device=torch.device("cpu"),
+    )
+    return lambda: detector(np.stack([photo] * 8))
+
+
+def embedding(precision: str) -> Callable[[], object]:
+    """FaceLiveNet on 64 crops of 112 px, as `evaluate.precision` has it."""
+    from training import two_tasks
+
+    torch.manual_seed(0)
+    network = two_tasks(load_params()).eval().to(memory_format=torch.channels_last)
+    crops = torch.randn(64, 3, 112, 112).contiguous(memory_format=torch.channels_last)
+
+    def call() -> object:
+        with torch.inference_mode(), autocast(torch.device("cpu"), precision):
+            return network(crops)
+
+    return call
+
+
+CALLS = {"training step": training_step, "detection": detection, "embedding": embedding}
+
+
+if __name__ == "__main__":
+    typer.run(main)
