@@ -24,7 +24,7 @@ class RenderParams(Section):
     num_pairs_per_block: PositiveInt = Field(
         default=15, description="genuine pairs, and as many impostor pairs, in each of 10 blocks"
     )
-    num_identity_people: PositiveInt = Field(default=60, description="people in the identity tree")
+    num_identity_people: PositiveInt = Field(default=120, description="people in the identity tree")
     num_photos_per_person: Annotated[int, Field(ge=2)] = Field(
         default=6, description="photos per person in the identity tree"
     )

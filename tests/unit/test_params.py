@@ -146,10 +146,13 @@ def test_every_key_has_a_default_save_those_that_only_a_user_knows():
     }
 
 
-def test_pretrain_and_train_differ_in_the_epochs_alone():
+def test_pretrain_and_train_differ_in_epochs_and_learning_rate_alone():
     params = load_params(REPOSITORY / "params.yaml")
-    shared = params.train.model_dump(include=set(params.pretrain.model_dump()))
-    assert params.pretrain.model_dump() == {**shared, "num_epochs": params.pretrain.num_epochs}
+    train, pretrain = params.train.model_dump(), params.pretrain.model_dump()
+    differing = {key for key, value in pretrain.items() if train[key] != value}
+    assert differing == {"num_epochs", "optimizer"}
+    rate = ("learning_rate", "warmup_fraction")
+    assert {key for key, value in pretrain["optimizer"].items() if train["optimizer"][key] != value} == set(rate)
 
 
 def test_every_wrong_key_is_named_at_once(write_params):
