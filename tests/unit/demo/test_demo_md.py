@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dwmtl.demo import app, uploads
+from dwmtl.demo import app, server, uploads
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/demo.md").read_text()
 COMMANDS = re.search(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)[1].splitlines()
@@ -31,8 +31,12 @@ def test_every_command_of_the_page_opens_it(line, known, tmp_path):
 
 def test_the_limits_that_the_page_names_are_those_of_the_code():
     for text in (
-        f"{uploads.MAX_PHOTOS_BYTES // 2**20} MiB, a photo {uploads.MAX_PHOTO_PIXELS // 10**6} million pixels",
-        f"a clip {uploads.MAX_CLIP_BYTES // 2**20} MiB and {app.MAX_CLIP_FRAMES * app.CLIP_EVERY} frames",
+        f"{uploads.MAX_PHOTOS_BYTES // 2**20} MiB with photos",
+        f"a photo of more than {uploads.MAX_PHOTO_PIXELS // 10**6} million pixels",
+        f"a clip of more than {uploads.MAX_CLIP_BYTES // 2**20} MiB or {app.MAX_CLIP_FRAMES * app.CLIP_EVERY} frames",
+        f"closed after {server.IDLE_S:g} s, an upload ends after {uploads.UPLOAD_S:g} s",
+        f"any request after {server.CONNECTION_S:g} s. More than {server.MAX_CONNECTIONS} connections",
+        f"an error after {app.ANSWER_S:g} s",
         "two frames in a row, within 30 seconds",
     ):
         assert text in " ".join(PAGE.split()), text
