@@ -55,6 +55,23 @@ def test_every_call_can_be_read(load):
         typer.main.get_command(main).make_context(script, options)  # reads the options, and runs nothing
 
 
+def test_the_pareto_of_keep_has_a_row_and_a_point_per_weight(load, tmp_path, capsys):
+    for keep, accuracies in {20: (0.9, 0.98), 0: (0.95, 0.9)}.items():
+        scores = {"expression": accuracies[0], "verification": accuracies[1], "authentication": 0.9}
+        record = {
+            "params": {"train": {"keep": keep}},
+            "start": {"verification_accuracy": 0.99},
+            "scores": {f"{name}_accuracy": {"per_fold": [value, value]} for name, value in scores.items()},
+        }
+        (tmp_path / f"{keep}.json").write_text(json.dumps(record))
+    load("real/keep.py")["main"](tmp_path, tmp_path / "keep.svg")
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| 0 | 95.0 % | 90.00 % | -9.00 | 90.0 % |",
+        "| 20 | 90.0 % | 98.00 % | -1.00 | 90.0 % |",
+    ]
+    assert [f"keep {keep}" in (tmp_path / "keep.svg").read_text() for keep in (0, 20)] == [True, True]
+
+
 @pytest.fixture
 def grid(monkeypatch) -> dict:
     """What `grid.py` of the comparison defines."""
