@@ -4,7 +4,6 @@ Every stage loads the whole file before it does anything, so that a typo in a la
 stage. Knows no path except the sets' folders and the start's card, and nothing of how a value is used.
 """
 
-import difflib
 import os
 import re
 from itertools import combinations
@@ -12,7 +11,6 @@ from pathlib import Path, PurePath
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML, YAMLError
 
 from dwmtl.crops.params import AlignParams
@@ -20,6 +18,7 @@ from dwmtl.datasets.params import IndexParams, SetParams
 from dwmtl.errors import ParamsError
 from dwmtl.evaluation.params import EvaluateParams
 from dwmtl.network.params import NetworkParams
+from dwmtl.params_errors import explain
 from dwmtl.protocol.params import LabelsParams, PairsParams
 from dwmtl.rendered.params import RenderParams
 from dwmtl.section import Section
@@ -34,7 +33,6 @@ from dwmtl.training.params import (
     smallest_parts,
     value_of_part,
 )
-from dwmtl.weighting.params import rules_with
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -245,7 +243,7 @@ def _checked(kind: type[Checked], text: str, path: Path) -> Checked:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise ParamsError("\n".join(f"{path}: {line}" for line in _explain(error, values))) from None
+        raise ParamsError("\n".join(f"{path}: {line}" for line in explain(error, values))) from None
 
 
 def _depth_of_brackets(text: str) -> int:
@@ -271,51 +269,3 @@ def _require_few_values(values: object, path: Path) -> None:
             left.extend(value.values())
         elif isinstance(value, list | tuple | set):
             left.extend(value)
-
-
-def _explain(error: ValidationError, values: object) -> list[str]:
-    """A sentence for every wrong key, with the key's dotted path in the file."""
-    return [_sentence(detail, _path_in_file(detail["loc"], values)) for detail in error.errors()]
-
-
-def _sentence(detail: ErrorDetails, path: list[str]) -> str:
-    """A sentence on a wrong key and its value."""
-    key, context = ".".join(path) or "(top level)", detail.get("ctx", {})
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"{key}: {_unknown(path)}"
-        case "missing":
-            return f"{key}: the key is missing."
-        case "union_tag_not_found":
-            return f"{key}.name: the key is missing."
-        case "union_tag_invalid":
-            return f"{key}.name: must be one of {context['expected_tags']}. Got {context['tag']!r} instead."
-    message = detail["msg"].removeprefix("Value error, ")
-    got = "" if "Got" in message or isinstance(detail["input"], dict) else f". Got {detail['input']!r} instead."
-    return f"{key}: {message}{got}"
-
-
-def _path_in_file(location: tuple, values: object) -> list[str]:
-    """The keys of an error's location that are in the file; pydantic adds the names of the members of unions."""
-    path = []
-    for number, part in enumerate(location):
-        is_last = number == len(location) - 1
-        if (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int)):
-            values = values[part]
-        elif not is_last or not isinstance(values, dict):
-            continue
-        path.append(str(part))
-    return path
-
-
-def _unknown(path: list[str]) -> str:
-    """What to do about an unknown key: the weightings that have it, or the most similar key of any section."""
-    if path[:-1] == ["train", "weighting"] and (rules := rules_with(path[-1])):
-        return f"a setting of {', '.join(rules)}, not of this weighting. Delete the line, or choose that weighting."
-    keys = sorted({name for section in _sections(Section) for name in section.model_fields})
-    similar = difflib.get_close_matches(path[-1], keys, n=1)
-    return f"unknown key.{f' Did you mean {similar[0]}?' if similar else ''}"
-
-
-def _sections(section: type[Section]) -> list[type[Section]]:
-    return [child for direct in section.__subclasses__() for child in (direct, *_sections(direct))]

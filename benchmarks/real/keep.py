@@ -8,9 +8,11 @@ Reads the records of `record.py`, one per weight; prints the table in Markdown.
 import io
 import json
 from pathlib import Path
+from typing import Annotated
 
 import matplotlib
 import pandas as pd
+import typer
 from matplotlib.figure import Figure
 
 from dwmtl.files import write_text
@@ -26,7 +28,10 @@ STYLE = {
 }  # fmt: skip
 
 
-def main(results: Path, out: Path) -> None:
+def main(
+    results: Annotated[Path, typer.Option(help="folder of the records")],
+    out: Annotated[Path, typer.Option(help="the figure, an SVG file")],
+) -> None:
     """Print the table and write the figure."""
     records = [json.loads(path.read_text()) for path in sorted(results.glob("*.json"))]
     folds = pd.concat(map(scores_by_fold, records), ignore_index=True)

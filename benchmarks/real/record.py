@@ -8,7 +8,9 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from ruamel.yaml import YAML
 
 from dwmtl.files import write_json
@@ -21,7 +23,10 @@ PACKAGES = ("torch", "numpy", "dvc")
 DETAILS = ("folds", "scores", "best_on_validation", "start", "expression_pooled", "chance")
 
 
-def main(project: Path, out: Path) -> None:
+def main(
+    project: Annotated[Path, typer.Option(help="folder of the run")],
+    out: Annotated[Path, typer.Option(help="the record, a JSON file")],
+) -> None:
     """Write the record: scores, params, commit, hardware, versions."""
     details = json.loads((project / "metrics/details.json").read_text())
     commit = ["git", "-C", str(project), "rev-parse", "--short", "HEAD"]

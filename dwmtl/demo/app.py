@@ -15,14 +15,12 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from dwmtl.demo.challenges import MIN_FRAMES, Challenges, TimedChallenge
+from dwmtl.demo.other_sites import OWN_PAGE_ALONE
 from dwmtl.demo.uploads import MAX_PHOTO_PIXELS, clip_file, json_body, photo_of, save_clip
 from dwmtl.errors import DwmtlError, ModelFileError, NoFaceError, RequestError, UnreadablePhotoError
 from dwmtl.inference.answers import Analysis, ClipAnswer, Face
@@ -44,16 +42,6 @@ ANSWER_S = 60.0
 clip between its frames, but bounded by the limits on uploads; the other turns answer meanwhile."""
 SESSION = "dwmtl-session"
 """Cookie with a browser's secret: a challenge can be answered by the one that started it."""
-
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' blob: data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""With these, the browser blocks requests to other hosts and does not cache answers."""
 
 
 class PhotosBody(BaseModel):
@@ -209,10 +197,7 @@ def demo_app(
         Route("/api/challenges/{name}/clip", _answered(demo.clip), methods=["POST"]),
     ]
     files = [Route(path, _file(PAGE / name)) for path, name in FILES.items()]
-    # refuses requests to another site's name that resolves to 127.0.0.1
-    here = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-    middleware = [Middleware(_WithHeaders), here, Middleware(_OwnOrigin)]
-    return Starlette(routes=[*files, *requests], middleware=middleware)
+    return Starlette(routes=[*files, *requests], middleware=OWN_PAGE_ALONE)
 
 
 def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
@@ -242,34 +227,6 @@ def _answered(ask: Callable[[Request], Awaitable[dict]]) -> Callable[[Request], 
             return Response(status_code=400)
 
     return respond
-
-
-class _WithHeaders:
-    """Puts HEADERS on every response."""
-
-    def __init__(self, app):
-        self.app = app
-
-    async def __call__(self, scope, receive, send):
-        async def send_with_headers(message):
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
-
-
-class _OwnOrigin:
-    """Refuses requests from pages of other sites, which browsers name in `Origin`."""
-
-    def __init__(self, app):
-        self.app = app
-
-    async def __call__(self, scope, receive, send):
-        headers = Headers(scope=scope)
-        if headers.get("origin", f"http://{headers['host']}") != f"http://{headers['host']}":
-            return await JSONResponse({"error": "Invalid origin"}, status_code=403)(scope, receive, send)
-        await self.app(scope, receive, send)
 
 
 def _chosen(analysis: Analysis, name: str) -> Face:

@@ -27,6 +27,7 @@ ROWS = [
     {"scores", "crops", "datasets", "rendered", "network", "weighting", "protocol"},
     {"packs"},
     {"params"},
+    {"params_errors"},
     {"start_needs"},
     {"settings", "set_facts", "results"},
     {"section", "tables", "stage", "device", "params_text"},
@@ -411,7 +412,8 @@ def test_importing_dwmtl_imports_no_heavy_package():
         "import sys; before = set(sys.modules); import dwmtl\n"
         "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
     )
-    assert done.stdout.split() == ["dwmtl"], done.stderr
+    light = {"_ctypes", "_struct", "ctypes", "struct"}  # of Python
+    assert set(done.stdout.split()) - light == {"dwmtl"}, done.stderr
 
 
 def test_threads_of_openmp_wait_passively_unless_the_user_says_otherwise():

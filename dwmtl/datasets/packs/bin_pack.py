@@ -1,58 +1,28 @@
 """insightface's verification packs (`lfw.bin`, `cfp_fp.bin`, `agedb_30.bin`, ...): read without running any code.
 
 A pack is a pickle of (list of 2N encoded pictures, list of N booleans); pictures 2i and 2i + 1 are pair i. The old ones
-were written by Python 2. A pickle is a program, so it passes two checks: every opcode is checked before anything is
-loaded (only those that make lists, tuples, booleans and byte strings are allowed, and no length may exceed the file),
-and the unpickler knows a single callable, the one that Python 3 needs for bytes in protocols 0 to 2.
+were written by Python 2.
 
-Source: insightface lfw2pack.py writes them, `load_bin` of verification.py reads them; opcodes as in pickletools.
+Source: insightface lfw2pack.py writes them, `load_bin` of verification.py reads them.
 """
 
-import mmap
 import pickle
-import pickletools
-import struct
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from dwmtl.datasets.packs.files import map_file
+from dwmtl.datasets.packs.unpickled import unpickled
 from dwmtl.errors import DataSetError
 from dwmtl.files import whole_file
 from dwmtl.tables import VERIFICATION_PAIRS, is_one_line
 
 NUM_FOLDS = 10
-MAX_OPCODES = 2_000_000
-"""Largest number of opcodes, enough for 250,000 pictures (2 to 8 each). Bounds the time and memory of any pickle."""
-
 MAX_TIMES_ITS_SIZE = 10
 """Most bytes of all pictures together, as a multiple of the file's. A picture of several pairs may be in the file once,
 named again by the pickle's memo: LFW's 12,000 places hold 7,701 pictures."""
-
-_ALLOWED = {
-    "PROTO", "FRAME", "STOP",
-    "MARK", "EMPTY_LIST", "LIST", "APPEND", "APPENDS", "TUPLE", "TUPLE2",
-    "NEWTRUE", "NEWFALSE", "INT",  # protocols 0 and 1 write True as the INT 01
-    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",  # Python 3
-    "STRING", "BINSTRING", "SHORT_BINSTRING",  # Python 2
-    "GLOBAL", "REDUCE", "UNICODE", "BINUNICODE",  # Python 3 in protocols 0 to 2: _codecs.encode(text, "latin1")
-    "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET",
-}  # fmt: skip
-_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
-_GLOBAL = ("_codecs", "encode")
-_COUNTED = {
-    pickletools.TAKEN_FROM_ARGUMENT1: struct.Struct("<B"),
-    pickletools.TAKEN_FROM_ARGUMENT4: struct.Struct("<i"),
-    pickletools.TAKEN_FROM_ARGUMENT4U: struct.Struct("<I"),
-    pickletools.TAKEN_FROM_ARGUMENT8U: struct.Struct("<Q"),
-}
-_UNPICKLING = (
-    pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, TypeError, AttributeError, MemoryError,
-    OverflowError, Warning,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,14 +62,7 @@ def read_bin_pack(path: Path) -> BinPack:
     """
     path = Path(path)
     data = map_file(path)
-    _check_opcodes(data, path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Python only warns about a bad escape in a string of protocol 0
-            value = _PictureUnpickler(data, num_bytes=len(data)).load()
-    except _UNPICKLING as error:
-        raise DataSetError(f"{path}, before byte {data.tell()}: not a whole pickle ({error}). Copy it again.") from None
-    pack = _checked(value, path)
+    pack = _checked(unpickled(data, path), path)
     if pack.num_bytes > MAX_TIMES_ITS_SIZE * len(data):
         raise DataSetError(
             f"{path}: {len(data)} bytes that name pictures of {pack.num_bytes}, the same ones many times; more than "
@@ -159,123 +122,6 @@ def verification_pairs(photos: Sequence[str], is_same: Sequence[bool]) -> pd.Dat
     small, num_larger = divmod(len(is_same), NUM_FOLDS)
     folds = [fold for fold in range(NUM_FOLDS) for _ in range(small + (fold < num_larger))]
     return pd.DataFrame(zip(photos[::2], photos[1::2], is_same, folds, strict=True), columns=list(VERIFICATION_PAIRS))
-
-
-class _PictureUnpickler(pickle.Unpickler):
-    """An unpickler that knows one callable: `_codecs.encode`, replaced by a checked one."""
-
-    def __init__(self, file: mmap.mmap, *, num_bytes: int) -> None:
-        super().__init__(file, encoding="bytes")
-        self._encode = _latin1_encoder(num_bytes)
-
-    def find_class(self, module: str, name: str) -> Callable[[str, str], bytes]:
-        if (module, name) != _GLOBAL:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which no pack of pictures needs")
-        return self._encode
-
-
-def _latin1_encoder(max_bytes: int) -> Callable[[str, str], bytes]:
-    """`_codecs.encode` for Latin-1 only; all calls together return at most `max_bytes`.
-
-    A genuine pack encodes each of its strings once; a malicious one could encode one long string a million times.
-    """
-    num_remaining = max_bytes
-
-    def encode(text: str, encoding: str) -> bytes:
-        nonlocal num_remaining
-        if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-            raise pickle.UnpicklingError("it encodes something other than a picture")
-        num_remaining -= len(text)
-        if num_remaining < 0:
-            raise pickle.UnpicklingError("it unpacks to more bytes than the file has")
-        return text.encode("latin-1")
-
-    return encode
-
-
-def _check_opcodes(data: mmap.mmap, path: Path) -> None:
-    """Check the opcodes without loading anything.
-
-    Raises:
-        DataSetError: an opcode that such a pack does not need, or with an argument out of bounds; the message names its
-            byte.
-    """
-    offset = 0
-    for number in range(MAX_OPCODES):
-        opcode = _OPCODES.get(chr(data[offset]))
-        where = f"{path}, byte {offset}"
-        if opcode is None or opcode.name not in _ALLOWED:
-            raise DataSetError(
-                f"{where}: a pack of pictures does not need {opcode.name if opcode else data[offset]}, so it is not "
-                f"loaded: a pickle can run anything. Get the pack from its source."
-            )
-        end = _argument_end(data, offset + 1, opcode, where)
-        _check_argument(data[offset + 1 : min(end, offset + 60)], opcode.name, number, len(data) - end, where)
-        if opcode.name == "STOP":
-            if end != len(data):
-                raise DataSetError(
-                    f"{where}: the pickle ends here, and {len(data) - end} more bytes follow. Copy it again."
-                )
-            return
-        if end >= len(data):
-            raise DataSetError(f"{where}: truncated: the file ends inside the pickle. Copy it again.")
-        offset = end
-    raise DataSetError(
-        f"{path}, byte {offset}: more than {MAX_OPCODES} opcodes; not a pack of pictures. Get it from its source."
-    )
-
-
-def _argument_end(data: mmap.mmap, start: int, opcode: pickletools.OpcodeInfo, where: str) -> int:
-    """The byte after an opcode's argument; it may exceed the file's end by a few bytes, never by a counted length."""
-    size = opcode.arg.n if opcode.arg else 0
-    if size == pickletools.UP_TO_NEWLINE:
-        for _ in range(2 if opcode.name == "GLOBAL" else 1):
-            start = data.find(b"\n", start) + 1
-            if not start:
-                raise DataSetError(f"{where}: truncated: {opcode.name} has no end of line. Copy it again.")
-        return start
-    if size >= 0:
-        return start + size
-    head = _COUNTED[size]
-    if start + head.size > len(data):
-        raise DataSetError(f"{where}: truncated: the file ends inside {opcode.name}. Copy it again.")
-    (length,) = head.unpack_from(data, start)
-    num_left = len(data) - start - head.size
-    if not 0 <= length <= num_left:
-        raise DataSetError(
-            f"{where}: {opcode.name} of {length} bytes, but the file has {num_left} more. Copy it again."
-        )
-    return start + head.size + length
-
-
-def _check_argument(argument: bytes, name: str, num_before: int, num_left: int, where: str) -> None:
-    """Refuse a global, a number that is not a boolean, and a memo or frame that would take too much memory.
-
-    Args:
-        argument: its first bytes.
-        num_before: number of opcodes before it.
-        num_left: number of bytes after it in the file.
-    """
-    if name == "GLOBAL" and argument != b"_codecs\nencode\n":
-        raise DataSetError(
-            f"{where}: names {argument!r}, which a pack of pictures does not need, so it is not loaded: a pickle "
-            f"can run anything. Get the pack from its source."
-        )
-    if name == "INT" and argument not in (b"00\n", b"01\n"):
-        raise DataSetError(f"{where}: {argument[:20]!r} is not a boolean. Copy it again.")
-    if name == "FRAME" and int.from_bytes(argument, "little") > num_left:
-        raise DataSetError(f"{where}: a frame longer than the file. Copy it again.")
-    if name.endswith("PUT") and _memo_place(argument, name) > num_before:
-        raise DataSetError(
-            f"{where}: {name} {argument[:20]!r} is larger than the number of opcodes before it. Copy it again."
-        )
-
-
-def _memo_place(argument: bytes, name: str) -> int:
-    """The place in the unpickler's memo, an array as large as the largest place; MAX_OPCODES where it is no number."""
-    if name == "PUT":
-        return int(argument) if argument[:-1].isdigit() and len(argument) <= 11 else MAX_OPCODES
-    return int.from_bytes(argument, "little")
 
 
 def _as_bool(label: object) -> object:

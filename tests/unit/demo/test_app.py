@@ -10,8 +10,9 @@ import urllib.request
 import pytest
 from PIL import Image
 
-from dwmtl.demo.app import HEADERS, demo_app
+from dwmtl.demo.app import demo_app
 from dwmtl.demo.challenges import Challenges
+from dwmtl.demo.other_sites import HEADERS
 from dwmtl.demo.server import open_port
 from dwmtl.demo.uploads import MAX_PHOTOS_BYTES
 from dwmtl.errors import DwmtlError

@@ -167,6 +167,7 @@ def test_the_command_scores_a_pack_and_says_what_it_did(model, faces, tmp_path):
         "model": model.name,
         "model_sha256": load_model(model)[1].weights_sha256,
         "crop_px": CROP_PX,
+        "precision": "32-true",
         "pack": "six.bin",
         "distance": "cosine",
         "normalized": True,

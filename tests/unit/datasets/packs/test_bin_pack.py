@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dwmtl.datasets.packs import bin_pack
+from dwmtl.datasets.packs import unpickled
 from dwmtl.datasets.packs.bin_pack import BinPack, photo_names, read_bin_pack, verification_pairs, write_bin_pack
 from dwmtl.errors import DataSetError
 from dwmtl.tables import VERIFICATION_PAIRS
@@ -135,7 +135,7 @@ def test_the_unpickler_alone_would_refuse_it_too(tmp_path, name, protocol):
     victim = tmp_path / "was_run"
     data = pickle.dumps(([attack(name, victim), b"b"], [True]), protocol)
     with pytest.raises(pickle.UnpicklingError, match="which no pack of pictures needs"):
-        bin_pack._PictureUnpickler(io.BytesIO(data), num_bytes=len(data)).load()
+        unpickled._PictureUnpickler(io.BytesIO(data), num_bytes=len(data)).load()
     assert not victim.exists()
 
 
@@ -212,7 +212,7 @@ def test_a_pickle_that_claims_memory_is_refused_before_it_gets_it(tmp_path, name
 
 
 def test_a_pickle_of_endless_opcodes_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(bin_pack, "MAX_OPCODES", 1000)
+    monkeypatch.setattr(unpickled, "MAX_OPCODES", 1000)
     (tmp_path / "x.bin").write_bytes(b"]" * 5000 + b".")
     with pytest.raises(DataSetError, match="byte 1000: more than 1000 opcodes"):
         read_bin_pack(tmp_path / "x.bin")
