@@ -6,6 +6,7 @@ every step into `<folder>/checkpoints`.
 
 import argparse
 import logging
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,12 @@ from dwmtl.training.validation import Validation
 from dwmtl.weighting.by_name import make_weighting
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def told(row: dict[str, float]) -> None:
+    """A line after a step, and time for whoever reads it to send a signal before the training ends."""
+    print(f"step {row['step']}", flush=True)
+    time.sleep(0.1)
 
 
 def crops(folder: Path, number: int) -> list[Path]:
@@ -87,7 +94,7 @@ def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dr
     )
     fitted = fit(
         training,
-        Execution(fabric, compute, folder / "checkpoints", lambda row: print(f"step {row['step']}", flush=True)),
+        Execution(fabric, compute, folder / "checkpoints", told),
     )
     if fabric.is_global_zero:
         fitted.trajectory.to_csv(folder / "trajectory.csv")
