@@ -217,7 +217,7 @@ def flops_a_crop(params: Params, crop_px: int) -> float:
 def peak_flops(fabric: Fabric) -> float:
     """Operations per second of a large product of matrices on the device."""
     size = 8192 if fabric.device.type == "cuda" else 1024
-    dtype = torch.bfloat16 if fabric.device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    dtype = torch.bfloat16 if precision_of(fabric) == "bf16-mixed" else torch.float32
     a = torch.randn(size, size, device=fabric.device, dtype=dtype)
     seconds = []
     with torch.no_grad():

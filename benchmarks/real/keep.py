@@ -5,7 +5,6 @@
 Reads the records of `record.py`, one per weight; prints the table in Markdown.
 """
 
-import io
 import json
 from pathlib import Path
 from typing import Annotated
@@ -16,16 +15,11 @@ import typer
 from matplotlib.figure import Figure
 
 from dwmtl.files import write_text
+from dwmtl.report.figures import COLORS, STYLE, svg_text
 from dwmtl.stage import run
 
 MEASURES = ("expression", "verification", "authentication")
-INK, FOLDS, START = "#7d838c", "#3b8fd4", "#e0861a"
-STYLE = {
-    "svg.hashsalt": "dwmtl", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
-    "axes.edgecolor": INK, "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": INK, "grid.alpha": 0.15,
-    "legend.frameon": False,
-}  # fmt: skip
+FOLDS, START = COLORS[:2]
 
 
 def main(
@@ -72,9 +66,7 @@ def figure(folds: pd.DataFrame, *, start: float) -> str:
         axes.annotate("the start ", (start, 0.02), xycoords=("data", "axes fraction"), color=START, ha="right")
         axes.set_xlabel("LFW View 2, accuracy (%)")
         axes.set_ylabel("expression, accuracy (%)")
-        text = io.StringIO()
-        page.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+        return svg_text(page)
 
 
 if __name__ == "__main__":

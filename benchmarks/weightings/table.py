@@ -1,6 +1,5 @@
 """The comparison as a table and a figure: means over seeds and folds, and paired differences against `dynamic`."""
 
-import io
 import json
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from dwmtl.report.figures import COLORS, INK, STYLE, svg_text
 from dwmtl.stage import run
 
 MEASURES = {
@@ -84,13 +84,7 @@ def draw(runs: pd.DataFrame) -> str:
     """Differences against the reference, a dot per training, and their mean and standard error."""
     data_sets = sorted(runs["data_set"].unique())
     weightings = sorted(set(runs["weighting"]) - {REFERENCE}, reverse=True)
-    ink = "#7d838c"
-    style = {
-        "svg.hashsalt": "dwmtl", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 8,
-        "axes.edgecolor": ink, "axes.labelcolor": ink, "axes.titlecolor": ink, "text.color": ink,
-        "xtick.color": ink, "ytick.color": ink, "axes.spines.top": False, "axes.spines.right": False,
-    }  # fmt: skip
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context(STYLE | {"font.size": 8, "axes.grid": False}):
         page = Figure(figsize=(9, 0.22 * len(weightings) * len(data_sets) + 1.2), layout="constrained")
         panels = page.subplots(len(data_sets), len(MEASURES), sharey=True, squeeze=False)
         for row, data_set in enumerate(data_sets):
@@ -100,18 +94,16 @@ def draw(runs: pd.DataFrame) -> str:
                     if weighting not in set(of_set["weighting"]):
                         continue  # not run on this set
                     values = paired(of_set, weighting, measure)
-                    axes.plot(values, np.full(len(values), place), ".", color="#3b8fd4", alpha=0.45)
+                    axes.plot(values, np.full(len(values), place), ".", color=COLORS[0], alpha=0.45)
                     axes.errorbar(
-                        values.mean(), place, xerr=standard_error(values), fmt="o", color="#e0861a", markersize=4
+                        values.mean(), place, xerr=standard_error(values), fmt="o", color=COLORS[1], markersize=4
                     )
-                axes.axvline(0, color=ink, linewidth=0.8)
+                axes.axvline(0, color=INK, linewidth=0.8)
                 axes.set_title(f"{data_set}: {short}")
                 if row == len(data_sets) - 1:
                     axes.set_xlabel("points against dynamic")
             panels[row][0].set_yticks(range(len(weightings)), weightings)
-        text = io.StringIO()
-        page.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+        return svg_text(page)
 
 
 if __name__ == "__main__":

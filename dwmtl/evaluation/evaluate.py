@@ -145,7 +145,7 @@ def predict(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Para
         flip=params.evaluate.flip,
         batch_size=params.evaluate.batch_size,
         accelerator=params.compute.accelerator,
-        num_workers=params.compute.num_workers or 0,
+        num_workers=params.compute.num_loader_workers,
         title=f"embed {aligned.name}",
         precision=params.evaluate.precision,
     )

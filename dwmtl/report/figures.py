@@ -14,29 +14,30 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-_COLORS = ("#3b8fd4", "#e0861a", "#2ea37a", "#b07cc6", "#cc5a6a", "#8a8f3c")
-_INK = "#7d838c"
+COLORS = ("#3b8fd4", "#e0861a", "#2ea37a", "#b07cc6", "#cc5a6a", "#8a8f3c")
+INK = "#7d838c"
 _SHARE_RGB = (0.12, 0.42, 0.70)
 """Colour of a confusion matrix's cells; a cell's opacity is its share, so that an empty cell is transparent."""
-_STYLE: dict[Any, object] = {
+STYLE: dict[Any, object] = {
     "svg.hashsalt": "dwmtl",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.titlecolor": _INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "text.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
     "legend.frameon": False,
     "axes.grid": True,
-    "grid.color": _INK,
+    "grid.color": INK,
     "grid.alpha": 0.15,
 }
+"""matplotlib's settings of every figure."""
 
 
 def trajectory_svg(trajectory: pd.DataFrame) -> str:
@@ -54,38 +55,38 @@ def trajectory_svg(trajectory: pd.DataFrame) -> str:
 def trajectories_svg(trajectories: dict[str, pd.DataFrame]) -> str:
     """The trajectories of several trainings side by side, each under its name."""
     tasks = [c.removeprefix("weight_") for c in next(iter(trajectories.values())) if c.startswith("weight_")]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(1.2 + 4.4 * len(trajectories), 4.2), layout="constrained")
         panels = figure.subplots(2, len(trajectories), sharex="col", sharey="row", squeeze=False)
         for (name, trajectory), above, below in zip(trajectories.items(), *panels, strict=True):
-            for task, color in zip(tasks, cycle(_COLORS), strict=False):
+            for task, color in zip(tasks, cycle(COLORS), strict=False):
                 _smoothed(above, trajectory["step"], trajectory[f"weight_{task}"], task, color)
                 _smoothed(below, trajectory["step"], trajectory[f"loss_{task}"], task, color)
             if "keep_loss" in trajectory:
-                _smoothed(below, trajectory["step"], trajectory["keep_loss"], "keep, 1 - cos", _INK)
+                _smoothed(below, trajectory["step"], trajectory["keep_loss"], "keep, 1 - cos", INK)
                 below.legend(handles=below.lines[-1:], loc="upper right")
             above.set(ylim=(0, 1), title=name)
             below.set(xlabel="step", yscale="log")
         panels[0][0].set_ylabel("task weight")
         panels[1][0].set_ylabel("task loss (nats)")
         panels[0][-1].legend(loc="upper right", ncols=len(tasks))
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def roc_svg(curves: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> str:
     """ROC of each set of pairs, by its name -> (far, tar) of every fold; the folds faint, their mean strong."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 4.2), layout="constrained")
         axes = figure.subplots()
         grid = np.linspace(0, 1, 501)
-        for (name, folds), color in zip(curves.items(), _COLORS[2:], strict=False):
+        for (name, folds), color in zip(curves.items(), COLORS[2:], strict=False):
             for far, tar in folds:
                 axes.plot(far, tar, color=color, alpha=0.25, linewidth=0.8)
             axes.plot(grid, mean_roc(folds, grid), color=color, linewidth=1.8, label=name)
-        axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=":", label="chance")
+        axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":", label="chance")
         axes.set(xlabel="false accept rate", ylabel="true accept rate", xlim=(0, 1), ylim=(0, 1.01))
         axes.legend(loc="lower right")
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def mean_roc(folds: list[tuple[np.ndarray, np.ndarray]], grid: np.ndarray) -> np.ndarray:
@@ -95,11 +96,11 @@ def mean_roc(folds: list[tuple[np.ndarray, np.ndarray]], grid: np.ndarray) -> np
 
 def distances_svg(pairs: pd.DataFrame) -> str:
     """Histogram of the distances of genuine and impostor pairs, with the range of the folds' thresholds."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 3.0), layout="constrained")
         axes = figure.subplots()
         bins = np.linspace(0, max(pairs["distance"].max(), 1e-6), 41)
-        for is_same, name, color in ((True, "same person", _COLORS[0]), (False, "other people", _COLORS[4])):
+        for is_same, name, color in ((True, "same person", COLORS[0]), (False, "other people", COLORS[4])):
             axes.hist(
                 pairs.loc[pairs["is_same_identity"] == is_same, "distance"],
                 bins.tolist(),
@@ -107,11 +108,11 @@ def distances_svg(pairs: pd.DataFrame) -> str:
                 alpha=0.55,
                 label=name,
             )
-        axes.axvspan(pairs["threshold"].min(), pairs["threshold"].max(), color=_INK, alpha=0.2, label="thresholds")
+        axes.axvspan(pairs["threshold"].min(), pairs["threshold"].max(), color=INK, alpha=0.2, label="thresholds")
         axes.set(xlabel="distance of the embeddings (lower = closer)", ylabel="pairs")
         axes.locator_params(axis="y", integer=True)
         axes.legend()
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def confusion_svg(actual: pd.Series, predicted: pd.Series) -> str:
@@ -119,25 +120,25 @@ def confusion_svg(actual: pd.Series, predicted: pd.Series) -> str:
     classes = sorted(set(actual) | set(predicted))
     counts = pd.crosstab(actual, predicted).reindex(index=classes, columns=classes, fill_value=0).to_numpy()
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with matplotlib.rc_context(_STYLE | {"axes.grid": False}):
+    with matplotlib.rc_context(STYLE | {"axes.grid": False}):
         figure = Figure(figsize=(5.0, 4.4), layout="constrained")
         axes = figure.subplots()
         cmap = LinearSegmentedColormap.from_list("share", [(*_SHARE_RGB, 0.0), (*_SHARE_RGB, 1.0)])
-        axes.pcolormesh(share, cmap=cmap, vmin=0, vmax=1, edgecolors=_INK, linewidth=0.2)
+        axes.pcolormesh(share, cmap=cmap, vmin=0, vmax=1, edgecolors=INK, linewidth=0.2)
         for row, column in np.ndindex(*counts.shape):
-            ink = "white" if share[row, column] > 0.55 else _INK
+            ink = "white" if share[row, column] > 0.55 else INK
             axes.text(column + 0.5, row + 0.5, str(counts[row, column]), ha="center", va="center", color=ink)
         places = np.arange(len(classes)) + 0.5
         axes.set_xticks(places, classes, rotation=35, ha="right")
         axes.set_yticks(places, classes)
         axes.invert_yaxis()
         axes.set(xlabel="predicted", ylabel="actual")
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def inline(svg: str) -> str:
     """An SVG picture for use inside a page: without the prologue of a file, in the colour of the surrounding text."""
-    return svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    return svg[svg.index("<svg") :].replace(INK, "currentColor")
 
 
 def _smoothed(axes, steps: pd.Series, values: pd.Series, name: str, color: str) -> None:
@@ -147,7 +148,8 @@ def _smoothed(axes, steps: pd.Series, values: pd.Series, name: str, color: str) 
     axes.plot(steps, mean, color=color, linewidth=1.8, label=name)
 
 
-def _svg(figure: Figure) -> str:
+def svg_text(figure: Figure) -> str:
+    """The text of an SVG picture of a figure: no date, so that the same figure gives the same bytes."""
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"

@@ -114,12 +114,12 @@ def _resume(state: TrainingState, checkpoint: Checkpoint, execution: Execution) 
 def _batches(training: Training, execution: Execution) -> ShuffledBatches:
     """The training's batches; crops that fit into memory are kept there."""
     compute = execution.compute
-    training.dataset.keep_in_memory(int(compute.crop_cache_gib * 2**30), is_shared=bool(compute.num_workers))
+    training.dataset.keep_in_memory(int(compute.crop_cache_gib * 2**30), is_shared=compute.num_loader_workers > 0)
     return ShuffledBatches(
         training.dataset,
         batch_size=training.params.batch_size,
         seed=training.params.seed,
-        num_workers=compute.num_workers or 0,
+        num_workers=compute.num_loader_workers,
         pin_memory=execution.fabric.device.type == "cuda",
         balanced=None if training.balanced_task is None else training.labels_of(training.balanced_task),
     )

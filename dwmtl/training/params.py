@@ -214,6 +214,11 @@ class ComputeParams(Section):
         description="seconds from one saved state of a training to the next: what a killed one loses at most",
     )
 
+    @property
+    def num_loader_workers(self) -> int:
+        """Processes that decode crops, beside the stage's own."""
+        return self.num_workers or 0
+
 
 def parse_schedule(text: str) -> dict[int, float]:
     """Learning rates by epoch in the authors' form: lines `epoch: rate`, `#` begins a comment.

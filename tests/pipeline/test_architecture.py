@@ -426,6 +426,36 @@ def test_threads_of_openmp_wait_passively_unless_the_user_says_otherwise():
         assert done.stdout.strip() == expected, done.stderr
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's settings")
+def test_freed_memory_is_kept_for_the_next_tensors_unless_the_user_says_otherwise():
+    """Page faults of 50 rounds of the same 12 MiB: none where it is kept."""
+    code = (
+        "import dwmtl, ctypes, resource\n"
+        "malloc, free = (getattr(ctypes.CDLL(None), name) for name in ('malloc', 'free'))\n"
+        "malloc.restype, malloc.argtypes, free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]\n"
+        "def round():\n"
+        "    blocks = [malloc(4 * 2**20) for _ in range(3)]\n"
+        "    [ctypes.memset(block, 1, 4 * 2**20) for block in blocks]\n"
+        "    [free(block) for block in blocks]\n"
+        "round()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "[round() for _ in range(50)]\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    faults = {}
+    for given in ("", "MALLOC_PERTURB_"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            env=environment | ({given: "0"} if given else {}),
+        )
+        faults[given] = int(done.stdout)
+    assert faults[""] < 1000 < faults["MALLOC_PERTURB_"]
+
+
 def test_no_stage_loads_torch_before_dwmtl():
     """OpenMP reads its wait policy when torch is loaded; `import dwmtl` sets it."""
     assert [_name(file) for file in CODE if _part(file) == "stages" and "torch" in imported_names(file)] == []

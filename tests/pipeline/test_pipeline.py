@@ -157,8 +157,8 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Project:
-    project = Project(tmp_path_factory.mktemp("project"))
+def project(module_path) -> Project:
+    project = Project(module_path)
     project.first_run = project.reproduce()
     return project
 

@@ -33,5 +33,9 @@ def test_bf16_is_not_chosen_on_mps(mac):
     assert fastest_precision("mps") == ("32-true", "bf16 was never measured on mps")
 
 
-def test_the_cores_are_those_that_the_process_may_use():
-    assert 1 <= num_cores() <= (os.cpu_count() or 1)
+def test_the_cores_are_those_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 5}, raising=False)
+    assert num_cores() == 2
+    monkeypatch.delattr(os, "sched_getaffinity")  # not on Linux
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert num_cores() == 7

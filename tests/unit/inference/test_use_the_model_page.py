@@ -15,9 +15,9 @@ PAGE = (REPOSITORY / "docs/use_the_model.md").read_text()
 
 
 @pytest.fixture(scope="module")
-def workplace(known, tmp_path_factory) -> Path:
+def workplace(known, module_path) -> Path:
     """The files that the page names: Ann is P001, Bob P002."""
-    folder = tmp_path_factory.mktemp("workplace")
+    folder = module_path
     shutil.copytree(known.model, folder / "data/models/fold_0")
     known.write_threshold(folder / "metrics/evaluation/fold_0/threshold.json")
     shutil.copy(REPOSITORY / "params.yaml", folder)

@@ -97,10 +97,9 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
-def halves(tmp_path_factory) -> dict[str, list[dict[str, torch.Tensor]]]:
-    folder = tmp_path_factory.mktemp("processes")
-    multiprocessing.start_processes(work, (NAMES, str(folder)), nprocs=2, start_method="spawn")
-    return {name: [torch.load(folder / f"{name}_{rank}.pt") for rank in range(2)] for name in NAMES}
+def halves(module_path) -> dict[str, list[dict[str, torch.Tensor]]]:
+    multiprocessing.start_processes(work, (NAMES, str(module_path)), nprocs=2, start_method="spawn")
+    return {name: [torch.load(module_path / f"{name}_{rank}.pt") for rank in range(2)] for name in NAMES}
 
 
 @pytest.mark.slow
