@@ -12,12 +12,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, unquote
 
+from dwmtl.checkout import checkout, is_copy
 from dwmtl.errors import ModelFileError
 from dwmtl.tracking.moved import ARTIFACTS, follow_artifacts
 
 log = logging.getLogger(__name__)
 
-DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+DATABASE = "mlflow.db"
+"""The SQLite file in the checkout that runs are logged to where MLFLOW_TRACKING_URI names no server."""
 _WAITS_S = (1, 2, 4, 8)
 _MOST_WAIT_S = 60
 
@@ -31,8 +33,9 @@ for _name, _value in {
 
 
 def tracking_uri() -> str:
-    """URI of the server that runs are logged to."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+    """URI of the server that runs are logged to; a queued experiment's runs go to the checkout's own database."""
+    path = str(checkout() / DATABASE) if is_copy() else DATABASE
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{quote(path)}"
 
 
 def server_name() -> str:
