@@ -1,5 +1,6 @@
 """The tracking server: its address, its client, the wording of its failures. Does not know what is logged."""
 
+import contextlib
 import logging
 import os
 import re
@@ -67,6 +68,8 @@ def connect() -> Any:
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    if is_copy():  # MLflow looks up the model of a new version without the client
+        os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     if path := _sqlite_file():
         from filelock import FileLock
 
@@ -105,9 +108,10 @@ def _require_whole(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{path.name}.making-*"):
         shutil.rmtree(left, ignore_errors=True)
-    with TemporaryDirectory(prefix=f"{path.name}.making-", dir=path.parent) as folder:
+    with TemporaryDirectory(prefix=f"{path.name}.making-", dir=path.resolve().parent) as folder:
         made = Path(folder) / path.name
-        _open_sqlite(made)
+        with contextlib.chdir(path.parent):  # where the artifacts of MLflow's own experiment, `Default`, will be
+            _open_sqlite(made)
         os.replace(made, path)
 
 

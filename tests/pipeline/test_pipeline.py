@@ -1,6 +1,7 @@
 """The whole pipeline in small, by DVC, in a copy of the repository: photos to report, and only what changed again."""
 
 import contextlib
+import copy
 import json
 import os
 import random
@@ -323,15 +324,21 @@ def remotes(project, tmp_path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_clone_that_ran_the_pipeline_is_clean_for_dvc(project, remotes):
+def test_a_checkout_that_ran_the_pipeline_and_a_clone_that_pulled_it_are_clean_for_dvc(project, remotes):
     """The comparison of the weightings, which nobody ran there, is a project of its own."""
     weightings = project.folder / "benchmarks/weightings"
     shutil.copytree(REPOSITORY / "benchmarks/weightings", weightings, ignore=shutil.ignore_patterns("results"))
     project.reproduce()
     project.run("dvc", "push")
-    assert project.run("dvc", "status").strip() == "Data and pipelines are up to date."
-    for command in ("checkout", "pull"):
-        assert "weightings" not in project.run("dvc", command)
+    project.commit("run")
+    project.run("git", "clone", "--quiet", ".", str(remotes / "clone"))
+    clone = copy.copy(project)
+    clone.folder = remotes / "clone"
+    clone.run("dvc", "remote", "add", "--local", "--default", "outputs", str(remotes / "outputs"))
+    for checkout, commands in {project: ("checkout", "pull"), clone: ("pull", "checkout")}.items():
+        for command in commands:
+            assert "weightings" not in checkout.run("dvc", command)
+        assert checkout.run("dvc", "status").strip() == "Data and pipelines are up to date."
     shutil.rmtree(project.folder / "benchmarks")
 
 
