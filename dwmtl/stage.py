@@ -16,13 +16,14 @@ from typing import Annotated, get_origin
 import typer
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from dwmtl.checkout import STATE, keep_state
 from dwmtl.errors import USERS_ERRORS, InterruptedTrainingError, line_of
 from dwmtl.files import write_text
 from dwmtl.progress import Progress
 
 log = logging.getLogger(__name__)
 
-RUNNING = Path(".dwmtl/running")
+RUNNING = STATE / "running"
 """A lock per command of a stage that has run in this folder."""
 
 
@@ -40,6 +41,7 @@ def run(main: Callable) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:
+        keep_state()
         with logging_redirect_tqdm(tqdm_class=Progress), _one_at_a_time():
             app()
     except USERS_ERRORS as error:

@@ -53,6 +53,12 @@ def test_what_a_spreadsheet_adds_is_read_over(folder):
     assert read(folder, '\ufeffphoto,subject\r\n"a.png"," x "\r\n\r\n').photos["subject"].tolist() == ["x"]
 
 
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_columns_that_are_not_separated_by_commas_are_told(folder, separator, name):
+    with pytest.raises(DataSetError, match=rf"faces\.csv, line 1: its columns are separated by {name}\. Save it"):
+        read(folder, f"photo{separator}subject\na.png{separator}x\n")
+
+
 @pytest.mark.parametrize("path", ["../../x", "/etc/passwd", "..", "", "."])
 def test_a_path_that_leaves_the_folder_is_named_with_its_line(folder, path):
     with pytest.raises(DataSetError, match=r"faces\.csv, line 3: .* is not a path below"):
