@@ -186,6 +186,27 @@ def test_a_damaged_text_file_is_read_or_refused_in_bounded_time_and_memory(folde
     path.write_text(seed)
 
 
+@pytest.mark.parametrize(
+    "written", ["with a byte-order mark", "with CRLF", "with blanks at line ends", "without a last line end"]
+)
+@pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"LFW's pairs of View 1"}))
+def test_what_an_editor_adds_to_a_text_file_changes_nothing(folder, name, written):
+    place, seed, read = FORMATS[name]
+    path = folder / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    edited = {
+        "with a byte-order mark": f"\ufeff{seed}",
+        "with CRLF": seed.replace("\n", "\r\n"),
+        "with blanks at line ends": seed.replace("\n", "  \n"),
+        "without a last line end": seed.removesuffix("\n"),
+    }[written]
+    path.write_text(seed)
+    expected = repr(read(path))
+    path.write_text(edited, newline="")
+    assert repr(read(path)) == expected
+    path.write_text(seed)
+
+
 def test_params_whose_aliases_multiply_are_refused_in_bounded_time(tmp_path):
     """Nine times nine ..., as a list and as a mapping; each alias is one object until something copies it."""
     for opening, closing in (("[", "]"), ("{x: ", "}")):
