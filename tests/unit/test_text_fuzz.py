@@ -186,23 +186,25 @@ def test_a_damaged_text_file_is_read_or_refused_in_bounded_time_and_memory(folde
     path.write_text(seed)
 
 
-@pytest.mark.parametrize(
-    "written", ["with a byte-order mark", "with CRLF", "with blanks at line ends", "without a last line end"]
-)
+EDITS: dict[str, Callable[[str], str]] = {
+    "a byte-order mark": lambda text: f"\ufeff{text}",
+    "CRLF": lambda text: text.replace("\n", "\r\n"),
+    "blanks at line ends": lambda text: text.replace("\n", "  \n"),
+    "no last line end": lambda text: text.removesuffix("\n"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"LFW's pairs of View 1"}))
-def test_what_an_editor_adds_to_a_text_file_changes_nothing(folder, name, written):
+def test_what_an_editor_adds_to_a_text_file_changes_nothing(folder, name, edit):
+    if (name, edit) == ("a manifest", "blanks at line ends"):
+        pytest.skip("the pipeline's own table: a blank is part of its cell")
     place, seed, read = FORMATS[name]
     path = folder / place
     path.parent.mkdir(parents=True, exist_ok=True)
-    edited = {
-        "with a byte-order mark": f"\ufeff{seed}",
-        "with CRLF": seed.replace("\n", "\r\n"),
-        "with blanks at line ends": seed.replace("\n", "  \n"),
-        "without a last line end": seed.removesuffix("\n"),
-    }[written]
     path.write_text(seed)
     expected = repr(read(path))
-    path.write_text(edited, newline="")
+    path.write_text(EDITS[edit](seed), newline="")
     assert repr(read(path)) == expected
     path.write_text(seed)
 
