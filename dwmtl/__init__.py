@@ -23,7 +23,7 @@ def _keep_freed_memory() -> None:
     """Let glibc keep the memory of freed tensors for the next ones.
 
     By default it returns blocks of more than 128 KiB to the system, whose pages then fault in anew with every layer:
-    about a tenth of a training step (docs/benchmarks.md). Values that the user has set stay.
+    4 to 10 % of a training step (docs/benchmarks.md). Values that the user has set stay.
     Source: mallopt(3).
     """
     if sys.platform != "linux" or any(name.startswith("MALLOC_") for name in os.environ):

@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from dwmtl.crops.aligner import Aligner, Job, Source
 from dwmtl.crops.params import AlignParams
@@ -27,6 +26,7 @@ from dwmtl.crops.shards import ARCHIVE, Shard, shards_of, stamps
 from dwmtl.crops.store import put_archive, put_files
 from dwmtl.device import num_cores
 from dwmtl.errors import DataSetError
+from dwmtl.progress import Progress
 from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def _finish(shards: list[Shard], job: Job, device: torch.device, num_workers: in
     if num_workers is None:
         num_workers = workers_for(num_waiting, num_cores=num_cores())
     devices = _devices(device, min(num_workers, len(waiting)))
-    with tqdm(total=sum(num_photos), desc="align", unit="photo", disable=None) as progress:
+    with Progress(total=sum(num_photos), desc="align", unit="photo") as progress:
         progress.update(sum(num_photos) - num_waiting)
         done = _in_processes if len(devices) > 1 else _in_this_process
         for shard in done(waiting, job, devices):

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from dwmtl.crops.photos import decode_photo
 from dwmtl.errors import UnreadablePhotoError
+from dwmtl.progress import Progress
 from dwmtl.tables import PHOTO_FACTS
 
 
@@ -25,7 +25,7 @@ def photo_facts(read: Callable[[str], bytes], photos: Iterable[str]) -> pd.DataF
         Columns PHOTO_FACTS; digests in hexadecimal.
     """
     photos = list(photos)
-    rows = [_facts(read, photo) for photo in tqdm(photos, desc="decode", unit="photo", disable=None)]
+    rows = [_facts(read, photo) for photo in Progress(photos, desc="decode", unit="photo")]
     table = pd.DataFrame(rows, columns=list(PHOTO_FACTS))
     return table.astype({"width_px": "Int64", "height_px": "Int64"})
 

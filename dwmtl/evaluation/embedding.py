@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from dwmtl.crops.aligned import read_crop
 from dwmtl.device import autocast, device_of
 from dwmtl.network.network import FaceNetwork
+from dwmtl.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def embed(
     embeddings: list[np.ndarray] = []
     probabilities: dict[str, list[np.ndarray]] = {task: [] for task in network.tasks}
     assert isinstance(crops, Sized)  # torch's Dataset declares no length
-    with torch.inference_mode(), tqdm(total=len(crops), desc=title, unit="img", disable=None) as progress:
+    with torch.inference_mode(), Progress(total=len(crops), desc=title, unit="img") as progress:
         for batch in loader:
             inputs = network.standardize(batch.to(device)).contiguous(memory_format=torch.channels_last)
             with autocast(device, precision):

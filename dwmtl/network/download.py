@@ -8,9 +8,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import BaseHandler, HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from tqdm import tqdm
-
 from dwmtl.errors import ModelFileError
+from dwmtl.progress import Progress
 
 MAX_BYTES = 4 * 2**30
 """Largest file that is downloaded. An iresnet200 has 0.5 GB, AdaFace's checkpoint with its classifier 1.5 GB."""
@@ -80,7 +79,7 @@ def _stream(address: str, path: Path, max_bytes: int) -> None:
     with build_opener(*handlers).open(request, timeout=_TIMEOUT_S) as answer, path.open("wb") as file:
         length = int(answer.headers.get("Content-Length") or 0)
         num_bytes = 0
-        with tqdm(total=length or None, desc=path.name, unit="B", unit_scale=True, disable=None) as progress:
+        with Progress(total=length or None, desc=path.name, unit="B", unit_scale=True) as progress:
             while num_bytes <= max_bytes >= length and (chunk := answer.read(_CHUNK_BYTES)):
                 file.write(chunk)
                 num_bytes += len(chunk)

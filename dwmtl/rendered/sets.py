@@ -13,9 +13,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from dwmtl.files import write_text
+from dwmtl.progress import Progress
 from dwmtl.rendered.expression import NUM_MOVEMENTS, PROTOTYPES, Expression, express
 from dwmtl.rendered.face import draw_photo
 from dwmtl.rendered.params import RenderParams
@@ -65,7 +65,7 @@ def _in_parallel(render: Callable, places: Iterable, title: str) -> None:
     """
     places = list(places)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for _ in tqdm(pool.map(render, places), desc=f"render {title}", total=len(places), disable=None):
+        for _ in Progress(pool.map(render, places), desc=f"render {title}", total=len(places)):
             pass
 
 

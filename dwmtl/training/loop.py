@@ -8,10 +8,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils._triton import has_triton
-from tqdm import tqdm
 
 from dwmtl.errors import InterruptedTrainingError, ModelFileError, NonFiniteLossError
 from dwmtl.network.network import FaceNetwork
+from dwmtl.progress import Progress
 from dwmtl.training.augmentation import Augmentation
 from dwmtl.training.batch_norm import synchronize_batch_norm
 from dwmtl.training.checkpoint import Checkpoint, StopSignal
@@ -29,7 +29,7 @@ from dwmtl.training.optimizers import scheduled, set_learning_rate
 from dwmtl.training.state import TrainingState, moving_average, skipped_step
 from dwmtl.training.step import StepResult
 from dwmtl.training.training import Training
-from dwmtl.training.trajectory import empty_trajectory, trajectory_row
+from dwmtl.training.trajectory import empty_trajectory, epoch_summary, trajectory_row
 from dwmtl.training.validation import validation_table
 from dwmtl.weighting.weighting import Weighting
 
@@ -138,18 +138,18 @@ class _Loop:
         self.statistics = list(self.network.buffers())
         self.statistics_before = [value.clone() for value in self.statistics]
 
-    def progress(self) -> tqdm:
+    def progress(self) -> Progress:
         """A bar over the photos, shown by the first process alone."""
         size = self.batches.batch_size
-        return tqdm(
+        return Progress(
             total=self.num_steps * size,
             initial=len(self.state.rows) * size,
             desc=self.execution.title,
             unit="img",
-            disable=True if process_number() else None,
+            disable=process_number() > 0,
         )
 
-    def run(self, stop: StopSignal, progress: tqdm) -> None:
+    def run(self, stop: StopSignal, progress: Progress) -> None:
         """Step from where the state stands to the end of the last epoch."""
         while len(self.state.rows) < self.num_steps:
             epoch, start = divmod(len(self.state.rows), len(self.batches))
@@ -238,8 +238,13 @@ class _Loop:
         if not rows["grad_norm"].notna().any():
             raise NonFiniteLossError(f"every step of epoch {epoch} was skipped. Lower optimizer.learning_rate.")
         _report_epoch(rows, self.network, self.training.weighting, epoch)
+        score = {}
         if self.training.validation is not None:
-            self.state.validate({"epoch": epoch, **self.training.validation.score(self.network, self.device)})
+            score = self.training.validation.score(self.network, self.device)
+            self.state.validate({"epoch": epoch, **score})
+        if process_number() == 0:
+            summary = epoch_summary(rows, self.network.tasks, score)
+            log.info("%s: epoch %d of %d: %s", self.execution.title, epoch + 1, self.params.num_epochs, summary)
 
     def _save_or_stop(self, stop: StopSignal) -> None:
         """Save when the interval has passed or a signal came; after a signal, all processes stop at the same step."""

@@ -79,3 +79,15 @@ def final_losses(trajectory: pd.DataFrame) -> dict[str, float]:
     is_loss = [column.startswith("loss_") for column in columns]
     labelled = values.where((values > 0) | [not loss for loss in is_loss])  # a step without a label has loss 0
     return {column: round(float(value), 6) for column, value in labelled.mean().items() if math.isfinite(value)}
+
+
+def epoch_summary(epoch_rows: pd.DataFrame, tasks: tuple[str, ...], validation: dict[str, float]) -> str:
+    """An epoch in one line of a log: mean losses (nats) and weights of the tasks, accuracy on validation subjects."""
+    means = final_losses(epoch_rows)
+    parts = [
+        f"{task} loss {means.get(f'loss_{task}', math.nan):.3f} (weight {means.get(f'weight_{task}', math.nan):.2f})"
+        for task in tasks
+    ]
+    if validation:
+        parts.append(f"accuracy on validation subjects {validation['accuracy']:.1%}")
+    return ", ".join(parts)

@@ -55,6 +55,12 @@ def test_every_call_can_be_read(load):
         typer.main.get_command(main).make_context(script, options)  # reads the options, and runs nothing
 
 
+def test_the_page_of_results_has_the_table_and_the_figure_of_keep(load, tmp_path, capsys):
+    load("real/keep.py")["main"](FOLDER / "real/results/keep", tmp_path / "keep.svg")
+    assert capsys.readouterr().out.strip() in (REPOSITORY / "docs/results.md").read_text()
+    assert (tmp_path / "keep.svg").read_text() == (REPOSITORY / "docs/images/keep.svg").read_text()
+
+
 def test_the_pareto_of_keep_has_a_row_and_a_point_per_weight(load, tmp_path, capsys):
     for keep, accuracies in {20: (0.9, 0.98), 0: (0.95, 0.9)}.items():
         scores = {"expression": accuracies[0], "verification": accuracies[1], "authentication": 0.9}

@@ -27,6 +27,7 @@ NO_DEPS = (
     "dwmtl/tracking/*.py",  # no output holds any of it
     "dwmtl/errors.py",
     "dwmtl/device.py",
+    "dwmtl/progress.py",
     "dwmtl/stage.py",  # the command line of a script
 )
 """Files that no stage depends on for being imported, and whose imports are not followed."""

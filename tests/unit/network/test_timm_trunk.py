@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import timm
@@ -83,15 +85,15 @@ def test_published_weights_need_the_standardisation_they_were_trained_with():
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """Hugging Face's answers about one file."""
+    """Hugging Face's answers about one file; without it, about none."""
 
-    content: bytes
+    content = b""
 
     def log_message(self, *_):
         pass
 
     def do_HEAD(self):
-        is_there = self.path.startswith("/timm/resnet18.a1_in1k/resolve/main/model.safetensors")
+        is_there = bool(self.content) and self.path.startswith("/timm/resnet18.a1_in1k/resolve/main/model.safetensors")
         self.send_response(200 if is_there else 404)
         self.send_header("Content-Length", str(len(self.content) if is_there else 0))
         self.send_header("ETag", f'"{hashlib.sha256(self.content).hexdigest()}"')
@@ -130,16 +132,20 @@ def pretrained(out, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_pretrained_fills_the_trunk_with_what_timm_downloads(file, tmp_path):
-    hub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (Hub,), {"content": file.read_bytes()}))
-    thread = threading.Thread(target=hub.serve_forever)
-    thread.start()
-    try:
-        done = pretrained(tmp_path / "w.safetensors", HF_ENDPOINT=f"http://127.0.0.1:{hub.server_port}")
-    finally:
+@contextmanager
+def served(content: bytes) -> Iterator[str]:
+    """Address of a hub on this machine."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (Hub,), {"content": content})) as hub:
+        thread = threading.Thread(target=hub.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{hub.server_port}"
         hub.shutdown()
-        hub.server_close()
         thread.join()
+
+
+def test_pretrained_fills_the_trunk_with_what_timm_downloads(file, tmp_path):
+    with served(file.read_bytes()) as address:
+        done = pretrained(tmp_path / "w.safetensors", HF_ENDPOINT=address)
     assert done.returncode == 0, done.stderr
     filled, theirs = load_file(tmp_path / "w.safetensors"), load_file(file)
     assert len(filled) == 120
@@ -147,7 +153,8 @@ def test_pretrained_fills_the_trunk_with_what_timm_downloads(file, tmp_path):
 
 
 def test_weights_that_cannot_be_downloaded_are_told_in_one_line(tmp_path):
-    done = pretrained(tmp_path / "w.safetensors", HF_ENDPOINT="http://127.0.0.1:9")
+    with served(b"") as address:  # a hub that is not reached is asked five times, in half a minute
+        done = pretrained(tmp_path / "w.safetensors", HF_ENDPOINT=address)
     assert done.returncode == 1
     assert "timm:resnet18: timm could not get its weights" in done.stderr.splitlines()[-1]
 

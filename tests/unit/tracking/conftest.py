@@ -1,7 +1,9 @@
 """An MLflow of the test's own."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -15,12 +17,25 @@ from dwmtl.tables import write_table
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory) -> Path:
+    """An SQLite file with MLflow's tables, which take seconds to make; a store starts as a copy."""
+    from mlflow import MlflowClient
+
+    path: Path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM experiments")  # each store makes the default one anew, with its own folder
+    return path
+
+
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(tmp_path_factory, empty_database):
     """MLflow's client of an empty SQLite store with its artifacts beside it; MLFLOW_TRACKING_URI names it."""
     from mlflow import MlflowClient
 
     folder: Path = tmp_path_factory.mktemp("mlflow")
+    shutil.copy(empty_database, folder)
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.create_experiment("dwmtl", artifact_location=(folder / "artifacts").as_uri())
@@ -31,10 +46,11 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
+def server(tmp_path, monkeypatch, empty_database):
     """MLflow's client of an empty store of the one test."""
     from mlflow import MlflowClient
 
+    shutil.copy(empty_database, tmp_path)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)

@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 
 import pytest
@@ -32,9 +33,10 @@ def server(tmp_path, monkeypatch) -> str:
 
 
 @pytest.fixture
-def client(server):
+def client(server, tmp_path, empty_database):
     from mlflow import MlflowClient
 
+    shutil.copy(empty_database, tmp_path)
     return MlflowClient(tracking_uri=server)
 
 

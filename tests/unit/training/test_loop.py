@@ -17,7 +17,7 @@ from dwmtl.training.loop import _warn_if_stuck, fit
 from dwmtl.training.losses import NO_LABEL
 from dwmtl.training.params import OptimizerParams
 from dwmtl.training.training import Training
-from dwmtl.training.trajectory import final_losses
+from dwmtl.training.trajectory import epoch_summary, final_losses
 from dwmtl.training.validation import Validation, is_better
 from dwmtl.weighting.dwa import DwaWeighting
 from dwmtl.weighting.dynamic import DynamicWeighting
@@ -322,6 +322,19 @@ def test_the_last_losses_are_those_of_steps_with_a_label():
         {"epoch": [0, 1, 1], "loss_hat": [9.0, 0.0, 2.0], "weight_hat": [1.0, 0.0, 0.5], "center_loss": 0.25}
     )
     assert final_losses(trajectory) == {"loss_hat": 2.0, "weight_hat": 0.25, "center_loss": 0.25}
+
+
+def test_an_epoch_is_a_line_with_its_mean_losses_and_weights():
+    rows = pd.DataFrame({"epoch": [1, 1], "loss_hat": [0.0, 2.0], "weight_hat": [0.2, 0.4]})
+    assert epoch_summary(rows, ("hat",), {}) == "hat loss 2.000 (weight 0.30)"
+    assert epoch_summary(rows, ("hat",), {"accuracy": 0.5}).endswith(", accuracy on validation subjects 50.0%")
+
+
+def test_a_log_has_a_line_per_epoch(caplog, train, new_network):
+    with caplog.at_level(logging.INFO):
+        train(new_network())
+    epochs = [message for message in caplog.messages if ": epoch " in message]
+    assert [line.split(": identity loss")[0] for line in epochs] == ["train: epoch 1 of 2", "train: epoch 2 of 2"]
 
 
 def test_a_training_of_other_facts_starts_anew(tmp_path, train, new_network, caplog):
