@@ -2,7 +2,8 @@
 
 - A regular file is replaced whole or not at all, also by a power cut, with the mode that the umask gives.
 - A link is followed: what it leads to is replaced, and the link stays.
-- What is no regular file (a device, a pipe, this process' own output) is written through.
+- What is no regular file (a device, a pipe, this process' own output), or is in a folder without rights, is written
+  through.
 - An input is never an output, by whatever spelling or link (`require_output`).
 - A folder is replaced whole; one that nothing can be renamed onto (a mount point, `.`) is filled once all is there.
 """
@@ -57,7 +58,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     found = _stat(path)
     if found is not None and stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if found is not None and (not stat.S_ISREG(found.st_mode) or _own_output(found) is not None):
+    if found is not None and (_own_output(found) is not None or not _is_replaceable(path, found)):
         with tempfile.TemporaryFile() as file:
             yield file
             _write_through(file, path, found)
@@ -85,14 +86,16 @@ def partial_of(path: Path) -> Path:
 def require_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
     """Check, before the work, that a file can be written and is none of the work's inputs.
 
+    Args:
+        inputs: not looked at where `path` is a new file.
     Raises:
         DwmtlError: it is one of them, by whatever spelling or link; or a folder. OSError: there are no rights.
     """
     path = Path(path)
     found = _stat(path)
-    for given in inputs:
+    for given in inputs if found is not None else ():
         other = _stat(given)
-        if found is not None and other is not None and stat.S_ISREG(other.st_mode) and os.path.samestat(found, other):
+        if other is not None and stat.S_ISREG(other.st_mode) and os.path.samestat(found, other):
             raise DwmtlError(f"{path}: it is read ({given}), and would be written over. Name another file to write.")
     if found is not None and stat.S_ISDIR(found.st_mode):
         raise DwmtlError(f"{path}: a folder. Name a file to write.")
@@ -102,6 +105,19 @@ def require_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
     if not os.access(place, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def require_inputs(*paths: Path) -> None:
+    """Check, before the work, that files and folders to be read are there. Opens none: a pipe keeps its bytes.
+
+    Raises:
+        DwmtlError: one is missing. OSError: there are no rights to read it, or no file can have the name.
+    """
+    for path in paths:
+        if _stat(path) is None:
+            raise DwmtlError(f"{path}: no such file or folder. Name one that is there.")
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 @contextlib.contextmanager
@@ -207,6 +223,11 @@ def _stat(path: Path) -> os.stat_result | None:
         return os.stat(path)
     except FileNotFoundError:
         return None
+
+
+def _is_replaceable(path: Path, found: os.stat_result) -> bool:
+    """Whether another file can be put in a file's place: it is a regular one, in a folder that can be written to."""
+    return stat.S_ISREG(found.st_mode) and os.access(Path(os.path.realpath(path)).parent, os.W_OK)
 
 
 def _own_output(found: os.stat_result) -> int | None:

@@ -8,7 +8,7 @@ import os
 import re
 from itertools import combinations
 from pathlib import Path, PurePath
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
@@ -232,14 +232,24 @@ class _AlignOnly(BaseModel):
     align: AlignParams = AlignParams()
 
 
-def _checked(kind: type[Checked], text: str, path: Path) -> Checked:
+def parse_yaml(text: str, path: Path) -> Any:
+    """The values of a YAML text as DVC reads them (1e-4 is a number), in bounded time; `path` names the file in errors.
+
+    Raises:
+        ParamsError: it is not YAML, or nested too deeply.
+    """
     if _depth_of_brackets(text) > _MAX_DEPTH:
         raise ParamsError(f"{path}: not YAML: brackets in brackets, more than {_MAX_DEPTH} deep. Close them.")
     try:
-        values = YAML(typ="safe", pure=True).load(text)  # as DVC reads it: 1e-4 is a number
+        values = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError, OverflowError, RecursionError) as error:  # also of a month 13
         raise ParamsError(f"{path}: not YAML: {error}") from None
     _require_few_values(values, path)
+    return values
+
+
+def _checked(kind: type[Checked], text: str, path: Path) -> Checked:
+    values = parse_yaml(text, path)
     try:
         return kind.model_validate(values)
     except ValidationError as error:

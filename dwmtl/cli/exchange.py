@@ -45,8 +45,10 @@ def export_labels(
 ) -> None:
     """Write labels as a label file of Ming et al., which the adapter `authors_labels` reads."""
     from dwmtl.datasets.authors_label_file import ck_plus_table, oulu_casia_table, write_ck_plus, write_oulu_casia
+    from dwmtl.files import require_output
     from dwmtl.tables import EXPRESSION_LABELS, read_table
 
+    require_output(out, inputs=[labels])
     table = read_table(labels, EXPRESSION_LABELS)
     set_name = _only_set(labels, table["photo"])
     table = table[table["expression"] != ""].assign(subject=table["subject"].str.removeprefix(f"{set_name}/"))
@@ -65,9 +67,10 @@ def export_pairs(
 ) -> None:
     """Write a fold's pairs as a pair file of Ming et al., for `pairs.file` of the params."""
     from dwmtl.datasets.authors_pair_file import OULU_EXPRESSIONS, format_pairs
-    from dwmtl.files import write_text
+    from dwmtl.files import require_output, write_text
     from dwmtl.tables import EXPRESSION_PAIRS, read_table
 
+    require_output(out, inputs=[pairs])
     table = read_table(pairs, EXPRESSION_PAIRS)
     set_name = _only_set(pairs, table["input"])
     expressions = None if names else OULU_EXPRESSIONS

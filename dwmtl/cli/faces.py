@@ -2,8 +2,10 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +73,7 @@ def analyze(
     from dwmtl.crops.photos import read_photo
 
     drawn = [] if annotate is None else _drawn_paths(annotate, photos)
-    face_model = loaded_model(model, device)
+    face_model = cache(lambda: loaded_model(model, device))  # not before there is a photo to use it on
     answers: list[dict[str, object]] = []
     unreadable = 0
     for number, photo in enumerate(photos):
@@ -82,7 +84,7 @@ def analyze(
             print(f"error: {error}", file=sys.stderr)
             answers.append({"photo": str(photo), "error": str(error)})
             continue
-        analysis = face_model.analyze(pixels, faces="chosen" if faces is Faces.chosen else "all")
+        analysis = face_model().analyze(pixels, faces="chosen" if faces is Faces.chosen else "all")
         analysis = replace(analysis, photo=str(photo))
         answers.append(analysis.as_json(embeddings=embeddings))
         if drawn:
@@ -109,7 +111,7 @@ def verify(
 
     Exit code 0: the same person; 3: not the same; 1: no answer (no face in a photo, no model, no threshold).
     """
-    answer = loaded_model(model, device, threshold).verify(a, b)
+    answer = loaded_model(model, device, threshold, inputs=[a, b]).verify(a, b)
     if as_json:
         print(json.dumps(answer.as_json(), indent=2))
     else:
@@ -143,7 +145,7 @@ def authenticate(
     """
     from dwmtl.inference.clip_file import as_file, clip_frames, is_clip
 
-    face_model = loaded_model(model, device, threshold)
+    face_model = loaded_model(model, device, threshold, inputs=[photo_or_clip, reference])
     answer: AuthenticationAnswer | ClipAnswer
     with as_file(photo_or_clip) as given:
         if is_clip(given):
@@ -181,8 +183,9 @@ def align(
 
     Exit code 0: all photos were read; 1: some were not.
     """
-    from dwmtl.files import require_free
+    from dwmtl.files import require_free, require_inputs
 
+    require_inputs(source)
     require_free(out)
     from dwmtl.device import device_of
     from dwmtl.inference.align_folder import align_folder
@@ -213,6 +216,9 @@ def embed(
 
     Exit code 0: all photos were read; 1: some were not.
     """
+    from dwmtl.files import require_inputs
+
+    require_inputs(source)
     import torch
 
     from dwmtl.inference.embed_folder import embed_folder, failures_path
@@ -232,8 +238,13 @@ def embed(
         raise DwmtlError(f"some photos cannot be read and have no embedding; {table} lists them.")
 
 
-def loaded_model(source: str | None, device: str, threshold: str | None = None) -> "FaceModel":
-    """The model that a command uses."""
+def loaded_model(
+    source: str | None, device: str, threshold: str | None = None, *, inputs: Iterable[Path] = ()
+) -> "FaceModel":
+    """The model that a command uses; what the command is to read is looked for before any weights are loaded."""
+    from dwmtl.files import require_inputs
+
+    require_inputs(*inputs, *_threshold_files(threshold))
     if source is None and not DEFAULT_MODEL.is_dir():
         raise ModelFileError(
             f"{DEFAULT_MODEL}: no such model here. Name one with --model, or run `make repro` in the repository to "
@@ -242,6 +253,15 @@ def loaded_model(source: str | None, device: str, threshold: str | None = None) 
     from dwmtl.inference.model import load_model
 
     return load_model(source or DEFAULT_MODEL, device=device, threshold=threshold)
+
+
+def _threshold_files(threshold: str | None) -> list[Path]:
+    """The file that a threshold is in; none where it is a number."""
+    try:
+        float(threshold or 0)
+    except ValueError:
+        return [Path(str(threshold))]
+    return []
 
 
 def _described(analysis: "Analysis") -> str:

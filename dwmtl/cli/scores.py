@@ -1,6 +1,8 @@
 """Commands that score verification: `score-pairs`, `evaluate`."""
 
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,11 +92,13 @@ def evaluate(
     """Score a model on a verification set of aligned crops, as score-pairs scores embeddings."""
     if (pack is None) == (folder is None) or (folder is None) != (pairs is None):
         raise DwmtlError("give either --pack lfw.bin, or --folder DIR and --pairs pairs.txt.")
+    from dwmtl.files import require_inputs, require_output
+
+    require_inputs(*filter(None, (pack, folder, pairs)))
     from dwmtl.evaluation.score_model import ModelScoring, score_folder, score_pack
-    from dwmtl.files import require_output
     from dwmtl.network.model_file import files_of
 
-    require_output(out, inputs=[*files_of(model), *filter(None, (pack, pairs))])
+    require_output(out, inputs=chain(files_of(model), filter(None, (pack, pairs)), _crops_of(folder)))
     scoring = ModelScoring(
         batch_size=batch_size,
         accelerator=accelerator.name,
@@ -108,6 +112,13 @@ def evaluate(
         _write_scores(score_folder(model, folder, pairs, scoring), out)
     elif pack is not None:
         _write_scores(score_pack(model, pack, scoring), out)
+
+
+def _crops_of(folder: Path | None) -> Iterator[Path]:
+    from dwmtl.datasets.data_set import pictures_below
+
+    if folder is not None:
+        yield from (folder / name for name in pictures_below(folder))
 
 
 def _write_scores(scores: "PairScores", out: Path) -> None:

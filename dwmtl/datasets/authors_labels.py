@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from dwmtl.datasets import ck_plus
 from dwmtl.datasets.authors_label_file import is_ck_plus, read_ck_plus, read_oulu_casia
 from dwmtl.datasets.data_set import DataSet, NamedPictures, files_of, manifest
-from dwmtl.datasets.photo_path import found_photo
+from dwmtl.datasets.photo_path import folder_of_names, found_photo
 from dwmtl.errors import DataSetError
 
 TERMS = "A label file of Ming et al.: the terms are those of the set whose photos it names, Oulu-CASIA or CK+."
@@ -68,8 +68,9 @@ def _ck_plus_rows(folder: Path, path: Path) -> Iterator[tuple[int, dict]]:
     """Number in the file and manifest row of each photo."""
     pictures = NamedPictures(folder)
     for line in read_ck_plus(path).itertuples():
-        sequence, name = f"{line.subject}/{line.session}", f"{line.subject}_{line.session}_{line.frame}"
-        photo = pictures.find(f"{path}, row {line.number}", f"{ck_plus.IMAGES}/{sequence}", name)
+        where = f"{path}, row {line.number}"
+        sequence = folder_of_names(where, ck_plus.IMAGES, line.subject, line.session)
+        photo = pictures.find(where, sequence, f"{line.subject}_{line.session}_{line.frame}")
         yield line.number, _row(photo, line.subject, ck_plus.EXPRESSIONS[line.label])
 
 

@@ -15,7 +15,7 @@ EXPRESSIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "
 
 IMAGES, LABELS = "cohn-kanade-images", "Emotion"
 
-_LABEL_NAME = re.compile(r"(S\d+_\d+_\d+)_emotion\.txt")
+_LABEL_NAME = re.compile(r"(S\d+_\d+_\d+)_emotion\.txt", re.IGNORECASE)
 _LABEL = re.compile(r"[0-9](\.0*)?(e[+-]?0+)?")
 
 
@@ -72,7 +72,7 @@ def _label_files(folder: Path) -> dict[tuple[str, str], Path]:
     for subject in folders_of(folder / LABELS):
         for session in folders_of(folder / LABELS / subject):
             labels = folder / LABELS / subject / session
-            names = [name for name in files_of(labels) if name.endswith(".txt")]
+            names = [name for name in files_of(labels) if name.lower().endswith(".txt")]
             if len(names) > 1:
                 raise DataSetError(f"{labels}: {len(names)} label files ({', '.join(names)}). Keep the right one.")
             if names:

@@ -141,11 +141,13 @@ def _entries(folder: Path):
     """The result of `os.scandir`.
 
     Raises:
-        DataSetError: the folder does not exist.
+        DataSetError: the folder does not exist, or is a file.
     """
     try:
         return os.scandir(folder)
-    except (FileNotFoundError, NotADirectoryError):
+    except NotADirectoryError:
+        raise DataSetError(f"{folder}: a file, not a folder. Name the folder that holds it.") from None
+    except FileNotFoundError:
         raise DataSetError(f"{folder}: no such folder. The set's folder must hold it.") from None
 
 

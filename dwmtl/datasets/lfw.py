@@ -8,6 +8,7 @@ import pandas as pd
 
 from dwmtl.datasets.data_set import DataSet, NamedPictures, manifest, pair_table
 from dwmtl.datasets.pairs_file import PairLine, read_pairs
+from dwmtl.datasets.photo_path import folder_of_names
 from dwmtl.errors import DataSetError
 
 TERMS = "LFW: press photographs of public people, free for research; nobody on them was asked."
@@ -66,9 +67,7 @@ def photo_of_person(pictures: NamedPictures, where: str, image: str) -> str:
     """The path of `Name_Surname_0001` below the set's folder.
 
     Raises:
-        DataSetError: there is no such photo, or several; the message starts with `where`.
+        DataSetError: there is no such photo, or several, or no person can have the name; the message starts with
+            `where`.
     """
-    person = image.rsplit("_", 1)[0]
-    if person in (".", "..", "") or "/" in person:
-        raise DataSetError(f"{where}: {person!r} is not a person's folder. Correct the line.")
-    return pictures.find(where, person, image)
+    return pictures.find(where, folder_of_names(where, image.rsplit("_", 1)[0]), image)

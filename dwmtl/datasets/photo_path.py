@@ -48,6 +48,20 @@ def found_photo(where: str, folder: Path, photo: str) -> str:
     return found
 
 
+def folder_of_names(where: str, *names: str) -> str:
+    """A folder below the set's, of names that a file gives: `S005/001`.
+
+    Args:
+        where: file and line, for the error.
+    Raises:
+        DataSetError: a name that leads out of the set's folder, or into another than a folder of that name.
+    """
+    for name in names:
+        if name in ("", ".", "..") or "/" in name:
+            raise DataSetError(f"{where}: {name[:80]!r} is not the name of a folder. Correct the line.")
+    return "/".join(names)
+
+
 def spellings(path: str) -> tuple[str, ...]:
     """A path in the Unicode forms that file systems use: unchanged, composed, decomposed (macOS)."""
     return (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path))

@@ -41,10 +41,10 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     for number, line in numbered_lines(folder / LABELS):
         where = f"{folder / LABELS}, line {number}"
         name, expression = _label(where, line.strip())
-        first = line_of.setdefault(name, number)
+        photo = pictures.find(where, IMAGES, name)
+        first = line_of.setdefault(photo, number)
         if first != number:
             raise DataSetError(f"{where}: labels the picture of line {first} again. Remove one of them.")
-        photo = pictures.find(where, IMAGES, name)
         unlabelled.remove(photo)
         use = "neutral" if expression == "neutral" else "peak"
         rows.append({"photo": photo, "subject": "", "expression": expression, "use": use})

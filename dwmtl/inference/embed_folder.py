@@ -13,9 +13,9 @@ from dwmtl.datasets.data_set import without_picture_endings
 from dwmtl.device import device_of
 from dwmtl.errors import DataSetError
 from dwmtl.evaluation.embedding import CropFiles, embed
-from dwmtl.files import whole_file
+from dwmtl.files import require_output, whole_file
 from dwmtl.inference.align_folder import as_trained, photos_below
-from dwmtl.network.model_file import load_model
+from dwmtl.network.model_file import files_of, load_model
 from dwmtl.tables import FAILURES, write_table
 
 
@@ -47,11 +47,14 @@ def embed_folder(
     Raises:
         DataSetError: there is no such folder, it has no readable picture, or two pictures have the same name.
         ModelFileError: not a model of dwmtl.
-        DwmtlError: a file cannot be written.
+        DwmtlError: a file cannot be written, or is one of those that are read.
     """
-    network, card = load_model(model)
     photos = photos_below(source)
+    read = [*files_of(model), *(source / photo for photo in photos["photo"])]
+    for path in (out, failures_path(out)):
+        require_output(path, inputs=read)
     names = _names_by_photo(source, photos["photo"])
+    network, card = load_model(model)
     with TemporaryDirectory(prefix="dwmtl-crops-") as folder:
         crops_dir, work_dir = Path(folder, "crops"), Path(folder, "work")
         crops_dir.mkdir()

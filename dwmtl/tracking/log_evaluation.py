@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from dwmtl.network.model_file import THRESHOLD_FILE
 from dwmtl.params import Params
+from dwmtl.results import read_result
 from dwmtl.scores.headlines import COMPARED, HEADLINES
 from dwmtl.tables import BEST_DIR
 from dwmtl.tracking.experiments import files_sha256
@@ -18,10 +20,9 @@ EVALUATED = "dwmtl.evaluation_sha256"
 def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Path) -> None:
     """Log the stage's output `out` and the model's folder."""
     log_scoring(run, params)
-    metrics = json.loads((out / "metrics.json").read_text())
-    best = out / BEST_DIR / "metrics.json"
+    metrics, best = _scores(out), out / BEST_DIR
     headlines = {headline.key: headline.of(metrics) for headline in HEADLINES}
-    run.log_metrics(metrics | headlines | ({BEST_DIR: json.loads(best.read_text())} if best.exists() else {}))
+    run.log_metrics(metrics | headlines | ({BEST_DIR: _scores(best)} if best.exists() else {}))
     run.log_folder(out, "evaluation")
     log_model(
         run,
@@ -42,6 +43,15 @@ def log_scoring(run: Run, params: Params) -> None:
     """Log the sections `evaluate` and `pairs` as tags, in JSON: they may change without making another experiment."""
     for section in ("evaluate", "pairs"):
         run.set_tag(f"dwmtl.{section}", json.dumps(getattr(params, section).model_dump(), sort_keys=True))
+
+
+def _scores(out: Path) -> dict[str, Any]:
+    """The content of a `metrics.json`, by section.
+
+    Raises:
+        TableError: the file is missing or damaged.
+    """
+    return read_result(dict[str, dict[str, Any]], out / "metrics.json")
 
 
 def evaluation_sha256(out: Path) -> str:

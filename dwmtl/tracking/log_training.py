@@ -1,11 +1,12 @@
 """Logs a training to MLflow: its data, its files, and the model's digest, by which later stages find the run."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import Params
+from dwmtl.results import read_result
 from dwmtl.tracking.experiments import MODEL, files_sha256
 from dwmtl.tracking.run import Run
 
@@ -32,7 +33,7 @@ def log_training(
         roles: roles of the sets that were trained on.
         model, metrics: the folders that the stage wrote.
     """
-    facts = json.loads((metrics / "training.json").read_text())
+    facts = read_result(dict[str, Any], metrics / "training.json")
     counts = {name: value for name, value in facts.items() if name.startswith("num_") and isinstance(value, int)}
     sets = {name: params.sets[name].adapter for role in roles for name in params.sets_of(role)}
     run.log_dataset(", ".join(f"{name} ({adapter})" for name, adapter in sets.items()), data_sha256, counts)

@@ -4,16 +4,13 @@ A run is found by the SHA-256 of the model that it trained, so nothing is sent t
 of the resending, and the tag `dwmtl.resent`.
 """
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
-from dwmtl.errors import TrackingError
+from dwmtl.errors import ParamsError, TrackingError
 from dwmtl.network.model_file import model_sha256
-from dwmtl.params import Params, load_params
+from dwmtl.params import Params, load_params, parse_yaml, read_text
 from dwmtl.report.summary import Summary
 from dwmtl.results import read_result
 from dwmtl.tables import read_table
@@ -39,14 +36,17 @@ def resend(root: Path) -> list[str]:
         What was sent, as text; empty where the server has everything.
     Raises:
         TrackingError: the server does not answer or fails halfway, or `params.yaml` changed since the training.
-        ModelFileError, TableError: there is no training to send, or one of its files is missing.
+            Also: `dvc.lock` is damaged.
+        ModelFileError, TableError: there is no training to send, or one of its files is missing or damaged.
     """
     params = load_params(root / "params.yaml")
+    ran_with = _ran_with(root / "dvc.lock")
     sent = []
     for name, fold in {"pretrain": None, **{f"fold_{fold}": fold for fold in sorted(params.folds)}}.items():
         if fold is None and (params.train.start_is_imported or not (root / "metrics/training/pretrain").is_dir()):
             continue  # trained from an imported model
-        _refuse_other_params(root, "pretrain" if fold is None else f"train@{fold}")
+        stage = "pretrain" if fold is None else f"train@{fold}"
+        _refuse_other_params(root / "params.yaml", stage, ran_with.get(stage, {}))
         sent += _training(params, root, name, fold)
         if fold is not None:
             sent += _evaluation(params, root, fold)
@@ -111,20 +111,40 @@ def _sent(run: Run, what: str) -> list[str]:
     return [what]
 
 
-def _refuse_other_params(root: Path, stage: str) -> None:
-    """Compare params.yaml with the params of the stage in `dvc.lock`, where it has the stage."""
-    lock, read = root / "dvc.lock", YAML(typ="safe").load
-    if not lock.exists():
-        return
-    then = read(lock)["stages"].get(stage, {}).get("params", {}).get("params.yaml", {})
-    now = read(root / "params.yaml")
+def _refuse_other_params(path: Path, stage: str, then: Mapping[str, Any]) -> None:
+    """Compare `params.yaml` with the params that a stage ran with, by dotted key."""
+    now = parse_yaml(read_text(path), path)
     changed = [name for name, value in then.items() if _value(now, name) != value]
     if changed:
         raise TrackingError(
-            f"{root / 'params.yaml'}: {', '.join(changed)} changed since stage {stage} ran. Send before a change, or "
-            "restore the old values."
+            f"{path}: {', '.join(changed)} changed since stage {stage} ran. Send before a change, or restore the old "
+            "values."
         )
 
 
-def _value(values: dict[str, Any], dotted: str) -> Any:
-    return reduce(lambda section, key: section.get(key, {}), dotted.split("."), values)
+def _ran_with(lock: Path) -> dict[str, dict[str, Any]]:
+    """The params that each stage in `dvc.lock` ran with, by dotted key; empty where there is no such file.
+
+    Raises:
+        TrackingError: the file is damaged.
+    """
+    if not lock.exists():
+        return {}
+    try:
+        stages = parse_yaml(lock.read_text(encoding="utf-8"), lock)["stages"]
+        return {
+            stage: {str(key): value for key, value in ran.get("params", {}).get("params.yaml", {}).items()}
+            for stage, ran in stages.items()
+        }
+    except (ParamsError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        raise TrackingError(
+            f"{lock}: damaged, as by a merge or a kill. Restore it with `git restore dvc.lock`, or delete it and run "
+            "`dvc repro`, which writes it again."
+        ) from None
+
+
+def _value(values: Any, dotted: str) -> Any:
+    """The value of a dotted key; None where there is no such key."""
+    for key in dotted.split("."):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values

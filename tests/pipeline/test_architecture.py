@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -32,7 +33,7 @@ ROWS = [
     {"settings", "set_facts", "results"},
     {"section", "tables", "stage", "device", "params_text"},
     {"files"},
-    {"checkout", "errors"},
+    {"checkout", "errors", "progress"},
 ]
 PARTS = {
     "dwmtl/datasets/packs": "packs",  # files of pictures, whatever data set they hold
@@ -144,10 +145,9 @@ OUR_FILES = {
     "dwmtl/results.py": "a result of a stage",
     "dwmtl/stage.py": "the code, for its digest",
     "dwmtl/tracking/experiments.py": "outputs of stages, for their digest",
-    "dwmtl/tracking/log_evaluation.py": "metrics.json",
     "dwmtl/tracking/log_model.py": "the example in the package",
-    "dwmtl/tracking/log_training.py": "training.json",
     "dwmtl/tracking/machine.py": "/proc/cpuinfo",
+    "dwmtl/tracking/resend.py": "dvc.lock",
     "dwmtl/training/checkpoint.py": "a checkpoint",
     "dwmtl/training/fold_data.py": "classes.json",
 }
@@ -301,6 +301,19 @@ def test_the_table_of_the_users_files_names_every_place_that_opens_one():
     page = (REPOSITORY / "CONTRIBUTING.md").read_text()
     missing = [name for name in USERS_FILES if f"`{name.removeprefix('dwmtl/')}`" not in page]
     assert missing == []
+
+
+def test_the_table_of_faults_names_places_and_tests_that_are_there():
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    table = page.partition("## Faults that stay fixed")[2].partition("\n## ")[0]
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) > 10
+    for _, places, tests in rows:
+        for folder, cell in (("dwmtl", places), ("tests", tests)):
+            missing = [
+                name for name in re.findall(r"`([\w/]+\.py)`", cell) if not (REPOSITORY / folder / name).is_file()
+            ]
+            assert missing == []
 
 
 def test_a_call_that_writes_is_told_from_one_that_reads():

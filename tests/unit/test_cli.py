@@ -172,6 +172,47 @@ def test_an_output_that_cannot_be_is_one_line(scored, out, line):
     assert {path.name for path in folder.iterdir()} == {"e.npz", "pairs.txt"}
 
 
+INPUTS = (
+    "labels.csv",
+    "model/model.json",
+    "model/model.safetensors",
+    "crops/a.jpg",
+    "crops/a_failures.csv",
+    "pairs.txt",
+)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "export-labels labels.csv labels.csv",
+        "export-labels labels.csv link/../labels.csv --form ck-plus",
+        "export-pairs labels.csv hard.csv",
+        "embed model crops --out model/model.safetensors",
+        "embed model crops --out crops/a.jpg",
+        "embed model crops --out link/a.npz --aligned",
+        "evaluate model --folder crops --pairs pairs.txt --out crops/a.jpg",
+        "evaluate model --folder link --pairs pairs.txt --out model/model.json",
+        "evaluate model --folder crops --pairs pairs.txt --out pairs.txt",
+    ],
+)
+def test_what_a_command_reads_is_never_written_over(tmp_path, command):
+    """Told before the model is loaded: its files are damaged."""
+    for name in INPUTS:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "hard.csv").hardlink_to(tmp_path / "labels.csv")
+    (tmp_path / "link").symlink_to("crops")
+    (tmp_path / "crops/a_failures.csv").unlink()
+    (tmp_path / "crops/a_failures.csv").hardlink_to(tmp_path / "crops/a.jpg")
+    done = subprocess.run(
+        [sys.executable, "-m", "dwmtl", *command.split()], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert ": it is read (" in done.stderr
+    assert {(tmp_path / name).read_bytes() for name in INPUTS} == {b"\xff\xd8\xff"}
+
+
 @pytest.mark.parametrize("command", ["export-onnx", "export-checkpoint"])
 def test_a_models_own_file_is_no_output(tmp_path, command):
     params = load_params()

@@ -315,9 +315,16 @@ def test_a_folder_without_rights_is_told_before_the_work():
         theirs = Path(folder) / "theirs"
         (theirs / "mine").mkdir(parents=True)
         (theirs / "mine").chmod(0o777)
+        for name in ("file", "locked"):
+            (theirs / name).write_text("old")
+        (theirs / "file").chmod(0o666)
+        (theirs / "locked").chmod(0o444)
         theirs.chmod(0o555)
         done = _write_as_nobody(theirs)
-    assert done.stdout.splitlines() == [*[str(theirs / "new")] * 3, "a"], done.stderr
+        told = done.stdout.splitlines()
+        assert told[:4] == [*[str(theirs / "new")] * 3, "a"], done.stderr
+        assert told[4:] == [*[str(theirs / "locked")] * 2], done.stderr
+        assert {name: (theirs / name).read_text() for name in ("file", "locked")} == {"file": "new", "locked": "old"}
 
 
 def _write_as_nobody(theirs: Path) -> subprocess.CompletedProcess:
@@ -331,7 +338,11 @@ def _write_as_nobody(theirs: Path) -> subprocess.CompletedProcess:
         "    try: what(theirs / 'new')\n"
         "    except PermissionError as error: print(error.filename)\n"
         "with whole_folder(theirs / 'mine') as folder: (folder / 'a').touch()\n"
-        "print(*os.listdir(theirs / 'mine'))"
+        "print(*os.listdir(theirs / 'mine'))\n"
+        "require_output(theirs / 'file'); write_bytes(b'new', theirs / 'file')\n"
+        "for what in ways[:2]:\n"
+        "    try: what(theirs / 'locked')\n"
+        "    except PermissionError as error: print(error.filename)\n"
     )
     return subprocess.run([sys.executable, "-c", code, theirs], capture_output=True, text=True)
 

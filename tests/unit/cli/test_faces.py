@@ -202,6 +202,48 @@ def test_verify_without_an_answer_ends_with_1(ask, known, grey):
     assert err.startswith("error: no threshold is known for this model")
 
 
+MISSING = (
+    ("analyze", "gone.jpg", "gone.png"),
+    ("verify", "a.jpg", "gone.jpg"),
+    ("verify", "gone.jpg", "a.jpg"),
+    ("verify", "a.jpg", "a.jpg", "--threshold", "gone.json"),
+    ("authenticate", "gone", "--reference", "a.jpg"),
+    ("authenticate", "a.jpg", "--reference", "gone.jpg"),
+    ("align", "gone", "out"),
+    ("embed", "model", "gone", "--out", "E.npz"),
+    ("evaluate", "model", "--out", "R.json", "--pack", "gone.bin"),
+    ("evaluate", "model", "--out", "R.json", "--folder", "gone", "--pairs", "a.jpg"),
+    ("evaluate", "model", "--out", "R.json", "--folder", ".", "--pairs", "gone.txt"),
+)
+
+
+@pytest.mark.parametrize("arguments", MISSING, ids=" ".join)
+def test_what_is_missing_is_told_before_weights_are_loaded(dwmtl, tmp_path, monkeypatch, arguments):
+    """The model's weights are damaged, which any command that opens them would tell."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.jpg").write_bytes(b"\xff\xd8\xff")
+    for folder in ("model", "data/models/fold_0"):
+        Path(folder).mkdir(parents=True)
+        for name in ("model.json", "model.safetensors"):
+            (Path(folder) / name).write_text("damaged")
+    before = set(Path().rglob("*"))
+    code, out, err = dwmtl(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: gone")
+    assert {"no such file" in line for line in err.splitlines()} == {True}
+    assert set(Path().rglob("*")) == before
+
+
+def test_a_missing_photo_is_told_without_torch(tmp_path):
+    code = (
+        "import atexit, sys\nfrom dwmtl.cli import main\natexit.register(lambda: print('torch' in sys.modules))\nmain()"
+    )
+    for arguments in (("verify", "gone.jpg", "b.jpg"), ("embed", ".", "gone", "--out", "E.npz"), ("analyze", "gone")):
+        (tmp_path / "data/models/fold_0").mkdir(parents=True, exist_ok=True)
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "False\n"), done.stderr
+
+
 def test_verify_takes_the_threshold_of_a_file(ask, known, tmp_path):
     path = known.write_threshold(tmp_path / "threshold.json")
     code, out, _ = ask("verify", known.photo("happiness"), known.photo("neutral"), "--threshold", path)

@@ -65,6 +65,28 @@ def test_a_file_of_ck_plus_names_photos_by_subject_session_and_frame(make_tree):
         read(folder, remap={"/data": ""})
 
 
+@pytest.mark.parametrize(
+    "line", [".. 001", "S005 ..", "x/../S005 001", "S005/001 ..", "/S005 001", ". 001", "S005/001 ."]
+)
+def test_a_subject_or_session_of_ck_plus_that_leaves_its_folder_is_refused(make_tree, line):
+    """Whatever is there to be found."""
+    subject, session = line.split()
+    name = f"{subject}_{session}_00000011.png".replace("/", "_")
+    folder = make_tree(*CK_FRAMES, f"cohn-kanade-images/{name}", name, f"001/{name}")
+    (folder / "labels.txt").write_text(f"{CK}2 {line} 00000011 3\n")
+    with pytest.raises(DataSetError, match=r"labels\.txt, row 2: '.*' is not the name of a folder\. Correct the line"):
+        read(folder)
+
+
+@pytest.mark.parametrize("subject", ["..", "../../etc", "a/b", "/P001"])
+def test_a_subject_of_oulu_casia_is_a_name_and_no_path(oulu, subject):
+    (oulu / "labels.txt").write_text(f"{HEADER}\n0 {subject} Anger 1 P001/Anger/010.png\n")
+    assert read(oulu)[["photo", "subject"]].to_numpy().tolist() == [["P001/Anger/010.png", subject]]
+    (oulu / "labels.txt").write_text(f"{HEADER}\n0 {subject} Anger 1 {subject}/../P001/Anger/010.png\n")
+    with pytest.raises(DataSetError, match=r"row 0: .* is not a path below"):
+        read(oulu)
+
+
 def test_one_of_several_files_is_named_by_the_option(oulu):
     (oulu / "readme.txt").write_text("Hello.")
     with pytest.raises(

@@ -63,6 +63,12 @@ def test_every_number_is_its_expression(ck_plus, number):
     assert read(ck_plus).photos["expression"].iloc[5] == EXPRESSIONS[number]
 
 
+@pytest.mark.parametrize("name", ["S005_001_00000006_emotion.TXT", "S005_001_00000006_Emotion.Txt"])
+def test_the_ending_of_a_label_file_may_be_in_any_case(ck_plus, name):
+    (ck_plus / "Emotion" / SMILE / "S005_001_00000006_emotion.txt").rename(ck_plus / "Emotion" / SMILE / name)
+    assert "happiness" in set(read(ck_plus).photos["expression"])
+
+
 def test_a_sequence_labelled_neutral_gives_its_first_frame_only(ck_plus):
     label(ck_plus, NO_LABEL, 3, "0.0000000e+00")
     assert read(ck_plus).photos.query("subject == 'S010'")["use"].tolist() == ["neutral", "unused", "unused"]

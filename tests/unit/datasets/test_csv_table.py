@@ -59,6 +59,11 @@ def test_columns_that_are_not_separated_by_commas_are_told(folder, separator, na
         read(folder, f"photo{separator}subject\na.png{separator}x\n")
 
 
+@pytest.mark.parametrize("subject", ["..", "../../etc", "a/b", "/x", "."])
+def test_a_subject_is_a_name_and_no_path(folder, subject):
+    assert read(folder, f"photo,subject\na.png,{subject}\n").photos["subject"].tolist() == [subject]
+
+
 @pytest.mark.parametrize("path", ["../../x", "/etc/passwd", "..", "", "."])
 def test_a_path_that_leaves_the_folder_is_named_with_its_line(folder, path):
     with pytest.raises(DataSetError, match=r"faces\.csv, line 3: .* is not a path below"):

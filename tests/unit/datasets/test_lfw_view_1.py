@@ -66,7 +66,11 @@ def test_pairs_that_do_not_add_up_are_told(lfw):
     [
         ("Ann_A\t1\t9", r"names .*Ann_A_0009 .*, which does not exist"),
         ("Ann_A\t1", "must be `name i j`"),
-        ("..\t1\t2", "is not a person's folder"),
+        ("..\t1\t2", "'..' is not the name of a folder"),
+        (".\t1\t2", "'.' is not the name of a folder"),
+        ("../lfw/Ann_A\t1\t2", "'../lfw/Ann_A' is not the name of a folder"),
+        ("/Ann_A\t1\t2", "'/Ann_A' is not the name of a folder"),
+        ("Ann_A\t1\t../Ann_A\t2", "'../Ann_A' is not the name of a folder"),
     ],
 )
 def test_a_bad_pair_is_named_with_its_line(lfw, line, message):

@@ -39,6 +39,13 @@ def test_a_line_labels_its_aligned_picture(raf_db):
     assert set(photos["subject"]) == {""}
 
 
+def test_two_unicode_spellings_of_a_picture_are_one(make_tree):
+    composed, angstrom = "\u00c5", "\u212b"
+    folder = write(make_tree(f"Image/aligned/{composed}_aligned.jpg"), f"{composed}.jpg 5\n{angstrom}.jpg 5\n")
+    with pytest.raises(DataSetError, match="line 2: labels the picture of line 1 again"):
+        read(folder)
+
+
 @pytest.mark.parametrize(("number", "expression"), EXPRESSIONS.items())
 def test_every_number_is_its_expression(make_tree, number, expression):
     folder = write(make_tree("Image/aligned/test_0001_aligned.jpg"), f"test_0001.jpg {number}")

@@ -200,7 +200,7 @@ def test_a_set_is_named_in_one_way(arguments, tmp_path):
 def test_an_error_of_the_input_is_one_line_and_nothing_is_written(model, tmp_path):
     done = dwmtl("evaluate", model, "--pack", tmp_path / "gone.bin", "--out", tmp_path / "R.json")
     assert done.returncode == 1
-    assert done.stderr == f"error: {tmp_path}/gone.bin: no such file.\n"
+    assert done.stderr == f"error: {tmp_path}/gone.bin: no such file or folder. Name one that is there.\n"
     assert not (tmp_path / "R.json").exists()
 
 
@@ -236,8 +236,8 @@ def test_a_pack_with_a_fold_of_one_kind_is_told(model, tmp_path):
             "Dan_D\t1\t2",
             r"pairs\.txt, line 2: names .*Dan_D/Dan_D_0001 .*, which does not exist.* complete the set",
         ),
-        ("..\t1\t2", r"line 2: '\.\.' is not a person's folder"),
-        ("a/b\t1\t2", r"line 2: 'a/b' is not a person's folder"),
+        ("..\t1\t2", r"line 2: '\.\.' is not the name of a folder"),
+        ("a/b\t1\t2", r"line 2: 'a/b' is not the name of a folder"),
     ],
 )
 def test_a_pair_without_its_pictures_is_told(model, faces, tmp_path, line, message):

@@ -126,5 +126,8 @@ def test_a_folder_that_stays_in_its_place_is_filled(known, tmp_path, write_param
 def test_a_folder_without_pictures_is_told(tmp_path, write_params):
     with pytest.raises(DataSetError, match="no pictures in this folder or below it"):
         align_folder(tmp_path, tmp_path / "crops", params=write_params(), model=None, device=CPU)
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(DataSetError, match=r"photo\.jpg: a file, not a folder\. Name the folder that holds it"):
+        align_folder(tmp_path / "photo.jpg", tmp_path / "out", params=write_params(), model=None, device=CPU)
     with pytest.raises(DataSetError, match="no such folder"):
         align_folder(tmp_path / "missing", tmp_path / "crops", params=write_params(), model=None, device=CPU)

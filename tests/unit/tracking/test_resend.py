@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dwmtl.cli import main
-from dwmtl.errors import TrackingError
+from dwmtl.errors import TableError, TrackingError
 from dwmtl.params import load_params
 from dwmtl.tracking.experiments import start_fold_run
 from dwmtl.tracking.log_training import fold_data_sha256, log_training
@@ -86,6 +86,55 @@ def test_params_that_changed_since_the_training_are_refused(checkout, server):
     lock = {"stages": {"train@1": {"params": {"params.yaml": {"train": ran["train"] | {"seed": 7}}}}}}
     (checkout / "dvc.lock").write_text(yaml.safe_dump(lock))
     with pytest.raises(TrackingError, match="train changed since stage train@1 ran"):
+        resend(checkout)
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "stages:\n<<<<<<< HEAD\n  train@0:\n    cmd: a\n=======\n  train@0:\n    cmd: b\n>>>>>>> b\n",
+        "schema: '2.0'\nstages:\n  train@0: {cmd: a",
+        "stages: {a: 1, a: 2}",
+        "stages: {train@0: {params: {params.yaml: [train]}}}",
+        "stages: [train@0]",
+        "- stages",
+        "schema: '2.0'",
+        "stages: \0",
+        "stages: 2001-13-01",
+        "[" * 5000,
+        "",
+        b"stages: \xff",
+    ],
+)
+def test_a_damaged_lock_is_one_line_with_the_cure(checkout, monkeypatch, capsys, lock):
+    (checkout / "dvc.lock").write_bytes(lock if isinstance(lock, bytes) else lock.encode())
+    monkeypatch.setattr(sys, "argv", ["dwmtl", "resend", str(checkout)])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert told.startswith(
+        f"error: {checkout}/dvc.lock: damaged, as by a merge or a kill. Restore it with `git restore"
+    )
+
+
+def test_a_lock_with_a_param_below_a_value_is_of_other_params(checkout, server):
+    (checkout / "dvc.lock").write_text("stages: {train@0: {params: {params.yaml: {train.seed.x: 7, folds.0: 1}}}}")
+    with pytest.raises(TrackingError, match=r"train\.seed\.x, folds\.0 changed since stage train@0 ran"):
+        resend(checkout)
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        ("training/pretrain/training.json", "[]"),
+        ("training/pretrain/training.json", '{"num_photos": 1'),
+        ("evaluation/fold_0/metrics.json", '{"expression": 1}'),
+    ],
+)
+def test_a_damaged_result_is_named(checkout, server, name, damaged):
+    (checkout / "metrics" / name).write_text(damaged)
+    with pytest.raises(TableError, match=f"{name}: .*Run `dvc repro` to make it again"):
         resend(checkout)
 
 
