@@ -95,7 +95,7 @@ def require_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
     found = _stat(path)
     for given in inputs if found is not None else ():
         other = _stat(given)
-        if other is not None and stat.S_ISREG(other.st_mode) and os.path.samestat(found, other):
+        if found and other and stat.S_ISREG(other.st_mode) and os.path.samestat(found, other):
             raise DwmtlError(f"{path}: it is read ({given}), and would be written over. Name another file to write.")
     if found is not None and stat.S_ISDIR(found.st_mode):
         raise DwmtlError(f"{path}: a folder. Name a file to write.")
