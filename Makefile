@@ -30,6 +30,7 @@ repository:
 	"without: echo '    no_scm = true' >> .dvc/config" >&2; exit 1; }
 
 repro: repository .venv/installed ## install what is missing, then run the whole pipeline (only what changed)
+	$(BIN)/dwmtl check
 	$(BIN)/dvc repro
 
 # Two workers, a file's tests in one of them, in the order of tests/conftest.py; one thread each, since two pools of threads

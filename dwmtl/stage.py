@@ -15,13 +15,14 @@ from typing import Annotated, get_origin
 
 import typer
 
+from dwmtl.checkout import STATE, keep_state
 from dwmtl.errors import USERS_ERRORS, InterruptedTrainingError, line_of
 from dwmtl.files import write_text
 from dwmtl.progress import log_lines_above_bars
 
 log = logging.getLogger(__name__)
 
-RUNNING = Path(".dwmtl/running")
+RUNNING = STATE / "running"
 """A lock per command of a stage that has run in this folder."""
 
 
@@ -39,6 +40,7 @@ def run(main: Callable) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:
+        keep_state()
         with log_lines_above_bars(), _one_at_a_time():
             app()
     except USERS_ERRORS as error:

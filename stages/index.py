@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dwmtl.checkout import link_outside
 from dwmtl.datasets.adapters import ADAPTERS, read_data_set
 from dwmtl.datasets.authors_pair_file import read_authors_pairs
 from dwmtl.datasets.passed_over import passed_over
@@ -25,6 +26,7 @@ def main(set_: Annotated[str, typer.Option("--set")], out: Path, params: Path = 
     source = set_params(values, set_)
     data_set = read_data_set(set_, source, num_peak_frames=values.index.num_peak_frames)
     source_dir = Path(source.folder)
+    link_outside(source.folder)
     others = passed_over(source_dir, data_set.photos["photo"])
     facts = set_facts(source_dir, adapter=source.adapter, terms=ADAPTERS[source.adapter].TERMS)
     log.info("%s: %d photos", set_, len(data_set.photos))

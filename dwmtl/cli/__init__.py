@@ -9,6 +9,7 @@ from io import TextIOWrapper
 
 import typer
 
+from dwmtl.cli.check import check
 from dwmtl.cli.checkpoints import export_checkpoint, export_onnx, import_checkpoint
 from dwmtl.cli.demo import demo
 from dwmtl.cli.exchange import export_labels, export_pairs, extract
@@ -30,6 +31,7 @@ def dwmtl() -> None:
 _COMMANDS = {
     "Use a model": (analyze, verify, authenticate, align, embed, demo, export_onnx),
     "Score": (score_pairs, evaluate),
+    "Run the pipeline": (check,),
     "Runs in MLflow": (compare, resend),
     "Exchange with other projects": (
         start_from,

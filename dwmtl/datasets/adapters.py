@@ -58,12 +58,8 @@ def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> Data
             name, or the set does not suit its role.
     """
     adapter, folder = params.adapter, Path(params.folder)
-    if adapter not in ADAPTERS:
-        raise DataSetError(
-            f"sets.{name}.adapter must be one of {', '.join(sorted(ADAPTERS))}. Got {adapter!r} instead."
-        )
-    if not folder.is_dir():
-        raise DataSetError(f"{folder}: no such folder. Set sets.{name}.folder in params.yaml to the set's folder.")
+    require_adapter(name, params)
+    require_folder(name, params)
     data_set = ADAPTERS[adapter].read(folder, num_peak_frames=num_peak_frames, **params.adapter_options)
     if data_set.photos.empty:
         raise DataSetError(
@@ -82,6 +78,26 @@ def read_data_set(name: str, params: SetParams, *, num_peak_frames: int) -> Data
             "for it."
         )
     return DataSet(photos, data_set.pairs)
+
+
+def require_adapter(name: str, params: SetParams) -> None:
+    """Raises:
+    DataSetError: the adapter of the set with this name does not exist.
+    """
+    if params.adapter not in ADAPTERS:
+        raise DataSetError(
+            f"sets.{name}.adapter must be one of {', '.join(sorted(ADAPTERS))}. Got {params.adapter!r} instead."
+        )
+
+
+def require_folder(name: str, params: SetParams) -> None:
+    """Raises:
+    DataSetError: the folder of the set with this name does not exist.
+    """
+    if not Path(params.folder).is_dir():
+        raise DataSetError(
+            f"{params.folder}: no such folder. Set sets.{name}.folder in params.yaml to the set's folder."
+        )
 
 
 def _renamed(name: str, photos: pd.DataFrame, expressions: dict[str, str | None]) -> pd.DataFrame:

@@ -57,6 +57,9 @@ def _numbered_rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _columns(table: Path, header: list[str]) -> list[str]:
     columns = ["photo" if name.strip() == "path" else name.strip() for name in header]
+    for separator, sign in {"semicolons": ";", "tabs": "\t"}.items():
+        if len(header) == 1 and sign in header[0]:
+            raise DataSetError(f"{table}, line 1: its columns are separated by {separator}. Save it with commas.")
     for needed in ("photo", "subject"):
         if needed not in columns:
             raise DataSetError(

@@ -1,5 +1,6 @@
 """The tracking server: its address, its client, the wording of its failures. Does not know what is logged."""
 
+import contextlib
 import logging
 import os
 import re
@@ -12,12 +13,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, unquote
 
+from dwmtl.checkout import checkout, is_copy
 from dwmtl.errors import ModelFileError
 from dwmtl.tracking.moved import ARTIFACTS, follow_artifacts
 
 log = logging.getLogger(__name__)
 
-DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+DATABASE = "mlflow.db"
+"""The SQLite file in the checkout that runs are logged to where MLFLOW_TRACKING_URI names no server."""
 _WAITS_S = (1, 2, 4, 8)
 _MOST_WAIT_S = 60
 
@@ -31,8 +34,9 @@ for _name, _value in {
 
 
 def tracking_uri() -> str:
-    """URI of the server that runs are logged to."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+    """URI of the server that runs are logged to; a queued experiment's runs go to the checkout's own database."""
+    path = str(checkout() / DATABASE) if is_copy() else DATABASE
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{quote(path)}"
 
 
 def server_name() -> str:
@@ -64,6 +68,8 @@ def connect() -> Any:
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    if is_copy():  # MLflow looks up the model of a new version without the client
+        os.environ["MLFLOW_TRACKING_URI"] = tracking_uri()
     if path := _sqlite_file():
         from filelock import FileLock
 
@@ -102,9 +108,10 @@ def _require_whole(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{path.name}.making-*"):
         shutil.rmtree(left, ignore_errors=True)
-    with TemporaryDirectory(prefix=f"{path.name}.making-", dir=path.parent) as folder:
+    with TemporaryDirectory(prefix=f"{path.name}.making-", dir=path.resolve().parent) as folder:
         made = Path(folder) / path.name
-        _open_sqlite(made)
+        with contextlib.chdir(path.parent):  # where the artifacts of MLflow's own experiment, `Default`, will be
+            _open_sqlite(made)
         os.replace(made, path)
 
 

@@ -102,13 +102,14 @@ def training_key(facts: object, tensors: Mapping[str, Tensor], files: Iterable[s
     Args:
         facts: settings, as JSON holds them.
         tensors: labels and initial weights.
-        files: of the samples, in their order; their sizes and times enter the digest, not their contents.
+        files: of the samples, in their order. Their contents are read, as their times differ in every copy that DVC
+            makes for an experiment.
     """
     made_by = [facts, torch.__version__, code_sha256(CODE)]
     whole = hashlib.sha256(json.dumps(made_by, sort_keys=True, default=str).encode())
-    stamp = functools.cache(_stamp)
+    digest = functools.cache(_sha256)
     for file in files:
-        whole.update(f"{file}\n{stamp(file)}\n".encode())
+        whole.update(f"{file}\n{digest(_stored_in(file))}\n".encode())
     for name, tensor in sorted(tensors.items()):
         whole.update(name.encode())
         whole.update(tensor.detach().cpu().contiguous().numpy().data)
@@ -137,13 +138,20 @@ class StopSignal:
         self.name = signal.Signals(number).name
 
 
-def _stamp(file: str) -> str:
-    """Size and time of a file, or of the archive that it is in."""
-    try:
-        status = os.stat(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return _stamp(os.path.dirname(file)) if os.path.dirname(file) not in ("", file) else "none"
-    return f"{status.st_size} {status.st_mtime_ns}"
+def _stored_in(file: str) -> Path:
+    """A file, or the archive that it is in; the last folder above where there is neither."""
+    path = Path(file)
+    while not path.is_file() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _sha256(path: Path) -> str:
+    """Digest of a file, hexadecimal; empty for a folder."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(path: Path, value: object) -> None:

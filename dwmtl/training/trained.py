@@ -12,6 +12,7 @@ from dwmtl.params import Params
 from dwmtl.tables import write_table
 from dwmtl.training.loop import Fitted
 from dwmtl.training.trajectory import empty_trajectory, final_losses
+from dwmtl.training.validation import validation_table
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def write_untrained(*, model_dir: Path, metrics_dir: Path) -> None:
         pass
     with whole_folder(metrics_dir) as folder:
         write_table(empty_trajectory((IDENTITY,), has_keep_loss=False), folder / "trajectory.csv")
+        write_table(validation_table([]), folder / "validation.csv")
         write_json({"num_steps": 0}, folder / "training.json")
 
 

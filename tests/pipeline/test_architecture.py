@@ -33,7 +33,7 @@ ROWS = [
     {"settings", "set_facts", "results"},
     {"section", "tables", "stage", "device", "params_text"},
     {"files"},
-    {"errors"},
+    {"checkout", "errors", "progress"},
 ]
 PARTS = {
     "dwmtl/datasets/packs": "packs",  # files of pictures, whatever data set they hold
@@ -70,6 +70,10 @@ OWNERS = {
 # Calls that write a file, or open a picture, outside of their owners, and why.
 FILE_OWNERS = ("dwmtl/files.py", "dwmtl/crops/photos.py")
 FILE_CALLS = {
+    "dwmtl/checkout.py": {
+        "STATE.symlink_to": "in a copy that DVC made",
+        "place.symlink_to": "in DVC's folder of temporary files",
+    },
     "dwmtl/crops/crop.py": {"crop.save": "into memory"},
     "dwmtl/crops/shards.py": {"os.replace": "a process' own folder: a killed run's worker may still be writing"},
     "dwmtl/crops/store.py": {
@@ -133,6 +137,8 @@ USERS_FILES = {
     "dwmtl/tables.py": "a table between stages, or one that a command is given",
 }
 OUR_FILES = {
+    "dwmtl/checkout.py": "params.yaml, for its digest",
+    "dwmtl/cli/check.py": "dvc.yaml",
     "dwmtl/crops/shards.py": "a shard",
     "dwmtl/crops/store.py": "a shard's archive",
     "dwmtl/network/download.py": "an address, no file",

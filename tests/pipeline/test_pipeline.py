@@ -1,6 +1,7 @@
 """The whole pipeline in small, by DVC, in a copy of the repository: photos to report, and only what changed again."""
 
 import contextlib
+import copy
 import json
 import os
 import random
@@ -82,9 +83,13 @@ def recipe(verb: str) -> str:
 
 
 class Project:
-    """A copy of the repository with the small params, driven from outside like a user does."""
+    """A copy of the repository with the small params, driven from outside like a user does.
 
-    def __init__(self, folder: Path):
+    Args:
+        git_root: the git repository that the folder is in; by default the folder.
+    """
+
+    def __init__(self, folder: Path, *, git_root: Path | None = None):
         self.folder = folder
         for name in (
             ".gitignore",
@@ -104,8 +109,8 @@ class Project:
             *sections, key = dotted.split(".")
             (values[sections[0]] if sections else values)[key] = value
         (folder / "params.yaml").write_text(yaml.safe_dump(values))
-        for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
-            self.run(*command)
+        self.run("git", "init", "--quiet", str(git_root or folder))
+        self.run("dvc", "init", "--quiet", *(["--subdir"] if git_root else []))
 
     def run(self, *command: str, codes: tuple[int, ...] = (0,)) -> str:
         done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False)
@@ -125,13 +130,23 @@ class Project:
     def follow(self, line: str) -> str:
         """Do what a line of a page says, as far as it can be done without an install."""
         command = shlex.split(line, comments=True)
-        if line.startswith("source "):  # done by `run`
+        if line.startswith(("source ", "export ")):  # done by `run`
             return ""
         if command[0] == "make":
             command = shlex.split(recipe(command[1]))
         if "ui" in command or "demo" in command:
             return self.serve(command)
         return self.run(*command, codes=(0, 3) if "3 = different" in line else (0,))
+
+    def wait_for_queue(self) -> None:
+        """Until every queued experiment has ended, each of them successfully."""
+        for _ in range(300):
+            states = re.findall(r"(Queued|Running|Failed)$", self.run("dvc", "queue", "status"), flags=re.MULTILINE)
+            assert "Failed" not in states
+            if not states:
+                return
+            time.sleep(1)
+        pytest.fail("the queued experiments never end")
 
     def serve(self, command: list[str]) -> str:
         """The first page of a server."""
@@ -297,20 +312,81 @@ def test_every_command_of_the_first_run_works(project):
     assert (project.folder / "annotated.png").is_file()
 
 
+@pytest.fixture
+def remotes(project, tmp_path) -> Path:
+    """A git remote `origin` and a DVC remote for the outputs, in the returned folder."""
+    project.run("git", "init", "--quiet", "--bare", str(tmp_path / "origin.git"))
+    project.run("git", "remote", "add", "origin", str(tmp_path / "origin.git"))
+    project.run("dvc", "remote", "add", "--local", "--default", "outputs", str(tmp_path / "outputs"))
+    yield tmp_path
+    project.run("git", "remote", "remove", "origin")
+    project.run("dvc", "remote", "remove", "--local", "outputs")
+
+
 @pytest.mark.slow
-def test_every_command_of_the_page_on_experiments_works(project):
+def test_a_checkout_that_ran_the_pipeline_and_a_clone_that_pulled_it_are_clean_for_dvc(project, remotes):
+    """The comparison of the weightings, which nobody ran there, is a project of its own."""
+    weightings = project.folder / "benchmarks/weightings"
+    shutil.copytree(REPOSITORY / "benchmarks/weightings", weightings, ignore=shutil.ignore_patterns("results"))
+    project.reproduce()
+    project.run("dvc", "push")
+    project.commit("run")
+    project.run("git", "clone", "--quiet", ".", str(remotes / "clone"))
+    clone = copy.copy(project)
+    clone.folder = remotes / "clone"
+    clone.run("dvc", "remote", "add", "--local", "--default", "outputs", str(remotes / "outputs"))
+    for checkout, commands in {project: ("checkout", "pull"), clone: ("pull", "checkout")}.items():
+        for command in commands:
+            assert "weightings" not in checkout.run("dvc", command)
+        assert checkout.run("dvc", "status").strip() == "Data and pipelines are up to date."
+    shutil.rmtree(project.folder / "benchmarks")
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_on_experiments_works(project, remotes):
     project.commit("baseline")
-    *trying, apply, listing, remove = commands("experiments.md")
-    for line in trying:
-        project.follow(line)
-    changed = json.loads(project.run("dvc", "params", "diff", "--json"))
-    assert changed["params.yaml"]["train.weighting.name"] == {"old": "dynamic", "new": "uncertainty"}
-    assert "verification_accuracy" in project.run("dvc", "metrics", "diff", "--all")
-    assert {"equal", "uncertainty"} <= set(re.findall(r"\w+", project.follow(listing)))
-    project.follow(apply)
+    said = {}
+    for line in commands("experiments.md"):
+        said[line] = project.follow(line)
+        if line.startswith("dvc queue start"):
+            project.wait_for_queue()
+        if line.startswith("dvc exp run --name uncertainty"):
+            changed = json.loads(project.run("dvc", "params", "diff", "--json"))["params.yaml"]
+            assert changed["train.weighting.name"] == {"old": "dynamic", "new": "uncertainty"}
+            assert "verification_accuracy" in project.run("dvc", "metrics", "diff", "--all")
+    assert re.search(r"train.weighting.name +equal +uncertainty", said["dvc params diff equal uncertainty"])
+    page = (project.folder / "dvc_plots/index.html").read_text()
+    assert '"rev": "equal"' in page
+    assert '"rev": "uncertainty"' in page
     assert yaml.safe_load((project.folder / "params.yaml").read_text())["train"]["weighting"]["name"] == "equal"
-    project.follow(remove)
     assert "uncertainty" not in project.run("dvc", "exp", "list")
+    assert "equal-weights" in project.run("git", "branch", "--list")
+    assert "equal" in project.run("dvc", "exp", "list", "origin", "--all-commits")
+    assert list((remotes / "outputs").rglob("*.dir"))
+    width = max(map(len, said["dvc dag --mermaid --collapse-foreach-matrix"].splitlines()))
+    assert width < 80
+
+
+@pytest.mark.slow
+def test_queued_experiments_are_in_dvc_and_in_the_checkouts_mlflow_with_their_models(project):
+    """Those of the page: `-S 'train.seed=0,1,2'`; seed 0 was run before."""
+    from mlflow import MlflowClient
+
+    rows = json.loads(project.run("dvc", "exp", "show", "--json"))
+    names = {e["name"]: e["revs"][0]["data"] for row in rows for e in row["experiments"] or []}
+    seeds = {name: data["params"]["params.yaml"]["data"]["train"]["seed"] for name, data in names.items()}
+    client = MlflowClient(tracking_uri=f"sqlite:///{project.folder}/mlflow.db")
+    (tracked,) = client.search_experiments(filter_string="name = 'dwmtl'")
+    runs = {run.info.run_name: run for run in client.search_runs([tracked.experiment_id])}
+    versions = {version.run_id for version in client.search_model_versions("name='dwmtl'")}
+    queued = [name for name, seed in seeds.items() if seed in (1, 2)]
+    assert len(queued) == 2
+    for name in queued:
+        folds = client.search_runs([tracked.experiment_id], f"tags.mlflow.parentRunId = '{runs[name].info.run_id}'")
+        assert [fold.data.params["train.seed"] for fold in folds] == [str(seeds[name])]
+        assert {fold.info.run_id for fold in folds} <= versions
+        assert "expression_accuracy" in runs[name].data.metrics
+    assert len(list((project.folder / ".dwmtl/experiments").glob("*/running/train-*.pid"))) == 2
 
 
 @pytest.mark.slow
@@ -320,8 +396,8 @@ def test_every_command_of_the_page_on_mlflow_works_and_its_server_answers_as_its
     _, *comparing, _, serve, resend = commands("mlflow.md")  # `make ui` is of the first run's page too
     compared = [project.follow(line) for line in comparing]
     assert "uncertainty" in compared[0]
-    newest, older = (row["name"] for row in json.loads(compared[1])[:2])
-    assert (newest, older) == ("uncertainty", "equal")
+    names = [row["name"] for row in json.loads(compared[1])]
+    assert names.index("uncertainty") < names.index("equal")  # the newest first
     shutil.copy(
         project.folder / "data/raw/rendered/oulu_casia/VL/Strong/P001/Happiness/003.jpeg",
         project.folder / "ann_happy.jpg",

@@ -53,6 +53,12 @@ def test_what_a_spreadsheet_adds_is_read_over(folder):
     assert read(folder, '\ufeffphoto,subject\r\n"a.png"," x "\r\n\r\n').photos["subject"].tolist() == ["x"]
 
 
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_columns_that_are_not_separated_by_commas_are_told(folder, separator, name):
+    with pytest.raises(DataSetError, match=rf"faces\.csv, line 1: its columns are separated by {name}\. Save it"):
+        read(folder, f"photo{separator}subject\na.png{separator}x\n")
+
+
 @pytest.mark.parametrize("subject", ["..", "../../etc", "a/b", "/x", "."])
 def test_a_subject_is_a_name_and_no_path(folder, subject):
     assert read(folder, f"photo,subject\na.png,{subject}\n").photos["subject"].tolist() == [subject]

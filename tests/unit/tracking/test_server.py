@@ -1,5 +1,6 @@
 """An SQLite file of MLflow: whole or not there, whenever a process is killed that makes it."""
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -42,6 +43,21 @@ def test_a_process_that_is_killed_while_it_makes_the_database_leaves_none(databa
         assert not database.exists()
     assert is_logged()
     assert sorted(path.name for path in database.parent.iterdir() if "lock" not in path.name) == ["mlflow.db"]
+
+
+def test_a_database_that_a_copy_of_dvc_made_keeps_its_artifacts_in_the_checkout(tmp_path, monkeypatch):
+    """MLflow's own experiment, too; and MLflow's functions that take no client ask the checkout's database."""
+    copy = tmp_path / ".dvc/tmp/exps/tmp3x"
+    copy.mkdir(parents=True)
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    command = [sys.executable, "-W", "ignore", "-c", f"{CONNECT}; import mlflow; print(mlflow.get_tracking_uri())"]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"sqlite:///{tmp_path}/mlflow.db"
+    assert done.stderr == ""
+    assert list(copy.iterdir()) == []
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as opened:
+        (location,) = opened.execute("SELECT artifact_location FROM experiments").fetchone()
+    assert location == (tmp_path / "mlruns/0").as_uri() or location == str(tmp_path / "mlruns/0")
 
 
 def half_made(path: Path, statement: str) -> None:

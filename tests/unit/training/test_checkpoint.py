@@ -117,6 +117,15 @@ def test_the_key_depends_on_the_samples_files(tmp_path, inside):
     assert len(set(keys)) == 3
 
 
+def test_the_key_does_not_depend_on_the_time_of_a_file(tmp_path):
+    """Every copy that DVC makes for an experiment has other times."""
+    path = tmp_path / "crop.png"
+    path.write_bytes(b"one")
+    key = training_key({}, {}, [str(path)])
+    os.utime(path, (0, 0))
+    assert training_key({}, {}, [str(path)]) == key
+
+
 def test_a_signal_is_noted_and_the_old_handler_comes_back():
     before = signal.getsignal(signal.SIGTERM)
     with StopSignal(is_heeded=True) as stop:

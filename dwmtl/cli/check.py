@@ -1,0 +1,52 @@
+"""The command `check`: `params.yaml` and the sets' folders, before DVC removes any output."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dwmtl.errors import DataSetError
+from dwmtl.params import Params
+
+
+def check(
+    root: Annotated[Path, typer.Argument(help="the checkout, with params.yaml and dvc.yaml")] = Path("."),
+) -> None:
+    """Check params.yaml and the folders of its sets, as `make repro` does before DVC removes any output.
+
+    Also lets the copies that DVC makes for queued experiments find relative folders outside the checkout.
+    """
+    import contextlib
+
+    from dwmtl.checkout import link_outside
+    from dwmtl.params import load_params
+
+    with contextlib.chdir(root):
+        params = load_params()
+        if errors := _errors_of_sets(params):
+            raise DataSetError("\n".join(errors))
+        for source in params.sets.values():
+            link_outside(source.folder)
+    print(f"no error in params.yaml and the folders of its {len(params.sets)} sets")
+
+
+def _errors_of_sets(params: Params) -> list[str]:
+    """A line per set whose adapter or folder does not exist, but for folders that the pipeline creates."""
+    from dwmtl.datasets.adapters import require_adapter, require_folder
+
+    errors, created = [], _created_folders()
+    for name, source in params.sets.items():
+        try:
+            require_adapter(name, source)
+            if not any(Path(source.folder).is_relative_to(folder) for folder in created):
+                require_folder(name, source)
+        except DataSetError as error:
+            errors.append(str(error))
+    return errors
+
+
+def _created_folders() -> list[str]:
+    """The outputs of the stage `render`."""
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe").load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]["render"]["outs"]
