@@ -2,8 +2,10 @@
 
 import logging
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 log = logging.getLogger(__name__)
 
@@ -28,3 +30,11 @@ class Progress(tqdm):
         if msg is None and self.n > self.initial:
             log.info("%s: %d of %s %s", self.desc, self.n, self.total or "unknown", self.unit)
         return False
+
+
+def log_lines_above_bars() -> AbstractContextManager[None]:
+    """While it is entered, log lines appear above a terminal's bars.
+
+    Without a terminal nothing changes: tqdm would draw each bar again after a line, which here logs a line.
+    """
+    return logging_redirect_tqdm(tqdm_class=Progress) if sys.stderr.isatty() else nullcontext()

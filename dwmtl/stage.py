@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Annotated, get_origin
 
 import typer
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dwmtl.checkout import STATE, keep_state
 from dwmtl.errors import USERS_ERRORS, InterruptedTrainingError, line_of
 from dwmtl.files import write_text
-from dwmtl.progress import Progress
+from dwmtl.progress import log_lines_above_bars
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def run(main: Callable) -> None:
     app.command()(main)
     try:
         keep_state()
-        with logging_redirect_tqdm(tqdm_class=Progress), _one_at_a_time():
+        with log_lines_above_bars(), _one_at_a_time():
             app()
     except USERS_ERRORS as error:
         if isinstance(error, InterruptedTrainingError) and os.environ.get("LOCAL_RANK", "0") != "0":

@@ -1,12 +1,14 @@
 """The command `check`: `params.yaml` and the sets' folders, before DVC removes any output."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dwmtl.errors import DataSetError
-from dwmtl.params import Params
+
+if TYPE_CHECKING:
+    from dwmtl.params import Params
 
 
 def check(
@@ -30,7 +32,7 @@ def check(
     print(f"no error in params.yaml and the folders of its {len(params.sets)} sets")
 
 
-def _errors_of_sets(params: Params) -> list[str]:
+def _errors_of_sets(params: "Params") -> list[str]:
     """A line per set whose adapter or folder does not exist, but for folders that the pipeline creates."""
     from dwmtl.datasets.adapters import require_adapter, require_folder
 

@@ -17,6 +17,7 @@ COMMANDS = get_command(app).commands
 ROOT_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 VARIABLES = {
     "DVC_SITE_CACHE_DIR",
+    "DWMTL_FUZZ",
     "DWMTL_TESTDATA",
     "HF_HOME",
     "MLFLOW_DISABLE_TELEMETRY",

@@ -10,7 +10,7 @@ import termios
 import pytest
 
 from dwmtl import progress
-from dwmtl.progress import Progress
+from dwmtl.progress import Progress, log_lines_above_bars
 
 LOOP = """
 import logging, time
@@ -32,6 +32,21 @@ def test_a_log_has_a_line_for_every_interval(caplog, capsys, every_update):
         bar.update(5)
     assert [record.message for record in caplog.records] == ["align: 2 of 7 photo", "align: 7 of 7 photo"]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("num_bars", [1, 3])
+def test_a_stages_log_has_a_line_for_every_interval_of_every_bar_and_nothing_else(capsys, every_update, num_bars):
+    """tqdm's own handler would draw every bar again after each line, which would log a line, without end."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+    bars = [Progress(total=2, desc=f"bar {number}", unit="photo") for number in range(num_bars)]
+    with log_lines_above_bars():
+        for _ in range(2):
+            for bar in bars:
+                bar.update(1)
+    for bar in bars:
+        bar.close()
+    expected = [f"bar {number}: {done} of 2 photo" for done in (1, 2) for number in range(num_bars)]
+    assert capsys.readouterr().err.splitlines() == expected
 
 
 def test_a_loop_shorter_than_the_interval_leaves_nothing_in_a_log(caplog, capsys):
