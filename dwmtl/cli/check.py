@@ -1,12 +1,14 @@
 """The command `check`: `params.yaml` and the sets' folders, before DVC removes any output."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dwmtl.errors import DataSetError
-from dwmtl.params import Params
+from dwmtl.errors import DataSetError, ParamsError
+
+if TYPE_CHECKING:
+    from dwmtl.params import Params
 
 
 def check(
@@ -30,7 +32,7 @@ def check(
     print(f"no error in params.yaml and the folders of its {len(params.sets)} sets")
 
 
-def _errors_of_sets(params: Params) -> list[str]:
+def _errors_of_sets(params: "Params") -> list[str]:
     """A line per set whose adapter or folder does not exist, but for folders that the pipeline creates."""
     from dwmtl.datasets.adapters import require_adapter, require_folder
 
@@ -46,7 +48,15 @@ def _errors_of_sets(params: Params) -> list[str]:
 
 
 def _created_folders() -> list[str]:
-    """The outputs of the stage `render`."""
-    from ruamel.yaml import YAML
+    """The outputs of the stage `render`; none where there is no such stage.
 
-    return YAML(typ="safe").load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]["render"]["outs"]
+    Raises:
+        ParamsError: `dvc.yaml` is damaged.
+    """
+    from dwmtl.params import parse_yaml
+
+    path = Path("dvc.yaml")
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"), path)["stages"].get("render", {}).get("outs", [])
+    except (UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        raise ParamsError(f"{path}: no stages that can be read. Restore it with `git restore {path}`.") from None
