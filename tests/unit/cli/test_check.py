@@ -46,7 +46,7 @@ def test_a_damaged_dvc_yaml_is_an_error_that_names_it(project, damaged):
 def test_a_pipeline_without_drawn_faces_creates_no_folder(project, tmp_path):
     folder = project({})
     (folder / "dvc.yaml").write_text("stages: {index: {cmd: python stages/index.py}}")
-    with pytest.raises(DataSetError, match="no such folder. Set sets.expression.folder"):
+    with pytest.raises(DataSetError, match=r"no such folder\. Set sets\.expression\.folder"):
         check(folder)
 
 
