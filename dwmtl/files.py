@@ -93,8 +93,10 @@ def require_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
     """
     path = Path(path)
     found = _stat(path)
-    if found is not None:
-        _refuse_input(path, found, inputs)
+    for given in inputs if found is not None else ():
+        other = _stat(given)
+        if found and other and stat.S_ISREG(other.st_mode) and os.path.samestat(found, other):
+            raise DwmtlError(f"{path}: it is read ({given}), and would be written over. Name another file to write.")
     if found is not None and stat.S_ISDIR(found.st_mode):
         raise DwmtlError(f"{path}: a folder. Name a file to write.")
     above = Path(os.path.realpath(path)).parents
@@ -103,13 +105,6 @@ def require_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
     if not os.access(place, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-
-
-def _refuse_input(path: Path, found: os.stat_result, inputs: Iterable[Path]) -> None:
-    for given in inputs:
-        other = _stat(given)
-        if other is not None and stat.S_ISREG(other.st_mode) and os.path.samestat(found, other):
-            raise DwmtlError(f"{path}: it is read ({given}), and would be written over. Name another file to write.")
 
 
 def require_inputs(*paths: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dwmtl.errors import DataSetError
+from dwmtl.errors import DataSetError, ParamsError
 
 if TYPE_CHECKING:
     from dwmtl.params import Params
@@ -48,7 +48,15 @@ def _errors_of_sets(params: "Params") -> list[str]:
 
 
 def _created_folders() -> list[str]:
-    """The outputs of the stage `render`."""
-    from ruamel.yaml import YAML
+    """The outputs of the stage `render`; none where there is no such stage.
 
-    return YAML(typ="safe").load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]["render"]["outs"]
+    Raises:
+        ParamsError: `dvc.yaml` is damaged.
+    """
+    from dwmtl.params import parse_yaml
+
+    path = Path("dvc.yaml")
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"), path)["stages"].get("render", {}).get("outs", [])
+    except (UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        raise ParamsError(f"{path}: no stages that can be read. Restore it with `git restore {path}`.") from None

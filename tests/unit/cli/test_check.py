@@ -33,6 +33,23 @@ def test_a_typo_is_an_error(project):
         check(project({"train.sead": 1}))
 
 
+@pytest.mark.parametrize(
+    "damaged", ["", "- a", "stages: [render]", "stages:\n<<<<<<< HEAD\n", b"stages: \xff", "vars: {}"]
+)
+def test_a_damaged_dvc_yaml_is_an_error_that_names_it(project, damaged):
+    folder = project({})
+    (folder / "dvc.yaml").write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
+    with pytest.raises(ParamsError, match=r"dvc\.yaml: (no stages that can be read\. Restore it|not YAML)"):
+        check(folder)
+
+
+def test_a_pipeline_without_drawn_faces_creates_no_folder(project, tmp_path):
+    folder = project({})
+    (folder / "dvc.yaml").write_text("stages: {index: {cmd: python stages/index.py}}")
+    with pytest.raises(DataSetError, match=r"no such folder\. Set sets\.expression\.folder"):
+        check(folder)
+
+
 def test_every_set_with_a_wrong_folder_or_adapter_is_named(project):
     folder = project({"sets.expression.folder": "../gone", "sets.verification.adapter": "lwf"})
     with pytest.raises(DataSetError) as error:
