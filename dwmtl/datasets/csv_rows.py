@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dwmtl.errors import DataSetError
+from dwmtl.tables import is_one_line
 
 
 def numbered_csv_rows(table: Path) -> Iterator[tuple[int, list[str]]]:
@@ -30,8 +31,12 @@ def whole_row(where: str, columns: list[str], cells: list[str]) -> dict[str, str
     """A row's cells by column.
 
     Raises:
-        DataSetError: more or fewer cells than columns; the message starts with `where`, file and line.
+        DataSetError: more or fewer cells than columns, or a cell that no table can hold; the message starts with
+            `where`, file and line.
     """
     if len(cells) != len(columns):
         raise DataSetError(f"{where}: {len(cells)} cells; must be {len(columns)}, as in the first line. Correct it.")
+    for cell in cells:
+        if not is_one_line(cell):
+            raise DataSetError(f"{where}: {cell[:80]!r} is not text on one line. Correct it.")
     return dict(zip(columns, cells, strict=True))
