@@ -50,16 +50,16 @@ class AdaFaceHead(nn.Module):
         deviation and move nothing."""
         if len(lengths) < 2:
             return
-        clipped = lengths.clamp(_MIN_LENGTH, _MAX_LENGTH)
+        clipped = lengths.to(self.length_mean.dtype).clamp(_MIN_LENGTH, _MAX_LENGTH)
         share = 1 - self.params.length_momentum
         self.length_mean.lerp_(clipped.mean(), share)
         self.length_std.lerp_(clipped.std(), share)
 
     def sample_losses(self, vectors: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy per sample, with the margin: (B, D), (B,) class indices -> (B,), nats."""
-        margin = self.params.margin
-        quality = self._quality(vectors.detach().float().norm(dim=1))  # (B,)
-        cosines = self._cosines(vectors.float()).clamp(_EPSILON - 1, 1 - _EPSILON)
+        margin, vectors = self.params.margin, vectors.to(self.weight.dtype)  # the network's may be bf16
+        quality = self._quality(vectors.detach().norm(dim=1))  # (B,)
+        cosines = self._cosines(vectors).clamp(_EPSILON - 1, 1 - _EPSILON)
         true = cosines.gather(1, labels[:, None])[:, 0]
         angles = (true.acos() - margin * quality).clamp(_EPSILON, torch.pi - _EPSILON)
         true = angles.cos() - margin * (1 + quality)

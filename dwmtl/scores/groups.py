@@ -39,7 +39,7 @@ class ScoreByGroup:
 
     Attributes:
         groups: by name, sorted.
-        highest, lowest: the groups with the highest and the lowest value, the first of equal ones.
+        highest, lowest: the two groups with the highest and the lowest value, the first of equal ones.
         gap: their difference; None with fewer than two values.
         gap_interval: of the difference of these two groups. They were chosen because they differ most, so among
             several groups it lies too far from 0.
@@ -190,7 +190,8 @@ def _score_by_group(values: dict[str, float], drawn: dict[str, np.ndarray], num_
     known = {name: value for name, value in values.items() if not np.isnan(value)}
     if len(known) < 2:
         return ScoreByGroup(groups=groups, highest=None, lowest=None, gap=None, gap_interval=None)
-    highest, lowest = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
+    highest = max(known, key=known.__getitem__)
+    lowest = min((name for name in known if name != highest), key=known.__getitem__)
     return ScoreByGroup(
         groups=groups,
         highest=highest,

@@ -96,7 +96,7 @@ class TaskLoss(nn.Module):
 
 def labelled_lengths(vectors: Tensor, labels: Tensor) -> Tensor:
     """Lengths of the vectors, of all processes, whose label is not NO_LABEL: (B, D), (B,) -> (N,), without gradient."""
-    lengths = vectors.detach().float().norm(dim=1)
+    lengths = torch.linalg.vector_norm(vectors.detach(), dim=1, dtype=torch.promote_types(vectors.dtype, torch.float32))
     return gather_samples(lengths)[gather_samples(labels) != NO_LABEL]
 
 

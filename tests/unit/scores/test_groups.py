@@ -161,3 +161,12 @@ def test_scores_do_not_depend_on_the_order_of_the_rows():
     mixed = table.sample(frac=1, random_state=3)
     expected = expression_by_group(table, table["group"].to_numpy(str))
     assert expression_by_group(mixed, mixed["group"].to_numpy(str)) == expected
+
+
+def test_groups_that_are_equal_by_chance_have_a_gap_of_zero_and_an_interval_of_two_groups():
+    table = pd.DataFrame(
+        {"subject": [f"{group}{n}" for group in "ab" for n in range(6)], "group": np.repeat(["a", "b"], 6)}
+    ).assign(expression="joy", predicted=["joy", "fear"] * 6)
+    score = expression_by_group(table, table["group"].to_numpy(str))["expression_accuracy"]
+    assert (score.gap, {score.highest, score.lowest}) == (0, {"a", "b"})
+    assert score.gap_interval[0] < 0 < score.gap_interval[1]
