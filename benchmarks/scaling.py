@@ -39,8 +39,8 @@ STAGES = [
     "evaluate --fold 0 --model data/models/fold_0 --labels data/labels --pairs data/pairs --aligned data/aligned "
     "--out metrics/evaluation/fold_0",
     "report --training metrics/training --evaluation metrics/evaluation --aligned data/aligned --labels data/labels "
-    "--cards metrics/data_card --out metrics/report --summary metrics/summary.json --details metrics/details.json "
-    "--plots metrics/plots",
+    "--cards metrics/data_card --verification data/index/verification --out metrics/report "
+    "--summary metrics/summary.json --details metrics/details.json --plots metrics/plots",
 ]
 
 

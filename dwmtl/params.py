@@ -21,6 +21,7 @@ from dwmtl.network.params import NetworkParams
 from dwmtl.params_errors import explain
 from dwmtl.protocol.params import LabelsParams, PairsParams
 from dwmtl.rendered.params import RenderParams
+from dwmtl.report.params import ReportParams
 from dwmtl.section import Section
 from dwmtl.start_needs import require_start_fits
 from dwmtl.tracking.params import TrackingParams
@@ -59,12 +60,18 @@ class Params(Section):
     pretrain: PretrainParams = PretrainParams()
     train: TrainParams = TrainParams()
     evaluate: EvaluateParams = EvaluateParams()
+    report: ReportParams = ReportParams()
     compute: ComputeParams = ComputeParams()
     tracking: TrackingParams = TrackingParams()
 
     def sets_of(self, role: str) -> list[str]:
         """Names of the sets with a role, sorted."""
         return sorted(name for name, values in self.sets.items() if values.role == role)
+
+    @property
+    def main_verification_set(self) -> str:
+        """The verification set that gives the headline scores and the model's threshold."""
+        return self.evaluate.main_set or self.sets_of("verification")[0]
 
     def pairs_file_of(self, name: str) -> Path | None:
         """`pairs.file` if it is below the folder of this set and the set's role is expression, else None."""
@@ -77,9 +84,18 @@ class Params(Section):
     def _every_role_is_filled(self):
         for role in ("expression", "verification", "identity"):
             names = self.sets_of(role)
-            if not names or (role == "verification" and len(names) > 1):
-                need = "exactly one set" if role == "verification" else "a set"
-                raise ValueError(f"sets must hold {need} of the role {role}. Got {names} instead.")
+            if not names:
+                raise ValueError(f"sets must hold a set of the role {role}. Got {names} instead.")
+        return self
+
+    @model_validator(mode="after")
+    def _main_set_is_a_verification_set(self):
+        names, main = self.sets_of("verification"), self.evaluate.main_set
+        if main not in (names if len(names) > 1 else [None, *names]):
+            raise ValueError(
+                f"evaluate.main_set must be one of {', '.join(names)}: the verification set that gives the headline "
+                f"scores and the model's threshold. Got {main} instead."
+            )
         return self
 
     @model_validator(mode="after")

@@ -126,6 +126,10 @@ BEST_DIR = "best_on_validation"
 """The sub-folder of a fold's folder of the stage `evaluate` with the same tables for the epoch that was best on the
 validation subjects; empty without such subjects."""
 
+FURTHER_SETS_DIR = "verification_sets"
+"""The sub-folder of a model's scores with a folder for each verification set beside the main one: `metrics.json`,
+`pairs.csv`; missing where there is one set."""
+
 LEFT_OUT_PAIRS = ("fold", "subject", "reference", "expression_required", "reason")
 """A row per reference and required expression of a fold's test subjects whose four pairs cannot be made; reference is
 empty where the subject has none."""
@@ -215,10 +219,22 @@ def read_photo_facts(facts_dir: Path, sets: list[str]) -> pd.DataFrame:
     return pd.concat([_with_set_name(name, table, ("photo",)) for name, table in facts.items()], ignore_index=True)
 
 
-def read_official_pairs(index_dir: Path, name: str) -> pd.DataFrame:
-    """The verification pairs of a set, with the names of photos in joined tables: columns `VERIFICATION_PAIRS`."""
-    table = read_table(index_dir / name / "pairs.csv", VERIFICATION_PAIRS)
-    return _with_set_name(name, table, ("photo_a", "photo_b"))
+def read_official_pairs(index_dir: Path, sets: list[str]) -> pd.DataFrame:
+    """The verification pairs of sets, one set after the other, with the names of photos in joined tables.
+
+    Returns:
+        Columns `VERIFICATION_PAIRS`. A pair's set is that of its photos; its block counts in this set alone.
+    """
+    pairs = {name: read_table(index_dir / name / "pairs.csv", VERIFICATION_PAIRS) for name in sorted(sets)}
+    return pd.concat(
+        [_with_set_name(name, table, ("photo_a", "photo_b")) for name, table in pairs.items()], ignore_index=True
+    )
+
+
+def pairs_by_set(pairs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The official pairs of each set, from a table of `read_official_pairs`; sorted by name, rows from 0."""
+    of_sets = pairs.groupby(pairs["photo_a"].map(set_of), sort=True)
+    return {str(name): of_set.reset_index(drop=True) for name, of_set in of_sets}
 
 
 def read_given_pairs(index_dir: Path, sets: list[str]) -> pd.DataFrame:

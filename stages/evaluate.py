@@ -14,7 +14,7 @@ from dwmtl.tracking.log_evaluation import log_evaluation
 def main(
     fold: int, model: Path, labels: Path, pairs: Path, aligned: Path, out: Path, params: Path = Path("params.yaml")
 ) -> None:
-    """Score a fold's model on the fold's subjects and on the verification set."""
+    """Score a fold's model on the fold's subjects and on the verification sets."""
     values = load_params(params)
     evaluation = evaluate_model_folder(
         model, values, fold=fold, labels_dir=labels, pairs_dir=pairs, aligned_dir=aligned

@@ -1,4 +1,4 @@
-"""Stage `evaluate_start`: the model that the folds start from, crops, pairs -> its scores on the verification set."""
+"""Stage `evaluate_start`: the model that the folds start from, crops, pairs -> its scores on the verification sets."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from dwmtl.stage import run
 
 
 def main(model: Path, pairs: Path, aligned: Path, out: Path, params: Path = Path("params.yaml")) -> None:
-    """Score the start on the verification set, on the pairs that every fold is scored on."""
+    """Score the start on the verification sets, on the pairs that every fold is scored on."""
     evaluation = evaluate_start(model, load_params(params), pairs_dir=pairs, aligned_dir=aligned)
     with whole_folder(out) as folder:
         write_start_evaluation(evaluation, folder)

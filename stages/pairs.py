@@ -1,4 +1,4 @@
-"""Stage `pairs`: labels and folds -> pairs with expressions for every fold, and the official verification pairs."""
+"""Stage `pairs`: labels and folds -> pairs with expressions for every fold, and the verification sets' own pairs."""
 
 import logging
 from pathlib import Path
@@ -20,8 +20,9 @@ def main(labels: Path, expression: Path, verification: Path, out: Path, params: 
     The fold whose test subjects `pairs.file` names gets the pairs of that file.
     """
     values = load_params(params)
-    official = tables.read_official_pairs(verification, values.sets_of("verification")[0])
-    check_blocks(official)
+    official = tables.read_official_pairs(verification, values.sets_of("verification"))
+    for name, of_set in tables.pairs_by_set(official).items():
+        check_blocks(of_set, name=name)
     table = tables.read_table(labels / "expression.csv", tables.EXPRESSION_LABELS)
     given = tables.read_given_pairs(expression, values.sets_of("expression"))
     by_fold = pairs_by_fold(table, given, values.pairs, num_folds=values.labels.num_folds)

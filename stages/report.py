@@ -21,6 +21,7 @@ def main(
     aligned: Path,
     labels: Path,
     cards: Path,
+    verification: Path,
     out: Path,
     summary: Path,
     details: Path,
@@ -31,12 +32,14 @@ def main(
     values = load_params(params)
     folds = [read_fold(number, training, evaluation) for number in sorted(values.folds)]
     start = read_start(evaluation)
-    content = report_content(folds, start, values, aligned_dir=aligned, labels_dir=labels, cards_dir=cards)
+    content = report_content(
+        folds, start, values, aligned_dir=aligned, labels_dir=labels, cards_dir=cards, verification_dir=verification
+    )
     with whole_folder(plots) as folder:
         write_plot_tables(folds, folder)
     with whole_folder(out) as folder:
         write_pages(content, folder)
-    write_json(compared_numbers(content.summary), summary)
+    write_json(compared_numbers(content.summary) | content.verification.accuracies, summary)
     write_result(content.summary, details)
     with resume_experiment_run(values, folds[0].training.model_sha256) as tracked:
         log_report(tracked, values, content, plots=plots)

@@ -1,10 +1,11 @@
-"""Any set that a table describes: `faces.csv` in the set's folder, a row per photo."""
+"""Any set that a table describes: `faces.csv` in the set's folder, a row per photo; its pairs, if any, `pairs.csv`."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from dwmtl.datasets.csv_rows import numbered_csv_rows, whole_row
 from dwmtl.datasets.data_set import DataSet, manifest
+from dwmtl.datasets.own_pairs import read_own_pairs
 from dwmtl.datasets.photo_path import found_photo
 from dwmtl.errors import DataSetError
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, IDENTITY_LABELS, MANIFEST, PHOTO_FACTS, USES, is_one_line
@@ -20,11 +21,11 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
 
     Columns: photo (or path, below the folder), subject (empty where unknown); optional: expression, sequence, frame,
     use. The use defaults to neutral or peak by the expression, and to train where there is none. Further columns
-    (`glasses`) are kept as text.
+    (`glasses`) are kept as text. Pairs: see `own_pairs`.
 
     Raises:
-        DataSetError: the table is missing, a column is missing or repeated, or a row is wrong; the message names
-            the line.
+        DataSetError: the table is missing, a column is missing or repeated, or a row of either table is wrong; the
+            message names the line.
     """
     table = folder / TABLE
     rows: list[dict] = []
@@ -36,23 +37,17 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
         if first != number:
             raise DataSetError(f"{where}: {row['photo']!r} is in line {first}, too. Remove one of them.")
         rows.append(row)
-    return DataSet(manifest(rows))
+    photos = manifest(rows)
+    return DataSet(photos, read_own_pairs(folder, photos))
 
 
 def _numbered_rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """The line number where each row ends, and its cells by column; `path` is renamed to `photo`."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            columns = _columns(table, next(reader, []))
-            for cells in filter(None, reader):
-                yield reader.line_num, _cells(f"{table}, line {reader.line_num}", columns, cells)
-    except FileNotFoundError:
-        raise DataSetError(f"{table}: no such file. The set's folder must hold it.") from None
-    except UnicodeDecodeError as error:
-        raise DataSetError(f"{table}: not UTF-8 text ({error}). Save it as UTF-8.") from None
-    except csv.Error as error:
-        raise DataSetError(f"{table}, line {reader.line_num}: not CSV ({error}). Correct the line.") from None
+    rows = numbered_csv_rows(table)
+    columns = _columns(table, next(rows, (1, []))[1])
+    for number, cells in rows:
+        if cells:
+            yield number, _cells(f"{table}, line {number}", columns, cells)
 
 
 def _columns(table: Path, header: list[str]) -> list[str]:
@@ -81,12 +76,7 @@ def _columns(table: Path, header: list[str]) -> list[str]:
 
 
 def _cells(where: str, columns: list[str], cells: list[str]) -> dict[str, str]:
-    if len(cells) != len(columns):
-        raise DataSetError(f"{where}: {len(cells)} cells; must be {len(columns)}, as in the first line. Correct it.")
-    for cell in cells:
-        if not is_one_line(cell):
-            raise DataSetError(f"{where}: {cell[:80]!r} is not text on one line. Correct it.")
-    named = dict(zip(columns, cells, strict=True))
+    named = whole_row(where, columns, cells)
     return {column: cell if column == "photo" else cell.strip() for column, cell in named.items()}
 
 

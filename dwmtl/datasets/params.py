@@ -12,7 +12,10 @@ _OPTIONS = {"lfw": ("view",), "authors_labels": ("labels_file", "remap")}
 
 
 class SetParams(Section):
-    """A data set: its folder, its adapter and its role. Sets of the same role are joined."""
+    """A data set: its folder, its adapter and its role.
+
+    Sets of the same role are joined, except that each verification set keeps its own pairs, blocks and scores.
+    """
 
     role: Literal["expression", "verification", "identity"] = Field(
         description="expression: trained and tested on, by fold · verification: other people with official pairs, "

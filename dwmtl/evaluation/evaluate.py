@@ -1,28 +1,27 @@
 """A fold's model evaluated: run on all photos that the fold's labels and pairs name, scored, the scores written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from dwmtl.crops.aligned import crop_paths
 from dwmtl.errors import ProtocolError
-from dwmtl.evaluation.embedding import CropFiles, embed
 from dwmtl.evaluation.fold import (
-    Answered,
     FoldData,
     FoldEvaluation,
     comparison_settings,
     evaluate_fold,
     write_evaluation,
 )
+from dwmtl.evaluation.predict import predict
+from dwmtl.evaluation.verification_sets import evaluate_sets, people_by_folder, photos_of
 from dwmtl.network.model_file import THRESHOLD_FILE, ModelCard, has_best, load_model
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split
 from dwmtl.results import write_result
 from dwmtl.scores.threshold import FoldThresholds, fold_thresholds
-from dwmtl.tables import BEST_DIR, EXPRESSION_LABELS, EXPRESSION_PAIRS, VERIFICATION_PAIRS, read_table
+from dwmtl.tables import BEST_DIR, EXPRESSION_LABELS, EXPRESSION_PAIRS, VERIFICATION_PAIRS, pairs_by_set, read_table
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def evaluate_model(
     pairs_dir: Path,
     aligned_dir: Path,
 ) -> FoldEvaluation:
-    """Score a fold's model on the fold's subjects and on the verification set.
+    """Score a fold's model on the fold's subjects and on the verification sets.
 
     Args:
         labels_dir, pairs_dir: outputs of the stages `labels` and `pairs`.
@@ -87,10 +86,11 @@ def evaluate_model(
     _, labels = split(labels, fold)
     _refuse_trained_subjects(fold, card.people_seen(), labels["subject"])
     expression_pairs = read_table(pairs_dir / f"fold_{fold}.csv", EXPRESSION_PAIRS)
-    verification_pairs = read_table(pairs_dir / "verification.csv", VERIFICATION_PAIRS)
+    further_pairs = pairs_by_set(read_table(pairs_dir / "verification.csv", VERIFICATION_PAIRS))
+    verification_pairs = further_pairs.pop(params.main_verification_set)
     photos = {
         "expression": pd.concat([labels["photo"], expression_pairs["input"], expression_pairs["reference"]]),
-        "verification": pd.concat([verification_pairs["photo_a"], verification_pairs["photo_b"]]),
+        "verification": photos_of(verification_pairs),
     }
     answered = {role: predict(network, names, aligned_dir / role, params) for role, names in photos.items()}
     data = FoldData(
@@ -105,23 +105,13 @@ def evaluate_model(
             if name not in (IDENTITY, EXPRESSION)
         },
     )
-    return evaluate_fold(
+    evaluation = evaluate_fold(
         data,
         expression_set=answered["expression"],
         verification_set=answered["verification"],
         params=params.evaluate,
     )
-
-
-def people_by_folder(pairs: pd.DataFrame) -> dict[str, str]:
-    """A photo of the verification set -> its subject: the folder that it is in, as in LFW's `Aaron_Eckhart/...jpg`.
-
-    Empty where the pairs contradict the folders, as in a pack: a genuine pair across two, or an impostor pair in one.
-    """
-    a, b = (pairs[side].str.rpartition("/")[0] for side in ("photo_a", "photo_b"))
-    if not ((a == b) == pairs["is_same_identity"].astype(bool)).all():
-        return {}
-    return dict(zip([*pairs["photo_a"], *pairs["photo_b"]], [*a, *b], strict=True))
+    return replace(evaluation, further_sets=evaluate_sets(network, further_pairs, aligned_dir / "verification", params))
 
 
 def _refuse_trained_subjects(fold: int, trained: list[str], tested: pd.Series) -> None:
@@ -131,22 +121,3 @@ def _refuse_trained_subjects(fold: int, trained: list[str], tested: pd.Series) -
         raise ProtocolError(
             f"the model was trained on test subjects of fold {fold}: {', '.join(both)}. Train it again."
         )
-
-
-def predict(network: FaceNetwork, photos: pd.Series, aligned: Path, params: Params) -> Answered:
-    """Run the network over the crops of photos, each once. Photos without a crop are skipped; scoring refuses them."""
-    unique = pd.Series(sorted(photos.unique()))
-    paths = crop_paths(aligned, unique, status=("aligned", "fallback"))
-    faces = crop_paths(aligned, unique, status=("aligned",))
-    has_crop = paths != ""
-    answers = embed(
-        network,
-        CropFiles([aligned / path for path in paths[has_crop]]),
-        flip=params.evaluate.flip,
-        batch_size=params.evaluate.batch_size,
-        accelerator=params.compute.accelerator,
-        num_workers=params.compute.num_loader_workers,
-        title=f"embed {aligned.name}",
-        precision=params.evaluate.precision,
-    )
-    return Answered(pd.Index(unique[has_crop]), answers, (faces[has_crop] == "").to_numpy())

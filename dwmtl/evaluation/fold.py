@@ -1,6 +1,7 @@
 """The evaluation of a fold's network from its predictions. Pure, except for writing the outcome."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from dwmtl.scores.metrics import (
 )
 from dwmtl.scores.threshold import ComparisonSettings
 from dwmtl.scores.verification import Verification, verify
-from dwmtl.tables import EVALUATED_PAIRS, write_table
+from dwmtl.tables import EVALUATED_PAIRS, FURTHER_SETS_DIR, write_table
 
 EXPRESSION_SET, VERIFICATION_SET = "expression", "verification"
 
@@ -61,6 +62,14 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class SetEvaluation:
+    """The outcome on a verification set; `pairs`: columns `tables.EVALUATED_PAIRS`, in the set's order."""
+
+    metrics: VerificationMetrics
+    pairs: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class FoldEvaluation:
     """The outcome for a fold.
 
@@ -70,6 +79,7 @@ class FoldEvaluation:
         pairs: columns `tables.EVALUATED_PAIRS`; a row per pair of either set.
         roc: set, far, tar: the mean ROC of either set's pairs.
         confusion: actual, predicted: a row per test photo, for `dvc plots`.
+        further_sets: the verification sets beside the main one, by name.
     """
 
     metrics: FoldMetrics
@@ -77,6 +87,7 @@ class FoldEvaluation:
     pairs: pd.DataFrame
     roc: pd.DataFrame
     confusion: pd.DataFrame
+    further_sets: dict[str, SetEvaluation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -154,20 +165,19 @@ def evaluate_fold(
 
 def evaluate_verification_set(
     pairs: pd.DataFrame, subjects: dict[str, str], answered: Answered, *, params: EvaluateParams
-) -> tuple[VerificationMetrics, pd.DataFrame]:
-    """Score a network on the verification set only.
+) -> SetEvaluation:
+    """Score a network on a verification set only, as `evaluate_fold` scores it on the main one.
 
     Args:
         pairs: columns `tables.VERIFICATION_PAIRS`.
         subjects: as in `FoldData.verification_subjects`.
-    Returns:
-        The metrics, and the pairs with columns `tables.EVALUATED_PAIRS`, as in `evaluate_fold`.
     """
     pairs = _sides(pairs, ("photo_a", "photo_b"), subjects)
     outcome = _verify(pairs, answered, params)
     table = _pair_table(VERIFICATION_SET, pairs, outcome).reindex(columns=list(EVALUATED_PAIRS))
     metrics = verification_metrics(outcome, params.far_targets)
-    return with_pairs_intervals(metrics, pairs_intervals([table], [metrics], params.distance)), table
+    metrics = with_pairs_intervals(metrics, pairs_intervals([table], [metrics], params.distance))
+    return SetEvaluation(metrics, table)
 
 
 def comparison_settings(params: EvaluateParams) -> ComparisonSettings:
@@ -176,11 +186,25 @@ def comparison_settings(params: EvaluateParams) -> ComparisonSettings:
 
 
 def write_evaluation(evaluation: FoldEvaluation, folder: Path) -> None:
-    """Write `metrics.json`, and each table as a CSV file."""
+    """Write `metrics.json`, each table as a CSV file, and a folder per further verification set."""
     folder.mkdir(parents=True, exist_ok=True)
     write_result(evaluation.metrics, folder / "metrics.json")
     for name in ("predictions", "pairs", "roc", "confusion"):
         write_table(getattr(evaluation, name), folder / f"{name}.csv")
+    write_further_sets(evaluation.further_sets, folder)
+
+
+def write_further_sets(evaluations: Mapping[str, SetEvaluation], folder: Path) -> None:
+    """Write each set's folder below `tables.FURTHER_SETS_DIR`; nothing where there is no further set."""
+    for name, evaluation in evaluations.items():
+        write_set_evaluation(evaluation, folder / FURTHER_SETS_DIR / name)
+
+
+def write_set_evaluation(evaluation: SetEvaluation, folder: Path) -> None:
+    """Write `metrics.json` and `pairs.csv`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_result(evaluation.metrics, folder / "metrics.json")
+    write_table(evaluation.pairs, folder / "pairs.csv", EVALUATED_PAIRS)
 
 
 def _predict(

@@ -28,6 +28,12 @@ class EvaluateParams(Section):
         default=[0.01, 0.1], description="false accept rates at which VAL is computed"
     )
 
+    main_set: str | None = Field(
+        default=None,
+        description="of several verification sets the one that gives the headline scores and the model's threshold; "
+        "each of the others has its row in the report; null: the only one",
+    )
+
     @model_validator(mode="after")
     def _far_targets_differ(self):
         if len({f"{target:g}" for target in self.far_targets}) < len(self.far_targets):

@@ -1,25 +1,21 @@
-"""Evaluation of the model that the folds start from, on the verification set."""
+"""Evaluation of the model that the folds start from, on the verification sets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
-from dwmtl.evaluation.evaluate import people_by_folder, predict
-from dwmtl.evaluation.fold import evaluate_verification_set
+from dwmtl.evaluation.fold import SetEvaluation, write_further_sets, write_set_evaluation
+from dwmtl.evaluation.verification_sets import evaluate_sets
 from dwmtl.network.model_file import load_model
 from dwmtl.params import Params
-from dwmtl.results import write_result
-from dwmtl.scores.metrics import VerificationMetrics
-from dwmtl.tables import EVALUATED_PAIRS, VERIFICATION_PAIRS, read_table, write_table
+from dwmtl.tables import VERIFICATION_PAIRS, pairs_by_set, read_table
 
 
 @dataclass(frozen=True)
 class StartEvaluation:
-    """The outcome; `pairs`: columns `tables.EVALUATED_PAIRS`, the verification set's pairs in the folds' order."""
+    """The outcome on the main verification set, its pairs in the folds' order, and on the others, by name."""
 
-    metrics: VerificationMetrics
-    pairs: pd.DataFrame
+    main_set: SetEvaluation
+    further_sets: dict[str, SetEvaluation] = field(default_factory=dict)
 
 
 def evaluate_start(model: Path, params: Params, *, pairs_dir: Path, aligned_dir: Path) -> StartEvaluation:
@@ -33,13 +29,12 @@ def evaluate_start(model: Path, params: Params, *, pairs_dir: Path, aligned_dir:
         ModelFileError: there is no such model.
     """
     network, _ = load_model(model)
-    pairs = read_table(pairs_dir / "verification.csv", VERIFICATION_PAIRS)
-    photos = pd.concat([pairs["photo_a"], pairs["photo_b"]])
-    answered = predict(network, photos, aligned_dir / "verification", params)
-    return StartEvaluation(*evaluate_verification_set(pairs, people_by_folder(pairs), answered, params=params.evaluate))
+    pairs = pairs_by_set(read_table(pairs_dir / "verification.csv", VERIFICATION_PAIRS))
+    evaluations = evaluate_sets(network, pairs, aligned_dir / "verification", params)
+    return StartEvaluation(evaluations.pop(params.main_verification_set), evaluations)
 
 
 def write_start_evaluation(evaluation: StartEvaluation, folder: Path) -> None:
-    """Write `metrics.json` and `pairs.csv`."""
-    write_result(evaluation.metrics, folder / "metrics.json")
-    write_table(evaluation.pairs, folder / "pairs.csv", EVALUATED_PAIRS)
+    """Write `metrics.json` and `pairs.csv` of the main set, and a folder per further set."""
+    write_set_evaluation(evaluation.main_set, folder)
+    write_further_sets(evaluation.further_sets, folder)

@@ -3,7 +3,14 @@
 from torch import Tensor, nn
 
 from dwmtl.errors import ParamsError
-from dwmtl.network.params import ArcFaceHeadParams, CosFaceHeadParams, HiddenHeadParams, LinearHeadParams
+from dwmtl.network.adaface_head import AdaFaceHead
+from dwmtl.network.params import (
+    AdaFaceHeadParams,
+    ArcFaceHeadParams,
+    CosFaceHeadParams,
+    HeadParams,
+    HiddenHeadParams,
+)
 
 HIDDEN_LENGTH = 128
 
@@ -45,12 +52,10 @@ class MarginHead(nn.Module):
         return self.margin_loss(vectors, labels)["loss"]["losses"]
 
 
-def make_head(
-    params: LinearHeadParams | HiddenHeadParams | ArcFaceHeadParams | CosFaceHeadParams,
-    num_features: int,
-    num_classes: int,
-) -> nn.Module:
+def make_head(params: HeadParams, num_features: int, num_classes: int) -> nn.Module:
     """Make a head: (B, num_features) -> logits (B, num_classes)."""
+    if isinstance(params, AdaFaceHeadParams):
+        return AdaFaceHead(num_features, num_classes, params)
     if isinstance(params, ArcFaceHeadParams | CosFaceHeadParams):
         return MarginHead(num_features, num_classes, params)
     layers: list[nn.Module]

@@ -105,6 +105,22 @@ class CosFaceHeadParams(Section):
     scale: PositiveFloat = Field(description="factor of the cosines")
 
 
+class AdaFaceHeadParams(Section):
+    """Cosines between the vector and the classes' weights, with a margin that adapts to the vector's length (Kim et al.
+    2022). The defaults are the paper's."""
+
+    name: Literal["adaface"] = "adaface"
+    margin: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.4, description="m, of the angle and of the cosine")
+    concentration: PositiveFloat = Field(
+        default=0.333, description="h: lengths within 1 / h deviations of their mean have different margins"
+    )
+    scale: PositiveFloat = Field(default=64.0, description="factor of the cosines")
+    length_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.99, description="share of the old mean and deviation of the lengths that a step keeps"
+    )
+
+
 HeadParams = Annotated[
-    LinearHeadParams | HiddenHeadParams | ArcFaceHeadParams | CosFaceHeadParams, Field(discriminator="name")
+    LinearHeadParams | HiddenHeadParams | ArcFaceHeadParams | CosFaceHeadParams | AdaFaceHeadParams,
+    Field(discriminator="name"),
 ]

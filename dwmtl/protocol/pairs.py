@@ -113,26 +113,26 @@ def make_pairs(
     return table, pd.DataFrame(left_out, columns=list(tables.LEFT_OUT_PAIRS))
 
 
-def check_blocks(pairs: pd.DataFrame) -> None:
+def check_blocks(pairs: pd.DataFrame, *, name: str = "verification") -> None:
     """Refuse blocks of verification pairs on which a cross-validation cannot be scored.
 
     Args:
         pairs: table with the columns is_same_identity and fold.
+        name: their set, for errors.
     Raises:
         ProtocolError: there are fewer than two blocks, or one lacks genuine or impostor pairs; the message names it.
     """
     num_blocks = pairs["fold"].nunique()
     if num_blocks < 2:
         raise ProtocolError(
-            f"the verification pairs must be in >= 2 blocks. Got {num_blocks} instead. "
-            "Correct the pairs of the verification set."
+            f"the pairs of sets.{name} must be in >= 2 blocks. Got {num_blocks} instead. Correct the set's pairs."
         )
     genuine = pairs["is_same_identity"].astype(bool).groupby(pairs["fold"]).agg(["any", "all"])
     for block, row in genuine.iterrows():
         if row["all"] or not row["any"]:
             raise ProtocolError(
-                f"block {block} of the verification pairs has no {'impostor' if row['all'] else 'genuine'} pair, and "
-                "each must hold both kinds. Correct the pairs of the verification set."
+                f"block {block} of the pairs of sets.{name} has no {'impostor' if row['all'] else 'genuine'} pair, and "
+                "each must hold both kinds. Correct the set's pairs."
             )
 
 

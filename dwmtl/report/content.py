@@ -9,15 +9,17 @@ import pandas as pd
 from dwmtl.params import Params
 from dwmtl.report.cautions import card_cautions, cautions
 from dwmtl.report.data_card.card import DataCard
-from dwmtl.report.figures import confusion_svg, distances_svg, roc_svg, trajectory_svg
+from dwmtl.report.figures import confusion_svg, det_svg, distances_svg, roc_log_svg, roc_svg, trajectory_svg
 from dwmtl.report.fold_results import FoldResult, StartResult
+from dwmtl.report.groups import GroupScores, group_of_photos, group_scores
 from dwmtl.report.mistakes import WrongExpression, WrongPair, wrong_expressions, wrong_pairs
 from dwmtl.report.model_card_terms import terms_of
 from dwmtl.report.plot_tables import roc_curves
 from dwmtl.report.summary import VAL_AT_FAR, Summary, summarize
+from dwmtl.report.verification_sets import VerificationSets, verification_curves, verification_sets
 from dwmtl.results import flatten, read_result
 from dwmtl.scores.headlines import HEADLINES
-from dwmtl.tables import DUPLICATES, FOLDS, read_table
+from dwmtl.tables import DUPLICATES, FOLDS, read_manifests, read_table
 
 _SET_TITLES = {"expression": "test subjects' pairs", "verification": "verification set"}
 
@@ -60,6 +62,8 @@ class ReportContent:
     """
 
     summary: Summary
+    verification: VerificationSets
+    groups: GroupScores | None
     titles: dict[str, str]
     folds: Sequence[FoldResult]
     figures: list[Figure]
@@ -81,22 +85,27 @@ def report_content(
     aligned_dir: Path,
     labels_dir: Path,
     cards_dir: Path,
+    verification_dir: Path,
 ) -> ReportContent:
     """Collect the content.
 
     Args:
+        verification_dir: the folder with the verification sets' outputs of the stage `index`.
         aligned_dir, labels_dir: outputs of the stages `align` and `labels`.
         cards_dir: the folder with the sets' data cards.
     Raises:
         TableError: a table or a card is missing or damaged.
+        ProtocolError: `report.group` is no column of the manifests, or has too many values.
     """
-    summary = summarize(folds, start)
+    summary, main_set = summarize(folds, start), params.main_verification_set
     cards = {name: read_result(DataCard, cards_dir / name / "card.json") for name in params.sets}
     return ReportContent(
         summary=summary,
+        groups=_groups(folds, params, labels_dir=labels_dir, verification_dir=verification_dir),
+        verification=verification_sets(folds, start, main_set=main_set, far_targets=params.report.tar_at_fars),
         titles=_titles(summary),
         folds=folds,
-        figures=_figures(folds),
+        figures=_figures(folds, main_set),
         sets=[_set_row(card) for card in cards.values()],
         terms=terms_of(card.source for card in cards.values()),
         params=flatten(params.model_dump(exclude={"compute", "tracking"}), separator="."),
@@ -115,6 +124,20 @@ def report_content(
     )
 
 
+def _groups(
+    folds: Sequence[FoldResult], params: Params, *, labels_dir: Path, verification_dir: Path
+) -> GroupScores | None:
+    """None where `report.group` is null."""
+    column = params.report.group
+    if column is None:
+        return None
+    tables = {
+        "expression": read_table(labels_dir / "expression.csv", ("photo",), others_are_text=True),
+        "verification": read_manifests(verification_dir, params.sets_of("verification")),
+    }
+    return group_scores(folds, group_of_photos(column, tables), column=column, main_set=params.main_verification_set)
+
+
 def _titles(summary: Summary) -> dict[str, str]:
     """The rows of the table of results; VAL at each target follows the verification set's other scores."""
     titles: dict[str, str] = {}
@@ -126,13 +149,14 @@ def _titles(summary: Summary) -> dict[str, str]:
     return titles
 
 
-def _figures(folds: Sequence[FoldResult]) -> list[Figure]:
+def _figures(folds: Sequence[FoldResult], main_set: str) -> list[Figure]:
     """In the order of the page."""
     predictions, pairs = (
         pd.concat([fold.predictions for fold in folds]),
         pd.concat([fold.pairs for fold in folds]),
     )
     curves = {title: roc_curves(folds, name) for name, title in _SET_TITLES.items()}
+    set_curves = verification_curves(folds, main_set=main_set)
     return [
         *(
             Figure(
@@ -143,6 +167,12 @@ def _figures(folds: Sequence[FoldResult]) -> list[Figure]:
             for fold in folds
         ),
         Figure("roc", "ROC: folds faint, their mean strong.", roc_svg(curves)),
+        Figure(
+            "roc_log",
+            "ROC of each verification set over all its pairs, from the smallest rate that its impostor pairs measure.",
+            roc_log_svg(set_curves),
+        ),
+        Figure("det", "DET: the share of genuine pairs missed, both axes logarithmic.", det_svg(set_curves)),
         Figure(
             "confusion",
             "Expressions of the test subjects, all folds: counts, coloured by the share of the row.",

@@ -1,4 +1,4 @@
-"""The figures: weights above losses, ROC, distances, confusion. The sole owner of matplotlib.
+"""The figures: weights above losses, ROC, DET, distances, confusion. The sole owner of matplotlib.
 
 Figures have a transparent background and mid-tone ink, readable on white and on black; a task has the same colour in
 all of them. The same numbers give the same bytes.
@@ -14,8 +14,12 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from dwmtl.report.verification_sets import Curve
+
 COLORS = ("#3b8fd4", "#e0861a", "#2ea37a", "#b07cc6", "#cc5a6a", "#8a8f3c")
 INK = "#7d838c"
+_LINES = [{"color": color, "linestyle": style} for style in ("-", "--", ":") for color in COLORS]
+"""Of verification sets, which may be more than there are colours."""
 _SHARE_RGB = (0.12, 0.42, 0.70)
 """Colour of a confusion matrix's cells; a cell's opacity is its share, so that an empty cell is transparent."""
 STYLE: dict[Any, object] = {
@@ -89,6 +93,35 @@ def roc_svg(curves: dict[str, list[tuple[np.ndarray, np.ndarray]]]) -> str:
         return svg_text(figure)
 
 
+def roc_log_svg(curves: dict[str, Curve]) -> str:
+    """ROC of each verification set, the false accept rate logarithmic; the folds faint, their mean strong."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+        axes = figure.subplots()
+        for (name, curve), line in zip(curves.items(), cycle(_LINES), strict=False):
+            _folds_and_mean(axes, curve.far, curve.tars, name, line)
+        axes.set(xlabel="false accept rate", ylabel="true accept rate", xscale="log", ylim=(0, 1.01))
+        axes.legend(loc="lower right")
+        return svg_text(figure)
+
+
+def det_svg(curves: dict[str, Curve]) -> str:
+    """Detection error trade-off of each verification set: the miss rate, 1 - TAR, against the false accept rate.
+
+    Both axes are logarithmic, as in NIST's face recognition evaluations; where no genuine pair is missed, half a pair
+    is drawn. Source: Martin et al. 1997 (Eurospeech), with normal deviates as axes.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+        axes = figure.subplots()
+        for (name, curve), line in zip(curves.items(), cycle(_LINES), strict=False):
+            misses = [np.maximum(1 - tar, 0.5 / curve.num_genuine) for tar in curve.tars]
+            _folds_and_mean(axes, curve.far, misses, name, line)
+        axes.set(xlabel="false accept rate", ylabel="miss rate", xscale="log", yscale="log")
+        axes.legend(loc="upper right")
+        return svg_text(figure)
+
+
 def mean_roc(folds: list[tuple[np.ndarray, np.ndarray]], grid: np.ndarray) -> np.ndarray:
     """Mean over the folds of the true accept rate at false accept rates, linear between a fold's points."""
     return np.mean([np.interp(grid, far, tar) for far, tar in folds], axis=0)
@@ -139,6 +172,13 @@ def confusion_svg(actual: pd.Series, predicted: pd.Series) -> str:
 def inline(svg: str) -> str:
     """An SVG picture for use inside a page: without the prologue of a file, in the colour of the surrounding text."""
     return svg[svg.index("<svg") :].replace(INK, "currentColor")
+
+
+def _folds_and_mean(axes, x: np.ndarray, folds: list[np.ndarray], name: str, line: dict[str, str]) -> None:
+    """Steps: between two points of a ROC there is none."""
+    for values in folds:
+        axes.plot(x, values, **line, alpha=0.25, linewidth=0.8, drawstyle="steps-post")
+    axes.plot(x, np.mean(folds, axis=0), **line, linewidth=1.8, drawstyle="steps-post", label=name)
 
 
 def _smoothed(axes, steps: pd.Series, values: pd.Series, name: str, color: str) -> None:

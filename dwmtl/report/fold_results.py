@@ -7,7 +7,7 @@ import pandas as pd
 
 from dwmtl.results import read_result
 from dwmtl.scores.metrics import FoldMetrics, VerificationMetrics
-from dwmtl.tables import BEST_DIR, EVALUATED_PAIRS, read_table
+from dwmtl.tables import BEST_DIR, EVALUATED_PAIRS, FURTHER_SETS_DIR, read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +28,19 @@ class TrainingFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetResult:
+    """A network's scores and decisions on a verification set; `pairs`: columns `tables.EVALUATED_PAIRS`."""
+
+    metrics: VerificationMetrics
+    pairs: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
 class FoldResult:
     """A fold's training, metrics, and tables of decisions.
 
     Attributes:
+        further_sets: the verification sets beside the main one, by name.
         best: the result of the epoch that was best on the validation subjects; None without any.
     """
 
@@ -42,15 +51,20 @@ class FoldResult:
     predictions: pd.DataFrame
     pairs: pd.DataFrame
     roc: pd.DataFrame
+    further_sets: dict[str, SetResult] = field(default_factory=dict)
     best: "FoldResult | None" = None
+
+    @property
+    def main_set(self) -> SetResult:
+        """The result on the main verification set."""
+        return SetResult(metrics=self.metrics.verification, pairs=self.pairs[self.pairs["set"] == "verification"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartResult:
-    """The model that the folds started from, on the verification set."""
+class StartResult(SetResult):
+    """The model that the folds started from, on the main verification set and on the others, by name."""
 
-    metrics: VerificationMetrics
-    pairs: pd.DataFrame
+    further_sets: dict[str, SetResult] = field(default_factory=dict)
 
 
 def read_start(evaluation_dir: Path) -> StartResult:
@@ -60,10 +74,7 @@ def read_start(evaluation_dir: Path) -> StartResult:
         TableError: a file is missing or damaged.
     """
     folder = evaluation_dir / "start"
-    return StartResult(
-        metrics=read_result(VerificationMetrics, folder / "metrics.json"),
-        pairs=read_table(folder / "pairs.csv", EVALUATED_PAIRS),
-    )
+    return StartResult(**vars(_read_set(folder)), further_sets=_read_further_sets(folder))
 
 
 def read_fold(number: int, training_dir: Path, evaluation_dir: Path) -> FoldResult:
@@ -88,4 +99,18 @@ def _read_outcome(number: int, training: Path, evaluation: Path) -> FoldResult:
         predictions=read_table(evaluation / "predictions.csv", ("photo", "subject", "expression", "predicted")),
         pairs=read_table(evaluation / "pairs.csv", EVALUATED_PAIRS),
         roc=read_table(evaluation / "roc.csv", ("set", "far", "tar")),
+        further_sets=_read_further_sets(evaluation),
+    )
+
+
+def _read_further_sets(evaluation: Path) -> dict[str, SetResult]:
+    """By name, sorted; empty where there is one verification set."""
+    folders = sorted((evaluation / FURTHER_SETS_DIR).glob("*"))
+    return {folder.name: _read_set(folder) for folder in folders}
+
+
+def _read_set(folder: Path) -> SetResult:
+    return SetResult(
+        metrics=read_result(VerificationMetrics, folder / "metrics.json"),
+        pairs=read_table(folder / "pairs.csv", EVALUATED_PAIRS),
     )

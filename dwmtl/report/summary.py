@@ -144,7 +144,7 @@ def _scores(folds: Sequence[FoldResult], predictions: pd.DataFrame) -> dict[str,
     intervals = score_intervals(predictions, [fold.pairs for fold in folds], [fold.metrics for fold in folds])
     metrics, ends_of = [asdict(fold.metrics) for fold in folds], asdict(intervals)
     scores = {
-        headline.key: _over_folds(
+        headline.key: over_folds(
             [headline.of(of_fold) for of_fold in metrics],
             ends_of[headline.section].get(headline.field.removesuffix("_mean")),
         )
@@ -152,7 +152,7 @@ def _scores(folds: Sequence[FoldResult], predictions: pd.DataFrame) -> dict[str,
     }
     for target in folds[0].metrics.verification.val_at_far:
         vals = [fold.metrics.verification.val_at_far[target].val_mean for fold in folds]
-        scores[f"{VAL_AT_FAR}{target}"] = _over_folds(vals, intervals.verification.val_at_far[float(target)])
+        scores[f"{VAL_AT_FAR}{target}"] = over_folds(vals, intervals.verification.val_at_far[float(target)])
     return scores
 
 
@@ -174,14 +174,15 @@ def _compared_with_start(folds: Sequence[FoldResult], start: StartResult) -> Com
     return ComparedWithStart(
         verification_accuracy=before,
         verification_accuracy_interval=start.metrics.accuracy_interval,
-        verification_gain=_over_folds(
+        verification_gain=over_folds(
             [round(fold.metrics.verification.accuracy_mean - before, DECIMALS) for fold in folds],
             gain_interval(start.pairs, pairs),
         ),
     )
 
 
-def _over_folds(values: Sequence[float | None], interval: Ends | None) -> Score:
+def over_folds(values: Sequence[float | None], interval: Ends | None) -> Score:
+    """A score from its value in each fold."""
     return Score(mean=_mean(values), std=_std(values), per_fold=list(values), interval=interval)
 
 

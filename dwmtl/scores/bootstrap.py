@@ -79,7 +79,7 @@ class Resamples:
         self.num_subjects = len(names)
         self._a, self._b = numbers[: len(subjects)], numbers[len(subjects) :]
         self._seed = seed
-        self._num_resamples = num_resamples
+        self.num_resamples = num_resamples
 
     def counts(self, kinds: np.ndarray) -> np.ndarray:
         """The weights of the photos or pairs of each kind, summed, in each resample.
@@ -104,8 +104,8 @@ class Resamples:
         """How often each subject is drawn in each resample, r resamples at a time: (S, r) float32."""
         rng = np.random.default_rng(self._seed)
         step = max(1, 16 * _CELLS // self.num_subjects)
-        for start in range(0, self._num_resamples, step):
-            yield np.ascontiguousarray(_drawn(rng, min(step, self._num_resamples - start), self.num_subjects).T)
+        for start in range(0, self.num_resamples, step):
+            yield np.ascontiguousarray(_drawn(rng, min(step, self.num_resamples - start), self.num_subjects).T)
 
 
 def _drawn(rng: np.random.Generator, num_resamples: int, num_subjects: int) -> np.ndarray:

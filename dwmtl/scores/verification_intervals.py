@@ -76,7 +76,7 @@ def verification_intervals(
     weights = resamples.counts(kinds)  # (K, R)
     is_same, right = pairs.is_same[first], (pairs.accepted == pairs.is_same)[first]
     scores = [_share(weights, right), *(_share(weights[is_same], row[first][is_same]) for row in pairs.val_accepted)]
-    scores += list(_roc_scores(weights, levels[first], is_same, pairs.networks[first], len(thresholds), far_targets))
+    scores += list(roc_scores(weights, levels[first], is_same, pairs.networks[first], len(thresholds), far_targets))
     ends = [_ends(row, resamples.num_subjects) for row in scores]
     accuracy, vals, (auc, eer, *tars) = ends[0], ends[1 : 1 + len(far_targets)], ends[1 + len(far_targets) :]
     by_target = (dict(zip(far_targets, intervals, strict=True)) for intervals in (vals, tars))
@@ -100,7 +100,7 @@ def _share(weights: np.ndarray, is_counted: np.ndarray) -> np.ndarray:
     return ratio(weights[is_counted].sum(axis=0), weights.sum(axis=0))
 
 
-def _roc_scores(
+def roc_scores(
     weights: np.ndarray,
     levels: np.ndarray,
     is_same: np.ndarray,

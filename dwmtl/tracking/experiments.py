@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 MODEL = "dwmtl.model_sha256"
 """Tag of a run that logged a whole training; its value is the digest of the model."""
 
-_NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "compute", "tracking"}  # no training depends on them
+_NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "report", "compute", "tracking"}  # no training depends on them
 
 
 def start_fold_run(params: Params, fold: int, *, data_sha256: str, stage: str = "train") -> Run:

@@ -14,6 +14,8 @@ from dwmtl.report.content import ReportContent
 from dwmtl.report.page import write_pages
 from dwmtl.report.summary import Summary, flat_scores
 from dwmtl.report.this_run import ThisRun
+from dwmtl.report.verification_sets import VerificationSets
+from dwmtl.results import read_result
 from dwmtl.scores.headlines import COMPARED
 from dwmtl.tables import read_table
 from dwmtl.tracking.experiments import experiment_of, search
@@ -57,7 +59,9 @@ def log_summary(run: Run, params: Params, summary: Summary, plots: Path) -> None
 
 
 def log_pages(run: Run, summary: Summary, pages: Path) -> None:
-    """Log the folder of the report's pages, as the last files of the run, and mark the run as whole."""
+    """Log the folder of the report's pages, as the last files of the run, with the accuracy on each of several
+    verification sets, and mark the run as whole."""
+    run.log_metrics(read_result(VerificationSets, pages / "verification.json").accuracies)
     run.log_folder(pages, "report")
     run.set_tag(REPORTED, summary_sha256(summary))
 

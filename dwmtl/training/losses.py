@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dwmtl.network.adaface_head import AdaFaceHead
 from dwmtl.network.heads import MarginHead
 from dwmtl.network.network import FaceNetwork
-from dwmtl.training.distribution import sum_over_processes
+from dwmtl.training.distribution import gather_samples, sum_over_processes
 from dwmtl.training.params import LossParams
 
 NO_LABEL = -1
@@ -73,7 +74,9 @@ class TaskLoss(nn.Module):
             vectors: (B, D), the branch's. logits: (B, C). labels: (B,) in 0..C-1 or NO_LABEL.
         """
         classes = labels.clamp(min=0)  # of samples without a label, whose losses are masked below
-        if isinstance(head, MarginHead):
+        if isinstance(head, AdaFaceHead) and head.training:
+            head.track_lengths(labelled_lengths(vectors, labels))
+        if isinstance(head, MarginHead | AdaFaceHead):
             samples = torch.where(labels != NO_LABEL, head.sample_losses(vectors, classes), 0)
         else:
             samples = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
@@ -89,6 +92,12 @@ class TaskLoss(nn.Module):
         if self.center is not None:
             has_label = labels != NO_LABEL
             self.center.move_centers(functional.normalize(vectors[has_label], dim=1), labels[has_label])
+
+
+def labelled_lengths(vectors: Tensor, labels: Tensor) -> Tensor:
+    """Lengths of the vectors, of all processes, whose label is not NO_LABEL: (B, D), (B,) -> (N,), without gradient."""
+    lengths = torch.linalg.vector_norm(vectors.detach(), dim=1, dtype=torch.promote_types(vectors.dtype, torch.float32))
+    return gather_samples(lengths)[gather_samples(labels) != NO_LABEL]
 
 
 def mean_over_labelled(sample_losses: Tensor, labels: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class TaskParams(Section):
 
     @model_validator(mode="after")
     def _margin_heads_do_not_smooth(self):
-        if self.head.name in ("arcface", "cosface") and self.loss.label_smoothing:
+        if self.head.name in ("arcface", "cosface", "adaface") and self.loss.label_smoothing:
             raise ValueError(f"loss.label_smoothing must be 0 under a margin. Got {self.loss.label_smoothing} instead.")
         return self
 

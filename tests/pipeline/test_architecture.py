@@ -118,7 +118,7 @@ USERS_FILES = {
     "dwmtl/cli/folds.py": "folds",
     "dwmtl/crops/photos.py": "a photo",
     "dwmtl/datasets/affect_net.py": "an annotation of AffectNet",
-    "dwmtl/datasets/csv_table.py": "a table of one's own",
+    "dwmtl/datasets/csv_rows.py": "a table of one's own",
     "dwmtl/datasets/packs/fer2013_table.py": "FER2013's table",
     "dwmtl/datasets/packs/files.py": "a pack",
     "dwmtl/datasets/packs/ms_celeb.py": "lines of MS-Celeb, a clean list",
@@ -163,6 +163,7 @@ PURE = (
     "dwmtl/report/data_card/describe.py",
     "dwmtl/report/summary.py",
     "dwmtl/report/model_card_terms.py",
+    "dwmtl/report/verification_sets.py",
     "dwmtl/inference/challenge.py",
     "dwmtl/inference/decisions.py",
 )

@@ -46,7 +46,7 @@ def test_every_key_of_the_params_that_a_page_names_exists(page):
     values = load_params(REPOSITORY / "params.yaml").model_dump()
     sections = "|".join(name for name, value in values.items() if isinstance(value, dict))
     for dotted in re.findall(rf"(?<![\w/.])((?:{sections})(?:\.[a-z_]+)+)(?![\w/(])", page.read_text()):
-        if dotted.endswith((".py", ".md", ".csv", ".txt", ".yaml", ".rec", ".idx")):
+        if dotted.endswith((".py", ".md", ".html", ".csv", ".txt", ".yaml", ".rec", ".idx")):
             continue
         value = values
         for part in dotted.split("."):

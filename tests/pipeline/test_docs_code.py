@@ -121,3 +121,13 @@ def test_the_authors_files_of_the_page_on_data_are_taken(tmp_path):
     assert params.sets["expression"].adapter_options["remap"] == ("/their/Oulu-Casia/VL", "VL")
     assert params.pairs_file_of("expression") == Path("/data/Oulu_CASIA/pairs_fold_4.txt")
     assert len(params.labels.folds[4]) == 8
+
+
+def test_the_verification_sets_of_the_page_on_data_are_taken(tmp_path):
+    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    for block in blocks("your_data.md", "Verification sets", "yaml"):
+        values = merged(values, yaml.safe_load(block))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    params = load_params(tmp_path / "params.yaml")
+    assert params.sets_of("verification") == ["agedb_30", "cfp_fp", "lfw", "ours", "verification"]
+    assert params.main_verification_set == "lfw"

@@ -83,11 +83,13 @@ def test_every_figure_is_drawn_and_no_picture_is_broken(browser, page, tmp_path)
         "trajectory_fold_0",
         "trajectory_fold_1",
         "roc",
+        "roc_log",
+        "det",
         "confusion",
         "distances_expression",
         "distances_verification",
     ]
-    assert facts["drawn"] == 6
+    assert facts["drawn"] == 8
     assert len(facts["scores"]) == 3
     assert all(re.fullmatch(r"\d+\.\d %", score) for score in facts["scores"])
     assert facts["shapes"] > 10

@@ -84,7 +84,9 @@ def test_what_an_interrupted_stage_left_is_keyed_by_the_code_that_the_stage_depe
 
 
 def test_the_closure_follows_what_is_imported_and_ends_where_it_is_told():
-    files = imports.import_closure(REPOSITORY / "stages/train.py", ends_at=("dwmtl/tracking/*.py",))
+    files = imports.import_closure(
+        REPOSITORY / "stages/train.py", ends_at=("dwmtl/tracking/*.py", "dwmtl/report/params.py")
+    )
     closure = {file.relative_to(REPOSITORY).as_posix() for file in files}
     assert "dwmtl/tables.py" in closure  # imported by the script
     assert "dwmtl/weighting/gradnorm.py" in closure  # by weighting/by_name.py, by training/train.py

@@ -143,6 +143,7 @@ def chain(folder: Path, params: Path, *, fold: int = 0) -> dict:
         folder / "aligned",
         folder / "labels",
         folder / "cards",
+        index / "verification",
         folder / "report",
         folder / "summary.json",
         folder / "details.json",

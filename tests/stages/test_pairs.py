@@ -98,7 +98,7 @@ def test_official_block_of_one_kind_is_one_message(run, tmp_path):
     tables.write_table(_official([(True, False), (False, False)]), tmp_path / "verification/verification/pairs.csv")
     done = run()
     assert done.returncode == 1
-    assert done.stderr.startswith("error: block 1 of the verification pairs has no genuine pair")
+    assert done.stderr.startswith("error: block 1 of the pairs of sets.verification has no genuine pair")
 
 
 def test_every_photo_may_be_a_reference(run, tmp_path):

@@ -133,6 +133,7 @@ def run(tmp_path, write_params):
     def run(out: str = "out", **changes: object) -> subprocess.CompletedProcess:
         params = write_params({"tracking.enabled": False, "folds": [0, 1], **changes})
         options = [f"--{name}={tmp_path / name}" for name in ("training", "evaluation", "aligned", "labels", "cards")]
+        options.append(f"--verification={tmp_path / 'index'}")
         outputs = {"out": "report", "summary": "summary.json", "details": "details.json", "plots": "plots"}
         options += [f"--{option}={tmp_path / out / name}" for option, name in outputs.items()]
         command = [sys.executable, str(REPOSITORY / "stages" / "report.py"), *options, f"--params={params}"]

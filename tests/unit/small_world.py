@@ -115,7 +115,7 @@ def start_evaluation() -> StartEvaluation:
     mistaken = Answered(photos.photos, Answers(photos.answers.embeddings[[0, 2, 1]], {}), photos.is_fallback)
     people = {"A/1.jpg": "A", "A/2.jpg": "A", "B/1.jpg": "B"}
     return StartEvaluation(
-        *evaluate_verification_set(verification_pairs(), people, mistaken, params=load_params().evaluate)
+        evaluate_verification_set(verification_pairs(), people, mistaken, params=load_params().evaluate)
     )
 
 
@@ -212,6 +212,7 @@ def summary_of(folder: Path) -> Summary:
 def content_of(world) -> ReportContent:
     folder, params = world
     dirs = {"aligned_dir": folder / "aligned", "labels_dir": folder / "labels", "cards_dir": folder / "cards"}
+    dirs["verification_dir"] = folder / "index"
     return report_content(folds_of(folder), start_of(folder), params, **dirs)
 
 

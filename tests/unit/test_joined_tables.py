@@ -47,6 +47,6 @@ def test_a_set_that_was_not_indexed_is_told(index):
 
 def test_official_pairs_name_the_joined_photos(tmp_path):
     write_table(pair_table([("A/1.jpg", "B/1.jpg", False, 3)]), tmp_path / "lfw/pairs.csv", VERIFICATION_PAIRS)
-    pairs = read_official_pairs(tmp_path, "lfw")
+    pairs = read_official_pairs(tmp_path, ["lfw"])
     expected = pd.DataFrame([("lfw/A/1.jpg", "lfw/B/1.jpg", False, 3)], columns=list(VERIFICATION_PAIRS))
     pd.testing.assert_frame_equal(pairs, expected)

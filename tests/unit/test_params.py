@@ -330,8 +330,8 @@ def test_the_tasks_must_hold_identity_and_expression(write_params):
         load_params(write_params({"tasks": {"expression": tasks["expression"]}}))
 
 
-def test_smoothing_under_a_margin_is_refused(write_params):
-    head = {"name": "arcface", "margin_deg": 20.0, "scale": 30.0}
+@pytest.mark.parametrize("head", [{"name": "arcface", "margin_deg": 20.0, "scale": 30.0}, {"name": "adaface"}])
+def test_smoothing_under_a_margin_is_refused(write_params, head):
     loss = {"label_smoothing": 0.1, "center_factor": 0.0, "center_alpha": 0.5}
     with pytest.raises(ParamsError, match="label_smoothing must be 0 under a margin"):
         load_params(write_params({"tasks.identity.head": head, "tasks.identity.loss": loss}))
@@ -407,3 +407,30 @@ def test_a_crop_may_be_higher_than_wide_and_a_standardisation_be_of_channels(wri
     params = load_params(write_params({"align.crop_px": [112, 96], "network.standardization": standardization}))
     assert crop_size(params.align.crop_px) == (112, 96)
     assert params.network.standardization == MeanStd(**standardization)
+
+
+LFW_PACK = {"role": "verification", "adapter": "bin_pack", "folder": "data/raw/pack"}
+
+
+def test_one_of_several_verification_sets_is_the_main_one(write_params):
+    assert load_params(write_params()).main_verification_set == "verification"
+    sets = {"sets.cfp_fp": LFW_PACK, "evaluate.main_set": "verification"}
+    assert load_params(write_params(sets)).main_verification_set == "verification"
+    for main in (None, "identity", "cfp"):
+        with pytest.raises(
+            ParamsError, match=r"evaluate\.main_set must be one of cfp_fp, verification.*Got \w+ instead"
+        ):
+            load_params(write_params({"sets.cfp_fp": LFW_PACK, "evaluate.main_set": main}))
+
+
+@pytest.mark.parametrize(
+    ("fars", "message"),
+    [
+        ([], r"report\.tar_at_fars: List should have at least 1 item"),
+        ([1e-7], r"report\.tar_at_fars\.0: Input should be greater than or equal to"),
+        ([0.01, 0.01], "tar_at_fars must differ"),
+    ],
+)
+def test_rates_of_the_report_are_checked(write_params, fars, message):
+    with pytest.raises(ParamsError, match=message):
+        load_params(write_params({"report.tar_at_fars": fars}))

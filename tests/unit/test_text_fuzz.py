@@ -16,6 +16,7 @@ import pytest
 
 from dwmtl.datasets import authors_labels, csv_table, fer2013, lfw, raf_db
 from dwmtl.datasets.authors_pair_file import read_authors_pairs
+from dwmtl.datasets.own_pairs import read_own_pairs
 from dwmtl.datasets.packs.ms_celeb import pictures
 from dwmtl.errors import DwmtlError, ParamsError, line_of
 from dwmtl.inference.threshold_file import read_threshold
@@ -31,6 +32,7 @@ MOST_SECONDS = 10
 MOST_GROWTH_KIB = 2**19
 
 FACES = "photo,subject,expression,sequence,frame,use,glasses\na.jpg,007,happy,s1,3,peak,no\nb.jpg,Ann,neutral,,,,yes\n"
+OWN_PAIRS = "photo_a,photo_b,is_same_identity,fold\na.jpg,b.jpg,True,0\nb.jpg,a.jpg,0,1\n"
 OULU = "No subject expression label image_path\n0 P001 Anger 1 a.jpg\n1 P002 Neutral 0 b.jpg\n"
 CK = "count subject session frame label\n0 S005 001 00000011 3.0000000e+00\n"
 PAIRS = (
@@ -67,7 +69,7 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("sets")
     people = [f"{person}/{person}_000{number}.jpg" for person in ("Ann_A", "Bob_B") for number in (1, 2)]
     ck = "cohn-kanade-images/S005/001/S005_001_00000011.png"
-    for name in ("a.jpg", "b.jpg", ck, *people, "Image/aligned/train_00001_aligned.jpg"):
+    for name in ("a.jpg", "b.jpg", "own/a.jpg", "own/b.jpg", ck, *people, "Image/aligned/train_00001_aligned.jpg"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"\xff\xd8\xff")
     (folder / "list.txt").write_text(CLEAN)
@@ -96,8 +98,13 @@ def _read_pairs(path: Path) -> object:
     return read_authors_pairs(path, pd.DataFrame({"photo": ["a.jpg", "b.jpg"]}), expressions={"anger": "cross"})
 
 
+def _read_own_pairs(path: Path) -> object:
+    return read_own_pairs(path.parent, pd.DataFrame({"photo": ["a.jpg", "b.jpg"], "subject": ["Ann", ""]}))
+
+
 FORMATS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "a table of one's own": (csv_table.TABLE, FACES, _set(csv_table)),
+    "pairs of one's own": ("own/pairs.csv", OWN_PAIRS, _read_own_pairs),
     "a manifest": ("manifest.csv", MANIFEST_TEXT, lambda path: read_table(path, MANIFEST, others_are_text=True)),
     "LFW's pairs": ("pairs.txt", LFW, _set(lfw)),
     "LFW's pairs of View 1": ("pairsDevTrain.txt", VIEW_1, _set(lfw, view="1-train")),

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from dwmtl.errors import ProtocolError
-from dwmtl.evaluation.evaluate import people_by_folder
 from dwmtl.evaluation.fold import evaluate_verification_set
+from dwmtl.evaluation.verification_sets import people_by_folder
 from dwmtl.params import load_params
 from dwmtl.results import read_result
 from dwmtl.scores.bootstrap import subject_bootstrap
@@ -116,7 +116,7 @@ def test_tar_at_a_far_is_read_off_the_mean_roc(world):
 def test_the_start_is_scored_on_the_verification_set_as_a_fold_is():
     evaluation, photos = evaluate(), small_world["answered"](["A/1.jpg", "A/2.jpg", "B/1.jpg"])
     people = {"A/1.jpg": "A", "A/2.jpg": "A", "B/1.jpg": "B"}
-    metrics, pairs = evaluate_verification_set(verification_pairs(), people, photos, params=load_params().evaluate)
-    assert metrics == evaluation.metrics.verification
+    outcome = evaluate_verification_set(verification_pairs(), people, photos, params=load_params().evaluate)
+    assert outcome.metrics == evaluation.metrics.verification
     of_fold = evaluation.pairs[evaluation.pairs["set"] == "verification"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(pairs, of_fold, check_dtype=False)
+    pd.testing.assert_frame_equal(outcome.pairs, of_fold, check_dtype=False)

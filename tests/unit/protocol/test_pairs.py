@@ -262,7 +262,7 @@ def test_set_without_a_neutral_photo_is_an_error():
 @pytest.mark.parametrize(("kind", "missing"), [(True, "impostor"), (False, "genuine")])
 def test_block_of_one_kind_is_an_error_that_names_block_and_kind(kind, missing):
     pairs = pd.DataFrame({"is_same_identity": [True, False, kind, kind], "fold": [0, 0, 1, 1]})
-    with pytest.raises(ProtocolError, match=f"block 1 of the verification pairs has no {missing} pair"):
+    with pytest.raises(ProtocolError, match=f"block 1 of the pairs of sets.verification has no {missing} pair"):
         check_blocks(pairs)
 
 

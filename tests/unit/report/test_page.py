@@ -59,8 +59,8 @@ def test_what_was_gained_over_the_start_stands_on_both_pages(world):
 
 def test_the_page_needs_nothing_beside_it(world):
     page = (write(world, "report") / "report.html").read_text()
-    assert page.count("<figure") == 6  # two trajectories, ROC, two distances, confusion
-    assert page.count("<svg") == 6
+    assert page.count("<figure") == 8  # two trajectories, ROC, the same logarithmic, DET, two distances, confusion
+    assert page.count("<svg") == 8
     assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)", page)
     assert "@import" not in page
     assert "prefers-color-scheme: dark" in page
@@ -71,7 +71,7 @@ def test_the_page_needs_nothing_beside_it(world):
 def test_the_markdown_names_figures_that_are_there(world):
     folder = write(world, "report")
     figures = re.findall(r"\]\((figures/[^)]+)\)", (folder / "report.md").read_text())
-    assert len(figures) == 6
+    assert len(figures) == 8
     assert all((folder / figure).is_file() for figure in figures)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from dwmtl.files import write_json
 from dwmtl.report.summary import ComparedWithStart, PooledExpressions, Score, Summary
+from dwmtl.report.verification_sets import VerificationSets
 from dwmtl.results import write_result
 from dwmtl.tables import write_table
 
@@ -107,6 +108,8 @@ def checkout(tmp_path) -> Path:
     write_result(summary_of(SCORES), root / "metrics/details.json")
     write_plots(root / "metrics/plots")
     _write(root / "metrics/report/report.html", "<p>report")
+    no_further = VerificationSets(main_set="verification", sets={}, mean=None)
+    write_result(no_further, root / "metrics/report/verification.json")
     return root
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import multiprocessing
 
+from dwmtl.network.params import AdaFaceHeadParams
 from dwmtl.params import load_params
 from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, task_losses_of
@@ -21,17 +22,20 @@ LABELS = {  # unlike counts of labelled samples in the halves, and a task that o
 }
 
 
-def make_step(name: str, *, keep: float = 0.0) -> MultiTaskStep:
+def make_step(name: str, *, keep: float = 0.0, has_adaface: bool = False) -> MultiTaskStep:
     from dwmtl.network.network import FaceNetwork
 
     torch.manual_seed(0)
     params = load_params()
     heads = {task: params.tasks["identity" if task == "identity" else "expression"].head for task in TASKS}
+    if has_adaface:
+        heads["identity"] = AdaFaceHeadParams(scale=8.0)
     losses = {task: params.tasks["identity" if task == "identity" else "expression"].loss for task in TASKS}
     torch.set_default_dtype(torch.float64)  # in float32 halves round otherwise than a batch, and tip values at a ReLU
     network = FaceNetwork(
         params.network.model_copy(update={"dropout": 0.0}), heads, {"identity": 3, "expression": 3, "glasses": 2}
     ).eval()
+    network.heads.train(has_adaface)  # its mean and deviation of the lengths move
     torch.set_default_dtype(torch.float32)
     section = weighting_params(name)
     weighting = make_weighting(section, num_features=1792, tasks=TASKS)
@@ -66,7 +70,7 @@ MASKED = {**LABELS, "glasses": torch.full((4,), NO_LABEL)}  # nobody in the whol
 
 def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
     """Two steps; every parameter after them, the centres, and what was recorded."""
-    step = make_step(name.split()[0], keep=5.0 if name.endswith("keep") else 0.0)
+    step = make_step(name.split()[0], keep=5.0 if name.endswith("keep") else 0.0, has_adaface=name.endswith("adaface"))
     labels = MASKED if name.endswith("masked") else LABELS
     labels = {task: values[part] for task, values in labels.items()}
     results = [step(CROPS[part], labels, torch.Generator().manual_seed(number)) for number in range(2)]
@@ -93,6 +97,7 @@ NAMES = [
     *("dynamic", "naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"),
     *("dynamic masked", "uncertainty masked", "upgrad masked"),
     *("dynamic keep", "upgrad keep"),
+    "dynamic adaface",
 ]
 
 
