@@ -37,7 +37,7 @@ def cautions(
         duplicates: columns `tables.DUPLICATES`.
     """
     return [
-        *_drawn(drawn),
+        *_drawn(drawn, params),
         *_folds(folds, params),
         *_unseen(folds),
         *_widths(summary),
@@ -61,7 +61,10 @@ def card_cautions(cards: Mapping[str, DataCard]) -> list[tuple[str, str]]:
     return [(", ".join(names), sentence) for sentence, names in sets.items()]
 
 
-def _drawn(drawn: list[str]) -> list[str]:
+def _drawn(drawn: list[str], params: Params) -> list[str]:
+    """Without the identity sets where nothing is trained on them."""
+    if params.train.start_is_imported and "identity" not in params.train.sets:
+        drawn = [name for name in drawn if name not in params.sets_of("identity")]
     if not drawn:
         return []
     return [

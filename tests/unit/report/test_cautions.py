@@ -28,9 +28,12 @@ def fold(num_photos: int = 500, num_pairs: int = 6000, num_fallbacks: int = 0, *
     )
 
 
-def told(folds=None, *, duplicates: list[dict] | None = None, drop: bool = False, drawn=(), **intervals) -> str:
+def told(
+    folds=None, *, duplicates: list[dict] | None = None, drop: bool = False, drawn=(), train=(), **intervals
+) -> str:
     """All cautions as one text, of a run of all folds."""
     params = load_params()
+    params = params.model_copy(update={"train": params.train.model_copy(update=dict(train))})
     labels = params.labels.model_copy(update={"num_folds": 2, "drop_duplicates": drop})
     ends_of = {headline.key: NARROW for headline in COMPARED} | intervals
     scores = {key: Score(mean=0.7, std=0, per_fold=[0.7, 0.7], interval=ends) for key, ends in ends_of.items()}
@@ -54,6 +57,12 @@ def test_drawn_sets_are_named():
     assert "Drawn by this project, no photographs: verification, identity set." in told(
         drawn=["verification", "identity"]
     )
+
+
+def test_a_drawn_identity_set_that_nothing_is_trained_on_is_not_named():
+    imported = {"start": "mobilefacenet"}
+    assert "Drawn by this project" not in told(drawn=["identity"], train=imported)
+    assert "identity set" in told(drawn=["identity"], train=imported | {"sets": ["expression", "identity"]})
 
 
 def test_folds_that_were_not_run_are_told():
