@@ -15,7 +15,9 @@ pipeline = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("test_p
 def in_a_monorepo(tmp_path: Path):
     folder = tmp_path / "monorepo/faces"
     folder.mkdir(parents=True)
-    return pipeline.Project(folder, git_root=folder.parent)
+    project = pipeline.Project(folder, git_root=folder.parent)
+    project.commit("project")
+    return project
 
 
 def in_a_repository(folder: Path):
@@ -51,7 +53,6 @@ def in_a_worktree(tmp_path: Path):
 @pytest.mark.parametrize("make", [in_a_monorepo, in_a_submodule, in_a_worktree])
 def test_an_experiment_in_a_copy_is_kept_and_leaves_its_state_in_the_checkout(make, tmp_path):
     project = make(tmp_path)
-    project.commit("baseline")
     project.run("dvc", "exp", "run", "--temp", "--name", "more", "--set-param", "render.num_frames=5", "render")
     (row,) = [row for row in json.loads(project.run("dvc", "exp", "show", "--json")) if row["experiments"]]
     assert [experiment["name"] for experiment in row["experiments"]] == ["more"]
