@@ -22,7 +22,7 @@ def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Pat
     log_scoring(run, params)
     metrics, best = _scores(out), out / BEST_DIR
     headlines = {headline.key: headline.of(metrics) for headline in HEADLINES}
-    run.log_metrics(metrics | headlines | ({BEST_DIR: _scores(best)} if best.exists() else {}))
+    run.log_metrics(metrics | headlines | ({BEST_DIR: _scores(best)} if (best / "metrics.json").exists() else {}))
     run.log_folder(out, "evaluation")
     log_model(
         run,
