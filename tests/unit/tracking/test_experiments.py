@@ -184,7 +184,7 @@ def test_every_value_of_the_params_is_logged_but_what_may_change(params, client)
     with start_fold_run(params, 0, data_sha256="d") as run:
         pass
     parent = client.get_run(client.get_run(run.run_id).data.tags["mlflow.parentRunId"])
-    changing = {"folds", "pairs", "evaluate", "compute", "tracking"}
+    changing = {"folds", "pairs", "evaluate", "report", "compute", "tracking"}
     expected = flatten(params.model_dump(exclude=changing), separator=".")
     assert parent.data.params == client.get_run(run.run_id).data.params == {k: str(v) for k, v in expected.items()}
 
