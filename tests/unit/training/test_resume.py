@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,16 +53,17 @@ def same(first: Path, second: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
-    """A training that nothing interrupts."""
-    folder = tmp_path_factory.mktemp("trainings") / "whole"
+def whole(module_path) -> Path:
+    """A training that nothing interrupts, without its checkpoints, of half a gigabyte."""
+    folder = module_path / "whole"
     assert finish(folder) == [f"step {number}" for number in range(NUM_STEPS)]
+    shutil.rmtree(folder / "checkpoints")
     return folder
 
 
 @pytest.mark.slow
-def test_a_training_killed_at_five_random_points_ends_with_the_same_bytes(whole):
-    folder = whole.with_name("killed")
+def test_a_training_killed_at_five_random_points_ends_with_the_same_bytes(whole, tmp_path):
+    folder = tmp_path / "killed"
     for step in sorted(random.Random(0).sample(range(NUM_STEPS - 1), 5)):
         assert stop_after(folder, step, signal.SIGKILL).returncode == -signal.SIGKILL
         assert not (folder / "weights.pt").exists()
@@ -70,8 +72,8 @@ def test_a_training_killed_at_five_random_points_ends_with_the_same_bytes(whole)
 
 
 @pytest.mark.slow
-def test_sigterm_saves_says_so_and_the_next_run_goes_on(whole):
-    folder = whole.with_name("stopped")
+def test_sigterm_saves_says_so_and_the_next_run_goes_on(whole, tmp_path):
+    folder = tmp_path / "stopped"
     stopped = stop_after(folder, 3, signal.SIGTERM)
     assert stopped.returncode == 1
     assert "the training is saved in" in stopped.error
@@ -83,9 +85,9 @@ def test_sigterm_saves_says_so_and_the_next_run_goes_on(whole):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damaged", [["checkpoint.pt"], ["checkpoint.pt", "checkpoint.previous.pt"]])
-def test_a_flipped_bit_costs_steps_and_changes_no_byte(whole, damaged):
+def test_a_flipped_bit_costs_steps_and_changes_no_byte(whole, damaged, tmp_path):
     """From the state before, or from the beginning."""
-    folder = whole.with_name(f"flipped_{len(damaged)}")
+    folder = tmp_path / "flipped"
     stop_after(folder, 5, signal.SIGTERM)
     for name in damaged:
         path = folder / "checkpoints" / name
@@ -105,10 +107,12 @@ PLAIN = ("--dropout", "0", "--optimizer", "sgd", "--learning-rate", "1e-5")
 
 
 @pytest.fixture(scope="module")
-def one(whole) -> Path:
-    """One process with the whole batch."""
-    folder = whole.with_name("one")
+def one(module_path) -> Path:
+    """One process with the whole batch: its last checkpoint alone."""
+    folder = module_path / "one"
     finish(folder, *PLAIN)
+    for path in (folder / "weights.pt", folder / "checkpoints/checkpoint.previous.pt"):
+        path.unlink()
     return folder
 
 
@@ -130,15 +134,15 @@ def alike(one: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_with_the_whole_batch(one):
-    two = one.with_name("two")
+def test_two_processes_train_as_one_with_the_whole_batch(one, tmp_path):
+    two = tmp_path / "two"
     finish(two, *PLAIN, "--devices", "2")
     alike(one, two)
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_from_what_one_saved(one):
-    folder = one.with_name("one_then_two")
+def test_two_processes_go_on_from_what_one_saved(one, tmp_path):
+    folder = tmp_path / "one_then_two"
     assert stop_after(folder, 4, signal.SIGTERM, *PLAIN).returncode == 1
     finish(folder, *PLAIN, "--devices", "2", after=4)
     alike(one, folder)
@@ -146,8 +150,8 @@ def test_two_processes_go_on_from_what_one_saved(one):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_two_processes_end_together_by_a_signal_to_the_first_and_go_on(one, number):
-    folder = one.with_name(f"two_{number.name}")
+def test_two_processes_end_together_by_a_signal_to_the_first_and_go_on(one, number, tmp_path):
+    folder = tmp_path / "two"
     stopped = stop_after(folder, 4, number, *PLAIN, "--devices", "2")  # waits for both: they share the pipe
     assert stopped.returncode == (1 if number == signal.SIGTERM else -signal.SIGKILL)
     assert ("the training is saved in" in stopped.error) == (number == signal.SIGTERM)
