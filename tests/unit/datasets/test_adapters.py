@@ -116,8 +116,8 @@ def test_lfw_lists_only_photos_that_a_pair_names(tmp_path):
         ("Ann_A\tone\t2", "line 2: must be `name i j`"),
         ("Ann_A\t1\tAnn_A\t2", "line 2: must be `name i j` or, of two people"),
         ("Ann_A\t1\t" + "9" * 5000, "line 2: must be `name i j`"),
-        ("../Ann_A\t1\t2", r"line 2: .*is not a person's folder"),
-        ("..\t1\t2", "line 2: .*is not a person's folder"),
+        ("../Ann_A\t1\t2", r"line 2: .*is not the name of a folder"),
+        ("..\t1\t2", "line 2: .*is not the name of a folder"),
     ],
 )
 def test_a_bad_lfw_pair_is_named_with_its_line(tmp_path, line, message):

@@ -86,7 +86,7 @@ def test_a_photo_that_is_not_there_is_named_with_its_line(folder, path):
     ("text", "message"),
     [
         ("", "line 1: no column photo among none"),
-        ("photo;subject\n", "line 1: no column photo among 'photo;subject'"),
+        ("photos,subject\n", "line 1: no column photo among 'photos', 'subject'"),
         ("photo,person\na.png,x\n", "line 1: no column subject among 'photo', 'person'"),
         ("photo,path,subject\n", "line 1: the column name 'photo' is empty, unprintable or repeated"),
         ("photo,subject,\n", "line 1: the column name '' is empty, unprintable or repeated"),
