@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dwmtl.cli.faces import DEFAULT_MODEL, DeviceOption, ModelOption, ThresholdOption, loaded_model
+from dwmtl.cli.used_model import DEFAULT_MODEL, DeviceOption, ModelOption, ThresholdOption, loaded_model
 from dwmtl.errors import DwmtlError
 
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 from functools import cache
@@ -11,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dwmtl.errors import DwmtlError, ModelFileError, UnreadablePhotoError
+from dwmtl.cli.used_model import DeviceOption, ModelOption, ThresholdOption, loaded_model
+from dwmtl.errors import DwmtlError, UnreadablePhotoError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, VerificationAnswer
-    from dwmtl.inference.model import FaceModel
 
-DEFAULT_MODEL = Path("data/models/fold_0")
 NO = 3
 """Exit code where the answer is no."""
 
@@ -29,18 +27,6 @@ class Faces(StrEnum):
     chosen = "chosen"
 
 
-ModelOption = Annotated[
-    str | None,
-    typer.Option(help=f"a model's folder, or MLflow's runs:/... or models:/...; by default {DEFAULT_MODEL}"),
-]
-ThresholdOption = Annotated[
-    str | None,
-    typer.Option(
-        help="distance below which two faces are one person: a number in (0, 4], or a file that `dwmtl evaluate` "
-        "wrote for this model; by default the threshold of the pipeline's evaluation"
-    ),
-]
-DeviceOption = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:1")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
 
 
@@ -236,32 +222,6 @@ def embed(
     print(f"{out}: {embedded.num_photos} embeddings{listed}")
     if (embedded.failures["status"] == "unreadable").any():
         raise DwmtlError(f"some photos cannot be read and have no embedding; {table} lists them.")
-
-
-def loaded_model(
-    source: str | None, device: str, threshold: str | None = None, *, inputs: Iterable[Path] = ()
-) -> "FaceModel":
-    """The model that a command uses; what the command is to read is looked for before any weights are loaded."""
-    from dwmtl.files import require_inputs
-
-    require_inputs(*inputs, *_threshold_files(threshold))
-    if source is None and not DEFAULT_MODEL.is_dir():
-        raise ModelFileError(
-            f"{DEFAULT_MODEL}: no such model here. Name one with --model, or run `make repro` in the repository to "
-            "train one."
-        )
-    from dwmtl.inference.model import load_model
-
-    return load_model(source or DEFAULT_MODEL, device=device, threshold=threshold)
-
-
-def _threshold_files(threshold: str | None) -> list[Path]:
-    """The file that a threshold is in; none where it is a number."""
-    try:
-        float(threshold or 0)
-    except ValueError:
-        return [Path(str(threshold))]
-    return []
 
 
 def _described(analysis: "Analysis") -> str:
