@@ -34,12 +34,12 @@ def told(row: dict[str, float]) -> None:
 
 
 def crops(folder: Path, number: int) -> list[Path]:
-    """Noise."""
-    noise = np.random.default_rng(number)
+    """Paths of crops that show noise; those that are not there yet are written, by one process alone."""
+    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{number}_{index}.png" for index in range(number)]
-    for path in paths:
+    for index, path in enumerate(paths):
         if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            noise = np.random.default_rng((number, index))
             Image.fromarray(noise.integers(0, 256, (80, 80, 3), dtype=np.uint8)).save(path)
     return paths
 
@@ -74,9 +74,12 @@ def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dr
         train.weighting, num_features=network.num_shared_features(80), tasks=("identity", "expression")
     )
     if fabric.is_global_zero:
+        for number in (12, 6):
+            crops(folder.parent / "crops", number)
         folder.mkdir(parents=True, exist_ok=True)
         initial = {"network": network.state_dict(), "weighting": weighting.state_dict()}
         torch.save({**initial, "task_losses": {"identity.center.centers": torch.zeros(3, 1792)}}, folder / "initial.pt")
+    fabric.barrier()
     numbers = np.arange(12)
     training = Training(
         network,
