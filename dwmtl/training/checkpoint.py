@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from dwmtl.files import partial_of, whole_file
+from dwmtl.network.model_file import file_sha256
 from dwmtl.stage import code_sha256
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def training_key(facts: object, tensors: Mapping[str, Tensor], files: Iterable[s
     """
     made_by = [facts, torch.__version__, code_sha256(CODE)]
     whole = hashlib.sha256(json.dumps(made_by, sort_keys=True, default=str).encode())
-    digest = functools.cache(_sha256)
+    digest = functools.cache(lambda path: file_sha256(path) if path.is_file() else "")
     for file in files:
         whole.update(f"{file}\n{digest(_stored_in(file))}\n".encode())
     for name, tensor in sorted(tensors.items()):
@@ -144,14 +145,6 @@ def _stored_in(file: str) -> Path:
     while not path.is_file() and path != path.parent:
         path = path.parent
     return path
-
-
-def _sha256(path: Path) -> str:
-    """Digest of a file, hexadecimal; empty for a folder."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(path: Path, value: object) -> None:

@@ -4,13 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
 
-from dwmtl.params import load_params
+from dwmtl.params import Params, load_params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -101,33 +102,35 @@ def merged(values: dict, changes: dict) -> dict:
     }
 
 
-def test_the_further_task_of_the_page_on_data_is_taken(tmp_path):
-    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    for block in blocks("your_data.md", "A further task", "yaml"):
-        values = merged(values, yaml.safe_load(block))
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    params = load_params(tmp_path / "params.yaml")
+@pytest.fixture
+def params_with(tmp_path) -> Callable[..., Params]:
+    """The repository's params, changed as the blocks below some headings of the page on data say."""
+
+    def load(*headings: str) -> Params:
+        values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+        for heading in headings:
+            for block in blocks("your_data.md", heading, "yaml"):
+                values = merged(values, yaml.safe_load(block))
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+        return load_params(tmp_path / "params.yaml")
+
+    return load
+
+
+def test_the_further_task_of_the_page_on_data_is_taken(params_with):
+    params = params_with("A further task")
     assert list(params.tasks) == ["identity", "expression", "glasses"]
     assert params.tasks["glasses"].head.name == "hidden"
 
 
-def test_the_authors_files_of_the_page_on_data_are_taken(tmp_path):
-    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    for heading in ("The authors' label files", "Folds and pairs"):
-        for block in blocks("your_data.md", heading, "yaml"):
-            values = merged(values, yaml.safe_load(block))
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    params = load_params(tmp_path / "params.yaml")
+def test_the_authors_files_of_the_page_on_data_are_taken(params_with):
+    params = params_with("The authors' label files", "Folds and pairs")
     assert params.sets["expression"].adapter_options["remap"] == ("/their/Oulu-Casia/VL", "VL")
     assert params.pairs_file_of("expression") == Path("/data/Oulu_CASIA/pairs_fold_4.txt")
     assert len(params.labels.folds[4]) == 8
 
 
-def test_the_verification_sets_of_the_page_on_data_are_taken(tmp_path):
-    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    for block in blocks("your_data.md", "Verification sets", "yaml"):
-        values = merged(values, yaml.safe_load(block))
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    params = load_params(tmp_path / "params.yaml")
+def test_the_verification_sets_of_the_page_on_data_are_taken(params_with):
+    params = params_with("Verification sets")
     assert params.sets_of("verification") == ["agedb_30", "cfp_fp", "lfw", "ours", "verification"]
     assert params.main_verification_set == "lfw"
