@@ -1,5 +1,6 @@
 """Fixtures every folder of tests uses."""
 
+import logging
 import os
 import runpy
 import shutil
@@ -18,6 +19,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with a slow test come first, so that no worker ends with one while the other has nothing left."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """A test that runs a stage or a command in its own process leaves its log's level and stream to no other test."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in root.handlers[:]:
+        if type(handler) is logging.StreamHandler:  # pytest's own are of classes of its own
+            root.removeHandler(handler)
 
 
 @pytest.fixture(scope="module")
