@@ -125,7 +125,7 @@ class MultiTaskStep:
 
         if self.weighting.weighs_gradients:
             assert gradients is not None  # `gradients_of` is the trunk
-            self._weigh_gradients(gradients, weights, losses, keep_loss)
+            self._weigh_gradients(gradients, weights, losses, keep_loss, generator)
         else:
             penalty = self.weighting.penalty(given)
             objective = total if penalty is None else total + mean_over_processes(penalty)
@@ -140,6 +140,8 @@ class MultiTaskStep:
         if weighting_loss is not None and self.weighting_optimizer is not None:
             self.weighting_optimizer.step()
         self.optimizer.step()
+        if self.weighting.looks_back:
+            self._look_back(losses, crops, labels)
         self._move_centers(output, labels)
         return StepResult(
             task_losses=losses.values.detach(),
@@ -184,13 +186,18 @@ class MultiTaskStep:
         return [parameter for parameter in self.network.trunk.parameters() if parameter.requires_grad]
 
     def _weigh_gradients(
-        self, gradients: list[list[Tensor]], weights: Tensor, losses: TaskLosses, keep_loss: Tensor | None
+        self,
+        gradients: list[list[Tensor]],
+        weights: Tensor,
+        losses: TaskLosses,
+        keep_loss: Tensor | None,
+        generator: torch.Generator,
     ) -> None:
-        """Trunk: the weighted sum of the tasks' gradients. A task's own part: its own gradient. The keep loss adds its
-        gradient to both."""
+        """Trunk: the tasks' gradients, combined by the weighting. A task's own part: its own gradient. The keep loss
+        adds its gradient to both."""
         shared, objective = self._shared_parameters(), losses.values.sum()
-        for number, parameter in enumerate(shared):
-            parameter.grad = sum(weight * task[number] for weight, task in zip(weights, gradients, strict=True))
+        for parameter, gradient in zip(shared, self.weighting.combine(gradients, weights, generator), strict=True):
+            parameter.grad = gradient
         if keep_loss is not None:
             objective = objective + self.keep * keep_loss
             keep_gradients = _gradients(self.keep * keep_loss, shared, retain_graph=True)
@@ -204,6 +211,25 @@ class MultiTaskStep:
             parameter.grad = gradient
         for parameter in self.untrained:
             parameter.grad = None
+
+    @torch.no_grad()
+    def _losses_again(self, crops: Tensor, labels: dict[str, Tensor]) -> Tensor:
+        """(T,), the task losses on the same batch, now; batch norm's statistics stay as they are."""
+        buffers = list(self.network.buffers())
+        before = [buffer.clone() for buffer in buffers]
+        with self.autocast():
+            output = self._forward(crops)
+        torch._foreach_copy_(buffers, before)
+        return self.task_losses(output, labels).values
+
+    def _look_back(self, losses: TaskLosses, crops: Tensor, labels: dict[str, Tensor]) -> None:
+        """Train the weighting by what the network's step did to the losses."""
+        assert self.weighting_optimizer is not None  # a weighting that looks back has one
+        after = self._losses_again(crops, labels)
+        loss = self.weighting.look_back(losses.values.detach(), after, losses.has_label)
+        set_gradients(self.weighting_optimizer, loss)
+        self._clip(self.weighting_optimizer)
+        self.weighting_optimizer.step()
 
     def _clip(self, optimizer: Optimizer) -> Tensor:
         """Clip the gradients; the norm before clipping."""

@@ -53,7 +53,7 @@ OWNERS = {
     "pytorch_metric_learning": ("dwmtl/network/heads.py",),
     "timm": ("dwmtl/network/timm_trunk.py", "dwmtl/training/optimizers.py"),
     "huggingface_hub": ("dwmtl/network/download.py",),
-    "torchjd": ("dwmtl/weighting/gradient_rule.py",),
+    "torchjd": ("dwmtl/weighting/from_torchjd.py",),
     "tensorflow": ("dwmtl/network/tensorflow_checkpoint.py",),
     "PIL": (
         "dwmtl/crops/crop.py",

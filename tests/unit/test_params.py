@@ -142,7 +142,7 @@ def test_every_key_has_a_default_save_those_that_only_a_user_knows():
         *("SetParams.role", "SetParams.adapter", "SetParams.folder", "TaskParams.labels"),
         *("ArcFaceHeadParams.margin_deg", "ArcFaceHeadParams.scale"),
         *("CosFaceHeadParams.margin", "CosFaceHeadParams.scale"),
-        "GradientRuleWeightingParams.name",
+        *("GradientRuleWeightingParams.name", "JacobianRuleWeightingParams.name"),
     }
 
 
@@ -176,8 +176,8 @@ def test_every_weighting_is_chosen_by_its_name_alone(write_params, name):
 
 def test_a_setting_of_another_weighting_is_an_error_with_the_cure(write_params):
     message = (
-        r"train\.weighting\.temperature: a setting of dwa, not of this weighting\. Delete the line, or choose that "
-        r"weighting\.$"
+        r"train\.weighting\.temperature: a setting of dynamic, dwa, not of this weighting\. Delete the line, or choose "
+        r"that weighting\.$"
     )
     with pytest.raises(ParamsError, match=message):
         load_params(write_params({"train.weighting": {"name": "uncertainty", "temperature": 2.0}}))

@@ -32,19 +32,18 @@ def make_step(name: str, *, keep: float = 0.0, has_adaface: bool = False) -> Mul
         heads["identity"] = AdaFaceHeadParams(scale=8.0)
     losses = {task: params.tasks["identity" if task == "identity" else "expression"].loss for task in TASKS}
     torch.set_default_dtype(torch.float64)  # in float32 halves round otherwise than a batch, and tip values at a ReLU
-    network = FaceNetwork(
-        params.network.model_copy(update={"dropout": 0.0}), heads, {"identity": 3, "expression": 3, "glasses": 2}
-    ).eval()
+    num_classes = {"identity": 3, "expression": 3, "glasses": 2}
+    network = FaceNetwork(params.network.model_copy(update={"dropout": 0.0}), heads, num_classes).eval()
     network.heads.train(has_adaface)  # its mean and deviation of the lengths move
     torch.set_default_dtype(torch.float32)
     section = weighting_params(name)
-    weighting = make_weighting(section, num_features=1792, tasks=TASKS)
+    weighting = make_weighting(section, num_features=1792, num_classes=num_classes)
     if name == "dynamic":
         torch.nn.init.normal_(weighting.unit.weight, std=5.0)  # weights that differ much from sample to sample
     start = None
     if keep:
         torch.set_default_dtype(torch.float64)
-        start = FrozenStart(FaceNetwork(params.network, heads, {"identity": 3, "expression": 3, "glasses": 2}))
+        start = FrozenStart(FaceNetwork(params.network, heads, num_classes))
         torch.set_default_dtype(torch.float32)
     return MultiTaskStep(
         network=network,

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch.nn import functional
@@ -9,9 +11,11 @@ from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.params import LossParams
 from dwmtl.training.step import MultiTaskStep, set_gradients
 from dwmtl.weighting.dynamic import DynamicWeighting
+from dwmtl.weighting.famo import FamoWeighting
 from dwmtl.weighting.fixed import FixedWeighting
 from dwmtl.weighting.gradient_rule import GradientRuleWeighting
 from dwmtl.weighting.gradnorm import GradNormWeighting
+from dwmtl.weighting.jacobian_rule import JacobianRuleWeighting
 from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
 from dwmtl.weighting.uncertainty import UncertaintyWeighting
 from dwmtl.weighting.weighting import WeightingInput
@@ -421,3 +425,32 @@ def test_class_weights_are_capped_and_a_class_without_a_sample_has_the_greatest(
     weights = class_weights(torch.tensor([1000, 10, 0]), power=1.0, max_ratio=5.0)
     assert (weights[1:] / weights[0]).tolist() == pytest.approx([5, 5])
     assert (1000 * weights[0] + 10 * weights[1]).item() == pytest.approx(1010)
+
+
+def test_a_rule_that_looks_back_learns_from_the_losses_on_the_same_batch_and_moves_no_statistics(make_step):
+    weighting = FamoWeighting(2)
+    step = make_step(weighting, weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=1.0))
+    step.network.train()
+    twin = copy.deepcopy(step)
+    twin.weighting.looks_back = False
+    result = step(CROPS, LABELS, seeded())
+    twin(CROPS, LABELS, seeded())
+    for ours, theirs in zip(step.network.buffers(), twin.network.buffers(), strict=True):
+        assert torch.equal(ours, theirs)
+    with torch.no_grad():
+        twin.task_losses_of["identity"].center.centers.zero_()  # they move after the losses are read again
+        after = twin.task_losses(twin.network(CROPS), LABELS).values
+    fallen = (result.task_losses.log() - after.log()).tolist()
+    gradient = [0.25 * (fallen[0] - fallen[1]), 0.25 * (fallen[1] - fallen[0])]  # of the softmax of (0, 0)
+    assert (-weighting.logits.detach()).tolist() == pytest.approx(gradient, rel=1e-3, abs=1e-5)
+
+
+def test_a_rule_on_the_jacobian_sets_the_trunks_gradient_alone(make_step):
+    steps = [make_step(weighting) for weighting in (FixedWeighting([1.0, 1.0]), JacobianRuleWeighting("config"))]
+    networks = []
+    for step in steps:
+        step.optimizer.param_groups[0]["momentum"] = 0.0
+        step(CROPS, LABELS, seeded())
+        networks.append(snapshot(step.network))
+    changed = {name for name, value in networks[0].items() if not torch.equal(value, networks[1][name])}
+    assert any(name.startswith("trunk") for name in changed)
