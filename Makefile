@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help repository repro test lint audit ui status compare bench figure-2 clean
+.PHONY: help repository repro test lint site audit ui status compare bench figure-2 clean
 
 help: ## list these verbs
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -38,11 +38,16 @@ repro: repository .venv/installed ## install what is missing, then run the whole
 test: .venv/installed-test ## install what is missing, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: .venv/installed-test ## check style, formatting and types
+lint: .venv/installed-test ## check style, formatting, types and the documentation's links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/shellcheck .ci/run benchmarks/gpu.sh
+	$(SITE)
+
+SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+site: .venv/installed-test ## build the documentation as a site, in build/site
+	$(SITE)
 
 audit: ## check the pinned versions for known vulnerabilities (pip-audit asks PyPI about each; in an environment of its own)
 	test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && \
