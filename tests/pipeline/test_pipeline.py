@@ -460,3 +460,18 @@ def test_outputs_go_to_a_remote_by_the_lines_of_the_page_on_scaling(project, tmp
     project.follow(name.replace("s3://bucket/dwmtl", str(tmp_path / "store")))
     project.follow(push)
     assert list((tmp_path / "store").rglob("*.dir"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", sorted(path.name for path in (REPOSITORY / "examples").glob("*.py")))
+def test_every_notebook_runs_in_a_checkout_that_ran_the_pipeline(project, notebook):
+    told = subprocess.run(
+        [sys.executable, str(REPOSITORY / "examples" / notebook)],
+        cwd=project.folder,
+        env=environment() | {"MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    expected = {"quick_start.py": "happiness", "compare_weightings.py": "dynamic", "your_own_data.py": "P001"}
+    assert expected[notebook] in told.stdout
