@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 from dwmtl.errors import TrackingError
@@ -120,14 +119,6 @@ def experiment_of(run: Any) -> Experiment:
     info, data = run.info, run.data
     started = datetime.fromtimestamp(info.start_time / 1000, UTC)
     return Experiment(info.run_name, started, params=data.params, metrics=data.metrics, tags=data.tags)
-
-
-def files_sha256(paths: list[Path]) -> str:
-    """One digest of the contents of files, in the order given."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def _experiment_runs() -> list[Any]:

@@ -5,8 +5,9 @@ import pytest
 
 from dwmtl.params import Params, load_params
 from dwmtl.results import flatten
+from dwmtl.tracking.data_sets import DataSet
+from dwmtl.tracking.digest import files_sha256
 from dwmtl.tracking.experiments import (
-    files_sha256,
     resume_experiment_run,
     resume_model_run,
     start_fold_run,
@@ -172,7 +173,7 @@ def test_tracking_can_be_turned_off(params, server, tmp_path):
 
 def test_a_fold_says_what_it_is_trained_on(params, client):
     with start_fold_run(params, 1, data_sha256="ab" * 32) as run:
-        run.log_dataset("expression (oulu_casia)", "ab" * 32, {"num_photos": 16})
+        run.log_data_sets([DataSet("expression (oulu_casia)", "ab" * 32, "training", {"num_photos": 16})])
     logged = client.get_run(run.run_id)
     (data,) = logged.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("expression (oulu_casia)", "ab" * 16)
