@@ -143,7 +143,7 @@ def test_a_damaged_result_is_named(checkout, server, name, damaged):
 def test_the_pages_commands_run(checkout, server, monkeypatch, capsys):
     page = (Path(__file__).resolve().parents[3] / "docs/mlflow.md").read_text()
     lines = re.findall(r"^dwmtl .*$", "".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL)), re.MULTILINE)
-    assert {line.split()[1] for line in lines} == {"compare", "resend"}
+    assert {line.split()[1] for line in lines} == {"compare", "promote", "resend"}
     monkeypatch.setenv("DVC_EXP_NAME", "equal")
     resend(checkout)
     params = load_params(checkout / "params.yaml")
