@@ -13,6 +13,7 @@ from typing import Any
 from dwmtl.results import flatten
 from dwmtl.tracking.data_sets import DataSet
 from dwmtl.tracking.server import first_line, server_name
+from dwmtl.tracking.system_metrics import start_monitor
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +51,14 @@ class Run:
 
     def __init__(self, client: Any = None, run_id: str = "", *, stage: str = ""):
         """Args:
-        stage: the stage whose time is logged when the run finishes, as `time/<stage>_s`; empty: no time is.
+        stage: the stage whose time is logged when the run finishes, as `time/<stage>_s`, and whose system metrics
+            are logged where MLflow's switch is on; empty: neither is.
         """
         self._client = client
         self.run_id = run_id
         self._stage = stage
         self._buffer: list[Any] = []
+        self._monitor: Any = None
 
     @property
     def is_logged(self) -> bool:
@@ -141,9 +144,13 @@ class Run:
             self._buffer = []
 
     def __enter__(self) -> "Run":
+        if self._stage:
+            self._monitor = self.ask(start_monitor)
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._monitor is not None:
+            self._monitor.finish()
         self.finish("FINISHED" if error is None else "FAILED")
 
 

@@ -399,7 +399,7 @@ def test_queued_experiments_are_in_dvc_and_in_the_checkouts_mlflow_with_their_mo
 def test_every_command_of_the_page_on_mlflow_works_and_its_server_answers_as_its_code_says(
     project, monkeypatch, capsys
 ):
-    _, *reading, promote, _, serve, resend = commands("mlflow.md")  # `make ui` is of the first run's page too
+    _, _, _, *reading, promote, _, serve, resend = commands("mlflow.md")  # `make ui` is of the first run's page too
     *compared, would = [project.follow(line) for line in reading]
     assert "dwmtl@champion would become version" in would
     assert "dwmtl@champion is version" in project.follow(promote)
