@@ -15,7 +15,7 @@ from dwmtl.cli.demo import demo
 from dwmtl.cli.exchange import export_labels, export_pairs, extract
 from dwmtl.cli.faces import align, analyze, authenticate, embed, verify
 from dwmtl.cli.folds import import_folds
-from dwmtl.cli.runs import compare, resend
+from dwmtl.cli.runs import compare, promote, resend
 from dwmtl.cli.scores import evaluate, score_pairs
 from dwmtl.cli.start_from import start_from
 from dwmtl.errors import USERS_ERRORS, line_of
@@ -32,7 +32,7 @@ _COMMANDS = {
     "Use a model": (analyze, verify, authenticate, align, embed, demo, export_onnx),
     "Score": (score_pairs, evaluate),
     "Run the pipeline": (check,),
-    "Runs in MLflow": (compare, resend),
+    "Runs in MLflow": (compare, promote, resend),
     "Exchange with other projects": (
         start_from,
         import_checkpoint,

@@ -144,7 +144,7 @@ OUR_FILES = {
     "dwmtl/network/download.py": "an address, no file",
     "dwmtl/results.py": "a result of a stage",
     "dwmtl/stage.py": "the code, for its digest",
-    "dwmtl/tracking/experiments.py": "outputs of stages, for their digest",
+    "dwmtl/tracking/digest.py": "outputs of stages, for their digest",
     "dwmtl/tracking/log_model.py": "the example in the package",
     "dwmtl/tracking/machine.py": "/proc/cpuinfo",
     "dwmtl/tracking/resend.py": "dvc.lock",
