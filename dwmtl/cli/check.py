@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dwmtl.errors import DataSetError, ParamsError
+from dwmtl.errors import EXTRAS, DataSetError, DwmtlError, ParamsError
 
 if TYPE_CHECKING:
     from dwmtl.params import Params
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def check(
     root: Annotated[Path, typer.Argument(help="the checkout, with params.yaml and dvc.yaml")] = Path("."),
 ) -> None:
-    """Check params.yaml and the folders of its sets, as `make repro` does before DVC removes any output.
+    """Check params.yaml, the folders of its sets and the install, as `make repro` does before DVC removes any output.
 
     Also lets the copies that DVC makes for queued experiments find relative folders outside the checkout.
     """
@@ -23,6 +23,7 @@ def check(
     from dwmtl.checkout import link_outside
     from dwmtl.params import load_params
 
+    _require_pipeline()
     with contextlib.chdir(root):
         params = load_params()
         if errors := _errors_of_sets(params):
@@ -30,6 +31,15 @@ def check(
         for source in params.sets.values():
             link_outside(source.folder)
     print(f"no error in params.yaml and the folders of its {len(params.sets)} sets")
+
+
+def _require_pipeline() -> None:
+    """Raise a DwmtlError where the extra that the stages need is not installed."""
+    from importlib.util import find_spec
+
+    needed = [name for name, extra in EXTRAS.items() if extra == "pipeline"]
+    if missing := [name for name in needed if find_spec(name) is None]:
+        raise DwmtlError(f"the stages need {', '.join(missing)}. Run: pip install 'dwmtl[pipeline]'")
 
 
 def _errors_of_sets(params: "Params") -> list[str]:

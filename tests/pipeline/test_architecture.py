@@ -89,6 +89,7 @@ FILE_CALLS = {
     "dwmtl/inference/annotate.py": {"picture.save": "into memory"},
     "dwmtl/inference/clip_file.py": {"copy.open": "in a temporary folder"},
     "dwmtl/inference/embed_folder.py": {"np.savez": "into a file of `whole_file`"},
+    "dwmtl/inference/export_model.py": {"shutil.copy": "in a folder that becomes whole at once"},
     "dwmtl/network/download.py": {"path.open": "in a temporary folder"},
     "dwmtl/network/export_checkpoint.py": {"torch.save": "into memory"},
     "dwmtl/rendered/sets.py": {"path.write_bytes": "photos in a folder that becomes whole at once"},
