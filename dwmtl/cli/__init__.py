@@ -17,6 +17,7 @@ from dwmtl.cli.demo import demo
 from dwmtl.cli.exchange import export_labels, export_pairs, extract
 from dwmtl.cli.faces import align, analyze, authenticate, embed, verify
 from dwmtl.cli.folds import import_folds
+from dwmtl.cli.new import new
 from dwmtl.cli.runs import compare, resend
 from dwmtl.cli.scores import evaluate, score_pairs
 from dwmtl.cli.start_from import start_from
@@ -43,7 +44,7 @@ def dwmtl(
 _COMMANDS = {
     "Use a model": (analyze, verify, authenticate, align, embed, demo, export_model, export_onnx),
     "Score": (score_pairs, evaluate),
-    "Run the pipeline": (check,),
+    "Run the pipeline": (new, check),
     "Runs in MLflow": (compare, resend),
     "Exchange with other projects": (
         start_from,

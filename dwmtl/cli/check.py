@@ -1,10 +1,12 @@
 """The command `check`: `params.yaml` and the sets' folders, before DVC removes any output."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dwmtl import __version__
 from dwmtl.errors import EXTRAS, DataSetError, DwmtlError, ParamsError
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ def check(
 
     _require_pipeline()
     with contextlib.chdir(root):
+        _require_version()
         params = load_params()
         if errors := _errors_of_sets(params):
             raise DataSetError("\n".join(errors))
@@ -40,6 +43,17 @@ def _require_pipeline() -> None:
     needed = [name for name, extra in EXTRAS.items() if extra == "pipeline"]
     if missing := [name for name in needed if find_spec(name) is None]:
         raise DwmtlError(f"the stages need {', '.join(missing)}. Run: pip install 'dwmtl[pipeline]'")
+
+
+def _require_version() -> None:
+    """Raise a DwmtlError where a project's `requirements.txt`, on which its stages depend, names another version."""
+    path = Path("requirements.txt")
+    pinned = re.search(r"^dwmtl\[pipeline\]==(\S+)", path.read_text(), flags=re.MULTILINE) if path.is_file() else None
+    if pinned and pinned[1] != __version__:
+        raise DwmtlError(
+            f"{path}: it pins dwmtl {pinned[1]}, and {__version__} is installed. Install {pinned[1]}; or write "
+            f"{__version__} into it, after which all stages run again."
+        )
 
 
 def _errors_of_sets(params: "Params") -> list[str]:

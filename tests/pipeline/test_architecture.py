@@ -139,7 +139,8 @@ USERS_FILES = {
 }
 OUR_FILES = {
     "dwmtl/checkout.py": "params.yaml, for its digest",
-    "dwmtl/cli/check.py": "dvc.yaml",
+    "dwmtl/cli/check.py": "dvc.yaml, and a project's requirements.txt",
+    "dwmtl/cli/new.py": "the files of a project, in the package",
     "dwmtl/crops/shards.py": "a shard",
     "dwmtl/crops/store.py": "a shard's archive",
     "dwmtl/network/download.py": "an address, no file",

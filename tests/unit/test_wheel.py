@@ -5,12 +5,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
 
 import dwmtl
+from dwmtl.cli.new import FILES
 from dwmtl.errors import EXTRAS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -22,19 +22,9 @@ CORE = ("cli", "crops", "datasets", "inference", "network", "scores")
 
 
 @pytest.fixture(scope="module")
-def wheel(module_path) -> Path:
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(module_path / "dist")]
-    subprocess.run(build, cwd=REPOSITORY, capture_output=True, check=True)
-    (built,) = (module_path / "dist").glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def elsewhere(wheel, known, module_path):
+def elsewhere(unpacked_wheel, known, module_path):
     """Runs Python in a folder with a model and photos, where the unpacked wheel is imported, and no extra can be."""
-    folder, site, blocker = (module_path / name for name in ("elsewhere", "site", "blocker"))
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
+    folder, blocker = module_path / "elsewhere", module_path / "blocker"
     blocker.mkdir()
     blocked = sorted(EXTRAS.keys() - BROUGHT_BY_THE_CORE)  # None: as if it were not installed
     (blocker / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\n")
@@ -42,7 +32,7 @@ def elsewhere(wheel, known, module_path):
     shutil.copytree(known.model, folder / "model")
     shutil.copy(known.photo("happiness"), folder / "ann_happy.jpg")
     shutil.copy(known.photo("neutral"), folder / "ann.jpg")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (blocker, site)))}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (blocker, unpacked_wheel)))}
     environment.pop("MLFLOW_TRACKING_URI", None)
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
@@ -51,19 +41,20 @@ def elsewhere(wheel, known, module_path):
             command, cwd=folder, env=environment | variables, capture_output=True, text=True, check=False
         )
 
-    run.site = site
+    run.site = unpacked_wheel
     return run
 
 
-def test_the_wheel_holds_every_file_of_the_package(wheel):
-    held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("dwmtl/")}
-    files = {
-        path.relative_to(REPOSITORY).as_posix()
-        for path in (REPOSITORY / "dwmtl").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    assert held == files
-    assert {"dwmtl/py.typed", "dwmtl/__init__.pyi", "dwmtl/report/templates/report.html.j2"} < held
+def test_the_wheel_holds_every_file_of_the_package_and_of_a_project(unpacked_wheel):
+    def files(folder: Path) -> set[str]:
+        paths = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        return {path.relative_to(folder).as_posix() for path in paths}
+
+    held, package = files(unpacked_wheel / "dwmtl"), files(REPOSITORY / "dwmtl")
+    assert package <= held
+    assert {"py.typed", "__init__.pyi", "report/templates/report.html.j2"} < package
+    of_a_project = {path for pattern in FILES for path in REPOSITORY.glob(pattern)}
+    assert held - package == {f"project_files/{path.relative_to(REPOSITORY).as_posix()}" for path in of_a_project}
 
 
 def test_the_commands_are_listed_and_the_version_is_printed(elsewhere):
