@@ -4,6 +4,9 @@ import logging
 import os
 import runpy
 import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,6 +53,19 @@ def testdata() -> Path:
             pytest.fail(f"DWMTL_TESTDATA is {folder}: no such folder")
         pytest.skip(f"{folder}: no such folder; DWMTL_TESTDATA names the folder of real test data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def unpacked_wheel(tmp_path_factory) -> Iterator[Path]:
+    """Folder with the package as the wheel installs it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder / "dist")]
+    subprocess.run(build, cwd=REPOSITORY, capture_output=True, check=True)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    yield folder / "site"
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -242,8 +242,10 @@ class FaceModel:
             return given_threshold(float(given), model_sha256="")
         if self.threshold is None:
             raise ThresholdError(
-                "no threshold is known for this model: below which distance two faces are one person. Give a number, "
-                "or the scores file that `dwmtl evaluate` writes for it; see docs/use_the_model.md."
+                "no threshold is known for this model: below which distance two faces are one person. Give --threshold "
+                "(threshold= in Python) a number in (0, 4], or a file of thresholds of this model: the threshold.json "
+                "of the pipeline's evaluation, or one that `dwmtl evaluate` wrote. `dwmtl export-model` copies a model "
+                "with its threshold."
             )
         return self.threshold
 

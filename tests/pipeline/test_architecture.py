@@ -89,6 +89,7 @@ FILE_CALLS = {
     "dwmtl/inference/annotate.py": {"picture.save": "into memory"},
     "dwmtl/inference/clip_file.py": {"copy.open": "in a temporary folder"},
     "dwmtl/inference/embed_folder.py": {"np.savez": "into a file of `whole_file`"},
+    "dwmtl/inference/export_model.py": {"shutil.copy": "in a folder that becomes whole at once"},
     "dwmtl/network/download.py": {"path.open": "in a temporary folder"},
     "dwmtl/network/export_checkpoint.py": {"torch.save": "into memory"},
     "dwmtl/rendered/sets.py": {"path.write_bytes": "photos in a folder that becomes whole at once"},
@@ -138,7 +139,8 @@ USERS_FILES = {
 }
 OUR_FILES = {
     "dwmtl/checkout.py": "params.yaml, for its digest",
-    "dwmtl/cli/check.py": "dvc.yaml",
+    "dwmtl/cli/check.py": "dvc.yaml, and a project's requirements.txt",
+    "dwmtl/cli/new.py": "the files of a project, in the package",
     "dwmtl/crops/shards.py": "a shard",
     "dwmtl/crops/store.py": "a shard's archive",
     "dwmtl/network/download.py": "an address, no file",

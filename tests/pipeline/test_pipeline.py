@@ -40,6 +40,15 @@ SMALL = {
 }
 
 
+def small(params: str, more: dict[str, object] | None = None) -> str:
+    """The text of a params.yaml with the values of SMALL, and more."""
+    values = yaml.safe_load(params)
+    for dotted, value in (SMALL | (more or {})).items():
+        *sections, key = dotted.split(".")
+        (values[sections[0]] if sections else values)[key] = value
+    return yaml.safe_dump(values)
+
+
 def environment() -> dict[str, str]:
     """As after `source .venv/bin/activate`."""
     values = os.environ | {
@@ -104,11 +113,7 @@ class Project:
             target.parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, target)
-        values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-        for dotted, value in SMALL.items():
-            *sections, key = dotted.split(".")
-            (values[sections[0]] if sections else values)[key] = value
-        (folder / "params.yaml").write_text(yaml.safe_dump(values))
+        (folder / "params.yaml").write_text(small((REPOSITORY / "params.yaml").read_text()))
         self.run("git", "init", "--quiet", str(git_root or folder))
         self.run("dvc", "init", "--quiet", *(["--subdir"] if git_root else []))
 

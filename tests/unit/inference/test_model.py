@@ -417,6 +417,16 @@ def test_the_pipelines_threshold_is_found_where_a_folder_lies_on_another_disk(kn
     assert load_model(asked, device="cpu").threshold.value == 1.0
 
 
+def test_a_copy_of_a_model_has_the_threshold_of_its_evaluation_in_the_working_directory(known, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(known.model, "model")
+    known.write_threshold(tmp_path / "metrics/evaluation/fold_0/threshold.json", model_sha256="0" * 64)
+    (tmp_path / "metrics/evaluation/start").mkdir()
+    assert load_model("model", device="cpu").threshold is None
+    known.write_threshold(tmp_path / "metrics/evaluation/fold_3/threshold.json")
+    assert load_model("model", device="cpu").threshold.value == 1.0
+
+
 def test_a_cosine_threshold_compares_cosines(known, tmp_path):
     path = known.write_threshold(tmp_path / "threshold.json", distance="cosine")
     answer = load_model(known.model, device="cpu", threshold=path).verify(
