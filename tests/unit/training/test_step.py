@@ -1,8 +1,12 @@
+import math
+
 import pytest
 import torch
 from torch.nn import functional
 
 from dwmtl.errors import NonFiniteLossError
+from dwmtl.network.kinds import make_kind
+from dwmtl.network.params import MultiLabelLossParams, RegressionLossParams
 from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, TaskLoss, class_weights, cross_entropy, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
@@ -421,3 +425,30 @@ def test_class_weights_are_capped_and_a_class_without_a_sample_has_the_greatest(
     weights = class_weights(torch.tensor([1000, 10, 0]), power=1.0, max_ratio=5.0)
     assert (weights[1:] / weights[0]).tolist() == pytest.approx([5, 5])
     assert (1000 * weights[0] + 10 * weights[1]).item() == pytest.approx(1010)
+
+
+def test_tasks_of_every_kind_step_together_and_one_without_labels_has_no_weight(make_network, loss_params):
+    """A single valence in the batch is no label for a concordance."""
+    kinds = {"units": make_kind("multi_label", None), "affect": make_kind("regression", [-1, 1])}
+    network = make_network({"identity": 4, "expression": 3, "units": 2, "affect": 2}, dropout=0.0, kinds=kinds).eval()
+    losses = loss_params("identity", "expression")
+    losses |= {"units": MultiLabelLossParams(), "affect": RegressionLossParams()}
+    step = MultiTaskStep(
+        network=network,
+        weighting=DynamicWeighting(1792, 4, normalize_logits=True, detach_weights=False, sigma=0.01),
+        task_losses_of=task_losses_of(network, losses),
+        optimizer=make_optimizer("sgd", network.parameters(), learning_rate=0.01),
+        weighting_optimizer=None,
+        clip_grad_norm=5.0,
+    )
+    nan = torch.nan
+    units = torch.tensor([[1, nan], [0, nan], [nan, nan], [nan, nan]])
+    affect = torch.tensor([[0.5, nan], [-0.5, nan], [nan, nan], [nan, nan]])
+    before = step.task_losses(network(CROPS), {**LABELS, "units": units, "affect": affect})
+    assert before.has_label.tolist() == [True] * 4
+    assert before.values[2].item() == pytest.approx(math.log(2), rel=0.1)  # a fresh head answers about 0.5
+    assert 0 < before.values[3] < 2
+    single = torch.tensor([[0.5, nan], [nan, nan], [nan, nan], [nan, nan]])
+    outcome = step.task_losses(network(CROPS), {**LABELS, "units": units, "affect": single})
+    assert (outcome.has_label.tolist(), outcome.values[3].item()) == ([True, True, True, False], 0)
+    torch.testing.assert_close(outcome.center, before.center)
