@@ -104,7 +104,7 @@ def make_network() -> Callable[..., object]:
 
     `make_network({"identity": 4, "expression": 3}, dropout=0.0, linear_sigma=0.1)`: classes by task, then changes to
     the repository's `network` section; `heads={"expression": LinearHeadParams(...)}` changes heads, whose
-    default is linear for `identity` and hidden for the others.
+    default is linear for `identity` and hidden for the others; `kinds`: of tasks that are not of classes.
     """
     import torch
 
@@ -112,7 +112,7 @@ def make_network() -> Callable[..., object]:
     from dwmtl.network.params import HiddenHeadParams, LinearHeadParams
     from dwmtl.params import load_params
 
-    def make(num_classes: dict[str, int], *, heads: dict | None = None, **changes):
+    def make(num_classes: dict[str, int], *, heads: dict | None = None, kinds: dict | None = None, **changes):
         torch.manual_seed(0)
         body = load_params(REPOSITORY / "params.yaml").network.model_copy(update=changes)
         default = {
@@ -121,7 +121,7 @@ def make_network() -> Callable[..., object]:
             else HiddenHeadParams(name="hidden", relu_on_logits=False)
             for task in num_classes
         }
-        return FaceNetwork(body, default | (heads or {}), num_classes)
+        return FaceNetwork(body, default | (heads or {}), num_classes, kinds)
 
     return make
 

@@ -232,6 +232,7 @@ def _described(analysis: "Analysis") -> str:
     for face in analysis.faces:
         box = " ".join(f"{value:.0f}" for value in face.box)
         tasks = [f"{max(c, key=c.__getitem__)} {max(c.values()):.1%}" for c in face.probabilities.values()]
+        tasks += [f"{name} {value:.2f}" for values in face.values.values() for name, value in values.items()]
         mark = "*" if face.is_chosen and analysis.num_faces > 1 else " "
         lines.append(f"{mark} {', '.join([*tasks, f'confidence {face.confidence:.3f}', f'box {box}'])}")
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """A model's answers, typed and as JSON values. Does not know how they are computed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,8 +17,10 @@ class Face:
             right as in the picture.
         confidence: the detector's, in [0, 1].
         is_chosen: whether it is the main face of the photo, by the model's rule.
-        probabilities: a task's name -> its classes' names -> probability; sums to 1 per task. `identity` is left out:
-            its classes are the people of the training.
+        probabilities: of tasks of classes: name -> its classes' names -> probability; sums to 1 per task. `identity` is
+            left out: its classes are the people of the training.
+        values: of tasks of other kinds: name -> its columns' names -> the probability that a photo has the label
+            (multi_label), or the value in the unit of the labels (regression).
         embedding: (D,) float32, unit length; the closer two are, the more likely they are of the same person.
     """
 
@@ -28,9 +30,10 @@ class Face:
     is_chosen: bool
     probabilities: dict[str, dict[str, float]]
     embedding: np.ndarray
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def most_likely(self, task: str) -> str | None:
-        """The most probable class of a task; None where the model does not have the task."""
+        """The most probable class of a task; None where the model has no such task of classes."""
         classes = self.probabilities.get(task)
         return max(classes, key=classes.__getitem__) if classes else None
 
@@ -46,12 +49,14 @@ class Face:
             "landmarks": [[round(float(value), 2) for value in point] for point in self.landmarks],
             "confidence": round(self.confidence, 6),
             "is_chosen": self.is_chosen,
-            "probabilities": {
-                task: {name: round(value, 6) for name, value in classes.items()}
-                for task, classes in self.probabilities.items()
-            },
+            "probabilities": _rounded(self.probabilities),
+            "values": _rounded(self.values),
         }
         return values | ({"embedding": [float(value) for value in self.embedding]} if embedding else {})
+
+
+def _rounded(answers: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {task: {name: round(value, 6) for name, value in of_task.items()} for task, of_task in answers.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -205,27 +205,39 @@ class FaceModel:
                 width_px=photo.shape[1],
                 height_px=photo.shape[0],
                 num_faces=len(row),
-                faces=tuple(_face(face, *next(predictions)) for face in chosen),
+                faces=tuple(self._face(face, *next(predictions)) for face in chosen),
             )
             for name, photo, row, chosen in zip(names, pixels, detected, selected, strict=True)
         ]
 
     def _predict(self, crops: list[np.ndarray]) -> list[tuple[np.ndarray, dict[str, dict[str, float]]]]:
-        """Each crop's embedding, and its probabilities by task and class."""
+        """Each crop's embedding, and its answers by task and class or column."""
         predictions = []
         for start in range(0, len(crops), _CROPS_AT_A_TIME):
             batch = torch.from_numpy(np.stack(crops[start : start + _CROPS_AT_A_TIME]))
             with torch.inference_mode():
                 embeddings, *by_task = (values.cpu().numpy() for values in self._answers(batch.to(self.device)))
             for embedding, *rows in zip(embeddings, *by_task, strict=True):
-                predictions.append((embedding, self._by_class(rows)))
+                predictions.append((embedding, self._by_name(rows)))
         return predictions
 
-    def _by_class(self, rows: list[np.ndarray]) -> dict[str, dict[str, float]]:
+    def _by_name(self, rows: list[np.ndarray]) -> dict[str, dict[str, float]]:
         return {
-            task: dict(zip(self.card.classes(task), probabilities.tolist(), strict=True))
-            for task, probabilities in zip(self._answers.tasks, rows, strict=True)
+            task: dict(zip(self.card.classes(task), answers.tolist(), strict=True))
+            for task, answers in zip(self._answers.tasks, rows, strict=True)
         }
+
+    def _face(self, detected: FoundFace, embedding: np.ndarray, answers: dict[str, dict[str, float]]) -> Face:
+        of_classes = {task for task, card in self.card.tasks.items() if card.kind == "classes"}
+        return Face(
+            box=tuple(detected.box.tolist()),
+            landmarks=detected.landmarks,
+            confidence=detected.confidence,
+            is_chosen=detected.is_chosen,
+            probabilities={task: of_task for task, of_task in answers.items() if task in of_classes},
+            embedding=embedding,
+            values={task: of_task for task, of_task in answers.items() if task not in of_classes},
+        )
 
     def _analyzed_frames(self, frames: Iterable[Photo]) -> Iterator[Analysis]:
         frames = iter(frames)
@@ -271,17 +283,6 @@ def _frames_of(frames: Iterable[Photo] | Path | str) -> Iterable[Photo]:
         kind = type(frames).__name__
         raise UnreadablePhotoError(f"a clip is its frames in their order, or its file's path. Got one {kind} instead.")
     return frames
-
-
-def _face(detected: FoundFace, embedding: np.ndarray, probabilities: dict[str, dict[str, float]]) -> Face:
-    return Face(
-        box=tuple(detected.box.tolist()),
-        landmarks=detected.landmarks,
-        confidence=detected.confidence,
-        is_chosen=detected.is_chosen,
-        probabilities=probabilities,
-        embedding=embedding,
-    )
 
 
 def _chosen_face(analysis: Analysis) -> Face:

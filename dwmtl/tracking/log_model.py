@@ -114,7 +114,7 @@ def _signature() -> Any:
         "confidence": "double",
         "is_chosen": "boolean",
     }
-    kinds |= {"probabilities": Map(Map("double")), "embedding": numbers}
+    kinds |= {"probabilities": Map(Map("double")), "values": Map(Map("double")), "embedding": numbers}
     face = Object([Property(name, kind) for name, kind in kinds.items()])
     answer: dict[str, Any] = {
         "photo": "string",

@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import FaceNetwork, NetworkOutput
-from dwmtl.training.distribution import gather_samples, mean_over_processes, sum_gradients, sum_over_processes
+from dwmtl.training.distribution import gather_samples, mean_over_processes, sum_gradients
 from dwmtl.training.keep import FrozenStart, keep_losses
-from dwmtl.training.losses import NO_LABEL, TaskLoss, mean_over_labelled
+from dwmtl.training.losses import ColumnLoss, TaskLoss
 from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
@@ -24,7 +24,8 @@ class TaskLosses:
     """The losses of T tasks on a batch, of all processes.
 
     Attributes:
-        values: (T,), nats, in the order of the network's tasks; 0 for a task without a labelled sample.
+        values: (T,), in the order of the network's tasks, nats but for a regression's; 0 for a task without a labelled
+            sample.
         has_label: (T,), whether the batch has a labelled sample of the task.
         center: the tasks' mean centre losses, summed, before their factors (the identity task's alone by default).
     """
@@ -66,7 +67,7 @@ class MultiTaskStep:
     norm is synchronised, see `training.batch_norm`, and nothing is dropped out).
 
     Attributes:
-        task_losses_of: a `TaskLoss` per task, by name.
+        task_losses_of: a `TaskLoss` or `ColumnLoss` per task, by name.
         optimizer: over the network's parameters (and the weighting's, if that trains with the network).
         weighting_optimizer: over the weighting's parameters, where it has a loss of its own.
         clip_grad_norm: greatest global norm of either gradient.
@@ -108,7 +109,7 @@ class MultiTaskStep:
 
         Args:
             crops: (B, 3, H, W), standardised.
-            labels: a task's name -> (B,) class indices or NO_LABEL.
+            labels: a task's name -> (B,) class indices or NO_LABEL, or (B, K) where its kind is another.
             generator: for a weighting that draws, see `WeightingInput`.
         """
         with self.autocast():
@@ -155,15 +156,17 @@ class MultiTaskStep:
         )
 
     def task_losses(self, output: NetworkOutput, labels: dict[str, Tensor]) -> TaskLosses:
-        """A task's loss: the mean over its labelled samples of cross-entropy + factor * centre loss."""
-        values, centers = [], []
-        for task in self.network.tasks:
-            loss_of = self.task_losses_of[task]
-            samples, center = loss_of(self.network.heads[task], output.vectors[task], output.logits[task], labels[task])
-            values.append(mean_over_labelled(samples + loss_of.center_factor * center, labels[task]))
-            centers.append(mean_over_labelled(center, labels[task]))
-        counts = torch.stack([(labels[task] != NO_LABEL).sum() for task in self.network.tasks])
-        return TaskLosses(torch.stack(values), sum_over_processes(counts) > 0, torch.stack(centers).sum())
+        """Each task's loss, by its kind."""
+        values, has_label, centers = [], [], []
+        for task, loss_of in self.task_losses_of.items():
+            assert isinstance(loss_of, TaskLoss | ColumnLoss)  # as `task_losses_of` makes them
+            value, is_labelled, center = loss_of.of_batch(
+                self.network.heads[task], output.vectors[task], output.logits[task], labels[task]
+            )
+            values.append(value)
+            has_label.append(is_labelled)
+            centers.append(center)
+        return TaskLosses(torch.stack(values), torch.stack(has_label), torch.stack(centers).sum())
 
     def _keep_loss(self, crops: Tensor, output: NetworkOutput) -> Tensor | None:
         """Mean over all samples, with or without labels, of the distance to the start's embedding."""

@@ -23,14 +23,14 @@ from dwmtl.weighting.uncertainty import UncertaintyWeighting
 from dwmtl.weighting.weighting import Weighting
 
 
-def make_weighting(params: WeightingParams, *, num_features: int, num_classes: Mapping[str, int]) -> Weighting:
+def make_weighting(params: WeightingParams, *, num_features: int, chance_losses: Mapping[str, float]) -> Weighting:
     """Make a weighting, its initial values drawn from torch's generator.
 
     Args:
         num_features: length of the flattened shared features of a sample.
-        num_classes: a task's name -> its number of classes, in the order of the tasks.
+        chance_losses: a task's name -> its loss when it is guessed, in the order of the tasks.
     """
-    tasks, num_tasks = tuple(num_classes), len(num_classes)
+    tasks, num_tasks = tuple(chance_losses), len(chance_losses)
     match params.name:
         case "dynamic":
             return DynamicWeighting(
@@ -40,7 +40,7 @@ def make_weighting(params: WeightingParams, *, num_features: int, num_classes: M
                 detach_weights=params.detach_weights,
                 sigma=params.sigma,
                 temperature=params.temperature,
-                difficulty=_difficulty(params, num_classes),
+                difficulty=_difficulty(params, chance_losses),
                 floors=[params.floors[task] for task in tasks] if params.floors else None,
             )
         case "naive_dynamic":
@@ -75,9 +75,9 @@ def make_weighting(params: WeightingParams, *, num_features: int, num_classes: M
             return GradientRuleWeighting(params.name)
 
 
-def _difficulty(params: DynamicWeightingParams, num_classes: Mapping[str, int]) -> Difficulty | None:
+def _difficulty(params: DynamicWeightingParams, chance_losses: Mapping[str, float]) -> Difficulty | None:
     """None where the losses are taken as they are."""
     if params.relative_to == "nothing" and not params.smoothing:
         return None
-    chance = torch.tensor([float(number) for number in num_classes.values()]).log()
+    chance = torch.tensor([*chance_losses.values()])
     return Difficulty(chance, relative_to=params.relative_to, smoothing=params.smoothing)

@@ -10,7 +10,7 @@ class Difficulty(nn.Module):
     """Task losses -> difficulties, (T,), >= 0.
 
     Args:
-        chance: (T,), the loss of a task that is guessed: ln(number of classes), nats.
+        chance: (T,), the loss of a task that is guessed, nats: of C classes, ln C.
         relative_to: the losses are divided by `nothing`, by `chance`, by the task's `first` loss, or by the running
             `mean` of its losses so far.
         smoothing: in [0, 1), of the losses first: the share of the moving average that is kept at a step.

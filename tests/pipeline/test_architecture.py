@@ -159,6 +159,7 @@ PURE = (
     "dwmtl/weighting/*.py",
     "dwmtl/scores/*.py",
     "dwmtl/report/cautions.py",
+    "dwmtl/report/further_tasks.py",
     "dwmtl/report/data_card/card.py",
     "dwmtl/report/data_card/cautions.py",
     "dwmtl/report/data_card/defects.py",

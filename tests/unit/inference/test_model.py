@@ -105,7 +105,7 @@ def test_answers_are_those_of_the_stages_align_and_evaluate(known, model, tmp_pa
         face = model.analyze(known.photos / photo).chosen
         np.testing.assert_allclose(face.embedding, told.embeddings[row], atol=1e-5)
         probabilities = list(face.probabilities["expression"].values())
-        np.testing.assert_allclose(probabilities, told.probabilities["expression"][row], atol=1e-5)
+        np.testing.assert_allclose(probabilities, told.of_tasks["expression"][row], atol=1e-5)
 
 
 def test_path_picture_and_pixels_are_one_photo(known, model):

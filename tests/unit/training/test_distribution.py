@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import multiprocessing
 
-from dwmtl.network.params import AdaFaceHeadParams
+from dwmtl.network.kinds import make_kind
+from dwmtl.network.params import AdaFaceHeadParams, MultiLabelLossParams, RegressionLossParams
 from dwmtl.params import load_params
 from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, task_losses_of
@@ -19,10 +20,13 @@ LABELS = {  # unlike counts of labelled samples in the halves, and a task that o
     "identity": torch.tensor([0, 1, NO_LABEL, 1]),
     "expression": torch.tensor([0, 1, 2, NO_LABEL]),
     "glasses": torch.tensor([NO_LABEL, NO_LABEL, 1, 0]),
+    "units": torch.tensor([[1, 0], [torch.nan, 1], [0, torch.nan], [torch.nan, torch.nan]]),
+    "affect": torch.tensor([[0.5, torch.nan], [-0.2, 0.9], [torch.nan, -0.6], [0.1, torch.nan]]),  # one of arousal each
 }
+KINDS = {"units": make_kind("multi_label", None), "affect": make_kind("regression", [-1, 1])}
 
 
-def make_step(name: str, *, keep: float = 0.0, has_adaface: bool = False) -> MultiTaskStep:
+def make_step(name: str, *, keep: float = 0.0, has_adaface: bool = False, has_kinds: bool = False) -> MultiTaskStep:
     from dwmtl.network.network import FaceNetwork
 
     torch.manual_seed(0)
@@ -31,19 +35,23 @@ def make_step(name: str, *, keep: float = 0.0, has_adaface: bool = False) -> Mul
     if has_adaface:
         heads["identity"] = AdaFaceHeadParams(scale=8.0)
     losses = {task: params.tasks["identity" if task == "identity" else "expression"].loss for task in TASKS}
+    num_outputs, kinds = {"identity": 3, "expression": 3, "glasses": 2}, {}
+    if has_kinds:
+        num_outputs, kinds = num_outputs | dict.fromkeys(KINDS, 2), KINDS
+        heads |= dict.fromkeys(KINDS, params.tasks["expression"].head)
+        losses |= {"units": MultiLabelLossParams(), "affect": RegressionLossParams()}
     torch.set_default_dtype(torch.float64)  # in float32 halves round otherwise than a batch, and tip values at a ReLU
-    num_classes = {"identity": 3, "expression": 3, "glasses": 2}
-    network = FaceNetwork(params.network.model_copy(update={"dropout": 0.0}), heads, num_classes).eval()
+    network = FaceNetwork(params.network.model_copy(update={"dropout": 0.0}), heads, num_outputs, kinds).eval()
     network.heads.train(has_adaface)  # its mean and deviation of the lengths move
     torch.set_default_dtype(torch.float32)
     section = weighting_params(name)
-    weighting = make_weighting(section, num_features=1792, num_classes=num_classes)
+    weighting = make_weighting(section, num_features=1792, chance_losses=network.chance_losses)
     if name == "dynamic":
         torch.nn.init.normal_(weighting.unit.weight, std=5.0)  # weights that differ much from sample to sample
     start = None
     if keep:
         torch.set_default_dtype(torch.float64)
-        start = FrozenStart(FaceNetwork(params.network, heads, num_classes))
+        start = FrozenStart(FaceNetwork(params.network, heads, num_outputs))
         torch.set_default_dtype(torch.float32)
     return MultiTaskStep(
         network=network,
@@ -69,7 +77,12 @@ MASKED = {**LABELS, "glasses": torch.full((4,), NO_LABEL)}  # nobody in the whol
 
 def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
     """Two steps; every parameter after them, the centres, and what was recorded."""
-    step = make_step(name.split()[0], keep=5.0 if name.endswith("keep") else 0.0, has_adaface=name.endswith("adaface"))
+    step = make_step(
+        name.split()[0],
+        keep=5.0 if name.endswith("keep") else 0.0,
+        has_adaface=name.endswith("adaface"),
+        has_kinds=name.endswith("kinds"),
+    )
     labels = MASKED if name.endswith("masked") else LABELS
     labels = {task: values[part] for task, values in labels.items()}
     results = [step(CROPS[part], labels, torch.Generator().manual_seed(number)) for number in range(2)]
@@ -97,6 +110,7 @@ NAMES = [
     *("dynamic masked", "uncertainty masked", "upgrad masked"),
     *("dynamic keep", "upgrad keep"),
     "dynamic adaface",
+    *("dynamic kinds", "upgrad kinds"),
 ]
 
 

@@ -1,10 +1,13 @@
 import copy
+import math
 
 import pytest
 import torch
 from torch.nn import functional
 
 from dwmtl.errors import NonFiniteLossError
+from dwmtl.network.kinds import make_kind
+from dwmtl.network.params import MultiLabelLossParams, RegressionLossParams
 from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, TaskLoss, class_weights, cross_entropy, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
@@ -454,3 +457,30 @@ def test_a_rule_on_the_jacobian_sets_the_trunks_gradient_alone(make_step):
         networks.append(snapshot(step.network))
     changed = {name for name, value in networks[0].items() if not torch.equal(value, networks[1][name])}
     assert any(name.startswith("trunk") for name in changed)
+
+
+def test_tasks_of_every_kind_step_together_and_one_without_labels_has_no_weight(make_network, loss_params):
+    """A single valence in the batch is no label for a concordance."""
+    kinds = {"units": make_kind("multi_label", None), "affect": make_kind("regression", [-1, 1])}
+    network = make_network({"identity": 4, "expression": 3, "units": 2, "affect": 2}, dropout=0.0, kinds=kinds).eval()
+    losses = loss_params("identity", "expression")
+    losses |= {"units": MultiLabelLossParams(), "affect": RegressionLossParams()}
+    step = MultiTaskStep(
+        network=network,
+        weighting=DynamicWeighting(1792, 4, normalize_logits=True, detach_weights=False, sigma=0.01),
+        task_losses_of=task_losses_of(network, losses),
+        optimizer=make_optimizer("sgd", network.parameters(), learning_rate=0.01),
+        weighting_optimizer=None,
+        clip_grad_norm=5.0,
+    )
+    nan = torch.nan
+    units = torch.tensor([[1, nan], [0, nan], [nan, nan], [nan, nan]])
+    affect = torch.tensor([[0.5, nan], [-0.5, nan], [nan, nan], [nan, nan]])
+    before = step.task_losses(network(CROPS), {**LABELS, "units": units, "affect": affect})
+    assert before.has_label.tolist() == [True] * 4
+    assert before.values[2].item() == pytest.approx(math.log(2), rel=0.1)  # a fresh head answers about 0.5
+    assert 0 < before.values[3] < 2
+    single = torch.tensor([[0.5, nan], [nan, nan], [nan, nan], [nan, nan]])
+    outcome = step.task_losses(network(CROPS), {**LABELS, "units": units, "affect": single})
+    assert (outcome.has_label.tolist(), outcome.values[3].item()) == ([True, True, True, False], 0)
+    torch.testing.assert_close(outcome.center, before.center)

@@ -71,7 +71,7 @@ def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dr
         {"identity": 3, "expression": 2},
     )
     weighting = make_weighting(
-        train.weighting, num_features=network.num_shared_features(80), num_classes=network.num_classes
+        train.weighting, num_features=network.num_shared_features(80), chance_losses=network.chance_losses
     )
     if fabric.is_global_zero:
         for number in (12, 6):
