@@ -15,7 +15,7 @@ from PIL import Image
 from dwmtl.crops.photos import photo_pixels
 from dwmtl.device import device_of
 from dwmtl.errors import ModelFileError, NoFaceError, ProtocolError, ThresholdError, UnreadablePhotoError
-from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, VerificationAnswer
+from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, Photo, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
 from dwmtl.inference.crop_answers import CropAnswers
 from dwmtl.inference.decisions import authenticated, clip_decided, distance_between, sight_of, verified
@@ -25,9 +25,6 @@ from dwmtl.network.model_file import ModelCard
 from dwmtl.network.model_file import load_model as read_model
 from dwmtl.network.network import EXPRESSION, FaceNetwork
 from dwmtl.scores.threshold import Threshold
-
-Photo = Path | str | Image.Image | np.ndarray
-"""A photo's path, a picture of Pillow, or pixels (H, W, 3) uint8 RGB."""
 
 NEUTRAL = "neutral"
 _CROPS_AT_A_TIME = 64
@@ -84,6 +81,10 @@ class FaceModel:
         self.card, self.device, self.threshold = card, device, threshold
         self._finder = FaceFinder(card, device=device)
         self._answers = CropAnswers(network).to(device).to(memory_format=torch.channels_last)
+
+    def __repr__(self) -> str:
+        limit = "no threshold" if self.threshold is None else f"threshold {self.threshold.value:.3f}"
+        return f"FaceModel({', '.join(self.card.tasks)}; {self.card.network.trunk}; {self.device}; {limit})"
 
     @property
     def expressions(self) -> list[str]:
@@ -206,8 +207,9 @@ class FaceModel:
                 height_px=photo.shape[0],
                 num_faces=len(row),
                 faces=tuple(self._face(face, *next(predictions)) for face in chosen),
+                source=source,
             )
-            for name, photo, row, chosen in zip(names, pixels, detected, selected, strict=True)
+            for name, source, photo, row, chosen in zip(names, photos, pixels, detected, selected, strict=True)
         ]
 
     def _predict(self, crops: list[np.ndarray]) -> list[tuple[np.ndarray, dict[str, dict[str, float]]]]:

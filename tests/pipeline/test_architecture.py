@@ -63,6 +63,7 @@ OWNERS = {
         "dwmtl/crops/photos.py",
         "dwmtl/report/mistakes.py",
         "dwmtl/inference/annotate.py",
+        "dwmtl/inference/answers.py",
         "dwmtl/inference/model.py",
     ),
 }
@@ -88,6 +89,7 @@ FILE_CALLS = {
     "dwmtl/demo/uploads.py": {"path.open": "in a temporary folder"},
     "dwmtl/inference/annotate.py": {"picture.save": "into memory"},
     "dwmtl/inference/clip_file.py": {"copy.open": "in a temporary folder"},
+    "dwmtl/inference/notebook.py": {"picture.save": "into memory"},
     "dwmtl/inference/embed_folder.py": {"np.savez": "into a file of `whole_file`"},
     "dwmtl/inference/export_model.py": {"shutil.copy": "in a folder that becomes whole at once"},
     "dwmtl/network/download.py": {"path.open": "in a temporary folder"},
