@@ -117,10 +117,11 @@ def params_with(tmp_path) -> Callable[..., Params]:
     return load
 
 
-def test_the_further_task_of_the_page_on_data_is_taken(params_with):
-    params = params_with("A further task")
-    assert list(params.tasks) == ["identity", "expression", "glasses"]
-    assert params.tasks["glasses"].head.name == "hidden"
+def test_the_further_tasks_of_the_page_on_data_are_taken(params_with):
+    tasks = params_with("A further task").tasks
+    kinds = {"glasses": "classes", "units": "multi_label", "affect": "regression", "age": "regression"}
+    assert {name: task.kind for name, task in tasks.items()} == {"identity": "classes", "expression": "classes"} | kinds
+    assert tasks["glasses"].head.name == "hidden"
 
 
 def test_the_authors_files_of_the_page_on_data_are_taken(params_with):

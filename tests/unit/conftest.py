@@ -59,7 +59,11 @@ def known(tmp_path_factory) -> Known:
         crop_px=80,
         margin_px=10,
         detector=DetectorCard(min_face_px=40),
-        tasks={task: TaskCard(head=linear, classes=names) for task, names in classes.items()},
+        tasks={
+            **{task: TaskCard(head=linear, classes=names) for task, names in classes.items()},
+            "units": TaskCard(head=linear, classes=["AU4", "AU12"], kind="multi_label"),
+            "age": TaskCard(head=linear, classes=["age"], kind="regression", range=[0, 100]),
+        },
         provenance={"made_by": "test"},
     )
     torch.manual_seed(0)

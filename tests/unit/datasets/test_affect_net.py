@@ -184,3 +184,32 @@ def test_any_annotation_is_read_or_refused(tmp_path_factory, content):
     except DataSetError:
         return
     assert photos["expression"].iloc[0] in EXPRESSIONS
+
+
+VALENCE = npy(np.array("-0.25"))
+
+
+@settings(deadline=None)
+@given(
+    content=st.one_of(
+        st.builds(
+            lambda at, b: VALENCE[:at] + b.to_bytes() + VALENCE[at + 1 :], st.integers(0, 147), st.integers(0, 255)
+        ),
+        st.floats().map(lambda value: npy(np.array(value))),
+        st.text(max_size=8).map(lambda value: npy(np.array(value))),
+    )
+)
+@pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
+def test_any_valence_is_read_or_refused_in_one_line(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("affect")
+    for part in ("images", "annotations"):
+        (folder / "val_set" / part).mkdir(parents=True)
+    (folder / "val_set" / "images" / "7.jpg").touch()
+    relabel(folder, VALID)
+    (folder / "val_set" / "annotations" / "7_val.npy").write_bytes(content)
+    try:
+        valence, told = read(folder).photos["valence"].iloc[0], "read"
+    except DataSetError as error:
+        valence, told = "", str(error)
+    assert len(told.splitlines()) == 1
+    assert valence == "" or -1 <= float(valence) <= 1

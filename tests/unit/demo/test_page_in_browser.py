@@ -47,6 +47,8 @@ def test_a_photo_is_shown_with_its_faces_as_the_python_api_finds_them(page, know
     assert {name for name, _ in bars} == set(told)
     assert [value for _, value in bars] == pytest.approx([told[name] for name, _ in bars], abs=1e-5)
     assert bars[0][0] == face.expression
+    units = ", ".join(f"{name} {value:.2f}" for name, value in face.values["units"].items())
+    assert units in page.value("document.querySelector('[data-photo=\"0\"] .face').textContent")
     assert page.value("document.querySelectorAll('[data-photo=\"0\"] circle').length") == 5
 
 

@@ -83,6 +83,9 @@ def test_a_photo_is_answered_with_its_face(known, model):
     assert list(face.probabilities) == ["expression", "glasses"]
     for classes in face.probabilities.values():
         assert sum(classes.values()) == pytest.approx(1, abs=1e-6)
+    assert {task: list(values) for task, values in face.values.items()} == {"units": ["AU4", "AU12"], "age": ["age"]}
+    assert all(0 < value < 1 for value in face.values["units"].values())
+    assert 0 < face.values["age"]["age"] < 100
     assert np.linalg.norm(face.embedding) == pytest.approx(1, abs=1e-6)
     x1, y1, x2, y2 = face.box
     assert ((face.landmarks > [x1, y1]) & (face.landmarks < [x2, y2])).all()

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, mean_squared_error
 from torch.nn import functional
 
@@ -201,6 +203,18 @@ def test_a_cell_that_is_no_label_is_named_with_its_photo(kind, cell, wanted):
     table = pd.DataFrame({"photo": ["a.jpg", "b.jpg"], "AU1": ["1", cell]})
     with pytest.raises(ProtocolError, match=rf"b\.jpg: the column AU1 holds '{cell}'; must be {wanted}\. Correct"):
         kind.labels_of(table, ["AU1"])
+
+
+@settings(deadline=None)
+@given(st.text(max_size=12) | st.floats().map(str))
+def test_any_cell_is_a_label_or_refused_in_one_line(cell):
+    for kind in (MultiLabel(), UNITS, YEARS):
+        try:
+            ((label,),), told = kind.labels_of(pd.DataFrame({"photo": ["a.jpg"], "age": [cell]}), ["age"]), "read"
+        except ProtocolError as error:
+            label, told = NAN, str(error)
+        assert len(told.splitlines()) == 1
+        assert math.isnan(label) if cell == "" or told != "read" else kind.is_label(label)
 
 
 def test_a_label_is_shown_where_it_is_one_and_a_value_where_there_is_one():
