@@ -1,9 +1,12 @@
 """Two processes (gloo) with half a batch each, against one process with the whole."""
 
+import sys
+
 import pytest
 import torch
 from torch import multiprocessing
 
+from dwmtl.network.network import FaceNetwork
 from dwmtl.network.params import AdaFaceHeadParams
 from dwmtl.params import load_params
 from dwmtl.training.keep import FrozenStart
@@ -22,29 +25,27 @@ LABELS = {  # unlike counts of labelled samples in the halves, and a task that o
 }
 
 
-def make_step(name: str, *, keep: float = 0.0, has_adaface: bool = False) -> MultiTaskStep:
-    from dwmtl.network.network import FaceNetwork
-
+def make_step(name: str, *, keep: float, has_adaface: bool, trunk: str) -> MultiTaskStep:
     torch.manual_seed(0)
     params = load_params()
+    body = params.network.model_copy(update={"dropout": 0.0, "trunk": trunk})
+    num_classes = {"identity": 3, "expression": 3, "glasses": 2}
     heads = {task: params.tasks["identity" if task == "identity" else "expression"].head for task in TASKS}
     if has_adaface:
         heads["identity"] = AdaFaceHeadParams(scale=8.0)
     losses = {task: params.tasks["identity" if task == "identity" else "expression"].loss for task in TASKS}
     torch.set_default_dtype(torch.float64)  # in float32 halves round otherwise than a batch, and tip values at a ReLU
-    network = FaceNetwork(
-        params.network.model_copy(update={"dropout": 0.0}), heads, {"identity": 3, "expression": 3, "glasses": 2}
-    ).eval()
+    network = FaceNetwork(body, heads, num_classes).eval()
     network.heads.train(has_adaface)  # its mean and deviation of the lengths move
     torch.set_default_dtype(torch.float32)
     section = weighting_params(name)
-    weighting = make_weighting(section, num_features=1792, tasks=TASKS)
+    weighting = make_weighting(section, num_features=network.num_shared_features(CROPS.shape[-1]), tasks=TASKS)
     if name == "dynamic":
         torch.nn.init.normal_(weighting.unit.weight, std=5.0)  # weights that differ much from sample to sample
     start = None
     if keep:
         torch.set_default_dtype(torch.float64)
-        start = FrozenStart(FaceNetwork(params.network, heads, {"identity": 3, "expression": 3, "glasses": 2}))
+        start = FrozenStart(FaceNetwork(body, heads, num_classes))
         torch.set_default_dtype(torch.float32)
     return MultiTaskStep(
         network=network,
@@ -70,7 +71,12 @@ MASKED = {**LABELS, "glasses": torch.full((4,), NO_LABEL)}  # nobody in the whol
 
 def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
     """Two steps; every parameter after them, the centres, and what was recorded."""
-    step = make_step(name.split()[0], keep=5.0 if name.endswith("keep") else 0.0, has_adaface=name.endswith("adaface"))
+    step = make_step(
+        name.split()[0],
+        keep=5.0 if name.endswith("keep") else 0.0,
+        has_adaface=name.endswith("adaface"),
+        trunk="facelivenet" if name.endswith("facelivenet") else "timm:test_resnet",
+    )
     labels = MASKED if name.endswith("masked") else LABELS
     labels = {task: values[part] for task, values in labels.items()}
     results = [step(CROPS[part], labels, torch.Generator().manual_seed(number)) for number in range(2)]
@@ -97,20 +103,24 @@ NAMES = [
     *("dynamic", "naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"),
     *("dynamic masked", "uncertainty masked", "upgrad masked"),
     *("dynamic keep", "upgrad keep"),
-    "dynamic adaface",
+    *("dynamic adaface", "dynamic facelivenet"),
 ]
 
 
 @pytest.fixture(scope="module")
-def halves(module_path) -> dict[str, list[dict[str, torch.Tensor]]]:
-    multiprocessing.start_processes(work, (NAMES, str(module_path)), nprocs=2, start_method="spawn")
+def halves(python, module_path) -> dict[str, list[dict[str, torch.Tensor]]]:
+    done = python(__file__, module_path)
+    assert done.returncode == 0, done.stderr
     return {name: [torch.load(module_path / f"{name}_{rank}.pt") for rank in range(2)] for name in NAMES}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_two_processes_end_as_one_with_the_whole_batch(halves, name):
     whole = steps(name, slice(None))
     for half in halves[name]:
         for key, value in whole.items():
             torch.testing.assert_close(half[key], value, rtol=1e-4, atol=1e-5, msg=f"{name}: {key}")
+
+
+if __name__ == "__main__":  # the two processes
+    multiprocessing.start_processes(work, (NAMES, sys.argv[1]), nprocs=2, start_method="fork")
