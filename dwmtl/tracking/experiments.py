@@ -73,6 +73,12 @@ def resume_experiment_run(params: Params, model_sha256: str) -> Run:
     return _resume(params, model_sha256, lambda run: run.data.tags["mlflow.parentRunId"])
 
 
+def log_scoring(run: Run, params: Params) -> None:
+    """Log the sections `evaluate` and `pairs` as tags, in JSON: they may change without making another experiment."""
+    for section in ("evaluate", "pairs"):
+        run.set_tag(f"dwmtl.{section}", json.dumps(getattr(params, section).model_dump(), sort_keys=True))
+
+
 def has_model_run(params: Params, model_sha256: str) -> bool:
     """Whether the server has a run with the whole training of a model.
 

@@ -1,6 +1,5 @@
 """Logs a fold's evaluation to MLflow: its scores, its files, and its model with the threshold."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from dwmtl.params import Params
 from dwmtl.results import read_result
 from dwmtl.scores.headlines import COMPARED, HEADLINES
 from dwmtl.tables import BEST_DIR
-from dwmtl.tracking.experiments import files_sha256
+from dwmtl.tracking.experiments import files_sha256, log_scoring
 from dwmtl.tracking.log_model import log_model
 from dwmtl.tracking.run import Run
 
@@ -37,12 +36,6 @@ def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Pat
         },
     )
     run.set_tag(EVALUATED, evaluation_sha256(out))
-
-
-def log_scoring(run: Run, params: Params) -> None:
-    """Log the sections `evaluate` and `pairs` as tags, in JSON: they may change without making another experiment."""
-    for section in ("evaluate", "pairs"):
-        run.set_tag(f"dwmtl.{section}", json.dumps(getattr(params, section).model_dump(), sort_keys=True))
 
 
 def _scores(out: Path) -> dict[str, Any]:
