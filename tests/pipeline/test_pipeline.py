@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import timm
 import torch
 import yaml
 
@@ -436,12 +437,12 @@ def test_a_training_of_several_processes_is_started_by_the_line_of_the_page_and_
 
 @pytest.mark.slow
 def test_a_training_starts_from_a_checkpoint_by_the_lines_of_the_page(project):
-    from facenet_pytorch import InceptionResnetV1
-
-    torch.save(InceptionResnetV1(classify=True, num_classes=3).state_dict(), project.folder / "weights.pt")
+    """Those of a small network of timm, which is named; the page's weights are of a network that is known by them."""
+    torch.save(timm.create_model("test_efficientnet").state_dict(), project.folder / "weights.pt")
     lines = commands("starting_points.md")
     (start,) = [number for number, line in enumerate(lines) if line.startswith("dwmtl start-from weights.pt")]
-    assert "align.crop_px" not in project.follow(f"{lines[start]} --crop-px 80")  # the crops that are there
+    here = "--trunk timm:test_efficientnet --crop-px 80"  # the crops that are there
+    assert "align.crop_px" not in project.follow(f"{lines[start]} {here}")
     before = (project.folder / "params.yaml").read_text()
     (project.folder / "params.yaml").write_text(before.replace("crop_px: 80", "crop_px: 96"))
     stopped = project.run("dvc", "repro", "--force", "--single-item", "labels", codes=(255,))
@@ -452,7 +453,7 @@ def test_a_training_starts_from_a_checkpoint_by_the_lines_of_the_page(project):
     start = json.loads((project.folder / "metrics/details.json").read_text())["start"]
     assert start["verification_gain"]["mean"] >= -start["verification_accuracy"]
     card = json.loads((project.folder / "data/models/fold_0/model.json").read_text())
-    assert card["network"]["trunk"] == "inception_resnet_v1"
+    assert card["network"]["trunk"] == "timm:test_efficientnet"
 
 
 @pytest.mark.slow
