@@ -1,15 +1,22 @@
 """Fixtures every folder of tests uses."""
 
+import contextlib
+import functools
+import json
 import logging
 import os
+import random
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -19,9 +26,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a slow test come first, so that no worker ends with one while the other has nothing left."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Files with most slow tests come first, so that no worker ends with one while the other has nothing left."""
+    num_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -num_slow[item.path])
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +41,77 @@ def own_log() -> Iterator[None]:
     for handler in root.handlers[:]:
         if type(handler) is logging.StreamHandler:  # pytest's own are of classes of its own
             root.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def own_folder_and_server() -> Iterator[None]:
+    """A test that changes the folder leaves the old one, and one in a copy of DVC's leaves the tracking server."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    with contextlib.chdir(Path()):
+        yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    if uri is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = uri
+
+
+@pytest.fixture(autouse=True)
+def own_random_state() -> None:
+    """A test that draws without a seed draws the same values whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
+class Python:
+    """Runs Python programs, each in a process of its own that need not import torch, which takes seconds."""
+
+    def __init__(self, folder: Path):
+        self.output, self.errors = folder / "output", folder / "errors"
+        self.running: int | None = None
+        command = [sys.executable, str(Path(__file__).with_name("forking_python.py"))]
+        self.forking = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def start(self, *arguments: object, cwd: Path = REPOSITORY, env: Mapping[str, str] = os.environ) -> int:
+        """Start `python ARGUMENTS`; its process id. What it prints is in the files `output` and `errors`."""
+        self.end()
+        self.output.write_text("")
+        program = {"arguments": list(map(str, arguments)), "folder": str(cwd), "environment": dict(env)}
+        files = {"output": str(self.output), "errors": str(self.errors)}
+        print(json.dumps(program | files), file=self.forking.stdin, flush=True)
+        self.running = int(self.forking.stdout.readline())
+        return self.running
+
+    def wait(self) -> subprocess.CompletedProcess:
+        """The program that was started, when it has ended."""
+        status = int(self.forking.stdout.readline())
+        self.running = None
+        return subprocess.CompletedProcess([], status, self.output.read_text(), self.errors.read_text())
+
+    def end(self) -> None:
+        """Kill what a failed test left running."""
+        if self.running is not None:
+            os.kill(self.running, signal.SIGKILL)
+            self.wait()
+
+    def __call__(self, *arguments: object, **options) -> subprocess.CompletedProcess:
+        """As `subprocess.run` of `python ARGUMENTS`, from the repository's folder unless `cwd` names another."""
+        self.start(*arguments, **options)
+        return self.wait()
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory) -> Iterator[Python]:
+    python = Python(tmp_path_factory.mktemp("python"))
+    yield python
+    python.end()
+    python.forking.communicate()
+
+
+@pytest.fixture(scope="session", name="dwmtl")
+def run_dwmtl(python) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs `dwmtl ...`, as a user does."""
+    return functools.partial(python, "-m", "dwmtl")
 
 
 @pytest.fixture(scope="module")

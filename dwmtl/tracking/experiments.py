@@ -26,6 +26,13 @@ Answer = TypeVar("Answer")
 MODEL = "dwmtl.model_sha256"
 """Tag of a run that logged a whole training; its value is the digest of the model."""
 
+MODEL_ID = "dwmtl.model_id"
+"""Tag of a run with a logged model; its value is the model's id in MLflow."""
+
+VALIDATED = "validation_accuracy"
+"""Metric of a fold, its model and its experiment: the expression accuracy of the last epoch's weights on the
+validation subjects; of an experiment the mean over the folds. No test fold is in it."""
+
 _NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "report", "compute", "tracking"}  # no training depends on them
 
 
@@ -70,6 +77,12 @@ def resume_model_run(params: Params, model_sha256: str, *, stage: str = "evaluat
 def resume_experiment_run(params: Params, model_sha256: str) -> Run:
     """The run of the experiment that a fold's model belongs to. Without one, as `resume_model_run`."""
     return _resume(params, model_sha256, lambda run: run.data.tags["mlflow.parentRunId"])
+
+
+def log_scoring(run: Run, params: Params) -> None:
+    """Log the sections `evaluate` and `pairs` as tags, in JSON: they may change without making another experiment."""
+    for section in ("evaluate", "pairs"):
+        run.set_tag(f"dwmtl.{section}", json.dumps(getattr(params, section).model_dump(), sort_keys=True))
 
 
 def has_model_run(params: Params, model_sha256: str) -> bool:

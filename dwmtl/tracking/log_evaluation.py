@@ -3,7 +3,6 @@
 The scores are logged as metrics of the run and of the logged model, by which MLflow ranks models.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +15,12 @@ from dwmtl.scores.headlines import COMPARED, HEADLINES
 from dwmtl.tables import BEST_DIR
 from dwmtl.tracking.data_sets import DataSet
 from dwmtl.tracking.digest import files_sha256
+from dwmtl.tracking.experiments import VALIDATED, log_scoring
 from dwmtl.tracking.log_model import log_model
 from dwmtl.tracking.run import Run
 
 EVALUATED = "dwmtl.evaluation_sha256"
 """Tag of a run with a whole evaluation; its value is `evaluation_sha256`."""
-
-VALIDATED = "validation_accuracy"
-"""Metric of a fold, its model and its experiment: the expression accuracy of the last epoch's weights on the
-validation subjects; of an experiment the mean over the folds. No test fold is in it."""
 
 
 def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Path, data: Mapping[str, DataSet]) -> None:
@@ -66,12 +62,6 @@ def _log_scores(run: Run, metrics: Mapping[str, Any], data: Mapping[str, DataSet
     run.log_data_sets(replace(each, counts=count) for each, count in counts.items())
     validated = run.ask(lambda client, run_id: client.get_run(run_id).data.metrics.get("validation/accuracy"))
     run.log_metrics({VALIDATED: validated}, model_id=model_id, data_set=data.get("validation"))
-
-
-def log_scoring(run: Run, params: Params) -> None:
-    """Log the sections `evaluate` and `pairs` as tags, in JSON: they may change without making another experiment."""
-    for section in ("evaluate", "pairs"):
-        run.set_tag(f"dwmtl.{section}", json.dumps(getattr(params, section).model_dump(), sort_keys=True))
 
 
 def _scores(out: Path) -> dict[str, Any]:

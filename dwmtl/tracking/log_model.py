@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 
 from dwmtl.network.model_file import BEST_FILE, CARD_FILE, METHOD_FILE, THRESHOLD_FILE
 from dwmtl.tracking.digest import files_sha256
+from dwmtl.tracking.experiments import MODEL_ID
 from dwmtl.tracking.run import Run
 
 NAME = "model"
@@ -22,9 +23,6 @@ NAME = "model"
 _SCRIPT = Path(__file__).with_name("served_model.py")
 _EXAMPLE = Path(__file__).with_name("example.jpg")  # a face that dwmtl drew, so that no photograph is in a model
 _LOGGED_TAG = "dwmtl.logged_model"
-
-MODEL_ID = "dwmtl.model_id"
-"""Tag of a run with a logged model; its value is the model's id in MLflow."""
 
 
 def log_model(

@@ -18,9 +18,7 @@ from dwmtl.report.verification_sets import VerificationSets
 from dwmtl.results import read_result
 from dwmtl.scores.headlines import COMPARED
 from dwmtl.tables import read_table
-from dwmtl.tracking.experiments import experiment_of, search
-from dwmtl.tracking.log_evaluation import VALIDATED, log_scoring
-from dwmtl.tracking.log_model import MODEL_ID
+from dwmtl.tracking.experiments import MODEL_ID, VALIDATED, experiment_of, log_scoring, search
 from dwmtl.tracking.machine import commit, hardware
 from dwmtl.tracking.run import Run
 

@@ -8,8 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from dwmtl.errors import TrackingError
-from dwmtl.tracking.experiments import connect_to_runs
-from dwmtl.tracking.log_evaluation import VALIDATED
+from dwmtl.tracking.experiments import VALIDATED, connect_to_runs
 from dwmtl.tracking.server import first_line, server_name
 
 

@@ -6,8 +6,6 @@ what they hold). DWMTL_GOLDEN names another one.
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,12 +50,11 @@ def folder(testdata) -> Path:
 
 
 @pytest.fixture(scope="module")
-def imported(folder, tmp_path_factory) -> Path:
+def imported(dwmtl, folder, tmp_path_factory) -> Path:
     """The checkpoint as the project's own command imports it."""
     prefix = next(folder.glob("*.ckpt.index")).with_suffix("")
     out = tmp_path_factory.mktemp("imported") / "model"
-    command = [sys.executable, "-m", "dwmtl", "import-checkpoint", str(prefix), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = dwmtl("import-checkpoint", prefix, "--out", out)
     assert done.returncode == 0, done.stderr
     return out
 

@@ -6,9 +6,8 @@ the networks were filled.
 """
 
 import json
-import subprocess
-import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +46,15 @@ def filled_by_the_rule(shapes: dict[str, list[int]], prelu: list[str]) -> dict[s
     return weights
 
 
-def dwmtl(*arguments: object) -> str:
-    command = [sys.executable, "-m", "dwmtl", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def dwmtl(dwmtl) -> Callable[..., None]:
+    """Runs `dwmtl ...`, which must succeed."""
+
+    def run(*arguments: object) -> None:
+        done = dwmtl(*arguments)
+        assert done.returncode == 0, done.stderr
+
+    return run
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -79,7 +82,7 @@ def mobilefacenet(testdata) -> Path:
 
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_a_network_in_its_projects_form_gives_the_recorded_embeddings_and_goes_back_to_the_byte(
-    golden, tmp_path, trunk
+    dwmtl, golden, tmp_path, trunk
 ):
     weights = filled_by_the_rule(**json.loads((golden / f"{trunk}.json").read_text()))
     is_adaface = trunk.startswith("adaface")
@@ -105,7 +108,9 @@ def test_a_network_in_its_projects_form_gives_the_recorded_embeddings_and_goes_b
     assert_same_tensors(back["state_dict"] if is_adaface else back, named if is_adaface else weights)
 
 
-def test_mobilefacenets_real_weights_give_the_recorded_embeddings_and_go_back_to_the_byte(mobilefacenet, tmp_path):
+def test_mobilefacenets_real_weights_give_the_recorded_embeddings_and_go_back_to_the_byte(
+    dwmtl, mobilefacenet, tmp_path
+):
     file = mobilefacenet / "mobilefacenet_casia.ckpt"
     dwmtl("import-checkpoint", file, "--out", tmp_path / "model")
     network, card = load_model(tmp_path / "model")
@@ -120,7 +125,7 @@ def test_mobilefacenets_real_weights_give_the_recorded_embeddings_and_go_back_to
     assert_same_tensors(back, torch.load(file, map_location="cpu", weights_only=True)["net_state_dict"])
 
 
-def test_photos_give_mobilefacenet_the_recorded_crops(mobilefacenet, testdata, tmp_path):
+def test_photos_give_mobilefacenet_the_recorded_crops(dwmtl, mobilefacenet, testdata, tmp_path):
     """The crops were cut out of these photos of LFW by the same rule; a pixel may differ by 1, as the detector's last
     digits depend on the processor and on how many photos it sees together."""
     dwmtl("import-checkpoint", mobilefacenet / "mobilefacenet_casia.ckpt", "--out", tmp_path / "model")

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 pipeline = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("test_pipeline.py"))))
+pipeline.SMALL["render.num_expression_subjects"] = 1  # nothing is trained
 
 
 def in_a_monorepo(tmp_path: Path):

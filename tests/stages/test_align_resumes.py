@@ -2,14 +2,13 @@
 
 import random
 import re
-import subprocess
-import sys
+import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_PHOTOS, PHOTOS_A_SHARD = 24, 2
 
 
@@ -24,10 +23,6 @@ def faces(tmp_path) -> Path:
     return tmp_path / "faces"
 
 
-def stage(name: str, *options: object) -> list[str]:
-    return [sys.executable, str(REPOSITORY / "stages" / f"{name}.py"), *map(str, options)]
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -39,9 +34,9 @@ def finished(work: Path) -> dict[str, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize(("num_workers", "num_kills"), [(0, 3), (2, 2)])
 def test_killed_at_any_point_the_next_run_goes_on_and_ends_in_the_same_bytes(
-    faces, write_params, tmp_path, num_workers
+    python, faces, write_params, tmp_path, num_workers, num_kills
 ):
     params = write_params(
         {
@@ -51,20 +46,17 @@ def test_killed_at_any_point_the_next_run_goes_on_and_ends_in_the_same_bytes(
             "compute.num_workers": num_workers,
         }
     )
-    index = stage("index", "--set", "identity", "--out", tmp_path / "index", "--params", params)
-    subprocess.run(index, check=True, cwd=REPOSITORY)
-    common = ("--set", "identity", "--index", tmp_path / "index", "--params", params)
-    whole = stage("align", *common, "--out", tmp_path / "whole", "--work", tmp_path / "whole_work")
-    subprocess.run(whole, check=True, cwd=REPOSITORY)
-    command = stage("align", *common, "--out", tmp_path / "out", "--work", tmp_path / "work")
+    index = ("stages/index.py", "--set", "identity", "--out", tmp_path / "index", "--params", params)
+    assert python(*index).returncode == 0
+    common = ("stages/align.py", "--set", "identity", "--index", tmp_path / "index", "--params", params)
+    assert python(*common, "--out", tmp_path / "whole", "--work", tmp_path / "whole_work").returncode == 0
+    command = (*common, "--out", tmp_path / "out", "--work", tmp_path / "work")
     draw = random.Random(num_workers)
     before: dict[str, int] = {}
-    num_killed = 0
-    for target in sorted(draw.sample(range(1, NUM_PHOTOS // PHOTOS_A_SHARD - 2), 3)):
-        before = kill_after(command, tmp_path / "work", target, delay_s=draw.uniform(0, 0.2), before=before)
-        num_killed += 1
-    last = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
-    assert num_killed == 3
+    for target in sorted(draw.sample(range(1, NUM_PHOTOS // PHOTOS_A_SHARD - 2), num_kills)):
+        before = kill_after(python, command, tmp_path / "work", target, delay_s=draw.uniform(0, 0.05), before=before)
+    last = python(*command)
+    assert last.returncode == 0, last.stderr
     num_before = int(re.search(r"(\d+) of 12 shards are finished already", last.stderr)[1])
     assert num_before == len(before)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
@@ -73,19 +65,20 @@ def test_killed_at_any_point_the_next_run_goes_on_and_ends_in_the_same_bytes(
 
 
 def kill_after(
-    command: list[str], work: Path, target: int, *, delay_s: float, before: dict[str, int]
+    python, command: tuple[object, ...], work: Path, target: int, *, delay_s: float, before: dict[str, int]
 ) -> dict[str, int]:
-    """Run until so many shards are finished, and a moment longer; SIGKILL. What is finished then."""
-    running = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
-    while running.poll() is None and len(finished(work)) < target:
+    """Run until so many shards are finished, and a moment longer; SIGKILL. What is finished when its workers ended."""
+    running = psutil.Process(python.start(*command))
+    while running.is_running() and len(finished(work)) < target:
         time.sleep(0.01)
     time.sleep(delay_s)
-    assert running.poll() is None, "it ended before it was killed: more photos are needed"
+    assert running.is_running(), "it ended before it was killed: more photos are needed"
+    workers = running.children()
     running.kill()
-    running.wait()
+    assert python.wait().returncode == -signal.SIGKILL
     now = finished(work)
-    time.sleep(1.5)  # workers end with their parent; a shard they were at the end of may still get finished
-    later = finished(work)
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    later = finished(work)  # a shard that a worker was at the end of may still get finished
     assert len(later) >= target
     assert len(later) - len(now) <= 2
     assert before.items() <= later.items()  # not one was made again

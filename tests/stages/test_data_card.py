@@ -1,6 +1,5 @@
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ def _picture(photo: str) -> np.ndarray:
 
 
 @pytest.fixture
-def run(tmp_path, write_params):
+def run(python, tmp_path, write_params):
     """Runs the stage on five photos of two subjects in tmp_path, one of them unreadable."""
     expressions = {"normal": ("neutral", "neutral"), "sad": ("sadness", "peak"), "broken": ("", "identity")}
     rows = []
@@ -62,8 +61,7 @@ def run(tmp_path, write_params):
         params = write_params({"sets.expression.folder": tmp_path / "set", "sets.expression.adapter": "yale"})
         options = [f"--{name}={tmp_path / name}" for name in ("index", "facts", "aligned", "labels")]
         options += [f"--set={set_}", f"--out={tmp_path / out}", f"--params={params}"]
-        command = [sys.executable, str(REPOSITORY / "stages" / "data_card.py"), *options]
-        return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+        return python("stages/data_card.py", *options)
 
     return run
 

@@ -1,6 +1,5 @@
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -34,7 +33,7 @@ def _write_facts(folder: Path, manifest: Path, same: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def run(tmp_path, write_params):
+def run(python, tmp_path, write_params):
     """Runs the stage on a small expression set and a small identity set in tmp_path, with changed params."""
     _write_manifest(tmp_path / "expression/expression", _expression_rows("007", "P2", "P3", "P4", "P5"))
     _write_manifest(
@@ -53,8 +52,7 @@ def run(tmp_path, write_params):
             f"--facts={tmp_path / 'facts'}",
             f"--params={params}",
         ]
-        command = [sys.executable, str(REPOSITORY / "stages" / "labels.py"), *options]
-        return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+        return python("stages/labels.py", *options)
 
     return run
 

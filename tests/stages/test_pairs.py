@@ -1,5 +1,4 @@
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +27,7 @@ def _official(blocks: list[tuple[bool, ...]]) -> pd.DataFrame:
 
 
 @pytest.fixture
-def run(tmp_path, write_params):
+def run(python, tmp_path, write_params):
     """Runs the stage on four subjects in two folds and two blocks of official pairs in tmp_path."""
     tables.write_table(
         _labels(dict.fromkeys(("P1", "P2", "P3", "P4"), EXPRESSIONS)), tmp_path / "labels/expression.csv"
@@ -44,8 +43,7 @@ def run(tmp_path, write_params):
             f"--out={tmp_path / 'pairs'}",
             f"--params={params}",
         ]
-        command = [sys.executable, str(REPOSITORY / "stages" / "pairs.py"), *options]
-        return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+        return python("stages/pairs.py", *options)
 
     return run
 

@@ -1,9 +1,10 @@
 """The stage `render`, as DVC runs it."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {
@@ -16,12 +17,12 @@ SMALL = {
 }
 
 
-def run_stage(out: Path, params: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "stages/render.py", "--out", out, "--params", params]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+@pytest.fixture
+def run_stage(python) -> Callable[[Path, Path], subprocess.CompletedProcess]:
+    return lambda out, params: python("stages/render.py", "--out", out, "--params", params)
 
 
-def test_render_writes_the_three_sets_quietly(write_params: Callable[..., Path], tmp_path: Path):
+def test_render_writes_the_three_sets_quietly(run_stage, write_params: Callable[..., Path], tmp_path: Path):
     out = tmp_path / "rendered"
     result = run_stage(out, write_params(SMALL))
     assert result.returncode == 0, result.stderr
@@ -32,7 +33,7 @@ def test_render_writes_the_three_sets_quietly(write_params: Callable[..., Path],
     assert result.stdout + result.stderr == ""  # no progress bar where there is no terminal
 
 
-def test_render_replaces_what_an_earlier_run_left(write_params: Callable[..., Path], tmp_path: Path):
+def test_render_replaces_what_an_earlier_run_left(run_stage, write_params: Callable[..., Path], tmp_path: Path):
     stale = tmp_path / "rendered/identities/9999999/001.jpg"
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"stale")
@@ -41,7 +42,7 @@ def test_render_replaces_what_an_earlier_run_left(write_params: Callable[..., Pa
 
 
 def test_a_misspelt_key_of_a_later_stage_stops_the_first_with_one_message(
-    write_params: Callable[..., Path], tmp_path: Path
+    run_stage, write_params: Callable[..., Path], tmp_path: Path
 ):
     result = run_stage(tmp_path / "rendered", write_params({**SMALL, "train.weighting.normalise_logits": True}))
     assert result.returncode == 1
@@ -50,7 +51,9 @@ def test_a_misspelt_key_of_a_later_stage_stops_the_first_with_one_message(
     assert not (tmp_path / "rendered").exists()
 
 
-def test_too_few_verification_people_stop_the_stage_before_it_draws(write_params: Callable[..., Path], tmp_path: Path):
+def test_too_few_verification_people_stop_the_stage_before_it_draws(
+    run_stage, write_params: Callable[..., Path], tmp_path: Path
+):
     result = run_stage(tmp_path / "rendered", write_params({**SMALL, "render.num_verification_people": 8}))
     assert result.returncode == 1
     assert "render.num_verification_people" in result.stderr

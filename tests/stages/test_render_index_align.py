@@ -1,5 +1,5 @@
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -19,13 +19,13 @@ SMALL = {
 }
 
 
-def run_stage(name: str, *options: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, REPOSITORY / "stages" / f"{name}.py", *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+@pytest.fixture(scope="session")
+def run_stage(python) -> Callable[..., subprocess.CompletedProcess]:
+    return lambda name, *options: python(f"stages/{name}.py", *options)
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory) -> Path:
+def rendered(run_stage, tmp_path_factory) -> Path:
     """The three sets, in small."""
     import yaml
 
@@ -50,7 +50,7 @@ def params_for(write_params, rendered: Path) -> Path:
 
 
 @pytest.mark.parametrize("role", ["expression", "verification", "identity"])
-def test_photos_become_a_manifest_and_crops(rendered, write_params, tmp_path, role):
+def test_photos_become_a_manifest_and_crops(run_stage, rendered, write_params, tmp_path, role):
     params = params_for(write_params, rendered)
     assert run_stage("index", "--set", role, "--out", tmp_path / "index", "--params", params).returncode == 0
     assert (tmp_path / "index" / "pairs.csv").exists() == (role == "verification")
@@ -73,13 +73,17 @@ def damage(rendered: Path, folder: Path, photo: str) -> None:
     (folder / photo).write_bytes((folder / photo).read_bytes()[:500])
 
 
-def index_and_align(role: str, params: Path, folder: Path) -> subprocess.CompletedProcess:
-    run_stage("index", "--set", role, "--out", folder / "index", "--params", params)
-    paths = ("--index", folder / "index", "--out", folder / "out", "--work", folder / "work")
-    return run_stage("align", "--set", role, *paths, "--params", params)
+@pytest.fixture
+def index_and_align(run_stage) -> Callable[[str, Path, Path], subprocess.CompletedProcess]:
+    def run(role: str, params: Path, folder: Path) -> subprocess.CompletedProcess:
+        run_stage("index", "--set", role, "--out", folder / "index", "--params", params)
+        paths = ("--index", folder / "index", "--out", folder / "out", "--work", folder / "work")
+        return run_stage("align", "--set", role, *paths, "--params", params)
+
+    return run
 
 
-def test_an_unreadable_photo_of_the_identity_set_is_counted(rendered, write_params, tmp_path):
+def test_an_unreadable_photo_of_the_identity_set_is_counted(index_and_align, rendered, write_params, tmp_path):
     damage(rendered / "identities", tmp_path / "set", "0000001/002.jpg")
     done = index_and_align("identity", write_params({"sets.identity.folder": tmp_path / "set"}), tmp_path)
     assert done.returncode == 0, done.stderr
@@ -87,7 +91,9 @@ def test_an_unreadable_photo_of_the_identity_set_is_counted(rendered, write_para
     assert "0000001/002.jpg,unreadable," in (tmp_path / "out" / "failures.csv").read_text()
 
 
-def test_an_unreadable_photo_of_an_evaluated_set_stops_the_stage_and_is_named(rendered, write_params, tmp_path):
+def test_an_unreadable_photo_of_an_evaluated_set_stops_the_stage_and_is_named(
+    index_and_align, rendered, write_params, tmp_path
+):
     damage(rendered / "oulu_casia", tmp_path / "set", "VL/Strong/P002/Fear/000.jpeg")
     done = index_and_align("expression", write_params({"sets.expression.folder": tmp_path / "set"}), tmp_path)
     assert done.returncode == 1
@@ -98,7 +104,7 @@ def test_an_unreadable_photo_of_an_evaluated_set_stops_the_stage_and_is_named(re
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_gpu_that_is_not_there_is_one_message(rendered, write_params, tmp_path):
+def test_a_gpu_that_is_not_there_is_one_message(index_and_align, rendered, write_params, tmp_path):
     params = write_params({"sets.identity.folder": rendered / "identities", "compute.accelerator": "cuda"})
     done = index_and_align("identity", params, tmp_path)
     assert done.returncode == 1
@@ -106,7 +112,7 @@ def test_a_gpu_that_is_not_there_is_one_message(rendered, write_params, tmp_path
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_set_is_refused(tmp_path):
+def test_an_unknown_set_is_refused(run_stage, tmp_path):
     done = run_stage("index", "--set", "expressions", "--out", tmp_path)
     assert done.returncode == 1
     assert "params.yaml has no set expressions; it has expression, verification, identity" in done.stderr

@@ -1,6 +1,5 @@
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -112,7 +111,7 @@ def _card(role: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def run(tmp_path, write_params):
+def run(python, tmp_path, write_params):
     """Runs the stage on two folds of three crops' worth of outcome in tmp_path."""
     for number, accuracy in ((0, 0.5), (1, 0.7)):
         _write_fold(tmp_path, number, accuracy)
@@ -136,8 +135,7 @@ def run(tmp_path, write_params):
         options.append(f"--verification={tmp_path / 'index'}")
         outputs = {"out": "report", "summary": "summary.json", "details": "details.json", "plots": "plots"}
         options += [f"--{option}={tmp_path / out / name}" for option, name in outputs.items()]
-        command = [sys.executable, str(REPOSITORY / "stages" / "report.py"), *options, f"--params={params}"]
-        return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+        return python("stages/report.py", *options, f"--params={params}")
 
     return run
 

@@ -1,8 +1,6 @@
 """The command line, run as a user does: `dwmtl ...` in a process of its own."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +9,6 @@ import torch
 
 from dwmtl.network.model_file import ModelCard, TaskCard, build_network, load_model, save_model
 from dwmtl.params import load_params
-
-
-def dwmtl(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "dwmtl", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +22,7 @@ def facenet(tmp_path_factory):
     return path
 
 
-def test_help_names_every_command():
+def test_help_names_every_command(dwmtl):
     done = dwmtl("--help")
     assert done.returncode == 0
     used = ("analyze", "verify", "authenticate", "align", "embed", "demo", "export-onnx")
@@ -48,7 +41,7 @@ def test_help_names_every_command():
 
 
 @pytest.mark.slow
-def test_weights_of_facenet_pytorch_go_in_and_come_out_again(facenet, tmp_path):
+def test_weights_of_facenet_pytorch_go_in_and_come_out_again(dwmtl, facenet, tmp_path):
     classes = tmp_path / "classes.json"
     classes.write_text(json.dumps({"identity": ["Ann", "Bob", "Cyd"]}))
     done = dwmtl("import-checkpoint", facenet, "--out", tmp_path / "model", "--classes", classes, "--crop-px", 112)
@@ -68,7 +61,7 @@ def test_weights_of_facenet_pytorch_go_in_and_come_out_again(facenet, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_a_folder_that_is_there_is_not_written_over(facenet, tmp_path):
+def test_a_folder_that_is_there_is_not_written_over(dwmtl, facenet, tmp_path):
     (tmp_path / "precious").write_text("work of weeks")
     done = dwmtl("import-checkpoint", facenet, "--out", tmp_path)
     assert done.returncode == 1
@@ -76,27 +69,27 @@ def test_a_folder_that_is_there_is_not_written_over(facenet, tmp_path):
     assert (tmp_path / "precious").exists()
 
 
-def test_a_source_that_is_not_there_is_one_line_of_error(tmp_path):
+def test_a_source_that_is_not_there_is_one_line_of_error(dwmtl, tmp_path):
     done = dwmtl("import-checkpoint", tmp_path / "nothing.pt", "--out", tmp_path / "model")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"error: {tmp_path}/nothing.pt: no such file."
     assert not (tmp_path / "model").exists()
 
 
-def test_class_names_that_are_no_json_are_told(facenet, tmp_path):
+def test_class_names_that_are_no_json_are_told(dwmtl, facenet, tmp_path):
     (tmp_path / "classes.json").write_text("[")
     done = dwmtl("import-checkpoint", facenet, "--out", tmp_path / "m", "--classes", tmp_path / "classes.json")
     assert "classes.json: no JSON file that can be read" in done.stderr
 
 
 @pytest.mark.parametrize("crop_px", ["60", "112x", "112x96x3", "-112", "wide"])
-def test_a_size_of_crops_that_is_none_is_told(facenet, tmp_path, crop_px):
+def test_a_size_of_crops_that_is_none_is_told(dwmtl, facenet, tmp_path, crop_px):
     done = dwmtl("import-checkpoint", facenet, "--out", tmp_path / "model", "--crop-px", crop_px)
     assert done.returncode == 1
     assert f"--crop-px must be pixels >= 80, such as 112 or 112x96. Got {crop_px} instead." in done.stderr
 
 
-def test_facelivenet_is_not_exported(tmp_path):
+def test_facelivenet_is_not_exported(dwmtl, tmp_path):
     params = load_params()
     tasks = {"identity": TaskCard(head=params.tasks["identity"].head, classes=["a", "b"])}
     card = ModelCard(network=params.network, crop_px=80, margin_px=10, tasks=tasks, provenance={})
@@ -107,14 +100,14 @@ def test_facelivenet_is_not_exported(tmp_path):
     assert not (tmp_path / "w.pt").exists()
 
 
-def test_split_is_printed_as_lines_of_the_params(tmp_path):
+def test_split_is_printed_as_lines_of_the_params(dwmtl, tmp_path):
     (tmp_path / "folds.csv").write_text("subject,fold\nP018,4\n007,4\n")
     done = dwmtl("import-folds", tmp_path / "folds.csv", "--num-folds", 10)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == 'labels:\n  num_folds: 10\n  folds:\n    4: ["007", "P018"]\n'
 
 
-def test_split_with_a_subject_that_the_set_lacks_is_one_line_of_error(tmp_path):
+def test_split_with_a_subject_that_the_set_lacks_is_one_line_of_error(dwmtl, tmp_path):
     (tmp_path / "theirs.csv").write_text("subject,fold\nP018,0\nP019,1\n")
     (tmp_path / "folds.csv").write_text("subject,fold\nP018,0\n")
     done = dwmtl("import-folds", tmp_path / "theirs.csv", "--subjects", tmp_path / "folds.csv")
@@ -122,7 +115,7 @@ def test_split_with_a_subject_that_the_set_lacks_is_one_line_of_error(tmp_path):
     assert done.stderr.startswith(f"error: {tmp_path}/theirs.csv, line 3: subject P019 is not in the expression set.")
 
 
-def test_split_that_cannot_be_read_is_one_line_of_error(tmp_path):
+def test_split_that_cannot_be_read_is_one_line_of_error(dwmtl, tmp_path):
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe")
     for name in ("missing.csv", "binary.csv"):
         done = dwmtl("import-folds", tmp_path / name)
@@ -141,7 +134,7 @@ def scored(tmp_path_factory):
     return folder, ("score-pairs", "--embeddings", folder / "e.npz", "--pairs", folder / "pairs.txt")
 
 
-def test_scores_go_where_a_link_leads_and_through_a_device(scored, tmp_path):
+def test_scores_go_where_a_link_leads_and_through_a_device(dwmtl, scored, tmp_path):
     (tmp_path / "link.json").symlink_to("real.json")
     for out in (tmp_path / "link.json", "/dev/null"):
         assert dwmtl(*scored[1], "--out", out).returncode == 0
@@ -164,7 +157,7 @@ def test_scores_go_where_a_link_leads_and_through_a_device(scored, tmp_path):
         ("{}/e.npz/x", "{}/e.npz/x: Not a directory. A file stands where a folder is meant; name another place."),
     ],
 )
-def test_an_output_that_cannot_be_is_one_line(scored, out, line):
+def test_an_output_that_cannot_be_is_one_line(dwmtl, scored, out, line):
     folder, command = scored
     done = dwmtl(*command, "--out", out.format(folder, name=folder.name))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
@@ -196,7 +189,7 @@ INPUTS = (
         "evaluate model --folder crops --pairs pairs.txt --out pairs.txt",
     ],
 )
-def test_what_a_command_reads_is_never_written_over(tmp_path, command):
+def test_what_a_command_reads_is_never_written_over(dwmtl, tmp_path, command):
     """Told before the model is loaded: its files are damaged."""
     for name in INPUTS:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -205,16 +198,14 @@ def test_what_a_command_reads_is_never_written_over(tmp_path, command):
     (tmp_path / "link").symlink_to("crops")
     (tmp_path / "crops/a_failures.csv").unlink()
     (tmp_path / "crops/a_failures.csv").hardlink_to(tmp_path / "crops/a.jpg")
-    done = subprocess.run(
-        [sys.executable, "-m", "dwmtl", *command.split()], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    done = dwmtl(*command.split(), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert ": it is read (" in done.stderr
     assert {(tmp_path / name).read_bytes() for name in INPUTS} == {b"\xff\xd8\xff"}
 
 
 @pytest.mark.parametrize("command", ["export-onnx", "export-checkpoint"])
-def test_a_models_own_file_is_no_output(tmp_path, command):
+def test_a_models_own_file_is_no_output(dwmtl, tmp_path, command):
     params = load_params()
     tasks = {"identity": TaskCard(head=params.tasks["identity"].head, classes=["a", "b"])}
     card = ModelCard(network=params.network, crop_px=80, margin_px=10, tasks=tasks, provenance={})

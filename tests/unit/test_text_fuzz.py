@@ -28,7 +28,7 @@ from dwmtl.tables import MANIFEST, read_table
 REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_MUTATIONS = int(os.environ.get("DWMTL_FUZZ", 150))
 MOST_SECONDS = 10
-"""Of one file, on a busy machine."""
+"""Of one file, of the processor."""
 MOST_GROWTH_KIB = 2**19
 
 FACES = "photo,subject,expression,sequence,frame,use,glasses\na.jpg,007,happy,s1,3,peak,no\nb.jpg,Ann,neutral,,,,yes\n"
@@ -180,13 +180,13 @@ def test_a_damaged_text_file_is_read_or_refused_in_bounded_time_and_memory(folde
     counts = {"read": 0, "refused": 0}
     for number in range(NUM_MUTATIONS // (5 if path.name == "params.yaml" else 1)):
         path.write_bytes(_mutated(seed.encode(), np.random.default_rng(number)))
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             counts[_outcome(read, path)] += 1
         except Exception as error:
             error.add_note(f"mutation {number}")
             raise
-        assert time.perf_counter() - start < MOST_SECONDS, f"mutation {number}"
+        assert time.process_time() - start < MOST_SECONDS, f"mutation {number}"
         growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         assert growth < MOST_GROWTH_KIB, f"mutation {number} took {growth / 1024:.0f} MiB"
     assert counts["refused"] > 0
@@ -229,7 +229,7 @@ def test_params_whose_aliases_multiply_are_refused_in_bounded_time(tmp_path):
         path = tmp_path / "params.yaml"
         seed = (REPOSITORY / "params.yaml").read_text()
         path.write_text("\n".join([*lines, seed.replace("num_epochs:", "num_epochs: *a9 #", 1)]))
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(ParamsError, match="more than 1000000 values"):
             load_params(path)
-        assert time.perf_counter() - start < MOST_SECONDS
+        assert time.process_time() - start < MOST_SECONDS

@@ -418,10 +418,10 @@ BOMBS = {
 def test_a_small_file_that_is_dear_to_decode_is_refused_with_the_cure(name):
     make, what = BOMBS[name]
     data = make()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(UnreadablePhotoError, match=f"a: .*{what}.*Save it as a new"):
         decode_photo(data, "a")
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_as_many_scans_and_chunks_as_real_files_have_are_read():
@@ -433,10 +433,10 @@ def test_as_many_scans_and_chunks_as_real_files_have_are_read():
 def test_a_long_comment_in_a_gif_is_passed_over_at_once():
     data = encoded(SMOOTH, "GIF")
     comment = b"!\xfe" + (b"\xff" + bytes(255)) * 100_000 + b"\0"
-    start = time.perf_counter()
+    start = time.process_time()
     photo = decode_photo(data[: 13 + 768] + comment + data[13 + 768 :], "a")
     np.testing.assert_array_equal(photo, decode_photo(data, "a"))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_many_tags_on_the_same_bytes_are_not_copied():
@@ -444,9 +444,9 @@ def test_many_tags_on_the_same_bytes_are_not_copied():
     block = b"II*\0" + struct.pack("<IH", 8, 10_000)
     block += b"".join(struct.pack("<HHII", 1000 + number, 7, 2**20, 8) for number in range(10_000)) + bytes(2**20)
     data = with_exif(encoded(SMOOTH, "PNG"), "PNG", block)
-    start = time.perf_counter()
+    start = time.process_time()
     assert decode_photo(data, "a").shape == (64, 96, 3)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def ftyp(*brands: str) -> bytes:

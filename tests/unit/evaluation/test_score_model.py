@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,12 +31,6 @@ LINES = [  # ten blocks of a genuine and an impostor pair
         f"{PEOPLE[block % 3]}\t{1 + block % 2}\t{PEOPLE[(block + 1) % 3]}\t{1 + block // 2 % 2}",
     )
 ]
-
-
-def dwmtl(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "dwmtl", *map(str, arguments)], capture_output=True, text=True, cwd=REPOSITORY
-    )
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +147,7 @@ def test_the_size_of_a_batch_does_not_matter(model, faces):
     assert_same_scores(results[0], results[2])
 
 
-def test_the_command_scores_a_pack_and_says_what_it_did(model, faces, tmp_path):
+def test_the_command_scores_a_pack_and_says_what_it_did(dwmtl, model, faces, tmp_path):
     out = tmp_path / "results/R.json"
     arguments = ["--flip", "sum", "--distance", "cosine", "--subtract-mean", "--far-target", 0.2, "--batch-size", 4]
     done = dwmtl("evaluate", model, "--pack", faces / "six.bin", *arguments, "--accelerator", "cpu", "--out", out)
@@ -177,7 +169,7 @@ def test_the_command_scores_a_pack_and_says_what_it_did(model, faces, tmp_path):
     }
 
 
-def test_the_command_scores_a_folder_with_the_usual_settings(model, faces, tmp_path):
+def test_the_command_scores_a_folder_with_the_usual_settings(dwmtl, model, faces, tmp_path):
     arguments = ["--folder", faces / "crops", "--pairs", faces / "pairs.txt", "--out", tmp_path / "R.json"]
     done = dwmtl("evaluate", model, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
@@ -191,13 +183,13 @@ def test_the_command_scores_a_folder_with_the_usual_settings(model, faces, tmp_p
     [[], ["--pack", "a.bin", "--folder", "b", "--pairs", "c"], ["--folder", "b"], ["--pack", "a.bin", "--pairs", "c"]],
     ids=["nothing", "both", "no-pairs", "pack-with-pairs"],
 )
-def test_a_set_is_named_in_one_way(arguments, tmp_path):
+def test_a_set_is_named_in_one_way(dwmtl, arguments, tmp_path):
     done = dwmtl("evaluate", "model", *arguments, "--out", tmp_path / "R.json")
     assert done.returncode == 1
     assert done.stderr == "error: give either --pack lfw.bin, or --folder DIR and --pairs pairs.txt.\n"
 
 
-def test_an_error_of_the_input_is_one_line_and_nothing_is_written(model, tmp_path):
+def test_an_error_of_the_input_is_one_line_and_nothing_is_written(dwmtl, model, tmp_path):
     done = dwmtl("evaluate", model, "--pack", tmp_path / "gone.bin", "--out", tmp_path / "R.json")
     assert done.returncode == 1
     assert done.stderr == f"error: {tmp_path}/gone.bin: no such file or folder. Name one that is there.\n"

@@ -1,7 +1,5 @@
 import json
 import runpy
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -347,13 +345,7 @@ def test_a_target_that_is_no_rate_is_told(tmp_path, target):
 # The command line.
 
 
-def dwmtl(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "dwmtl", *map(str, arguments)], capture_output=True, text=True, cwd=REPOSITORY
-    )
-
-
-def test_the_command_writes_what_the_function_returns(tmp_path):
+def test_the_command_writes_what_the_function_returns(dwmtl, tmp_path):
     files, *_ = random_world(tmp_path, seed=9)
     out = tmp_path / "results" / "R.json"
     arguments = ["--distance", "cosine", "--flip", "concatenate", "--subtract-mean", "--far-target", 0.1]
@@ -366,21 +358,21 @@ def test_the_command_writes_what_the_function_returns(tmp_path):
     assert done.stdout.startswith(f"accuracy {expected['accuracy_mean']:.4f}")
 
 
-def test_the_command_asks_for_the_usual_settings_by_itself(tmp_path):
+def test_the_command_asks_for_the_usual_settings_by_itself(dwmtl, tmp_path):
     files, *_ = random_world(tmp_path, seed=9)
     done = dwmtl("score-pairs", "--embeddings", files[0], "--pairs", files[1], "--out", tmp_path / "R.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "R.json").read_text()) == scored(*files)
 
 
-def test_an_error_of_the_input_is_one_line_and_exit_code_1(tmp_path):
+def test_an_error_of_the_input_is_one_line_and_exit_code_1(dwmtl, tmp_path):
     done = dwmtl("score-pairs", "--embeddings", tmp_path / "E.npz", "--pairs", "p.txt", "--out", tmp_path / "R.json")
     assert done.returncode == 1
     assert done.stderr == f"error: {tmp_path}/E.npz: no such file. It must hold the arrays names and embeddings.\n"
     assert not (tmp_path / "R.json").exists()
 
 
-def test_an_out_that_cannot_be_written_is_told(tmp_path):
+def test_an_out_that_cannot_be_written_is_told(dwmtl, tmp_path):
     files, *_ = random_world(tmp_path, seed=9)
     done = dwmtl("score-pairs", "--embeddings", files[0], "--pairs", files[1], "--out", files[0] / "R.json")
     assert done.returncode == 1

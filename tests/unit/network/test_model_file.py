@@ -4,7 +4,6 @@ import re
 import shutil
 import stat
 import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -87,18 +86,18 @@ def test_every_file_of_a_model_has_the_mode_that_the_umask_gives(saved, tmp_path
 
 
 @pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
-def test_a_file_without_rights_is_told_to_be_that(saved, name):
+def test_a_file_without_rights_is_told_to_be_that(python, saved, name):
     """As nobody, if this is root: root may read everything, and nobody nothing below pytest's folders."""
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         model = Path(shutil.copytree(saved[0], Path(folder) / "model"))
         model.chmod(0o755)
         (model / name).chmod(0)
-        done = _load_as_nobody(model)
+        done = _load_as_nobody(python, model)
     assert re.fullmatch(rf"ModelFileError .*/{re.escape(name)}: Permission denied\. .*\n", done.stdout), done.stderr
 
 
-def _load_as_nobody(model: Path) -> subprocess.CompletedProcess:
+def _load_as_nobody(python, model: Path) -> subprocess.CompletedProcess:
     code = (
         "import os, sys, torch, safetensors.torch\n"
         "from dwmtl.network.model_file import load_model\n"
@@ -106,8 +105,7 @@ def _load_as_nobody(model: Path) -> subprocess.CompletedProcess:
         "try: load_model(sys.argv[1])\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
-    command = [sys.executable, "-c", code, model]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY)})
+    return python("-c", code, model)
 
 
 def test_a_missing_branch_is_filled_from_the_identity_branch(tmp_path):

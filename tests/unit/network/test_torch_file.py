@@ -4,7 +4,6 @@ import io
 import pickle
 import pickletools
 import struct
-import subprocess
 import sys
 import types
 import zipfile
@@ -246,11 +245,10 @@ def test_what_stands_for_a_setting_does_nothing(tmp_path):
     assert "w is of the type _Nothing" in refused(tmp_path / "w.pt")
 
 
-def test_the_command_makes_no_folder_of_a_file_that_does_not_fit(tmp_path):
+def test_the_command_makes_no_folder_of_a_file_that_does_not_fit(dwmtl, tmp_path):
     entries = entries_of("mobilefacenet") | {"conv1.bn.bias": torch.zeros(3)}
     save("mobilefacenet", entries, tmp_path / "w.ckpt")
-    command = [sys.executable, "-m", "dwmtl", "import-checkpoint", tmp_path / "w.ckpt", "--out", tmp_path / "model"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = dwmtl("import-checkpoint", tmp_path / "w.ckpt", "--out", tmp_path / "model")
     assert done.returncode == 1
     assert done.stderr == (
         f"error: {tmp_path}/w.ckpt: it does not fit mobilefacenet: its trunk.conv1.bn.bias is (3,), the network's "

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from sqlalchemy import Engine, event
 
 from dwmtl.params import Params, load_params
 from dwmtl.results import flatten
@@ -154,8 +155,19 @@ def test_a_server_that_is_down_is_a_warning(params, monkeypatch, caplog):
     assert "This run is not logged" in caplog.text
 
 
-@pytest.mark.slow
-def test_a_database_that_is_locked_half_way_is_one_warning(params, client, tmp_path, caplog):
+@pytest.fixture
+def impatient():
+    """MLflow waits for 20 s until another process unlocks the database; here, for a tenth of a second."""
+
+    def shorten(connection, cursor, statement, parameters, context, executemany):
+        return statement.replace("busy_timeout = 20000", "busy_timeout = 100"), parameters
+
+    event.listen(Engine, "before_cursor_execute", shorten, retval=True)
+    yield
+    event.remove(Engine, "before_cursor_execute", shorten)
+
+
+def test_a_database_that_is_locked_half_way_is_one_warning(impatient, params, client, tmp_path, caplog):
     with start_fold_run(params, 0, data_sha256="d") as run:
         lock = sqlite3.connect(tmp_path / "mlflow.db")
         lock.execute("BEGIN EXCLUSIVE")

@@ -1,10 +1,13 @@
 """Two processes (gloo) with half a batch each, against one process with the whole."""
 
+import sys
+
 import pytest
 import torch
 from torch import multiprocessing
 
 from dwmtl.network.kinds import make_kind
+from dwmtl.network.network import FaceNetwork
 from dwmtl.network.params import AdaFaceHeadParams, MultiLabelLossParams, RegressionLossParams
 from dwmtl.params import load_params
 from dwmtl.training.keep import FrozenStart
@@ -26,11 +29,10 @@ LABELS = {  # unlike counts of labelled samples in the halves, and a task that o
 KINDS = {"units": make_kind("multi_label", None), "affect": make_kind("regression", [-1, 1])}
 
 
-def make_step(name: str, *, keep: float = 0.0, has_adaface: bool = False, has_kinds: bool = False) -> MultiTaskStep:
-    from dwmtl.network.network import FaceNetwork
-
+def make_step(name: str, *, keep: float, has_adaface: bool, has_kinds: bool, trunk: str) -> MultiTaskStep:
     torch.manual_seed(0)
     params = load_params()
+    body = params.network.model_copy(update={"dropout": 0.0, "trunk": trunk})
     heads = {task: params.tasks["identity" if task == "identity" else "expression"].head for task in TASKS}
     if has_adaface:
         heads["identity"] = AdaFaceHeadParams(scale=8.0)
@@ -41,17 +43,18 @@ def make_step(name: str, *, keep: float = 0.0, has_adaface: bool = False, has_ki
         heads |= dict.fromkeys(KINDS, params.tasks["expression"].head)
         losses |= {"units": MultiLabelLossParams(), "affect": RegressionLossParams()}
     torch.set_default_dtype(torch.float64)  # in float32 halves round otherwise than a batch, and tip values at a ReLU
-    network = FaceNetwork(params.network.model_copy(update={"dropout": 0.0}), heads, num_outputs, kinds).eval()
+    network = FaceNetwork(body, heads, num_outputs, kinds).eval()
     network.heads.train(has_adaface)  # its mean and deviation of the lengths move
     torch.set_default_dtype(torch.float32)
     section = weighting_params(name)
-    weighting = make_weighting(section, num_features=1792, chance_losses=network.chance_losses)
+    num_features = network.num_shared_features(CROPS.shape[-1])
+    weighting = make_weighting(section, num_features=num_features, chance_losses=network.chance_losses)
     if name == "dynamic":
         torch.nn.init.normal_(weighting.unit.weight, std=5.0)  # weights that differ much from sample to sample
     start = None
     if keep:
         torch.set_default_dtype(torch.float64)
-        start = FrozenStart(FaceNetwork(params.network, heads, num_outputs))
+        start = FrozenStart(FaceNetwork(body, heads, num_outputs))
         torch.set_default_dtype(torch.float32)
     return MultiTaskStep(
         network=network,
@@ -82,6 +85,7 @@ def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
         keep=5.0 if name.endswith("keep") else 0.0,
         has_adaface=name.endswith("adaface"),
         has_kinds=name.endswith("kinds"),
+        trunk="facelivenet" if name.endswith("facelivenet") else "timm:test_resnet",
     )
     labels = MASKED if name.endswith("masked") else LABELS
     labels = {task: values[part] for task, values in labels.items()}
@@ -109,21 +113,26 @@ NAMES = [
     *("dynamic", "naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"),
     *("dynamic masked", "uncertainty masked", "upgrad masked"),
     *("dynamic keep", "upgrad keep"),
-    "dynamic adaface",
+    *("dynamic adaface", "dynamic facelivenet"),
     *("dynamic kinds", "upgrad kinds"),
+    *("famo", "gradvac", "config", "graddrop", "imtl_l"),
 ]
 
 
 @pytest.fixture(scope="module")
-def halves(module_path) -> dict[str, list[dict[str, torch.Tensor]]]:
-    multiprocessing.start_processes(work, (NAMES, str(module_path)), nprocs=2, start_method="spawn")
+def halves(python, module_path) -> dict[str, list[dict[str, torch.Tensor]]]:
+    done = python(__file__, module_path)
+    assert done.returncode == 0, done.stderr
     return {name: [torch.load(module_path / f"{name}_{rank}.pt") for rank in range(2)] for name in NAMES}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_two_processes_end_as_one_with_the_whole_batch(halves, name):
     whole = steps(name, slice(None))
     for half in halves[name]:
         for key, value in whole.items():
             torch.testing.assert_close(half[key], value, rtol=1e-4, atol=1e-5, msg=f"{name}: {key}")
+
+
+if __name__ == "__main__":  # the two processes
+    multiprocessing.start_processes(work, (NAMES, sys.argv[1]), nprocs=2, start_method="fork")

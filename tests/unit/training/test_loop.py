@@ -29,6 +29,9 @@ from dwmtl.weighting.params import UnitParams
 from dwmtl.weighting.rlw import RlwWeighting
 from dwmtl.weighting.uncertainty import UncertaintyWeighting
 
+NUM_FEATURES = 96 * 3 * 3
+"""Of the trunk for a crop of 80 px."""
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> CropDataset:
@@ -54,7 +57,7 @@ def _constant() -> OptimizerParams:
 @pytest.fixture(scope="module")
 def new_network(make_network):
     def new(**changes):
-        settings = {"dropout": 0.5, "linear_sigma": 0.1}
+        settings = {"trunk": "timm:test_resnet", "dropout": 0.5, "linear_sigma": 0.1}
         return make_network({"identity": 2, "expression": 2}, **{**settings, **changes})
 
     return new
@@ -66,7 +69,9 @@ def train(dataset, loss_params):
         """`checkpoint_dir` and `on_step` go to the execution, other words to the params."""
         how = {name: changes.pop(name) for name in ("checkpoint_dir", "on_step") if name in changes}
         torch.manual_seed(0)
-        weighting = weighting or DynamicWeighting(1792, 2, normalize_logits=True, detach_weights=False, sigma=0.01)
+        weighting = weighting or DynamicWeighting(
+            NUM_FEATURES, 2, normalize_logits=True, detach_weights=False, sigma=0.01
+        )
         params = load_params().train.model_copy(update={"num_epochs": 2, "batch_size": 4, **changes})
         training = Training(
             network,
@@ -258,7 +263,7 @@ def test_rates_by_epoch_are_followed(train, new_network):
 def test_every_kind_of_rule_trains_in_bf16(train, new_network, name):
     weighting = {
         "dynamic": lambda: None,
-        "naive_dynamic": lambda: NaiveDynamicWeighting(1792, 2, normalize_logits=True),
+        "naive_dynamic": lambda: NaiveDynamicWeighting(NUM_FEATURES, 2, normalize_logits=True),
         "uncertainty": lambda: UncertaintyWeighting(2, initial_log_variance=-0.5),
         "gradnorm": lambda: GradNormWeighting(2, alpha=1.5),
         "upgrad": lambda: GradientRuleWeighting("upgrad"),

@@ -5,10 +5,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -16,31 +18,38 @@ SCRIPT = Path(__file__).with_name("train_small.py")
 NUM_STEPS = 9
 
 
-def start(folder: Path, *options: str) -> subprocess.Popen:
-    command = [sys.executable, str(SCRIPT), str(folder), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture(scope="module")
+def finish(python) -> Callable[..., list[str]]:
+    """Trains to the end, going on after a step where one is given, else from the start; the lines of its steps."""
+
+    def finish(folder: Path, *options: str, after: int | None = None) -> list[str]:
+        done = python(SCRIPT, folder, *options)
+        assert done.returncode == 0, done.stderr
+        gone_on = re.findall(r"resuming from .* after step (\d+)", done.stderr)
+        assert bool(gone_on) == (after is not None), done.stderr
+        assert all(int(step) >= after - 1 for step in gone_on)  # killed while it saved: the state before
+        return [line for line in done.stdout.splitlines() if line.startswith("step")]
+
+    return finish
 
 
-def finish(folder: Path, *options: str, after: int | None = None) -> list[str]:
-    """Train to the end, going on after a step where one is given, else from the start; the lines of its steps."""
-    process = start(folder, *options)
-    out, error = process.communicate(timeout=300)
-    assert process.returncode == 0, error
-    gone_on = re.findall(r"resuming from .* after step (\d+)", error)
-    assert bool(gone_on) == (after is not None), error
-    assert all(int(step) >= after - 1 for step in gone_on)  # killed while it saved: the state before
-    return [line for line in out.splitlines() if line.startswith("step")]
+@pytest.fixture(scope="module")
+def stop_after(python) -> Callable[..., subprocess.CompletedProcess]:
+    """Sends a signal when a step's line has come; returns when every process of the training has ended."""
 
+    def stop_after(folder: Path, step: int, number: signal.Signals, *options: str) -> subprocess.CompletedProcess:
+        first = psutil.Process(python.start(SCRIPT, folder, *options))
+        while f"step {step}\n" not in python.output.read_text():
+            assert first.is_running(), python.errors.read_text()
+            time.sleep(0.01)
+        others = first.children()
+        assert len(others) == ("--devices" in options)
+        first.send_signal(number)
+        stopped = python.wait()
+        assert psutil.wait_procs(others, timeout=120)[1] == []
+        return stopped
 
-def stop_after(folder: Path, step: int, number: signal.Signals, *options: str) -> subprocess.Popen:
-    """Send a signal when the step's line has come."""
-    process = start(folder, *options)
-    for line in process.stdout:
-        if line.strip() == f"step {step}":
-            break
-    process.send_signal(number)
-    process.out, process.error = process.communicate(timeout=120)
-    return process
+    return stop_after
 
 
 def same(first: Path, second: Path) -> None:
@@ -53,16 +62,27 @@ def same(first: Path, second: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(module_path) -> Path:
-    """A training that nothing interrupts, without its checkpoints, of half a gigabyte."""
+def whole(finish, module_path) -> Path:
+    """A training that nothing interrupts."""
     folder = module_path / "whole"
     assert finish(folder) == [f"step {number}" for number in range(NUM_STEPS)]
-    shutil.rmtree(folder / "checkpoints")
     return folder
 
 
-@pytest.mark.slow
-def test_a_training_killed_at_five_random_points_ends_with_the_same_bytes(whole, tmp_path):
+@pytest.fixture(scope="module")
+def sigterm(stop_after, module_path) -> tuple[Path, subprocess.CompletedProcess]:
+    """A training that a SIGTERM stopped after step 5: its folder, and its process."""
+    folder = module_path / "stopped"
+    return folder, stop_after(folder, 5, signal.SIGTERM)
+
+
+@pytest.fixture
+def stopped(sigterm, module_path, tmp_path) -> Path:
+    """A copy of what the stopped training left, beside the same crops."""
+    return shutil.copytree(sigterm[0], module_path / tmp_path.name)
+
+
+def test_a_training_killed_at_five_random_points_ends_with_the_same_bytes(whole, finish, stop_after, tmp_path):
     folder = tmp_path / "killed"
     for step in sorted(random.Random(0).sample(range(NUM_STEPS - 1), 5)):
         assert stop_after(folder, step, signal.SIGKILL).returncode == -signal.SIGKILL
@@ -71,35 +91,28 @@ def test_a_training_killed_at_five_random_points_ends_with_the_same_bytes(whole,
     same(whole, folder)
 
 
-@pytest.mark.slow
-def test_sigterm_saves_says_so_and_the_next_run_goes_on(whole, tmp_path):
-    folder = tmp_path / "stopped"
-    stopped = stop_after(folder, 3, signal.SIGTERM)
-    assert stopped.returncode == 1
-    assert "the training is saved in" in stopped.error
-    saved = torch.load(folder / "checkpoints" / "checkpoint.pt", weights_only=True)["state"]
-    assert 4 <= len(saved["rows"]) < NUM_STEPS
-    finish(folder, after=3)
-    same(whole, folder)
+def test_sigterm_saves_says_so_and_the_next_run_goes_on(whole, sigterm, stopped, finish):
+    assert sigterm[1].returncode == 1
+    assert "the training is saved in" in sigterm[1].stderr
+    saved = torch.load(stopped / "checkpoints" / "checkpoint.pt", weights_only=True)["state"]
+    assert 6 <= len(saved["rows"]) < NUM_STEPS
+    finish(stopped, after=5)
+    same(whole, stopped)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damaged", [["checkpoint.pt"], ["checkpoint.pt", "checkpoint.previous.pt"]])
-def test_a_flipped_bit_costs_steps_and_changes_no_byte(whole, damaged, tmp_path):
+def test_a_flipped_bit_costs_steps_and_changes_no_byte(whole, stopped, damaged, python):
     """From the state before, or from the beginning."""
-    folder = tmp_path / "flipped"
-    stop_after(folder, 5, signal.SIGTERM)
     for name in damaged:
-        path = folder / "checkpoints" / name
+        path = stopped / "checkpoints" / name
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 0x20
         path.write_bytes(data)
-    process = start(folder)
-    _, error = process.communicate(timeout=300)
-    assert process.returncode == 0, error
-    assert error.count("is damaged (its SHA-256 differs); going back to the state before it.") == len(damaged)
-    assert ("resuming from" in error) == (len(damaged) == 1)
-    same(whole, folder)
+    done = python(SCRIPT, stopped)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("is damaged (its SHA-256 differs); going back to the state before it.") == len(damaged)
+    assert ("resuming from" in done.stderr) == (len(damaged) == 1)
+    same(whole, stopped)
 
 
 PLAIN = ("--dropout", "0", "--optimizer", "sgd", "--learning-rate", "1e-5")
@@ -107,12 +120,10 @@ PLAIN = ("--dropout", "0", "--optimizer", "sgd", "--learning-rate", "1e-5")
 
 
 @pytest.fixture(scope="module")
-def one(module_path) -> Path:
-    """One process with the whole batch: its last checkpoint alone."""
+def one(finish, module_path) -> Path:
+    """One process with the whole batch."""
     folder = module_path / "one"
     finish(folder, *PLAIN)
-    for path in (folder / "weights.pt", folder / "checkpoints/checkpoint.previous.pt"):
-        path.unlink()
     return folder
 
 
@@ -133,27 +144,24 @@ def alike(one: Path, other: Path) -> None:
             assert (moved - ours).norm() <= 0.1 * moved.norm() + 1e-6, (part, name)
 
 
-@pytest.mark.slow
-def test_two_processes_train_as_one_with_the_whole_batch(one, tmp_path):
+def test_two_processes_train_as_one_with_the_whole_batch(one, finish, tmp_path):
     two = tmp_path / "two"
     finish(two, *PLAIN, "--devices", "2")
     alike(one, two)
 
 
-@pytest.mark.slow
-def test_two_processes_go_on_from_what_one_saved(one, tmp_path):
+def test_two_processes_go_on_from_what_one_saved(one, finish, stop_after, tmp_path):
     folder = tmp_path / "one_then_two"
     assert stop_after(folder, 4, signal.SIGTERM, *PLAIN).returncode == 1
     finish(folder, *PLAIN, "--devices", "2", after=4)
     alike(one, folder)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_two_processes_end_together_by_a_signal_to_the_first_and_go_on(one, number, tmp_path):
+def test_two_processes_end_together_by_a_signal_to_the_first_and_go_on(one, finish, stop_after, number, tmp_path):
     folder = tmp_path / "two"
-    stopped = stop_after(folder, 4, number, *PLAIN, "--devices", "2")  # waits for both: they share the pipe
+    stopped = stop_after(folder, 4, number, *PLAIN, "--devices", "2")
     assert stopped.returncode == (1 if number == signal.SIGTERM else -signal.SIGKILL)
-    assert ("the training is saved in" in stopped.error) == (number == signal.SIGTERM)
+    assert ("the training is saved in" in stopped.stderr) == (number == signal.SIGTERM)
     finish(folder, *PLAIN, after=4)
     alike(one, folder)

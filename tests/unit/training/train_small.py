@@ -25,6 +25,7 @@ from dwmtl.training.validation import Validation
 from dwmtl.weighting.by_name import make_weighting
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+CROP_PX = 32
 
 
 def told(row: dict[str, float]) -> None:
@@ -40,7 +41,7 @@ def crops(folder: Path, number: int) -> list[Path]:
     for index, path in enumerate(paths):
         if not path.exists():
             noise = np.random.default_rng((number, index))
-            Image.fromarray(noise.integers(0, 256, (80, 80, 3), dtype=np.uint8)).save(path)
+            Image.fromarray(noise.integers(0, 256, (CROP_PX, CROP_PX, 3), dtype=np.uint8)).save(path)
     return paths
 
 
@@ -63,22 +64,22 @@ def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dr
     )
     torch.manual_seed(0)
     network = FaceNetwork(
-        params.network.model_copy(update={"dropout": dropout}),
+        params.network.model_copy(update={"trunk": "timm:test_resnet", "dropout": dropout}),
         {
             "identity": LinearHeadParams(name="linear", relu_on_logits=False),
             "expression": HiddenHeadParams(name="hidden", relu_on_logits=False),
         },
         {"identity": 3, "expression": 2},
     )
-    weighting = make_weighting(
-        train.weighting, num_features=network.num_shared_features(80), chance_losses=network.chance_losses
-    )
+    num_features = network.num_shared_features(CROP_PX)
+    weighting = make_weighting(train.weighting, num_features=num_features, chance_losses=network.chance_losses)
     if fabric.is_global_zero:
         for number in (12, 6):
             crops(folder.parent / "crops", number)
         folder.mkdir(parents=True, exist_ok=True)
         initial = {"network": network.state_dict(), "weighting": weighting.state_dict()}
-        torch.save({**initial, "task_losses": {"identity.center.centers": torch.zeros(3, 1792)}}, folder / "initial.pt")
+        centers = torch.zeros(3, network.num_features["identity"])
+        torch.save({**initial, "task_losses": {"identity.center.centers": centers}}, folder / "initial.pt")
     fabric.barrier()
     numbers = np.arange(12)
     training = Training(
