@@ -74,7 +74,14 @@ def test_another_evaluation_of_the_same_model_is_sent_to_its_run(checkout, serve
     metrics = checkout / "metrics/evaluation/fold_0/metrics.json"
     metrics.write_text(metrics.read_text().replace("0.6", "0.65"))
     assert resend(checkout) == ["fold 0: evaluation, model"]
-    assert runs_by_name(server)["fold 0"].data.metrics["expression/accuracy"] == 0.65
+    run = runs_by_name(server)["fold 0"]
+    assert run.data.metrics["expression/accuracy"] == 0.65
+    for table, column, worst in (
+        ("worst_pairs.json", "input", ["far.jpg", "near.jpg"]),
+        ("wrong_expressions.json", "photo", ["sure.jpg", "unsure.jpg"]),
+    ):  # once each, although sent twice
+        rows = server.load_table(run.info.experiment_id, table, run_ids=[run.info.run_id])
+        assert rows[column].tolist() == worst
 
 
 def test_a_server_that_is_down_is_an_error(checkout, monkeypatch):
