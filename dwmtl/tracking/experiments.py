@@ -36,10 +36,13 @@ validation subjects; of an experiment the mean over the folds. No test fold is i
 _NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "report", "compute", "tracking"}  # no training depends on them
 
 
-def start_fold_run(params: Params, fold: int, *, data_sha256: str, stage: str = "train") -> Run:
+def start_fold_run(
+    params: Params, fold: int, *, data_sha256: str, stage: str = "train", experiment: str | None = None
+) -> Run:
     """Start a run for a fold's training, below the run of its experiment, which the first fold creates.
 
     Args:
+        experiment: name of DVC's experiment; None: of the one that runs, if any.
         stage: the stage whose time is logged; empty: no time is. The same in the other functions here.
     """
     note = (
@@ -49,7 +52,7 @@ def start_fold_run(params: Params, fold: int, *, data_sha256: str, stage: str = 
 
     def start(client: Any, place: str) -> Run:
         tags = _tags("fold", data_sha256, note) | {"dwmtl.folds": str(fold)}
-        tags["mlflow.parentRunId"] = _parent_id(client, place, params, data_sha256)
+        tags["mlflow.parentRunId"] = _parent_id(client, place, params, data_sha256, experiment)
         return _new_run(client, place, f"fold {fold}", tags, _experiment_params(params), stage)
 
     return _ask(params, start) or Run()
@@ -196,14 +199,14 @@ def _resume(params: Params, model_sha256: str, run_id_of: Callable[[Any], str], 
     return _ask(params, resume) or Run()
 
 
-def _parent_id(client: Any, place: str, params: Params, data_sha256: str) -> str:
+def _parent_id(client: Any, place: str, params: Params, data_sha256: str, experiment: str | None) -> str:
     """Id of the run of these params and data, which is created if there is none."""
     content = json.dumps([_experiment_params(params), data_sha256], sort_keys=True)
     key = {"dwmtl.kind": "experiment", "dwmtl.experiment_sha256": hashlib.sha256(content.encode()).hexdigest()}
     if runs := search(client, [place], key):
         return _oldest(runs)
     adapter = params.sets[params.sets_of("expression")[0]].adapter
-    name = os.environ.get("DVC_EXP_NAME") or f"{params.train.weighting.name} on {adapter}"
+    name = experiment or os.environ.get("DVC_EXP_NAME") or f"{params.train.weighting.name} on {adapter}"
     tags = _tags("experiment", data_sha256, _experiment_note(params)) | key
     run = _new_run(client, place, name, tags, _experiment_params(params))
     oldest = _oldest(search(client, [place], key))

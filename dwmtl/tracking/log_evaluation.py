@@ -16,6 +16,7 @@ from dwmtl.tables import BEST_DIR
 from dwmtl.tracking.data_sets import DataSet
 from dwmtl.tracking.digest import files_sha256
 from dwmtl.tracking.experiments import VALIDATED, log_scoring
+from dwmtl.tracking.log_mistakes import log_mistakes
 from dwmtl.tracking.log_model import log_model
 from dwmtl.tracking.run import Run
 
@@ -47,6 +48,7 @@ def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Pat
     _log_scores(run, metrics, data, model_id)
     if (best / "metrics.json").exists():
         run.log_metrics({BEST_DIR: _scores(best)})
+    log_mistakes(run, out)
     run.log_folder(out, "evaluation")
     run.set_tag(EVALUATED, evaluation_sha256(out))
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 _RESULTS = ("dvc.lock", "metrics")
 """Paths that a run itself writes into the checkout; changes there do not count."""
+_EXPERIMENT_REFS_IN_USE = ("refs/exps/exec/", "refs/exps/stash", "refs/exps/celery/", "refs/exps/tasks/")
+"""DVC's own references below `refs/exps`; the others are experiments, `refs/exps/<commit>/<name>`."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,19 @@ def commit() -> Commit | None:
         return None
     status = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{name}" for name in _RESULTS)) or ""
     return Commit(sha.strip(), tuple(line[3:] for line in status.splitlines()))
+
+
+def experiment_name(root: Path) -> str | None:
+    """Name of DVC's newest experiment whose results are those of a checkout, as after `dvc exp apply`; None without
+    one."""
+    listed = _git("-C", str(root), "for-each-ref", "--sort=-creatordate", "--format=%(refname)", "refs/exps") or ""
+    lock = _git("-C", str(root), "hash-object", "dvc.lock")
+    for ref in listed.splitlines():
+        if ref.startswith(_EXPERIMENT_REFS_IN_USE):
+            continue
+        if lock is not None and _git("-C", str(root), "rev-parse", "--verify", "--quiet", f"{ref}:./dvc.lock") == lock:
+            return ref.rpartition("/")[2]
+    return None
 
 
 def hardware() -> dict[str, str]:

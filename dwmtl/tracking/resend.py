@@ -31,6 +31,7 @@ from dwmtl.tracking.experiments import (
 from dwmtl.tracking.log_evaluation import EVALUATED, evaluation_sha256, log_evaluation
 from dwmtl.tracking.log_report import REPORTED, log_pages, log_summary, summary_sha256
 from dwmtl.tracking.log_training import log_training
+from dwmtl.tracking.machine import experiment_name
 from dwmtl.tracking.run import Run
 
 
@@ -73,7 +74,7 @@ def _training(params: Params, root: Path, name: str, fold: int | None) -> list[s
     else:
         data = fold_data_sets(params, fold, labels=labels, aligned=aligned)
         data_sha256 = fold_data_sha256(params, labels=labels, aligned=aligned)
-        run = start_fold_run(params, fold, data_sha256=data_sha256, stage="")
+        run = start_fold_run(params, fold, data_sha256=data_sha256, stage="", experiment=experiment_name(root))
     with run:
         run.set_tag("dwmtl.resent", "true")
         for row in read_table(metrics / "trajectory.csv", ("step",)).to_dict("records"):

@@ -13,7 +13,7 @@ from dwmtl.files import write_json
 from dwmtl.report.summary import ComparedWithStart, PooledExpressions, Score, Summary
 from dwmtl.report.verification_sets import VerificationSets
 from dwmtl.results import write_result
-from dwmtl.tables import write_table
+from dwmtl.tables import EVALUATED_PAIRS, write_table
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -111,6 +111,7 @@ def checkout(tmp_path) -> Path:
     for name in ("fold_0", "fold_1"):
         write_json(METRICS, root / f"metrics/evaluation/{name}/metrics.json")
         write_json({}, root / f"metrics/evaluation/{name}/threshold.json")
+        write_mistakes(root / f"metrics/evaluation/{name}")
     write_result(summary_of(SCORES), root / "metrics/details.json")
     write_plots(root / "metrics/plots")
     _write(root / "metrics/report/report.html", "<p>report")
@@ -142,6 +143,28 @@ def summary_of(scores: dict[str, dict[str, object]]) -> Summary:
         ),
         chance={},
     )
+
+
+def write_mistakes(folder: Path) -> None:
+    """Tables of an evaluation: two of three pairs and two of three photos are wrong."""
+    pairs = dict.fromkeys(EVALUATED_PAIRS) | {
+        "set": "expression",
+        "input": ["near.jpg", "far.jpg", "right.jpg"],
+        "reference": "reference.jpg",
+        "is_same_identity": [True, False, True],
+        "distance": [1.1, 0.2, 0.5],
+        "threshold": 1.0,
+        "is_verified": [False, True, True],
+    }
+    write_table(pd.DataFrame(pairs), folder / "pairs.csv")
+    predictions = {
+        "photo": ["unsure.jpg", "sure.jpg", "right.jpg"],
+        "subject": "P001",
+        "expression": "fear",
+        "predicted": ["surprise", "surprise", "fear"],
+        "confidence": [0.4, 0.9, 0.8],
+    }
+    write_table(pd.DataFrame(predictions), folder / "predictions.csv")
 
 
 def write_plots(folder: Path) -> None:

@@ -1,6 +1,7 @@
 import json
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dwmtl.params import load_params
 from dwmtl.tracking.data_sets import fold_data_sets, fold_data_sha256
 from dwmtl.tracking.experiments import start_fold_run
 from dwmtl.tracking.log_training import log_training
+from dwmtl.tracking.machine import experiment_name
 from dwmtl.tracking.resend import resend
 
 STEPS = 5
@@ -74,7 +76,14 @@ def test_another_evaluation_of_the_same_model_is_sent_to_its_run(checkout, serve
     metrics = checkout / "metrics/evaluation/fold_0/metrics.json"
     metrics.write_text(metrics.read_text().replace("0.6", "0.65"))
     assert resend(checkout) == ["fold 0: evaluation, model"]
-    assert runs_by_name(server)["fold 0"].data.metrics["expression/accuracy"] == 0.65
+    run = runs_by_name(server)["fold 0"]
+    assert run.data.metrics["expression/accuracy"] == 0.65
+    for table, column, worst in (
+        ("worst_pairs.json", "input", ["far.jpg", "near.jpg"]),
+        ("wrong_expressions.json", "photo", ["sure.jpg", "unsure.jpg"]),
+    ):  # once each, although sent twice
+        rows = server.load_table(run.info.experiment_id, table, run_ids=[run.info.run_id])
+        assert rows[column].tolist() == worst
 
 
 def test_a_server_that_is_down_is_an_error(checkout, monkeypatch):
@@ -193,3 +202,41 @@ def test_scores_on_validation_subjects_lie_at_the_last_step_of_their_epoch(check
     history = server.get_metric_history(fold.info.run_id, "validation/accuracy")
     assert [(point.step, point.value) for point in history] == [(2, 0.5), (4, 0.55)]
     assert fold.data.metrics["validation_accuracy"] == 0.55
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def applied(checkout) -> Path:
+    """A checkout with the results of DVC's experiment `s1`, after those of `s0` were committed."""
+    git(checkout, "init", "--quiet")
+    for name in ("s0", "s1"):
+        (checkout / "dvc.lock").write_text(f"schema: '2.0'\nstages: {{}}\n# {name}\n")
+        git(checkout, "add", "dvc.lock")
+        git(checkout, "commit", "--quiet", "--message", name)
+        git(checkout, "update-ref", f"refs/exps/ab/{'cd' * 19}/{name}", "HEAD")
+    git(checkout, "update-ref", "refs/exps/exec/EXEC_APPLY", "HEAD")
+    return checkout
+
+
+def test_an_applied_experiment_is_sent_under_its_name(applied, server):
+    resend(applied)
+    assert "s1" in runs_by_name(server)
+
+
+def test_results_are_of_an_experiment_only_while_they_are_its_own(applied):
+    assert experiment_name(applied) == "s1"
+    (applied / "dvc.lock").write_text(git(applied, "show", "HEAD~:dvc.lock") + "\n")
+    assert experiment_name(applied) == "s0"
+    (applied / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    assert experiment_name(applied) is None
+    (applied / "dvc.lock").unlink()
+    assert experiment_name(applied) is None
+
+
+def test_a_folder_without_git_is_of_no_experiment(checkout):
+    assert experiment_name(checkout) is None
