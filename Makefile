@@ -3,57 +3,51 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export DVC_NO_ANALYTICS := true
-export MLFLOW_DISABLE_TELEMETRY := true
+RUN := $(BIN)/
+INSTALLED := .venv/installed
 
-.PHONY: help repository repro test lint audit ui status compare bench figure-2 clean
+.PHONY: test lint site dist audit compare bench figure-2 clean
 
-help: ## list these verbs
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
+include project.mk
 
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(INSTALL) .
+	$(INSTALL) '.[pipeline]'
 	touch $@
 
 .venv/installed-test: .venv/installed
 	$(INSTALL) '.[test]'
 	touch $@
 
-# DVC says only that there is no repository, and only after everything is installed.
-repository:
-	@folder="$(CURDIR)"; until [ -e "$$folder/.git" ] || [ "$$folder" = / ]; do folder=$$(dirname "$$folder"); done; \
-	[ -e "$$folder/.git" ] || grep -qis 'no_scm *= *true' .dvc/config .dvc/config.local "$(HOME)/.config/dvc/config" || \
-	{ echo "error: $(CURDIR): not in a git repository, which DVC needs. Run: git init. Or have DVC do" \
-	"without: echo '    no_scm = true' >> .dvc/config" >&2; exit 1; }
-
-repro: repository .venv/installed ## install what is missing, then run the whole pipeline (only what changed)
-	$(BIN)/dwmtl check
-	$(BIN)/dvc repro
-
 # Two workers, a file's tests in one of them, in the order of tests/conftest.py; one thread each, since two pools of threads
 # on the same cores wait for each other.
 test: .venv/installed-test ## install what is missing, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: .venv/installed-test ## check style, formatting and types
+lint: .venv/installed-test ## check style, formatting, types and the documentation's links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/shellcheck .ci/run benchmarks/gpu.sh
+	$(SITE)
+
+SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+site: .venv/installed-test ## build the documentation as a site, in build/site
+	$(SITE)
+
+dist: ## build the wheel and the sdist into dist/, and check them (with build and twine, in an environment of their own)
+	test -x build/dist/bin/twine || { $(PYTHON) -m venv build/dist && \
+		build/dist/bin/python -m pip install --quiet --disable-pip-version-check build twine; }
+	rm -rf dist
+	build/dist/bin/python -m build --outdir dist
+	build/dist/bin/twine check --strict dist/*
 
 audit: ## check the pinned versions for known vulnerabilities (pip-audit asks PyPI about each; in an environment of its own)
 	test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && \
 		build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
 	build/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
-
-ui: .venv/installed ## browse the runs of mlflow.db in MLflow's pages, on 127.0.0.1:5000
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
-
-status: .venv/installed ## what `make repro` would run
-	$(BIN)/dvc status
 
 compare: .venv/installed-test ## train and evaluate every weighting (hours on two cores; resumable); SMALL=1: see that it runs
 ifdef SMALL

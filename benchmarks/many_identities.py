@@ -62,7 +62,9 @@ def measure(num_identities: int, batch_size: int, crop_px: int, steps: int, fabr
     network = FaceNetwork(body, heads, {"identity": num_identities, "expression": 7})
     network.to(device, memory_format=torch.channels_last)
     num_features = network.num_shared_features(crop_px)
-    weighting = make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks).to(device)
+    weighting = make_weighting(
+        params.train.weighting, num_features=num_features, chance_losses=network.chance_losses
+    ).to(device)
     network.set_training(frozen=set())
     step = MultiTaskStep(
         network=network,

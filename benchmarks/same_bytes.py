@@ -59,7 +59,7 @@ def train(
     fabric = launch(compute, precision="auto")
     network = two_tasks(params)
     num_features = network.num_shared_features(dataset(crops)[0][0].shape[-1])
-    weighting = make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks)
+    weighting = make_weighting(params.train.weighting, num_features=num_features, chance_losses=network.chance_losses)
     training = Training(
         network,
         weighting,

@@ -93,7 +93,9 @@ def make_step(name: str, crop_px: int, num_identities: int, fabric) -> MultiTask
     network.to(fabric.device, memory_format=torch.channels_last)
     section = weighting_params(BASELINE if name == KEEP else name)
     num_features = network.num_shared_features(crop_px)
-    weighting = make_weighting(section, num_features=num_features, tasks=network.tasks).to(fabric.device)
+    weighting = make_weighting(section, num_features=num_features, chance_losses=network.chance_losses).to(
+        fabric.device
+    )
     network.set_training(frozen=set())
     has_loss = isinstance(section, UnitParams)
     return MultiTaskStep(

@@ -71,7 +71,7 @@ def logged_and_all(crops: list[Path], batch_size: int) -> tuple[float, float]:
     start = time.perf_counter()
     training = Training(
         network,
-        make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks),
+        make_weighting(params.train.weighting, num_features=num_features, chance_losses=network.chance_losses),
         dataset(crops, both=True),
         params.train.model_copy(update={"num_epochs": 1, "batch_size": batch_size}),
         losses={task: params.tasks[task].loss for task in network.tasks},

@@ -161,7 +161,9 @@ def our_rate(
     weighting = FixedWeighting([1.0])
     if is_both:
         num_features = network.num_shared_features(crops[0][0].shape[-1])
-        weighting = make_weighting(params.train.weighting, num_features=num_features, tasks=network.tasks)
+        weighting = make_weighting(
+            params.train.weighting, num_features=num_features, chance_losses=network.chance_losses
+        )
     training = Training(
         network,
         weighting,

@@ -85,6 +85,26 @@ class InterruptedTrainingError(DwmtlError):
 USERS_ERRORS = (DwmtlError, OSError, UnicodeError)
 """What a user or their system can cause, and cure."""
 
+EXTRAS = {
+    "dvc": "pipeline",
+    "filelock": "pipeline",
+    "jinja2": "pipeline",
+    "lightning_fabric": "pipeline",
+    "matplotlib": "pipeline",
+    "mlflow": "pipeline",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "packaging": "pipeline",
+    "psycopg2": "postgresql",
+    "pytorch_metric_learning": "margin",
+    "starlette": "demo",
+    "tensorflow": "tensorflow",
+    "torchjd": "jd",
+    "uvicorn": "demo",
+}
+"""Name of an import -> the extra of the package that installs it."""
+
 _LONGEST = 2000
 """Characters of a line that are shown: a name in a damaged file may be longer than a terminal."""
 
@@ -111,3 +131,10 @@ def line_of(error: Exception) -> str:
     places = [os.fsdecode(place) for place in (error.filename, error.filename2) if isinstance(place, str | bytes)]
     where = f"{' -> '.join(places)}: " if places else ""
     return " ".join([f"{where}{error.strerror or os.strerror(error.errno)}.", *filter(None, [_CURES.get(error.errno)])])
+
+
+def install_line(error: ImportError) -> str | None:
+    """For an import that needs an extra: what is missing, and the cure; None for any other, which is our bug."""
+    package = (error.name or "").partition(".")[0]
+    extra = EXTRAS.get(package)
+    return extra and f"{package} is not installed. Run: pip install 'dwmtl[{extra}]'"

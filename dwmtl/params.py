@@ -26,9 +26,9 @@ from dwmtl.section import Section
 from dwmtl.start_needs import require_start_fits
 from dwmtl.tracking.params import TrackingParams
 from dwmtl.training.params import (
+    AnyTaskParams,
     ComputeParams,
     PretrainParams,
-    TaskParams,
     TrainParams,
     part_names,
     smallest_parts,
@@ -54,7 +54,7 @@ class Params(Section):
     labels: LabelsParams = LabelsParams()
     pairs: PairsParams = PairsParams()
     network: NetworkParams = NetworkParams()
-    tasks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], TaskParams] = Field(
+    tasks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], AnyTaskParams] = Field(
         description="by name, in the order of their losses and weights; identity and expression are among them"
     )
     pretrain: PretrainParams = PretrainParams()
@@ -153,8 +153,9 @@ class Params(Section):
     @model_validator(mode="after")
     def _tasks_are_named_alike_everywhere(self):
         tasks, weighting = list(self.tasks), self.train.weighting
-        if not {"identity", "expression"} <= set(tasks):
-            raise ValueError(f"tasks must hold identity (it trains the embedding) and expression. Got {tasks} instead.")
+        classes = [name for name, task in self.tasks.items() if task.kind == "classes"]
+        if not {"identity", "expression"} <= set(classes):
+            raise ValueError(f"tasks must hold identity and expression, both of kind classes. Got {classes} instead.")
         if wrong := sorted(set(self.train.batch_norm.branches) - set(tasks)):
             raise ValueError(f"train.batch_norm.branches must name tasks ({', '.join(tasks)}). Got {wrong} instead.")
         for key in ("learning_rate_factors", "freeze"):
@@ -165,9 +166,9 @@ class Params(Section):
                 )
         if not any(value_of_part(part, self.train.freeze, 0) == 0 for part in smallest_parts(tasks)):
             raise ValueError("train.freeze must leave a part to train in the first epoch. Got all of them instead.")
-        if self.train.balanced_task not in (None, *tasks):
+        if self.train.balanced_task not in (None, *classes):
             raise ValueError(
-                f"train.balanced_task must be one of {', '.join(tasks)}. Got {self.train.balanced_task} instead."
+                f"train.balanced_task must be one of {', '.join(classes)}. Got {self.train.balanced_task} instead."
             )
         for key in ("weights", "floors"):
             by_task = getattr(weighting, key, None)

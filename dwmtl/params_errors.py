@@ -25,7 +25,8 @@ def _sentence(detail: ErrorDetails, path: list[str]) -> str:
         case "union_tag_not_found":
             return f"{key}.name: the key is missing."
         case "union_tag_invalid":
-            return f"{key}.name: must be one of {context['expected_tags']}. Got {context['tag']!r} instead."
+            tag = "kind" if path[:-1] == ["tasks"] else "name"
+            return f"{key}.{tag}: must be one of {context['expected_tags']}. Got {context['tag']!r} instead."
     message = detail["msg"].removeprefix("Value error, ")
     got = "" if "Got" in message or isinstance(detail["input"], dict) else f". Got {detail['input']!r} instead."
     return f"{key}: {message}{got}"

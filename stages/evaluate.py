@@ -7,6 +7,7 @@ from dwmtl.files import whole_folder
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params
 from dwmtl.stage import run
+from dwmtl.tracking.data_sets import evaluation_data_sets
 from dwmtl.tracking.experiments import resume_model_run
 from dwmtl.tracking.log_evaluation import log_evaluation
 
@@ -22,7 +23,8 @@ def main(
     with whole_folder(out) as folder:
         write_model_evaluation(evaluation, folder)
     with resume_model_run(values, model_sha256(model)) as tracked:
-        log_evaluation(tracked, values, fold=fold, model=model, out=out)
+        data = evaluation_data_sets(values, fold, labels=labels, pairs=pairs, aligned=aligned)
+        log_evaluation(tracked, values, fold=fold, model=model, out=out, data=data)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from dwmtl.params import load_params
 from dwmtl.stage import run
+from dwmtl.tracking.data_sets import fold_data_sets, fold_data_sha256
 from dwmtl.tracking.experiments import start_fold_run
-from dwmtl.tracking.log_training import fold_data_sha256, log_training
+from dwmtl.tracking.log_training import log_training
 from dwmtl.tracking.run import Run
 from dwmtl.training.checkpoint import forget
 from dwmtl.training.compute import Execution, launch
@@ -36,7 +37,8 @@ def main(
             return
         write_trained(trained, model_dir=model, metrics_dir=metrics)
         forget(checkpoints)
-        log_training(tracked, values, values.train.sets, data_sha256=data_sha256, model=model, metrics=metrics)
+        used = fold_data_sets(values, fold, labels=labels, aligned=aligned)
+        log_training(tracked, used, model=model, metrics=metrics)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -133,6 +134,19 @@ def testdata() -> Path:
 
 
 @pytest.fixture(scope="session")
+def unpacked_wheel(tmp_path_factory) -> Iterator[Path]:
+    """Folder with the package as the wheel installs it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder / "dist")]
+    subprocess.run(build, cwd=REPOSITORY, capture_output=True, check=True)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    yield folder / "site"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
 def browser() -> str:
     """Chromium's program."""
     chromium = runpy.run_path(str(REPOSITORY / ".ci/chromium.py"))
@@ -168,7 +182,7 @@ def make_network() -> Callable[..., object]:
 
     `make_network({"identity": 4, "expression": 3}, dropout=0.0, linear_sigma=0.1)`: classes by task, then changes to
     the repository's `network` section; `heads={"expression": LinearHeadParams(...)}` changes heads, whose
-    default is linear for `identity` and hidden for the others.
+    default is linear for `identity` and hidden for the others; `kinds`: of tasks that are not of classes.
     """
     import torch
 
@@ -176,7 +190,7 @@ def make_network() -> Callable[..., object]:
     from dwmtl.network.params import HiddenHeadParams, LinearHeadParams
     from dwmtl.params import load_params
 
-    def make(num_classes: dict[str, int], *, heads: dict | None = None, **changes):
+    def make(num_classes: dict[str, int], *, heads: dict | None = None, kinds: dict | None = None, **changes):
         torch.manual_seed(0)
         body = load_params(REPOSITORY / "params.yaml").network.model_copy(update=changes)
         default = {
@@ -185,7 +199,7 @@ def make_network() -> Callable[..., object]:
             else HiddenHeadParams(name="hidden", relu_on_logits=False)
             for task in num_classes
         }
-        return FaceNetwork(body, default | (heads or {}), num_classes)
+        return FaceNetwork(body, default | (heads or {}), num_classes, kinds)
 
     return make
 

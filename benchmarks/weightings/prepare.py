@@ -1,4 +1,5 @@
-"""Prepares a data set of the comparison once for all rows: the stages of the repository's dvc.yaml up to `pretrain`.
+"""Prepares a data set of the comparison once for all rows: the stages of the repository's dvc.yaml up to `pretrain`,
+and the checkpoint that trainings start from.
 
 They run in a copy of the project whose params.yaml has the changes of the grid, so that the commands are those of
 dvc.yaml.
@@ -9,10 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from grid import REPOSITORY, params_of, read_yaml
+from grid import REPOSITORY, from_repository, params_of, read_yaml
 from ruamel.yaml import YAML
 
 from dwmtl.files import whole_folder
+from dwmtl.params import load_params
 from dwmtl.stage import run
 
 CODE = ("dwmtl", "stages")
@@ -22,9 +24,15 @@ STAGES = ("align", "pairs", "pretrain")
 
 def main(data_set: str, out: Path) -> None:
     """Write params.yaml and the project's folder `data` without the photos."""
+    grid = read_yaml(Path("grid.yaml"))
+    start = grid["data_sets"][data_set]["start"]
     with whole_folder(out) as folder:
-        YAML().dump(params_of(read_yaml(Path("grid.yaml")), data_set), folder / "params.yaml")
+        YAML().dump(params_of(grid, data_set), folder / "params.yaml")
         open_project(folder)
+        if start is not None:
+            name = load_params(folder / "params.yaml").train.start
+            command = ["dwmtl", "start-from", str(from_repository(start)), "--name", name]
+            subprocess.run(command, cwd=folder, check=True)
         subprocess.run([sys.executable, "-m", "dvc", "repro", *STAGES], cwd=folder, check=True)
         close_project(folder)
 

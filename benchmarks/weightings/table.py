@@ -1,109 +1,102 @@
-"""The comparison as a table and a figure: means over seeds and folds, and paired differences against `dynamic`."""
+"""The comparison as tables and figures, from the records of its cells."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
+from differences import Counts, counts_of, delta_m, difference, holm
+from front import draw_front, draw_weights
 
-from dwmtl.report.figures import COLORS, INK, STYLE, svg_text
+from dwmtl.files import whole_folder
 from dwmtl.stage import run
 
-MEASURES = {
-    "expression_accuracy": "expression",
-    "verification_accuracy": "verification",
-    "authentication_accuracy": "authentication",
-}
-REFERENCE = "dynamic"
+TASKS = {"expression": "expression_alone", "verification": "identity_alone"}
+"""The scores, and the row that trains on that task alone."""
+
+HEADER = (
+    "| weighting | rate, keep | expression | Δ (95 %) | p | verification | Δ (95 %) | p | Δm |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
 
 
-def main(results: Path, out: Path, figure: Path) -> None:
-    """Write the table (Markdown) and the figure (SVG)."""
-    runs = read(results)
-    sections = [section(name, runs[runs["data_set"] == name]) for name in sorted(runs["data_set"].unique())]
+@dataclass(frozen=True)
+class Row:
+    """A weighting on a data set: what was tuned, its counts by task, and the records of its trainings."""
+
+    name: str
+    tuned: dict
+    counts: dict[str, Counts]
+    trainings: list[dict]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        return {task: counts.mean for task, counts in self.counts.items()}
+
+
+def main(results: Path, out: Path, figures: Path) -> None:
+    """Write a section per data set (Markdown), and its figures (SVG)."""
+    sections = []
+    with whole_folder(figures) as folder:
+        for of_set in sorted(path for path in results.iterdir() if path.is_dir()):
+            if rows := read(of_set):
+                sections.append(section(of_set.name, rows))
+                (folder / f"{of_set.name}_front.svg").write_text(draw_front(rows))
+                (folder / f"{of_set.name}_weights.svg").write_text(draw_weights(rows))
     out.write_text("\n".join(sections))
-    figure.write_text(draw(runs))
 
 
-def read(results: Path) -> pd.DataFrame:
-    """A row per training: data_set, weighting, seed, fold, and the measures."""
-    tables = []
-    for file in sorted(results.glob("*/*.json")):
-        table = pd.DataFrame(json.loads(file.read_text()))
-        tables.append(table.assign(data_set=file.parent.name, weighting=file.stem))
-    return pd.concat(tables, ignore_index=True)
+def read(of_set: Path) -> dict[str, Row]:
+    """The rows of a data set whose folds have all been run, by name."""
+    rows, num_folds = {}, max((len(list(path.glob("fold_*.json"))) for path in of_set.iterdir()), default=0)
+    for folder in sorted(of_set.iterdir()):
+        cells = [json.loads(path.read_text()) for path in sorted(folder.glob("fold_*.json"))]
+        if cells and len(cells) == num_folds:
+            trainings = [training for cell in cells for training in cell["trainings"]]
+            counts = {task: counts_of(trainings, task) for task in TASKS}
+            rows[folder.name] = Row(folder.name, cells[0]["tuned"], counts, trainings)
+    return rows
 
 
-def section(name: str, runs: pd.DataFrame) -> str:
-    """A data set's table: percent, mean ± deviation over the trainings; difference ± its standard error."""
-    chance = {"expression_accuracy": runs["majority"].mean(), "authentication_accuracy": runs["always_reject"].mean()}
-    lines = [
-        f"### {name}",
-        "",
-        f"{runs.groupby('weighting').size().iloc[0]} trainings per weighting ({runs['seed'].nunique()} seeds × "
-        f"{runs['fold'].nunique()} folds). Guessing: expression {100 * chance['expression_accuracy']:.1f}, "
-        f"verification 50.0, authentication {100 * chance['authentication_accuracy']:.1f}.",
-        "",
-        "| weighting | " + " | ".join(f"{short} | Δ" for short in MEASURES.values()) + " |",
-        "| --- |" + " --- |" * (2 * len(MEASURES)),
-    ]
-    order = runs.groupby("weighting")["expression_accuracy"].mean().sort_values(ascending=False, kind="stable").index
-    for weighting in order:
-        cells = [f"{cell(runs, weighting, measure)} | {difference(runs, weighting, measure)}" for measure in MEASURES]
-        lines.append(f"| `{weighting}` | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, ""])
+def best_fixed(rows: dict[str, Row]) -> Row:
+    """The fixed ratio that is best on the validation subjects, with which every rule is compared."""
+    fixed = [row for name, row in rows.items() if name.startswith("fixed_")]
+    return min(fixed, key=lambda row: (-row.tuned["validation_accuracy"], row.tuned["validation_loss"]))
 
 
-def cell(runs: pd.DataFrame, weighting: str, measure: str) -> str:
-    values = 100 * runs.loc[runs["weighting"] == weighting, measure]
-    return f"{values.mean():.1f} ± {values.std(ddof=0):.1f}"
+def section(name: str, rows: dict[str, Row]) -> str:
+    """A data set's table: percent, and differences in points against the tuned fixed ratio."""
+    reference = best_fixed(rows)
+    single = {task: rows[alone].scores[task] for task, alone in TASKS.items() if alone in rows}
+    gaps = {
+        task: {other: difference(row.counts[task], reference.counts[task]) for other, row in rows.items()}
+        for task in TASKS
+    }
+    corrected = {
+        task: holm({other: gap.p for other, gap in of_task.items() if other != reference.name})
+        for task, of_task in gaps.items()
+    }
+    lines = [HEADER]
+    for row in sorted(rows.values(), key=lambda row: -row.scores["expression"]):
+        cells = [f"`{row.name}`", f"{row.tuned['learning_rate']:g}, {row.tuned['keep']:g}"]
+        for task in TASKS:
+            gap, is_reference = gaps[task][row.name], row is reference
+            cells.append(f"{100 * row.scores[task]:.2f}")
+            cells.append("" if is_reference else f"{gap.mean:+.2f} ({gap.low:+.2f} to {gap.high:+.2f})")
+            cells.append("" if is_reference else f"{corrected[task][row.name]:.3f}")
+        cells.append(f"{delta_m(row.scores, single):+.2f}" if len(single) == len(TASKS) else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([f"### {name}", "", summary(rows, reference), "", *lines, ""])
 
 
-def paired(runs: pd.DataFrame, weighting: str, measure: str) -> np.ndarray:
-    """A difference per seed and fold, in points, against the reference."""
-    wide = runs.pivot(index=["seed", "fold"], columns="weighting", values=measure)
-    return 100 * (wide[weighting] - wide[REFERENCE]).to_numpy()
-
-
-def difference(runs: pd.DataFrame, weighting: str, measure: str) -> str:
-    if weighting == REFERENCE:
-        return ""
-    values = paired(runs, weighting, measure)
-    error = f" ± {standard_error(values):.1f}" if len(values) > 1 else ""
-    return f"{values.mean():+.1f}{error}"
-
-
-def standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean; 0 for a single value."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-
-
-def draw(runs: pd.DataFrame) -> str:
-    """Differences against the reference, a dot per training, and their mean and standard error."""
-    data_sets = sorted(runs["data_set"].unique())
-    weightings = sorted(set(runs["weighting"]) - {REFERENCE}, reverse=True)
-    with matplotlib.rc_context(STYLE | {"font.size": 8, "axes.grid": False}):
-        page = Figure(figsize=(9, 0.22 * len(weightings) * len(data_sets) + 1.2), layout="constrained")
-        panels = page.subplots(len(data_sets), len(MEASURES), sharey=True, squeeze=False)
-        for row, data_set in enumerate(data_sets):
-            of_set = runs[runs["data_set"] == data_set]
-            for axes, (measure, short) in zip(panels[row], MEASURES.items(), strict=True):
-                for place, weighting in enumerate(weightings):
-                    if weighting not in set(of_set["weighting"]):
-                        continue  # not run on this set
-                    values = paired(of_set, weighting, measure)
-                    axes.plot(values, np.full(len(values), place), ".", color=COLORS[0], alpha=0.45)
-                    axes.errorbar(
-                        values.mean(), place, xerr=standard_error(values), fmt="o", color=COLORS[1], markersize=4
-                    )
-                axes.axvline(0, color=INK, linewidth=0.8)
-                axes.set_title(f"{data_set}: {short}")
-                if row == len(data_sets) - 1:
-                    axes.set_xlabel("points against dynamic")
-            panels[row][0].set_yticks(range(len(weightings)), weightings)
-        return svg_text(page)
+def summary(rows: dict[str, Row], reference: Row) -> str:
+    trainings = reference.trainings
+    seeds, folds = ({training[key] for training in trainings} for key in ("seed", "fold"))
+    majority = sum(training["majority"] for training in trainings) / len(trainings)
+    return (
+        f"{len(seeds)} seeds × {len(folds)} folds for each of {len(rows)} rows. Δ: against `{reference.name}`, the "
+        f"fixed ratio that is best on the validation subjects. p: of no difference, corrected for {len(rows) - 1} rows "
+        f"(Holm). Δm: against training on each task alone, percent. Guessing the expression: {100 * majority:.1f} %."
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The command `check`: `params.yaml` and the sets' folders, before DVC removes any output."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dwmtl.errors import DataSetError, ParamsError
+from dwmtl import __version__
+from dwmtl.errors import EXTRAS, DataSetError, DwmtlError, ParamsError
 
 if TYPE_CHECKING:
     from dwmtl.params import Params
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 def check(
     root: Annotated[Path, typer.Argument(help="the checkout, with params.yaml and dvc.yaml")] = Path("."),
 ) -> None:
-    """Check params.yaml and the folders of its sets, as `make repro` does before DVC removes any output.
+    """Check params.yaml, the folders of its sets and the install, as `make repro` does before DVC removes any output.
 
     Also lets the copies that DVC makes for queued experiments find relative folders outside the checkout.
     """
@@ -23,13 +25,35 @@ def check(
     from dwmtl.checkout import link_outside
     from dwmtl.params import load_params
 
+    _require_pipeline()
     with contextlib.chdir(root):
+        _require_version()
         params = load_params()
         if errors := _errors_of_sets(params):
             raise DataSetError("\n".join(errors))
         for source in params.sets.values():
             link_outside(source.folder)
     print(f"no error in params.yaml and the folders of its {len(params.sets)} sets")
+
+
+def _require_pipeline() -> None:
+    """Raise a DwmtlError where the extra that the stages need is not installed."""
+    from importlib.util import find_spec
+
+    needed = [name for name, extra in EXTRAS.items() if extra == "pipeline"]
+    if missing := [name for name in needed if find_spec(name) is None]:
+        raise DwmtlError(f"the stages need {', '.join(missing)}. Run: pip install 'dwmtl[pipeline]'")
+
+
+def _require_version() -> None:
+    """Raise a DwmtlError where a project's `requirements.txt`, on which its stages depend, names another version."""
+    path = Path("requirements.txt")
+    pinned = re.search(r"^dwmtl\[pipeline\]==(\S+)", path.read_text(), flags=re.MULTILINE) if path.is_file() else None
+    if pinned and pinned[1] != __version__:
+        raise DwmtlError(
+            f"{path}: it pins dwmtl {pinned[1]}, and {__version__} is installed. Install {pinned[1]}; or write "
+            f"{__version__} into it, after which all stages run again."
+        )
 
 
 def _errors_of_sets(params: "Params") -> list[str]:

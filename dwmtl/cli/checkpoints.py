@@ -1,4 +1,4 @@
-"""Commands that convert models: `import-checkpoint`, `export-checkpoint`, `export-onnx`."""
+"""Commands that convert and copy models: `import-checkpoint`, `export-checkpoint`, `export-onnx`, `export-model`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -122,6 +122,23 @@ def export_onnx(
     written = export(model, out)
     print(f"{out}: crops (N, H, W, 3) uint8 RGB -> {', '.join(written.outputs)}")
     print(f"largest difference from PyTorch on 32 crops: {written.largest_difference:.1e}")
+
+
+def export_model(
+    model: Annotated[str, typer.Argument(help="a model's folder, or MLflow's runs:/... or models:/...")],
+    out: Annotated[Path, typer.Argument(help="the folder to make")],
+    threshold: Annotated[
+        Path | None,
+        typer.Option(help="a file that `dwmtl evaluate` wrote for it; by default the pipeline's evaluation"),
+    ] = None,
+) -> None:
+    """Copy a model together with its threshold into a folder that can be used anywhere."""
+    from dwmtl.files import require_inputs
+    from dwmtl.inference.export_model import export_model as export
+
+    require_inputs(*filter(None, [threshold]))
+    limit = export(model, out, threshold=threshold)
+    print(f"{out}: the model, with threshold {limit.value:.3f} ({limit.source})")
 
 
 def expected_input(

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from dwmtl.cli.used_model import DEFAULT_MODEL, DeviceOption, ModelOption, ThresholdOption, loaded_model
-from dwmtl.errors import DwmtlError
 
 
 def demo(
@@ -18,11 +17,9 @@ def demo(
 
     It listens on 127.0.0.1 only, and the page sends no requests to other hosts. Needs the extra `demo`. Ctrl+C ends it.
     """
-    try:
-        from dwmtl.demo.app import demo_app
-        from dwmtl.demo.server import make_server, open_port
-    except ModuleNotFoundError as error:
-        raise DwmtlError(f"{error.name} is not installed. Run `pip install 'dwmtl[demo]'` for the demo.") from None
+    from dwmtl.demo.app import demo_app
+    from dwmtl.demo.server import make_server, open_port
+
     app = demo_app(loaded_model(model, device, threshold), source=str(model or DEFAULT_MODEL))
     with open_port(port) as listening:
         print(f"open http://127.0.0.1:{listening.getsockname()[1]} (Ctrl+C ends it)", flush=True)

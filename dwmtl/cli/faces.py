@@ -16,7 +16,7 @@ from dwmtl.errors import DwmtlError, UnreadablePhotoError
 if TYPE_CHECKING:
     import numpy as np
 
-    from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, VerificationAnswer
+    from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer
 
 NO = 3
 """Exit code where the answer is no."""
@@ -101,7 +101,7 @@ def verify(
     if as_json:
         print(json.dumps(answer.as_json(), indent=2))
     else:
-        print(f"{'the same person' if answer.is_same else 'not the same person'}: {_comparison(answer)}")
+        print(f"{'the same person' if answer.is_same else 'not the same person'}: {answer.comparison}")
     raise typer.Exit(0 if answer.is_same else NO)
 
 
@@ -142,7 +142,7 @@ def authenticate(
             answer = face_model.authenticate(given, reference, expression)
             shown = answer.verification.face.expression
             who = "the same person" if answer.is_same else "not the same person"
-            why = f"{who}, {_comparison(answer.verification)}; shows {shown}, {expression} {answer.probability:.1%}"
+            why = f"{who}, {answer.verification.comparison}; shows {shown}, {expression} {answer.probability:.1%}"
     if as_json:
         print(json.dumps(answer.as_json(), indent=2))
     else:
@@ -232,15 +232,10 @@ def _described(analysis: "Analysis") -> str:
     for face in analysis.faces:
         box = " ".join(f"{value:.0f}" for value in face.box)
         tasks = [f"{max(c, key=c.__getitem__)} {max(c.values()):.1%}" for c in face.probabilities.values()]
+        tasks += [f"{name} {value:.2f}" for values in face.values.values() for name, value in values.items()]
         mark = "*" if face.is_chosen and analysis.num_faces > 1 else " "
         lines.append(f"{mark} {', '.join([*tasks, f'confidence {face.confidence:.3f}', f'box {box}'])}")
     return "\n".join(lines)
-
-
-def _comparison(answer: "VerificationAnswer") -> str:
-    sign = "<" if answer.is_same else ">="
-    limit = answer.threshold
-    return f"distance {answer.distance:.3f} {sign} {limit.value:.3f} ({limit.source})"
 
 
 def _drawn_paths(out: Path, photos: list[Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Commands about runs in MLflow: `resend`, `compare`."""
+"""Commands about runs in MLflow: `resend`, `compare`, `promote`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -43,3 +43,41 @@ def compare(
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:
         print(comparison_markdown(rows, experiments[0].name), end="")
+
+
+def promote(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(help="experiments to choose from, by the names or ids of their runs; by default all"),
+    ] = None,
+    name: Annotated[str, typer.Option(help="the registered model, tracking.register_as")] = "dwmtl",
+    alias: Annotated[str, typer.Option(help="the alias to move")] = "champion",
+    experiment: Annotated[
+        str | None, typer.Option(help="the MLflow experiment to choose in; needed if the model has versions of several")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the choice, and move nothing")] = False,
+) -> None:
+    """Point an alias of the registered model at the best experiment's model.
+
+    The best has the highest mean accuracy on its folds' validation subjects; of its folds' models, the one with the
+    highest is named. No score of a test fold is read.
+    """
+    from dwmtl.tracking.promote import choose
+    from dwmtl.tracking.promote import promote as move
+
+    choice = choose(name, alias, runs=runs or [], experiment=experiment)
+    print("| experiment | folds | mean accuracy on validation subjects | by fold |\n| --- | --- | --- | --- |")
+    for each in choice.ranked:
+        folds = ", ".join(str(fold.fold) for fold in each.folds)
+        by_fold = ", ".join(f"{100 * fold.accuracy:.1f} %" for fold in each.folds)
+        print(f"| {each.name} | {folds} | {100 * each.accuracy:.1f} % | {by_fold} |")
+    best = choice.ranked[0]
+    of_fold = f"fold {best.best.fold} of {best.name}, the best on its validation subjects"
+    before = "none" if choice.before is None else f"version {choice.before}"
+    if choice.version == choice.before:
+        print(f"{name}@{alias} stays version {choice.version}: {of_fold}")
+    elif dry_run:
+        print(f"{name}@{alias} would become version {choice.version}: {of_fold}; it is {before}")
+    else:
+        move(name, alias, choice.version)
+        print(f"{name}@{alias} is version {choice.version}: {of_fold}; it was {before}")

@@ -1,6 +1,10 @@
-"""AffectNet: `train_set/images/123.jpg` and `train_set/annotations/123_exp.npy`, without identities."""
+"""AffectNet: `train_set/images/123.jpg` and `train_set/annotations/123_exp.npy`, without identities.
+
+`123_val.npy` and `123_aro.npy` beside it are read too: valence and arousal.
+"""
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +19,23 @@ EXPRESSIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust",
 
 PARTS = ("train_set", "val_set")
 
+VALUES = {"valence": "_val.npy", "arousal": "_aro.npy"}
+"""Column -> ending of the annotation that holds it; a picture may lack it."""
+
 _ENDING = "_exp.npy"
+_NO_VALUE = -2  # of a picture whose expression is uncertain, or without a face
 _MAX_BYTES = 4096  # an annotation has about 130
 
 
 def read(folder: Path, *, num_peak_frames: int) -> DataSet:
     """Every picture of `train_set` and `val_set` with its label; one of the two may be missing.
 
+    Valence and arousal, from -1 to 1, are further columns where there are annotations of them; empty where -2 stands.
     The set has no identities: every subject is the empty string. `num_peak_frames` is ignored.
 
     Raises:
-        DataSetError: both parts are missing, a picture has no annotation, or an annotation has no picture or no label.
+        DataSetError: both parts are missing, a picture has no annotation, an annotation has no picture or no label, or
+            a value is out of range.
     """
     parts = [part for part in folders_of(folder) if part in PARTS]
     if not parts:
@@ -34,7 +44,8 @@ def read(folder: Path, *, num_peak_frames: int) -> DataSet:
 
 
 def _rows(folder: Path, part: str) -> list[dict]:
-    annotations = {name for name in files_of(folder / part / "annotations") if name.endswith(_ENDING)}
+    files = set(files_of(folder / part / "annotations"))
+    annotations = {name for name in files if name.endswith(_ENDING)}
     rows = []
     for name in pictures_of(folder / part / "images"):
         annotation = Path(name).stem + _ENDING
@@ -43,7 +54,13 @@ def _rows(folder: Path, part: str) -> list[dict]:
         annotations.remove(annotation)
         expression = _expression(folder / part / "annotations" / annotation)
         use = "neutral" if expression == "neutral" else "peak"
-        rows.append({"photo": f"{part}/images/{name}", "subject": "", "expression": expression, "use": use})
+        values = {
+            column: _affect(folder / part / "annotations" / (Path(name).stem + ending))
+            for column, ending in VALUES.items()
+            if Path(name).stem + ending in files
+        }
+        photo = {"photo": f"{part}/images/{name}", "subject": "", "expression": expression, "use": use}
+        rows.append(photo | values)
     if annotations:
         raise DataSetError(f"{folder / part / 'annotations' / min(annotations)}: has no picture. Complete the set.")
     return rows
@@ -55,6 +72,18 @@ def _expression(annotation: Path) -> str:
         labels = ", ".join(f"{number} {expression}" for number, expression in enumerate(EXPRESSIONS))
         raise DataSetError(f"{annotation}: must hold one of {labels}. Got {label[:40]!r} instead.")
     return EXPRESSIONS[int(label)]
+
+
+def _affect(annotation: Path) -> str:
+    """A value of valence or arousal as a cell of a table."""
+    label = str(_label(annotation))
+    try:
+        value = float(label)
+    except ValueError:
+        value = math.nan
+    if not (-1 <= value <= 1 or value == _NO_VALUE):
+        raise DataSetError(f"{annotation}: must hold a number from -1 to 1, or -2. Got {label[:40]!r} instead.")
+    return "" if value == _NO_VALUE else f"{value:.6g}"
 
 
 def _label(annotation: Path) -> object:

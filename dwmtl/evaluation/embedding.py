@@ -1,10 +1,11 @@
-"""A network run over crops in batches: embeddings and class probabilities."""
+"""A network run over crops in batches: embeddings, and the answers of its tasks."""
 
 from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dwmtl.crops.aligned import read_crop
 from dwmtl.device import autocast, device_of
+from dwmtl.errors import ProtocolError
 from dwmtl.network.network import FaceNetwork
 from dwmtl.progress import Progress
 
@@ -22,11 +24,44 @@ class Answers:
 
     Attributes:
         embeddings: (N, D) float32, unit length; D is twice the network's where the mirrored crop's is appended.
-        probabilities: a task's name -> (N, its classes) float32, rows sum to 1; those of the crop, not of its mirror.
+        of_tasks: a task's name -> (N, its outputs) float32, as its kind answers them: probabilities, of classes in rows
+            that sum to 1, or values; those of the crop, not of its mirror.
     """
 
     embeddings: np.ndarray
-    probabilities: dict[str, np.ndarray]
+    of_tasks: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The network's predictions for a set's crops, by photo.
+
+    Attributes:
+        photos: the N photos, each once.
+        answers: predictions in the order of the photos.
+        is_fallback: (N,) bool, whether no face was found and the photo's centre was cropped.
+    """
+
+    photos: pd.Index
+    answers: Answers
+    is_fallback: np.ndarray
+
+    def of_task(self, task: str, photos: pd.Series) -> np.ndarray:
+        """(N, outputs), the answers of a task for N photos. Raises as `rows`."""
+        return self.answers.of_tasks[task][self.rows(photos)]
+
+    def rows(self, photos: pd.Series) -> np.ndarray:
+        """Rows of photos.
+
+        Raises:
+            ProtocolError: a photo has no crop; every pair must be scored.
+        """
+        rows = self.photos.get_indexer(photos)
+        if (rows < 0).any():
+            raise ProtocolError(
+                f"photo {photos.iloc[int(np.argmin(rows))]} has no crop, and every pair must be scored."
+            )
+        return rows
 
 
 class CropFiles(Dataset):
@@ -68,7 +103,7 @@ def embed(
     network = network.eval().to(device).to(memory_format=torch.channels_last)
     loader = DataLoader(crops, batch_size, num_workers=num_workers)
     embeddings: list[np.ndarray] = []
-    probabilities: dict[str, list[np.ndarray]] = {task: [] for task in network.tasks}
+    of_tasks: dict[str, list[np.ndarray]] = {task: [] for task in network.tasks}
     assert isinstance(crops, Sized)  # torch's Dataset declares no length
     with torch.inference_mode(), Progress(total=len(crops), desc=title, unit="img") as progress:
         for batch in loader:
@@ -78,9 +113,9 @@ def embed(
                 mirrored = None if flip == "none" else network(inputs.flip(-1)).embedding
             embeddings.append(combine(output.embedding, mirrored, flip=flip).cpu().numpy())
             for task, logits in output.logits.items():
-                probabilities[task].append(logits.softmax(dim=1).cpu().numpy())
+                of_tasks[task].append(network.kinds[task].answers(logits).cpu().numpy())
             progress.update(len(batch))
-    return Answers(np.concatenate(embeddings), {task: np.concatenate(parts) for task, parts in probabilities.items()})
+    return Answers(np.concatenate(embeddings), {task: np.concatenate(parts) for task, parts in of_tasks.items()})
 
 
 def combine(embedding: Tensor, mirrored: Tensor | None, *, flip: str) -> Tensor:

@@ -13,6 +13,7 @@ from dwmtl.evaluation.fold import (
     evaluate_fold,
     write_evaluation,
 )
+from dwmtl.evaluation.further_tasks import FurtherTask
 from dwmtl.evaluation.predict import predict
 from dwmtl.evaluation.verification_sets import evaluate_sets, people_by_folder, photos_of
 from dwmtl.network.model_file import THRESHOLD_FILE, ModelCard, has_best, load_model
@@ -100,7 +101,7 @@ def evaluate_model(
         verification_subjects=people_by_folder(verification_pairs),
         expressions=card.classes(EXPRESSION),
         further_tasks={
-            name: (task.labels, card.classes(name))
+            name: FurtherTask(network.kinds[name], task.kind, task.columns, card.classes(name))
             for name, task in params.tasks.items()
             if name not in (IDENTITY, EXPRESSION)
         },

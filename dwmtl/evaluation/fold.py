@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dwmtl.errors import ProtocolError
-from dwmtl.evaluation.embedding import Answers
+from dwmtl.evaluation.embedding import Answered
+from dwmtl.evaluation.further_tasks import FurtherTask, further_task_metrics
 from dwmtl.evaluation.params import EvaluateParams
 from dwmtl.network.network import EXPRESSION
 from dwmtl.results import write_result
@@ -16,13 +17,10 @@ from dwmtl.scores.authentication import Authentication, authenticate
 from dwmtl.scores.classification import ClassScore, score_classes
 from dwmtl.scores.intervals import pairs_intervals, score_intervals, with_intervals, with_pairs_intervals
 from dwmtl.scores.metrics import (
-    ClassMetrics,
     CropCounts,
     FoldMetrics,
-    NoPhotos,
     VerificationMetrics,
     authentication_metrics,
-    class_metrics,
     expression_metrics,
     verification_metrics,
 )
@@ -31,34 +29,6 @@ from dwmtl.scores.verification import Verification, verify
 from dwmtl.tables import EVALUATED_PAIRS, FURTHER_SETS_DIR, write_table
 
 EXPRESSION_SET, VERIFICATION_SET = "expression", "verification"
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The network's predictions for a set's crops, by photo.
-
-    Attributes:
-        photos: the N photos, each once.
-        answers: predictions in the order of the photos.
-        is_fallback: (N,) bool, whether no face was found and the photo's centre was cropped.
-    """
-
-    photos: pd.Index
-    answers: Answers
-    is_fallback: np.ndarray
-
-    def rows(self, photos: pd.Series) -> np.ndarray:
-        """Rows of photos.
-
-        Raises:
-            ProtocolError: a photo has no crop; every pair must be scored.
-        """
-        rows = self.photos.get_indexer(photos)
-        if (rows < 0).any():
-            raise ProtocolError(
-                f"photo {photos.iloc[int(np.argmin(rows))]} has no crop, and every pair must be scored."
-            )
-        return rows
 
 
 @dataclass(frozen=True)
@@ -101,7 +71,7 @@ class FoldData:
         verification_subjects: a photo of the verification set -> its subject. Photos of unknown subjects are left out;
             the verification set's scores then have no intervals.
         expressions: class names in the order of the probabilities.
-        further_tasks: name -> (column of `labels`, class names) of the tasks beside identity and expression.
+        further_tasks: the tasks beside identity and expression, by name.
     """
 
     labels: pd.DataFrame
@@ -109,7 +79,7 @@ class FoldData:
     verification_pairs: pd.DataFrame
     verification_subjects: dict[str, str]
     expressions: list[str]
-    further_tasks: dict[str, tuple[str, list[str]]]
+    further_tasks: dict[str, FurtherTask]
 
 
 def evaluate_fold(
@@ -146,7 +116,7 @@ def evaluate_fold(
     metrics = FoldMetrics(
         expression=expression_metrics(score),
         expression_pairs=verification_metrics(outcomes[EXPRESSION_SET], params.far_targets),
-        further_tasks=_further_tasks(data, expression_set),
+        further_tasks=further_task_metrics(data.further_tasks, data.labels, expression_set),
         authentication=authentication_metrics(challenges),
         verification=verification_metrics(outcomes[VERIFICATION_SET], params.far_targets),
         num_fallback_crops=CropCounts(
@@ -212,7 +182,7 @@ def _predict(
 ) -> tuple[pd.DataFrame, ClassScore | None]:
     """A row per photo whose label is a class of the task, and the score over them; None without such a photo."""
     shown = labels[labels[column].isin(classes)]
-    probabilities = answered.answers.probabilities[task][answered.rows(shown["photo"])]
+    probabilities = answered.answers.of_tasks[task][answered.rows(shown["photo"])]
     predicted = probabilities.argmax(axis=1)
     table = pd.DataFrame(
         {
@@ -225,14 +195,6 @@ def _predict(
     )
     actual = shown[column].map({name: index for index, name in enumerate(classes)}).to_numpy()
     return table, None if shown.empty else score_classes(actual, predicted, classes)
-
-
-def _further_tasks(data: FoldData, answered: Answered) -> dict[str, ClassMetrics | NoPhotos]:
-    scores = {
-        task: _predict(data.labels, answered, task, column, classes)[1]
-        for task, (column, classes) in data.further_tasks.items()
-    }
-    return {task: NoPhotos() if score is None else class_metrics(score) for task, score in scores.items()}
 
 
 def _sides(pairs: pd.DataFrame, photos: tuple[str, str], subjects: dict[str, str]) -> pd.DataFrame:
@@ -256,7 +218,7 @@ def _verify(pairs: pd.DataFrame, answered: Answered, params: EvaluateParams) -> 
 
 def _authenticate(pairs: pd.DataFrame, outcome: Verification, answered: Answered, classes: list[str]) -> Authentication:
     """Score the challenges, the expression set's pairs, from the outcome's decisions and the predicted expressions."""
-    predicted = np.array(classes)[answered.answers.probabilities[EXPRESSION].argmax(axis=1)][answered.rows(pairs["a"])]
+    predicted = np.array(classes)[answered.answers.of_tasks[EXPRESSION].argmax(axis=1)][answered.rows(pairs["a"])]
     return authenticate(
         outcome.accepted,
         predicted == pairs["expression_required"].to_numpy(),

@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl.crops.aligned import crop_paths
-from dwmtl.evaluation.embedding import CropFiles, embed
-from dwmtl.evaluation.fold import Answered
+from dwmtl.evaluation.embedding import Answered, CropFiles, embed
 from dwmtl.network.network import FaceNetwork
 from dwmtl.params import Params
 

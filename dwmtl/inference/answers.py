@@ -1,10 +1,15 @@
-"""A model's answers, typed and as JSON values. Does not know how they are computed."""
+"""A model's answers, typed, as JSON values, and as a notebook shows them. Does not know how they are computed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from dwmtl.scores.threshold import Threshold
+
+Photo = Path | str | Image.Image | np.ndarray
+"""A photo's path, a picture of Pillow, or pixels (H, W, 3) uint8 RGB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +22,10 @@ class Face:
             right as in the picture.
         confidence: the detector's, in [0, 1].
         is_chosen: whether it is the main face of the photo, by the model's rule.
-        probabilities: a task's name -> its classes' names -> probability; sums to 1 per task. `identity` is left out:
-            its classes are the people of the training.
+        probabilities: of tasks of classes: name -> its classes' names -> probability; sums to 1 per task. `identity` is
+            left out: its classes are the people of the training.
+        values: of tasks of other kinds: name -> its columns' names -> the probability that a photo has the label
+            (multi_label), or the value in the unit of the labels (regression).
         embedding: (D,) float32, unit length; the closer two are, the more likely they are of the same person.
     """
 
@@ -28,9 +35,14 @@ class Face:
     is_chosen: bool
     probabilities: dict[str, dict[str, float]]
     embedding: np.ndarray
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{value:.0f}" for value in self.box)
+        return f"Face(box=({box}), expression={self.expression!r}, confidence={self.confidence:.3f})"
 
     def most_likely(self, task: str) -> str | None:
-        """The most probable class of a task; None where the model does not have the task."""
+        """The most probable class of a task; None where the model has no such task of classes."""
         classes = self.probabilities.get(task)
         return max(classes, key=classes.__getitem__) if classes else None
 
@@ -46,12 +58,14 @@ class Face:
             "landmarks": [[round(float(value), 2) for value in point] for point in self.landmarks],
             "confidence": round(self.confidence, 6),
             "is_chosen": self.is_chosen,
-            "probabilities": {
-                task: {name: round(value, 6) for name, value in classes.items()}
-                for task, classes in self.probabilities.items()
-            },
+            "probabilities": _rounded(self.probabilities),
+            "values": _rounded(self.values),
         }
         return values | ({"embedding": [float(value) for value in self.embedding]} if embedding else {})
+
+
+def _rounded(answers: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {task: {name: round(value, 6) for name, value in of_task.items()} for task, of_task in answers.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +77,7 @@ class Analysis:
         width_px, height_px: size of the upright photo.
         num_faces: number of faces in the photo.
         faces: from left to right, all or only the chosen one, depending on the call; empty where there is none.
+        source: the photo as it was given, which a notebook shows; a file is read again. None: nothing is shown.
     """
 
     photo: str
@@ -70,6 +85,12 @@ class Analysis:
     height_px: int
     num_faces: int
     faces: tuple[Face, ...]
+    source: Photo | None = field(default=None, repr=False)
+
+    def _repr_html_(self) -> str:
+        from dwmtl.inference.notebook import analysis_html
+
+        return analysis_html(self)
 
     @property
     def chosen(self) -> Face | None:
@@ -103,6 +124,17 @@ class VerificationAnswer:
     face: Face
     reference: Face
 
+    @property
+    def comparison(self) -> str:
+        """The distance beside the threshold: `distance 0.412 < 1.052 (source)`."""
+        sign = "<" if self.is_same else ">="
+        return f"distance {self.distance:.3f} {sign} {self.threshold.value:.3f} ({self.threshold.source})"
+
+    def _repr_html_(self) -> str:
+        from dwmtl.inference.notebook import verdict_html
+
+        return verdict_html("the same person" if self.is_same else "not the same person", self.comparison)
+
     def as_json(self) -> dict[str, object]:
         """JSON values."""
         return {
@@ -129,6 +161,12 @@ class AuthenticationAnswer:
     expression_required: str
     probability: float
     verification: VerificationAnswer
+
+    def _repr_html_(self) -> str:
+        from dwmtl.inference.notebook import verdict_html
+
+        shown = f"{self.expression_required} {self.probability:.1%}"
+        return verdict_html("accepted" if self.is_accepted else "not accepted", shown, self.verification.comparison)
 
     @property
     def is_same(self) -> bool:
@@ -167,6 +205,12 @@ class ClipAnswer:
     num_frames_with_face: int
     smallest_distance: float | None
     threshold: Threshold
+
+    def _repr_html_(self) -> str:
+        from dwmtl.inference.notebook import verdict_html
+
+        frames = f"{self.num_frames} frames, {self.num_frames_with_face} with a face"
+        return verdict_html("accepted" if self.is_accepted else "not accepted", self.reason, frames)
 
     def as_json(self) -> dict[str, object]:
         """JSON values."""

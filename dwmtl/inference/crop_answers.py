@@ -1,13 +1,12 @@
 """A network with the steps from a decoded crop to the answers: run here, and exported to ONNX."""
 
-import torch
 from torch import Tensor, nn
 
 from dwmtl.network.network import IDENTITY, FaceNetwork
 
 
 class CropAnswers(nn.Module):
-    """Decoded crops in, embeddings and probabilities out, in inference mode.
+    """Decoded crops in, embeddings and the tasks' answers out, in inference mode.
 
     Args:
         network: a trained network. Its identities, the people of the training, are not among the answers.
@@ -19,6 +18,7 @@ class CropAnswers(nn.Module):
         self.tasks = tuple(task for task in network.tasks if task != IDENTITY)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """(B, H, W, 3) uint8 RGB -> embeddings (B, D), unit length, then probabilities (B, C) of each of `tasks`."""
+        """(B, H, W, 3) uint8 RGB -> embeddings (B, D), unit length, then the answers (B, C) of each of `tasks`:
+        probabilities, or the values of a regression."""
         output = self.network(self.network.standardize(crops.permute(0, 3, 1, 2)))
-        return output.embedding, *(torch.softmax(output.logits[task], dim=1) for task in self.tasks)
+        return output.embedding, *(self.network.kinds[task].answers(output.logits[task]) for task in self.tasks)

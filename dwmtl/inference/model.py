@@ -15,7 +15,7 @@ from PIL import Image
 from dwmtl.crops.photos import photo_pixels
 from dwmtl.device import device_of
 from dwmtl.errors import ModelFileError, NoFaceError, ProtocolError, ThresholdError, UnreadablePhotoError
-from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, VerificationAnswer
+from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, Photo, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
 from dwmtl.inference.crop_answers import CropAnswers
 from dwmtl.inference.decisions import authenticated, clip_decided, distance_between, sight_of, verified
@@ -25,9 +25,6 @@ from dwmtl.network.model_file import ModelCard
 from dwmtl.network.model_file import load_model as read_model
 from dwmtl.network.network import EXPRESSION, FaceNetwork
 from dwmtl.scores.threshold import Threshold
-
-Photo = Path | str | Image.Image | np.ndarray
-"""A photo's path, a picture of Pillow, or pixels (H, W, 3) uint8 RGB."""
 
 NEUTRAL = "neutral"
 _CROPS_AT_A_TIME = 64
@@ -84,6 +81,10 @@ class FaceModel:
         self.card, self.device, self.threshold = card, device, threshold
         self._finder = FaceFinder(card, device=device)
         self._answers = CropAnswers(network).to(device).to(memory_format=torch.channels_last)
+
+    def __repr__(self) -> str:
+        limit = "no threshold" if self.threshold is None else f"threshold {self.threshold.value:.3f}"
+        return f"FaceModel({', '.join(self.card.tasks)}; {self.card.network.trunk}; {self.device}; {limit})"
 
     @property
     def expressions(self) -> list[str]:
@@ -205,27 +206,40 @@ class FaceModel:
                 width_px=photo.shape[1],
                 height_px=photo.shape[0],
                 num_faces=len(row),
-                faces=tuple(_face(face, *next(predictions)) for face in chosen),
+                faces=tuple(self._face(face, *next(predictions)) for face in chosen),
+                source=source,
             )
-            for name, photo, row, chosen in zip(names, pixels, detected, selected, strict=True)
+            for name, source, photo, row, chosen in zip(names, photos, pixels, detected, selected, strict=True)
         ]
 
     def _predict(self, crops: list[np.ndarray]) -> list[tuple[np.ndarray, dict[str, dict[str, float]]]]:
-        """Each crop's embedding, and its probabilities by task and class."""
+        """Each crop's embedding, and its answers by task and class or column."""
         predictions = []
         for start in range(0, len(crops), _CROPS_AT_A_TIME):
             batch = torch.from_numpy(np.stack(crops[start : start + _CROPS_AT_A_TIME]))
             with torch.inference_mode():
                 embeddings, *by_task = (values.cpu().numpy() for values in self._answers(batch.to(self.device)))
             for embedding, *rows in zip(embeddings, *by_task, strict=True):
-                predictions.append((embedding, self._by_class(rows)))
+                predictions.append((embedding, self._by_name(rows)))
         return predictions
 
-    def _by_class(self, rows: list[np.ndarray]) -> dict[str, dict[str, float]]:
+    def _by_name(self, rows: list[np.ndarray]) -> dict[str, dict[str, float]]:
         return {
-            task: dict(zip(self.card.classes(task), probabilities.tolist(), strict=True))
-            for task, probabilities in zip(self._answers.tasks, rows, strict=True)
+            task: dict(zip(self.card.classes(task), answers.tolist(), strict=True))
+            for task, answers in zip(self._answers.tasks, rows, strict=True)
         }
+
+    def _face(self, detected: FoundFace, embedding: np.ndarray, answers: dict[str, dict[str, float]]) -> Face:
+        of_classes = {task for task, card in self.card.tasks.items() if card.kind == "classes"}
+        return Face(
+            box=tuple(detected.box.tolist()),
+            landmarks=detected.landmarks,
+            confidence=detected.confidence,
+            is_chosen=detected.is_chosen,
+            probabilities={task: of_task for task, of_task in answers.items() if task in of_classes},
+            embedding=embedding,
+            values={task: of_task for task, of_task in answers.items() if task not in of_classes},
+        )
 
     def _analyzed_frames(self, frames: Iterable[Photo]) -> Iterator[Analysis]:
         frames = iter(frames)
@@ -242,8 +256,10 @@ class FaceModel:
             return given_threshold(float(given), model_sha256="")
         if self.threshold is None:
             raise ThresholdError(
-                "no threshold is known for this model: below which distance two faces are one person. Give a number, "
-                "or the scores file that `dwmtl evaluate` writes for it; see docs/use_the_model.md."
+                "no threshold is known for this model: below which distance two faces are one person. Give --threshold "
+                "(threshold= in Python) a number in (0, 4], or a file of thresholds of this model: the threshold.json "
+                "of the pipeline's evaluation, or one that `dwmtl evaluate` wrote. `dwmtl export-model` copies a model "
+                "with its threshold."
             )
         return self.threshold
 
@@ -269,17 +285,6 @@ def _frames_of(frames: Iterable[Photo] | Path | str) -> Iterable[Photo]:
         kind = type(frames).__name__
         raise UnreadablePhotoError(f"a clip is its frames in their order, or its file's path. Got one {kind} instead.")
     return frames
-
-
-def _face(detected: FoundFace, embedding: np.ndarray, probabilities: dict[str, dict[str, float]]) -> Face:
-    return Face(
-        box=tuple(detected.box.tolist()),
-        landmarks=detected.landmarks,
-        confidence=detected.confidence,
-        is_chosen=detected.is_chosen,
-        probabilities=probabilities,
-        embedding=embedding,
-    )
 
 
 def _chosen_face(analysis: Analysis) -> Face:

@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from dwmtl.scores.threshold import Threshold
 log = logging.getLogger(__name__)
 
 _MLFLOW_SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
-_MODELS = ("data", "models")  # the folder in dvc.yaml; evaluations are in metrics/evaluation
+_MODELS, _EVALUATIONS = ("data", "models"), Path("metrics/evaluation")  # the folders in dvc.yaml
 _GREATEST = 4.0  # squared Euclidean distance of two unit vectors
 
 
@@ -58,29 +58,46 @@ def given_threshold(given: float | Path | str, *, model_sha256: str) -> Threshol
 
 
 def find_threshold(folder: Path, *, model_sha256: str) -> Threshold | None:
-    """The threshold of a model: from `threshold.json` in its folder or, for a model in `data/models/<name>`, from the
-    pipeline's evaluation in `metrics/evaluation/<name>`; None where there is neither.
-
-    An evaluation of other weights (the model was trained again) is ignored with a warning.
+    """The threshold of a model, from `threshold_file`; None where there is none.
 
     Raises:
         ThresholdError: the file in the model's folder is not for its weights.
     """
+    path = threshold_file(folder, model_sha256=model_sha256)
+    return None if path is None else read_threshold(path, model_sha256=model_sha256)
+
+
+def threshold_file(folder: Path, *, model_sha256: str) -> Path | None:
+    """The file of a model's threshold; None where there is none.
+
+    It is `threshold.json` in the model's folder; for a model in `data/models/<name>` that of the pipeline's evaluation
+    in `metrics/evaluation/<name>`; or, for a copy of such a model, that of an evaluation in the working directory.
+
+    An evaluation of other weights (the model was trained again) is passed over, with a warning where it has the model's
+    name.
+    """
     beside_model = folder / THRESHOLD_FILE
     if beside_model.is_file():
-        return read_threshold(beside_model, model_sha256=model_sha256)
+        return beside_model
     as_named = Path(os.path.abspath(folder))  # `data`, or the model's folder, may be a link to another disk
     for place in dict.fromkeys((as_named, folder.resolve())):
         if place.parts[-3:-1] != _MODELS:
             continue
-        evaluated = place.parents[2] / "metrics" / "evaluation" / place.name / THRESHOLD_FILE
-        if not evaluated.is_file():
-            continue
-        try:
-            return read_threshold(evaluated, model_sha256=model_sha256)
-        except ThresholdError as error:
-            log.warning("no threshold: %s", error)
-    return None
+        evaluated = place.parents[2] / _EVALUATIONS / place.name / THRESHOLD_FILE
+        if evaluated.is_file() and _is_of(evaluated, model_sha256, log.warning):
+            return evaluated
+    here = sorted(_EVALUATIONS.glob(f"*/{THRESHOLD_FILE}"))
+    return next((path for path in here if _is_of(path, model_sha256, log.debug)), None)
+
+
+def _is_of(path: Path, model_sha256: str, tell: Callable[[str, object], None]) -> bool:
+    """Whether a file of thresholds is for a model; `tell`s why it is not."""
+    try:
+        read_threshold(path, model_sha256=model_sha256)
+    except ThresholdError as error:
+        tell("no threshold: %s", error)
+        return False
+    return True
 
 
 def _model_below(folder: Path, source: str) -> Path:

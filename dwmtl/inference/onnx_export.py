@@ -28,7 +28,8 @@ class OnnxModel:
 
     Attributes:
         outputs: names of the outputs, in order: `embedding`, then the tasks.
-        largest_difference: greatest absolute difference of PyTorch's and onnxruntime's answers on the checked crops.
+        largest_difference: greatest absolute difference of PyTorch's and onnxruntime's answers on the checked crops; of
+            values, in units of half their range.
     """
 
     path: Path
@@ -40,7 +41,7 @@ def export_onnx(model: Path, out: Path) -> OnnxModel:
     """Write a model as an ONNX file.
 
     Input: `crops` (N, H, W, 3) uint8, RGB for every network, any N >= 1. Outputs: `embedding` (N, D) float32 of unit
-    length, and for each task except identity, under its name, its probabilities (N, C) float32.
+    length, and for each task except identity, under its name, its probabilities or values (N, C) float32.
 
     Raises:
         DwmtlError: the extra is not installed, `out` is a file of the model, or onnxruntime's answers on 32 crops
@@ -101,7 +102,8 @@ def _largest_difference(answers: CropAnswers, card: ModelCard, graph: bytes, run
     theirs = session.run(None, {"crops": crops})
     with torch.inference_mode():
         ours = [values.numpy() for values in answers(torch.from_numpy(crops))]
-    return max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
+    units = [1.0, *(answers.network.kinds[task].unit for task in answers.tasks)]
+    return max(float(np.abs(a - b).max()) / unit for a, b, unit in zip(ours, theirs, units, strict=True))
 
 
 def _test_crops(height: int, width: int) -> np.ndarray:

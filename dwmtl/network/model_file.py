@@ -20,8 +20,9 @@ from safetensors.torch import load_file, save
 
 from dwmtl.errors import ModelFileError, ParamsError, line_of
 from dwmtl.files import write_bytes, write_text
+from dwmtl.network.kinds import make_kind
 from dwmtl.network.network import IDENTITY, FaceNetwork
-from dwmtl.network.params import HeadParams, NetworkParams
+from dwmtl.network.params import HeadParams, KindName, NetworkParams
 from dwmtl.section import CropPx, Fraction
 
 log = logging.getLogger(__name__)
@@ -40,12 +41,17 @@ _ALL_FILES = (CARD_FILE, *FILES.values(), METHOD_FILE)
 
 
 class TaskCard(BaseModel):
-    """A task of a model: its head, and its class names in the order of the logits."""
+    """A task of a model: its head, and the names of its outputs in their order, of its classes or columns.
+
+    `kind` and `range` are written where the task is not of classes; see `network.params`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     head: HeadParams
     classes: list[str]
+    kind: KindName = Field("classes", exclude_if=lambda kind: kind == "classes")
+    range: list[float] | None = Field(None, min_length=2, max_length=2, exclude_if=lambda ends: ends is None)
 
 
 class DetectorCard(BaseModel):
@@ -88,7 +94,7 @@ class ModelCard(BaseModel):
     further_sha256: dict[str, str] = {}
 
     def classes(self, task: str) -> list[str]:
-        """Class names of a task; empty where the model does not have the task."""
+        """Names of a task's classes or columns; empty where the model does not have the task."""
         return self.tasks[task].classes if task in self.tasks else []
 
     def sha256_of(self, weights: Literal["raw", "ema", "best"]) -> str:
@@ -110,6 +116,7 @@ def build_network(card: ModelCard) -> FaceNetwork:
         card.network,
         {name: task.head for name, task in card.tasks.items()},
         {name: len(task.classes) for name, task in card.tasks.items()},
+        {name: make_kind(task.kind, task.range) for name, task in card.tasks.items()},
     )
 
 

@@ -1,6 +1,6 @@
 """The multi-task network: a shared trunk, a branch and a head per task. Knows nothing of task losses and weights."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dwmtl.errors import ParamsError
+from dwmtl.network.classes import Classes
 from dwmtl.network.heads import make_head
 from dwmtl.network.params import HeadParams, MeanStd, NetworkParams
+from dwmtl.network.task_kind import TaskKind
 from dwmtl.network.timm_trunk import TimmTrunk
 from dwmtl.network.trunks import last_layer, make_backbone
 from dwmtl.section import crop_size
@@ -26,7 +28,7 @@ class NetworkOutput:
         shared_features: (B, C, h, w), the trunk's output.
         embedding: (B, D), unit length: the identity branch's vector, L2-normalised.
         vectors: a task's name -> (B, D) or (B, C), its branch's vector, not normalised.
-        logits: a task's name -> (B, its number of classes).
+        logits: a task's name -> (B, its number of outputs), as its head gives them.
     """
 
     shared_features: Tensor
@@ -44,22 +46,30 @@ class FaceNetwork(nn.Module):
             starts far above ln(classes)); a trunk of timm keeps timm's initial values.
         heads: a task's name -> its head, in the order of the tasks. `identity` must be among them: its branch gives the
             embedding, and its head works on the un-normalised vector.
-        num_classes: a task's name -> its number of classes.
+        num_outputs: a task's name -> its number of classes, or of columns where its kind is another.
+        kinds: a task's name -> its kind; of classes where not named.
     Source: Ming et al. 2019, arXiv:1911.03281, and the authors' code.
     """
 
-    def __init__(self, params: NetworkParams, heads: dict[str, HeadParams], num_classes: dict[str, int]):
+    def __init__(
+        self,
+        params: NetworkParams,
+        heads: Mapping[str, HeadParams],
+        num_outputs: Mapping[str, int],
+        kinds: Mapping[str, TaskKind] | None = None,
+    ):
         super().__init__()
         self.standardization = params.standardization
         self.channel_order = params.channel_order
-        self.num_classes = {task: num_classes[task] for task in heads}
+        self.num_outputs = {task: num_outputs[task] for task in heads}
+        self.kinds = {task: (kinds or {}).get(task, Classes()) for task in heads}
         backbone = make_backbone(params.trunk, dropout=params.dropout)
         branches = {task: backbone.make_branch(params.bottleneck if task == IDENTITY else None) for task in heads}
         self.num_features = {task: branch.num_features for task, branch in branches.items()}
         self.trunk = backbone.trunk
         self.branches = nn.ModuleDict(branches)
         self.heads = nn.ModuleDict(
-            {task: make_head(head, self.num_features[task], num_classes[task]) for task, head in heads.items()}
+            {task: make_head(head, self.num_features[task], num_outputs[task]) for task, head in heads.items()}
         )
         parts: list[nn.Module] = [self.branches, self.heads]
         if not isinstance(self.trunk, TimmTrunk):
@@ -73,7 +83,12 @@ class FaceNetwork(nn.Module):
     @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks' names, in the order of their losses and weights."""
-        return tuple(self.num_classes)
+        return tuple(self.num_outputs)
+
+    @property
+    def chance_losses(self) -> dict[str, float]:
+        """A task's name -> its loss when it is guessed."""
+        return {task: kind.chance_loss(self.num_outputs[task]) for task, kind in self.kinds.items()}
 
     def forward(self, crops: Tensor) -> NetworkOutput:
         """crops: (B, 3, H, W), as `standardize` gives them."""

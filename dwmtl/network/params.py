@@ -1,7 +1,7 @@
-"""The section `network` of `params.yaml`, and the heads of its tasks."""
+"""The section `network` of `params.yaml`, the heads of its tasks, and the tasks that are not of classes."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -124,3 +124,69 @@ HeadParams = Annotated[
     LinearHeadParams | HiddenHeadParams | ArcFaceHeadParams | CosFaceHeadParams | AdaFaceHeadParams,
     Field(discriminator="name"),
 ]
+
+KindName = Literal["classes", "multi_label", "regression"]
+
+
+class ColumnTaskParams(Section):
+    """A task with an output per column of labels. A cell may be empty: its column then has no label of the photo."""
+
+    labels: Annotated[list[str], Field(min_length=1)] = Field(description="columns of the labels, each once")
+    head: Annotated[LinearHeadParams | HiddenHeadParams, Field(discriminator="name")] = HiddenHeadParams()
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the labels."""
+        return self.labels
+
+    @model_validator(mode="after")
+    def _each_column_is_named_once(self):
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels must name each column once. Got {self.labels} instead.")
+        return self
+
+    @model_validator(mode="after")
+    def _outputs_may_be_negative(self):
+        if self.head.relu_on_logits:
+            raise ValueError("head.relu_on_logits must be false: only the logits of classes may go through a ReLU.")
+        return self
+
+
+class MultiLabelLossParams(Section):
+    """Binary cross-entropy of each label."""
+
+    name: Literal["bce"] = Field(default="bce", description="binary cross-entropy, the mean over all labels given")
+
+
+class MultiLabelTaskParams(ColumnTaskParams):
+    """Labels that are shown or not, each for itself, such as action units; cells 0, 1 or empty."""
+
+    range: ClassVar[None] = None
+    kind: Literal["multi_label"] = Field(description="what the labels are")
+    loss: MultiLabelLossParams = MultiLabelLossParams()
+
+
+class RegressionLossParams(Section):
+    """How far values are from their labels."""
+
+    name: Literal["ccc", "mse", "mae"] = Field(
+        default="ccc",
+        description="1 - the concordance correlation of a batch, the mean over the columns; or the squared or absolute "
+        "difference in units of half the range",
+    )
+
+
+class RegressionTaskParams(ColumnTaskParams):
+    """Values, such as valence and arousal, or an age; cells are numbers or empty."""
+
+    kind: Literal["regression"] = Field(description="what the labels are")
+    range: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(
+        description="lowest and highest value; a label beyond is an error, an answer is clipped [-1, 1 for valence]"
+    )
+    loss: RegressionLossParams = RegressionLossParams()
+
+    @model_validator(mode="after")
+    def _range_rises(self):
+        if not self.range[0] < self.range[1]:
+            raise ValueError(f"range must be [lowest, highest]. Got {self.range} instead.")
+        return self

@@ -11,6 +11,7 @@ from dwmtl.report.cautions import card_cautions, cautions
 from dwmtl.report.data_card.card import DataCard
 from dwmtl.report.figures import confusion_svg, det_svg, distances_svg, roc_log_svg, roc_svg, trajectory_svg
 from dwmtl.report.fold_results import FoldResult, StartResult
+from dwmtl.report.further_tasks import FurtherTasks, further_tasks
 from dwmtl.report.groups import GroupScores, group_of_photos, group_scores
 from dwmtl.report.mistakes import WrongExpression, WrongPair, wrong_expressions, wrong_pairs
 from dwmtl.report.model_card_terms import terms_of
@@ -64,6 +65,7 @@ class ReportContent:
     summary: Summary
     verification: VerificationSets
     groups: GroupScores | None
+    further_tasks: FurtherTasks | None
     titles: dict[str, str]
     folds: Sequence[FoldResult]
     figures: list[Figure]
@@ -103,9 +105,10 @@ def report_content(
         summary=summary,
         groups=_groups(folds, params, labels_dir=labels_dir, verification_dir=verification_dir),
         verification=verification_sets(folds, start, main_set=main_set, far_targets=params.report.tar_at_fars),
+        further_tasks=further_tasks(folds),
         titles=_titles(summary),
         folds=folds,
-        figures=_figures(folds, main_set),
+        figures=_figures(folds, main_set, loss_label=_loss_label(params)),
         sets=[_set_row(card) for card in cards.values()],
         terms=terms_of(card.source for card in cards.values()),
         params=flatten(params.model_dump(exclude={"compute", "tracking"}), separator="."),
@@ -149,7 +152,13 @@ def _titles(summary: Summary) -> dict[str, str]:
     return titles
 
 
-def _figures(folds: Sequence[FoldResult], main_set: str) -> list[Figure]:
+def _loss_label(params: Params) -> str:
+    """Of the axis of losses: those of a regression are in no nats."""
+    has_regression = any(task.kind == "regression" for task in params.tasks.values())
+    return "task loss" if has_regression else "task loss (nats)"
+
+
+def _figures(folds: Sequence[FoldResult], main_set: str, *, loss_label: str) -> list[Figure]:
     """In the order of the page."""
     predictions, pairs = (
         pd.concat([fold.predictions for fold in folds]),
@@ -162,7 +171,7 @@ def _figures(folds: Sequence[FoldResult], main_set: str) -> list[Figure]:
             Figure(
                 f"trajectory_fold_{fold.number}",
                 f"Fold {fold.number}: the task weights above the task losses, step by step.",
-                trajectory_svg(fold.trajectory),
+                trajectory_svg(fold.trajectory, loss_label=loss_label),
             )
             for fold in folds
         ),

@@ -18,6 +18,7 @@ from dwmtl.report.verification_sets import Curve
 
 COLORS = ("#3b8fd4", "#e0861a", "#2ea37a", "#b07cc6", "#cc5a6a", "#8a8f3c")
 INK = "#7d838c"
+_LOSSES = "task loss (nats)"
 _LINES = [{"color": color, "linestyle": style} for style in ("-", "--", ":") for color in COLORS]
 """Of verification sets, which may be more than there are colours."""
 _SHARE_RGB = (0.12, 0.42, 0.70)
@@ -44,19 +45,20 @@ STYLE: dict[Any, object] = {
 """matplotlib's settings of every figure."""
 
 
-def trajectory_svg(trajectory: pd.DataFrame) -> str:
+def trajectory_svg(trajectory: pd.DataFrame, *, loss_label: str = _LOSSES) -> str:
     """The paper's Figure 2: task weights above, task losses below, against the step.
 
     Args:
         trajectory: columns `step`, `weight_<task>`, `loss_<task>` and, if the training had it, `keep_loss`; a row per
             step.
+        loss_label: of the axis of the losses.
     Returns:
         The text of an SVG picture, as of every function here.
     """
-    return trajectories_svg({"": trajectory})
+    return trajectories_svg({"": trajectory}, loss_label=loss_label)
 
 
-def trajectories_svg(trajectories: dict[str, pd.DataFrame]) -> str:
+def trajectories_svg(trajectories: dict[str, pd.DataFrame], *, loss_label: str = _LOSSES) -> str:
     """The trajectories of several trainings side by side, each under its name."""
     tasks = [c.removeprefix("weight_") for c in next(iter(trajectories.values())) if c.startswith("weight_")]
     with matplotlib.rc_context(STYLE):
@@ -72,7 +74,7 @@ def trajectories_svg(trajectories: dict[str, pd.DataFrame]) -> str:
             above.set(ylim=(0, 1), title=name)
             below.set(xlabel="step", yscale="log")
         panels[0][0].set_ylabel("task weight")
-        panels[1][0].set_ylabel("task loss (nats)")
+        panels[1][0].set_ylabel(loss_label)
         panels[0][-1].legend(loc="upper right", ncols=len(tasks))
         return svg_text(figure)
 

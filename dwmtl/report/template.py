@@ -29,6 +29,7 @@ def _environment() -> Environment:
         "as_code": _as_code,
         "cell": _cell,
         "code": _code,
+        "decimal": lambda value: "" if value is None else f"{value:.3f}",
         "duration": _duration,
         "percent": lambda value: f"{100 * value:.1f} %",
         "percents": lambda ends: f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %",

@@ -3,7 +3,7 @@
 Fractions, rounded to six decimals. An interval is the two ends of a 95 % confidence interval, or None.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dwmtl.scores.authentication import Authentication
@@ -13,6 +13,9 @@ from dwmtl.scores.threshold import ComparisonSettings
 from dwmtl.scores.verification import ValidationRate, Verification, tar_at
 
 DECIMALS = 6
+
+ScoresByColumn = Mapping[str, Mapping[str, tuple[float, float] | None]]
+"""A column -> a measure -> the score and that of a constant answer; None where it is not defined."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,36 @@ class NoPhotos:
     """Stands for the scores of a further task without a labelled test photo in the fold."""
 
     num_photos: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnScore:
+    """A measure of a further task with a column per output; None for a column, or a mean, that is not defined.
+
+    Attributes:
+        mean: over the columns that have it.
+        baseline: mean over the same columns of a constant answer's.
+    """
+
+    mean: float | None
+    baseline: float | None
+    per_column: dict[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnMetrics:
+    """Scores of a further task that is not of classes, over the photos with a label.
+
+    Attributes:
+        kind: `tasks.<name>.kind`.
+        num_photos: with a label in at least one column; `num_labels`: with one in each column.
+        scores: by measure; those in the unit of the labels are no fractions.
+    """
+
+    kind: str
+    num_photos: int
+    num_labels: dict[str, int]
+    scores: dict[str, ColumnScore]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +143,7 @@ class FoldMetrics:
 
     expression: ExpressionMetrics
     expression_pairs: VerificationMetrics
-    further_tasks: dict[str, ClassMetrics | NoPhotos]
+    further_tasks: dict[str, ClassMetrics | ColumnMetrics | NoPhotos]
     authentication: AuthenticationMetrics
     verification: VerificationMetrics
     num_fallback_crops: CropCounts
@@ -126,6 +159,29 @@ def class_metrics(score: ClassScore) -> ClassMetrics:
         majority=_rounded(score.majority),
         num_photos=int(score.confusion.sum()),
         per_class={name: _rounded(value) for name, value in score.per_class.items()},
+    )
+
+
+def column_metrics(kind: str, num_photos: int, num_labels: dict[str, int], scores: ScoresByColumn) -> ColumnMetrics:
+    """Metrics of a further task that is not of classes; `scores`: of the columns that have a label."""
+    measures = dict.fromkeys(measure for of_column in scores.values() for measure in of_column)
+    return ColumnMetrics(
+        kind=kind,
+        num_photos=num_photos,
+        num_labels=num_labels,
+        scores={
+            measure: _column_score({column: scores.get(column, {}).get(measure) for column in num_labels})
+            for measure in measures
+        },
+    )
+
+
+def _column_score(by_column: Mapping[str, tuple[float, float] | None]) -> ColumnScore:
+    defined = [score for score in by_column.values() if score is not None]
+    return ColumnScore(
+        mean=_rounded(sum(score for score, _ in defined) / len(defined)) if defined else None,
+        baseline=_rounded(sum(constant for _, constant in defined) / len(defined)) if defined else None,
+        per_column={column: None if score is None else _rounded(score[0]) for column, score in by_column.items()},
     )
 
 

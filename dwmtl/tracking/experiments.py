@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 from dwmtl.errors import TrackingError
@@ -26,6 +25,13 @@ Answer = TypeVar("Answer")
 
 MODEL = "dwmtl.model_sha256"
 """Tag of a run that logged a whole training; its value is the digest of the model."""
+
+MODEL_ID = "dwmtl.model_id"
+"""Tag of a run with a logged model; its value is the model's id in MLflow."""
+
+VALIDATED = "validation_accuracy"
+"""Metric of a fold, its model and its experiment: the expression accuracy of the last epoch's weights on the
+validation subjects; of an experiment the mean over the folds. No test fold is in it."""
 
 _NOT_OF_THE_EXPERIMENT = {"folds", "pairs", "evaluate", "report", "compute", "tracking"}  # no training depends on them
 
@@ -99,15 +105,13 @@ def find_experiments(names: list[str]) -> list[Experiment]:
     Raises:
         TrackingError: the server does not answer, or has no experiment of an id or name.
     """
+    client = connect_to_runs()
     try:
-        runs = _experiment_runs() if has_store() else []
+        runs = _experiment_runs(client)
     except Exception as error:
         raise TrackingError(f"MLflow ({server_name()}) does not answer: {first_line(error)}") from None
     if not runs:
-        raise TrackingError(
-            f"MLflow ({server_name()}) has no experiments. Run `dvc repro`, which logs one, or set MLFLOW_TRACKING_URI "
-            "to the server that has yours."
-        )
+        raise TrackingError(_no_runs())
     by_name = {key: run for run in reversed(runs) for key in (run.info.run_name, run.info.run_id)}
     if missing := [name for name in names if name not in by_name]:
         existing = ", ".join(sorted({run.info.run_name for run in runs})[:20])
@@ -128,16 +132,28 @@ def experiment_of(run: Any) -> Experiment:
     return Experiment(info.run_name, started, params=data.params, metrics=data.metrics, tags=data.tags)
 
 
-def files_sha256(paths: list[Path]) -> str:
-    """One digest of the contents of files, in the order given."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+def connect_to_runs() -> Any:
+    """A client of the server, for a command that reads runs: it creates no database.
+
+    Raises:
+        TrackingError: the server does not answer, or its SQLite file does not exist.
+    """
+    if not has_store():
+        raise TrackingError(_no_runs())
+    try:
+        return connect()
+    except Exception as error:
+        raise TrackingError(f"MLflow ({server_name()}) does not answer: {first_line(error)}") from None
 
 
-def _experiment_runs() -> list[Any]:
-    client = connect()
+def _no_runs() -> str:
+    return (
+        f"MLflow ({server_name()}) has no experiments. Run `dvc repro`, which logs one, or set MLFLOW_TRACKING_URI "
+        "to the server that has yours."
+    )
+
+
+def _experiment_runs(client: Any) -> list[Any]:
     places = [experiment.experiment_id for experiment in client.search_experiments()]
     return search(client, places, {"dwmtl.kind": "experiment"})
 

@@ -13,7 +13,8 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from dwmtl.network.model_file import BEST_FILE, CARD_FILE, METHOD_FILE, THRESHOLD_FILE
-from dwmtl.tracking.experiments import files_sha256
+from dwmtl.tracking.digest import files_sha256
+from dwmtl.tracking.experiments import MODEL_ID
 from dwmtl.tracking.run import Run
 
 NAME = "model"
@@ -26,7 +27,7 @@ _LOGGED_TAG = "dwmtl.logged_model"
 
 def log_model(
     run: Run, model: Path, threshold: Path, *, weights: str, register_as: str | None, tags: dict[str, str]
-) -> None:
+) -> str | None:
     """Log a model's folder to its run as an MLflow model, once per model and threshold.
 
     The weights of the epoch best on the validation subjects are left out, since they are not served.
@@ -36,13 +37,15 @@ def log_model(
         weights: the weights to serve, `raw` or `ema`.
         register_as: name of the registered model that gets a new version; None: the model is not registered.
         tags: tags of the version.
+    Returns:
+        The model's id in MLflow; None where the run is not logged.
     """
     key = files_sha256([model / CARD_FILE, threshold])
 
-    def log(client: Any, run_id: str) -> None:
+    def log(client: Any, run_id: str) -> str:
         tracked = client.get_run(run_id)
-        if tracked.data.tags.get(_LOGGED_TAG) == key:
-            return
+        if tracked.data.tags.get(_LOGGED_TAG) == key and (logged := tracked.data.tags.get(MODEL_ID)):
+            return logged
         with TemporaryDirectory(prefix="dwmtl-model-") as folder:
             whole = Path(folder) / "fold"
             shutil.copytree(model, whole, ignore=shutil.ignore_patterns(BEST_FILE, METHOD_FILE))
@@ -50,9 +53,11 @@ def log_model(
             model_id = _log(client, tracked, whole, weights)
         if register_as is not None:
             _register(client, register_as, model_id, run_id, tags)
+        client.set_tag(run_id, MODEL_ID, model_id)
         client.set_tag(run_id, _LOGGED_TAG, key)
+        return model_id
 
-    run.ask(log)
+    return run.ask(log)
 
 
 def pinned_requirements() -> list[str]:
@@ -107,7 +112,7 @@ def _signature() -> Any:
         "confidence": "double",
         "is_chosen": "boolean",
     }
-    kinds |= {"probabilities": Map(Map("double")), "embedding": numbers}
+    kinds |= {"probabilities": Map(Map("double")), "values": Map(Map("double")), "embedding": numbers}
     face = Object([Property(name, kind) for name, kind in kinds.items()])
     answer: dict[str, Any] = {
         "photo": "string",

@@ -18,7 +18,7 @@ from dwmtl.report.verification_sets import VerificationSets
 from dwmtl.results import read_result
 from dwmtl.scores.headlines import COMPARED
 from dwmtl.tables import read_table
-from dwmtl.tracking.experiments import experiment_of, log_scoring, search
+from dwmtl.tracking.experiments import MODEL_ID, VALIDATED, experiment_of, log_scoring, search
 from dwmtl.tracking.machine import commit, hardware
 from dwmtl.tracking.run import Run
 
@@ -51,6 +51,7 @@ def log_summary(run: Run, params: Params, summary: Summary, plots: Path) -> None
     log_scoring(run, params)
     run.set_tag("dwmtl.folds", ", ".join(map(str, summary.folds)))
     run.log_metrics(flat_scores({**summary.scores, "verification_gain": summary.start.verification_gain}))
+    run.ask(lambda client, run_id: _log_to_folds(client, run_id, summary))
     for kind, file in (("weight", "task_weights.csv"), ("loss", "task_losses.csv")):
         for row in read_table(plots / file, ("step",)).to_dict("records"):
             step = int(row.pop("step"))
@@ -96,14 +97,39 @@ def earlier_experiments(client: Any, run_id: str) -> list[Experiment]:
 
 
 def fold_times(client: Any, run_id: str) -> dict[str, dict[str, float]]:
-    """Name of a fold's run -> stage -> seconds that it took, from the latest run of each name."""
-    folds = search(client, [client.get_run(run_id).info.experiment_id], {"mlflow.parentRunId": run_id})
-    latest = {run.info.run_name: run.data.metrics for run in reversed(folds)}
+    """Name of a fold's run -> stage -> seconds that it took."""
     return {
-        name: {
+        run.info.run_name: {
             key.removeprefix("time/").removesuffix("_s"): seconds
-            for key, seconds in metrics.items()
+            for key, seconds in run.data.metrics.items()
             if key.startswith("time/")
         }
-        for name, metrics in sorted(latest.items())
+        for run in _fold_runs(client, run_id)
     }
+
+
+def _log_to_folds(client: Any, run_id: str, summary: Summary) -> None:
+    """Log what makes an experiment's run and its folds' runs and models rank together.
+
+    The experiment's run gets the folds' data sets and the mean validation accuracy; a fold's run and model get the
+    experiment's scores as `experiment/...`.
+    """
+    names = {f"fold {fold}" for fold in summary.folds}
+    folds = [run for run in _fold_runs(client, run_id) if run.info.run_name in names]
+    client.log_inputs(run_id, [each for run in folds for each in run.inputs.dataset_inputs])
+    scores = {
+        headline.key: summary.scores[headline.key].mean for headline in COMPARED if headline.key in summary.scores
+    }
+    validated = [run.data.metrics[VALIDATED] for run in folds if VALIDATED in run.data.metrics]
+    if len(validated) == len(names):
+        scores[VALIDATED] = sum(validated) / len(validated)
+        client.log_metric(run_id, VALIDATED, scores[VALIDATED])
+    for run in folds:
+        Run(client, run.info.run_id).log_metrics({"experiment": scores}, model_id=run.data.tags.get(MODEL_ID))
+
+
+def _fold_runs(client: Any, run_id: str) -> list[Any]:
+    """The latest run of each fold of an experiment, sorted by name."""
+    runs = search(client, [client.get_run(run_id).info.experiment_id], {"mlflow.parentRunId": run_id})
+    latest = {run.info.run_name: run for run in reversed(runs)}
+    return [latest[name] for name in sorted(latest)]

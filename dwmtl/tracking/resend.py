@@ -4,7 +4,7 @@ A run is found by the SHA-256 of the model that it trained, so nothing is sent t
 of the resending, and the tag `dwmtl.resent`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,13 @@ from dwmtl.params import Params, load_params, parse_yaml, read_text
 from dwmtl.report.summary import Summary
 from dwmtl.results import read_result
 from dwmtl.tables import read_table
+from dwmtl.tracking.data_sets import (
+    evaluation_data_sets,
+    fold_data_sets,
+    fold_data_sha256,
+    pretrain_data_sets,
+    pretrain_data_sha256,
+)
 from dwmtl.tracking.experiments import (
     has_model_run,
     resume_experiment_run,
@@ -23,7 +30,7 @@ from dwmtl.tracking.experiments import (
 )
 from dwmtl.tracking.log_evaluation import EVALUATED, evaluation_sha256, log_evaluation
 from dwmtl.tracking.log_report import REPORTED, log_pages, log_summary, summary_sha256
-from dwmtl.tracking.log_training import fold_data_sha256, log_training, pretrain_data_sha256
+from dwmtl.tracking.log_training import log_training
 from dwmtl.tracking.run import Run
 
 
@@ -60,18 +67,18 @@ def _training(params: Params, root: Path, name: str, fold: int | None) -> list[s
         return []
     labels, aligned = root / "data/labels", root / "data/aligned"
     if fold is None:
-        roles: Sequence[str] = ["identity"]
+        data = pretrain_data_sets(params, labels=labels, aligned=aligned / "identity")
         data_sha256 = pretrain_data_sha256(params, labels=labels, aligned=aligned / "identity")
         run = start_pretrain_run(params, data_sha256=data_sha256, stage="")
     else:
-        roles = params.train.sets
+        data = fold_data_sets(params, fold, labels=labels, aligned=aligned)
         data_sha256 = fold_data_sha256(params, labels=labels, aligned=aligned)
         run = start_fold_run(params, fold, data_sha256=data_sha256, stage="")
     with run:
         run.set_tag("dwmtl.resent", "true")
         for row in read_table(metrics / "trajectory.csv", ("step",)).to_dict("records"):
             run.log_row({column: float(value) for column, value in row.items() if value != ""})
-        log_training(run, params, roles, data_sha256=data_sha256, model=model, metrics=metrics)
+        log_training(run, data, model=model, metrics=metrics)
     return _sent(run, f"{name.replace('_', ' ')}: training")
 
 
@@ -82,8 +89,10 @@ def _evaluation(params: Params, root: Path, fold: int) -> list[str]:
     run = resume_model_run(params, model_sha256(model), stage="")
     if _has_tag(run, EVALUATED, evaluation_sha256(out)):
         return []
+    folders = {"labels": root / "data/labels", "pairs": root / "data/pairs", "aligned": root / "data/aligned"}
+    data = evaluation_data_sets(params, fold, **folders)
     with run:
-        log_evaluation(run, params, fold=fold, model=model, out=out)
+        log_evaluation(run, params, fold=fold, model=model, out=out, data=data)
     return _sent(run, f"fold {fold}: evaluation, model")
 
 

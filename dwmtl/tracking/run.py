@@ -5,13 +5,15 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from dwmtl.results import flatten
+from dwmtl.tracking.data_sets import DataSet
 from dwmtl.tracking.server import first_line, server_name
+from dwmtl.tracking.system_metrics import start_monitor
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +22,7 @@ _STARTED = time.monotonic()
 
 _METRICS_PER_REQUEST = 1000  # MLflow's limit
 _PARAMS_PER_REQUEST = 100  # MLflow's limit
-_DIGEST_LENGTH = 32  # MLflow's limit is 36
 _MOST_OF_A_NAME = 250  # MLflow's limit, of a metric's or a param's name
-_MOST_OF_A_DATA_SET = 500  # MLflow's limit, of its name
 
 _NOT_IN_A_NAME = re.compile(r"[^\w.\- ]|^\.\.|^\.?$")
 """What MLflow refuses in a part of a name between slashes: a character, or that it would lead elsewhere as a path.
@@ -51,12 +51,14 @@ class Run:
 
     def __init__(self, client: Any = None, run_id: str = "", *, stage: str = ""):
         """Args:
-        stage: the stage whose time is logged when the run finishes, as `time/<stage>_s`; empty: no time is.
+        stage: the stage whose time is logged when the run finishes, as `time/<stage>_s`, and whose system metrics
+            are logged where MLflow's switch is on; empty: neither is.
         """
         self._client = client
         self.run_id = run_id
         self._stage = stage
         self._buffer: list[Any] = []
+        self._monitor: Any = None
 
     @property
     def is_logged(self) -> bool:
@@ -73,14 +75,22 @@ class Run:
             self._flush()
 
     @_never_fatal
-    def log_metrics(self, metrics: dict[str, Any]) -> None:
-        """Log final metrics: nested dicts, keys joined with `/`; values that are not numbers are left out."""
+    def log_metrics(
+        self, metrics: dict[str, Any], *, model_id: str | None = None, data_set: DataSet | None = None
+    ) -> None:
+        """Log final metrics: nested dicts, keys joined with `/`; values that are not numbers are left out.
+
+        Args:
+            model_id: the logged model whose metrics they are, too; None: of none.
+            data_set: that they were computed on; None: on none alone.
+        """
         numbers = {
             name: value
             for name, value in flatten(metrics).items()
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
-        entries = _metrics(numbers, step=0)
+        links = {"dataset_name": data_set.name, "dataset_digest": data_set.digest} if data_set else {}
+        entries = _metrics(numbers, step=0, model_id=model_id, **links)
         for start in range(0, len(entries), _METRICS_PER_REQUEST):
             self._client.log_batch(self.run_id, metrics=entries[start : start + _METRICS_PER_REQUEST])
 
@@ -98,13 +108,16 @@ class Run:
         self._client.set_tag(self.run_id, name, value)
 
     @_never_fatal
-    def log_dataset(self, name: str, sha256: str, counts: dict[str, int]) -> None:
-        """Log which data the run is trained on: name, digest and counts; no data are sent."""
+    def log_data_sets(self, data_sets: Iterable[DataSet]) -> None:
+        """Log which data the run uses; no data are sent."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        source, profile = json.dumps({"sha256": sha256}), json.dumps(counts)
-        dataset = Dataset(name[:_MOST_OF_A_DATA_SET], sha256[:_DIGEST_LENGTH], "local", source, profile=profile)
-        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+        inputs = []
+        for each in data_sets:
+            source, profile = json.dumps({"sha256": each.sha256}), json.dumps(each.counts)
+            data_set = Dataset(each.name, each.digest, "local", source, profile=profile)
+            inputs.append(DatasetInput(data_set, [InputTag("mlflow.data.context", each.use)]))
+        self._client.log_inputs(self.run_id, inputs)
 
     @_never_fatal
     def log_folder(self, folder: Path, name: str) -> None:
@@ -131,9 +144,13 @@ class Run:
             self._buffer = []
 
     def __enter__(self) -> "Run":
+        if self._stage:
+            self._monitor = self.ask(start_monitor)
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._monitor is not None:
+            self._monitor.finish()
         self.finish("FINISHED" if error is None else "FAILED")
 
 
@@ -166,8 +183,8 @@ def logged_name(name: str) -> str:
     return f"{safe[: _MOST_OF_A_NAME - 9]}-{digest}"
 
 
-def _metrics(values: dict[str, float], *, step: int) -> list[Any]:
+def _metrics(values: dict[str, float], *, step: int, **links: str | None) -> list[Any]:
     from mlflow.entities import Metric
 
     now_ms = int(time.time() * 1000)
-    return [Metric(logged_name(name), value, now_ms, step) for name, value in values.items()]
+    return [Metric(logged_name(name), value, now_ms, step, **links) for name, value in values.items()]

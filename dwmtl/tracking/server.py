@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from dwmtl.checkout import checkout, is_copy
-from dwmtl.errors import ModelFileError
+from dwmtl.errors import ModelFileError, install_line
 from dwmtl.tracking.moved import ARTIFACTS, follow_artifacts
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ def server_name() -> str:
 
 def first_line(error: Exception) -> str:
     """At most 300 characters of an error's first line, without user name and password."""
-    message = (str(error) or type(error).__name__).strip().splitlines()[0][:300]
+    text = (isinstance(error, ImportError) and install_line(error)) or str(error) or type(error).__name__
+    message = text.strip().splitlines()[0][:300]
     return message.replace(tracking_uri(), server_name())
 
 
@@ -157,9 +158,9 @@ def download(uri: str, folder: Path) -> Path:
         raise ModelFileError(
             f"{uri}: {server_name()} does not exist. Set MLFLOW_TRACKING_URI to the server that has it."
         )
-    import mlflow
-
     try:
+        import mlflow
+
         if path := _sqlite_file():
             follow_artifacts(path)
         uris = {"tracking_uri": tracking_uri(), "registry_uri": registry_uri}

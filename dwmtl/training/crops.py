@@ -23,20 +23,21 @@ class CropDataset(Dataset):
 
     Args:
         paths: N files of RGB pictures, all of one size.
-        labels: a task's name -> (N,) class indices.
-    An item is (crop (3, H, W) uint8, labels (T,) int64, the item's index).
+        labels: a task's name -> (N,) class indices, or (N, K) where its kind is another, see `network.task_kind`.
+    An item is (crop (3, H, W) uint8, the labels by task, the item's index).
     """
 
     def __init__(self, paths: list[Path], labels: dict[str, np.ndarray]):
         self.paths = [str(path) for path in paths]
-        self.labels = torch.from_numpy(np.stack([labels[task] for task in labels], axis=1).astype(np.int64))  # (N, T)
+        self.labels = {task: torch.from_numpy(np.array(values)) for task, values in labels.items()}
         self._kept: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, int]:
-        return self._crop(index).permute(2, 0, 1), self.labels[index], index
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor], int]:
+        labels = {task: values[index] for task, values in self.labels.items()}
+        return self._crop(index).permute(2, 0, 1), labels, index
 
     def keep_in_memory(self, most_bytes: int, *, is_shared: bool) -> bool:
         """Decode each crop once and keep it, if all of them fit.
@@ -125,8 +126,8 @@ class ShuffledBatches:
         size = self.batch_size // num_processes()
         return slice(process_number() * size, (process_number() + 1) * size)
 
-    def epoch(self, number: int, *, start: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Batches from the `start`th on: crops (B, 3, H, W) uint8, labels (B, T), indices (B,)."""
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[tuple[Tensor, dict[str, Tensor], Tensor]]:
+        """Batches from the `start`th on: crops (B, 3, H, W) uint8, labels by task, indices (B,)."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
         if self._weights is None:
             samples = torch.randperm(self._num_samples, generator=generator)[: len(self) * self.batch_size]

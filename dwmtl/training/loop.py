@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils._triton import has_triton
 
 from dwmtl.errors import InterruptedTrainingError, ModelFileError, NonFiniteLossError
+from dwmtl.network.classes import Classes
 from dwmtl.network.network import FaceNetwork
 from dwmtl.progress import Progress
 from dwmtl.training.augmentation import Augmentation
@@ -121,7 +122,7 @@ def _batches(training: Training, execution: Execution) -> ShuffledBatches:
         seed=training.params.seed,
         num_workers=compute.num_loader_workers,
         pin_memory=execution.fabric.device.type == "cuda",
-        balanced=None if training.balanced_task is None else training.labels_of(training.balanced_task),
+        balanced=None if training.balanced_task is None else training.dataset.labels[training.balanced_task],
     )
 
 
@@ -169,7 +170,7 @@ class _Loop:
             part.eval()
         self.state.step.untrained = frozenset(parameter for part in parts for parameter in part.parameters())
 
-    def _step(self, crops: Tensor, labels: Tensor, indices: Tensor, epoch: int) -> None:
+    def _step(self, crops: Tensor, labels: dict[str, Tensor], indices: Tensor, epoch: int) -> None:
         """One step on this process's part of a batch, and its row."""
         number, step = len(self.state.rows), self.state.step
         learning_rate = scheduled(
@@ -186,14 +187,13 @@ class _Loop:
             crops.to(self.device, non_blocking=True), generator, of=self.batches.batch_size, part=self.batches.part
         )
         crops = self.network.standardize(crops).contiguous(memory_format=torch.channels_last)
-        labels = labels.to(self.device, non_blocking=True)
-        by_task = {task: labels[:, index] for index, task in enumerate(self.network.tasks)}
+        labels = {task: values.to(self.device, non_blocking=True) for task, values in labels.items()}
         torch._foreach_copy_(self.statistics_before, self.statistics)  # the forward pass moves batch norm's
         try:
-            result = step(crops, by_task, generator)
+            result = step(crops, labels, generator)
         except NonFiniteLossError as error:
             torch._foreach_copy_(self.statistics, self.statistics_before)
-            result = self._not_applied(error, crops, by_task, indices, learning_rate)
+            result = self._not_applied(error, crops, labels, indices, learning_rate)
         else:
             if self.state.averaged is not None:
                 self.state.averaged.update_parameters(self.network)
@@ -277,8 +277,9 @@ def _report_epoch(epoch_rows: pd.DataFrame, network: FaceNetwork, weighting: Wei
     device = next(network.parameters()).device
     weighting.end_epoch(torch.tensor(means.to_numpy(), dtype=torch.float32, device=device))
     if epoch >= 1:
-        for task in network.tasks:
-            _warn_if_stuck(losses[f"loss_{task}"], task, network.num_classes[task], epoch)
+        for task, kind in network.kinds.items():
+            if isinstance(kind, Classes):  # the heads of other kinds have no ReLU that could die
+                _warn_if_stuck(losses[f"loss_{task}"], task, network.num_outputs[task], epoch)
 
 
 def _warn_if_stuck(losses: pd.Series, task: str, num_classes: int, epoch: int) -> None:

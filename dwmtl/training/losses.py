@@ -1,4 +1,9 @@
-"""The task losses. Labels are class indices; NO_LABEL marks a sample that a task has no label for."""
+"""The task losses. Labels of classes are class indices; NO_LABEL marks a sample that a task has no label for.
+
+The other kinds of task have their losses in their files, see `network.task_kind`.
+"""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -7,8 +12,9 @@ from torch.nn import functional
 from dwmtl.network.adaface_head import AdaFaceHead
 from dwmtl.network.heads import MarginHead
 from dwmtl.network.network import FaceNetwork
+from dwmtl.network.task_kind import ColumnKind
 from dwmtl.training.distribution import gather_samples, sum_over_processes
-from dwmtl.training.params import LossParams
+from dwmtl.training.params import AnyLossParams, LossParams
 
 NO_LABEL = -1
 
@@ -87,11 +93,38 @@ class TaskLoss(nn.Module):
         center = self.center(functional.normalize(vectors, dim=1), classes)
         return samples, torch.where(labels != NO_LABEL, center, 0)
 
+    def of_batch(
+        self, head: nn.Module, vectors: Tensor, logits: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss of a batch of all processes, whether it has a label, and its mean centre loss: scalars.
+
+        The loss is the mean over the labelled samples of cross-entropy + factor * centre loss.
+        """
+        samples, center = self(head, vectors, logits, labels)
+        loss = mean_over_labelled(samples + self.center_factor * center, labels)
+        has_label = sum_over_processes((labels != NO_LABEL).sum()) > 0
+        return loss, has_label, mean_over_labelled(center, labels)
+
     def move_centers(self, vectors: Tensor, labels: Tensor) -> None:
         """After the loss is read; (B, D), (B,) of the whole batch."""
         if self.center is not None:
             has_label = labels != NO_LABEL
             self.center.move_centers(functional.normalize(vectors[has_label], dim=1), labels[has_label])
+
+
+class ColumnLoss(nn.Module):
+    """The loss of a task with an output per column of labels, by its kind; `name`: of the loss."""
+
+    def __init__(self, kind: ColumnKind, name: str):
+        super().__init__()
+        self.kind, self.name = kind, name
+
+    def of_batch(
+        self, head: nn.Module, vectors: Tensor, outputs: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `TaskLoss.of_batch`; there is no centre loss, so it is 0."""
+        loss, has_label = self.kind.loss(outputs, labels, name=self.name, over_processes=sum_over_processes)
+        return loss, has_label, torch.zeros_like(loss)
 
 
 def labelled_lengths(vectors: Tensor, labels: Tensor) -> Tensor:
@@ -128,21 +161,26 @@ def class_weights(counts: Tensor, *, power: float, max_ratio: float) -> Tensor:
 
 
 def task_losses_of(
-    network: FaceNetwork, losses: dict[str, LossParams], class_counts: dict[str, Tensor] | None = None
+    network: FaceNetwork, losses: Mapping[str, AnyLossParams], class_counts: dict[str, Tensor] | None = None
 ) -> nn.ModuleDict:
-    """A `TaskLoss` for each of a network's tasks.
+    """A `TaskLoss` for each of a network's tasks, or a `ColumnLoss` where it is not of classes.
 
     Args:
         class_counts: a task -> (C,), training samples of each class; of the tasks that have class weights.
     """
     return nn.ModuleDict(
-        {
-            task: TaskLoss(
-                losses[task],
-                num_features=network.num_features[task],
-                num_classes=num_classes,
-                class_counts=(class_counts or {}).get(task),
-            )
-            for task, num_classes in network.num_classes.items()
-        }
+        {task: _task_loss(network, task, losses[task], (class_counts or {}).get(task)) for task in network.tasks}
     )
+
+
+def _task_loss(network: FaceNetwork, task: str, params: AnyLossParams, class_counts: Tensor | None) -> nn.Module:
+    kind = network.kinds[task]
+    if isinstance(params, LossParams):
+        return TaskLoss(
+            params,
+            num_features=network.num_features[task],
+            num_classes=network.num_outputs[task],
+            class_counts=class_counts,
+        )
+    assert isinstance(kind, ColumnKind)  # as the task's section, which has this loss
+    return ColumnLoss(kind, params.name)

@@ -3,11 +3,18 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from dwmtl.network.params import HeadParams, HiddenHeadParams
+from dwmtl.network.params import (
+    HeadParams,
+    HiddenHeadParams,
+    MultiLabelLossParams,
+    MultiLabelTaskParams,
+    RegressionLossParams,
+    RegressionTaskParams,
+)
 from dwmtl.section import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Seed
 from dwmtl.weighting.params import DynamicWeightingParams, WeightingParams
 
@@ -35,17 +42,43 @@ class LossParams(Section):
 
 
 class TaskParams(Section):
-    """A task: what is predicted of a face, by its branch and its head."""
+    """A task of classes: which of them a face shows, by its branch and its head."""
 
+    range: ClassVar[None] = None
+    kind: Literal["classes"] = Field(
+        default="classes",
+        exclude_if=lambda kind: True,  # so that files written before there were kinds keep their bytes
+        description="what the labels are: classes, or multi_label or regression, which have keys of their own",
+    )
     labels: str = Field(description="column of the labels; each of its values is a class, an empty cell no label")
     head: HeadParams = HiddenHeadParams()
     loss: LossParams = LossParams()
+
+    @property
+    def columns(self) -> list[str]:
+        """The column of the labels."""
+        return [self.labels]
 
     @model_validator(mode="after")
     def _margin_heads_do_not_smooth(self):
         if self.head.name in ("arcface", "cosface", "adaface") and self.loss.label_smoothing:
             raise ValueError(f"loss.label_smoothing must be 0 under a margin. Got {self.loss.label_smoothing} instead.")
         return self
+
+
+def kind_of(task: object) -> str:
+    """The kind of a task, read or not yet read."""
+    return str(task.get("kind", "classes") if isinstance(task, dict) else getattr(task, "kind", "classes"))
+
+
+AnyTaskParams = Annotated[
+    Annotated[TaskParams, Tag("classes")]
+    | Annotated[MultiLabelTaskParams, Tag("multi_label")]
+    | Annotated[RegressionTaskParams, Tag("regression")],
+    Discriminator(kind_of),
+]
+"""A task of any kind."""
+AnyLossParams = LossParams | MultiLabelLossParams | RegressionLossParams
 
 
 class AugmentParams(Section):

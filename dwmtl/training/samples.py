@@ -8,9 +8,11 @@ import pandas as pd
 
 from dwmtl.crops.aligned import crop_paths
 from dwmtl.errors import ProtocolError
+from dwmtl.network.kinds import make_kind
 from dwmtl.network.network import EXPRESSION, IDENTITY
+from dwmtl.network.task_kind import ColumnKind, TaskKind
 from dwmtl.training.losses import NO_LABEL
-from dwmtl.training.params import TaskParams
+from dwmtl.training.params import AnyTaskParams
 
 
 @dataclass(frozen=True)
@@ -19,20 +21,24 @@ class Samples:
 
     Attributes:
         paths: the crops' files.
-        classes: a task's name -> its class names in the order of the logits.
-        labels: a task's name -> (N,) class indices, NO_LABEL where a sample has none.
+        classes: a task's name -> its class names in the order of the logits, or its columns where its kind is another.
+        labels: a task's name -> (N,) class indices, NO_LABEL where a sample has none; or (N, columns), see `labels_of`
+            of its kind.
+        kinds: a task's name -> its kind.
     """
 
     paths: list[Path]
     classes: dict[str, list[str]]
     labels: dict[str, np.ndarray]
+    kinds: dict[str, TaskKind]
 
     def unseen_classes(self) -> dict[str, list[str]]:
-        """By task, the classes that no sample shows; tasks without any are left out."""
+        """By task, the classes or columns that no sample shows; tasks without any are left out."""
         unseen = {}
         for task, names in self.classes.items():
-            seen = set(self.labels[task])
-            unseen[task] = [name for index, name in enumerate(names) if index not in seen]
+            kind, labels = self.kinds[task], self.labels[task]
+            seen = np.flatnonzero(kind.is_shown(labels).any(axis=0)) if isinstance(kind, ColumnKind) else labels
+            unseen[task] = [name for index, name in enumerate(names) if index not in set(seen)]
         return {task: names for task, names in unseen.items() if names}
 
 
@@ -46,7 +52,7 @@ def with_face(aligned_dir: Path, rows: pd.DataFrame) -> pd.DataFrame:
 def fold_samples(
     expression_rows: pd.DataFrame,
     identity_rows: pd.DataFrame | None,
-    tasks: dict[str, TaskParams],
+    tasks: dict[str, AnyTaskParams],
     *,
     expressions: list[str],
     all_labels: pd.DataFrame,
@@ -61,29 +67,50 @@ def fold_samples(
         expressions: class names of the expression task; a row whose expression is not among them has no such label.
         all_labels: the expression set's rows of every fold, whose values are the classes of the further tasks.
     Raises:
-        ProtocolError: a task's column is missing, or has fewer than two classes.
+        ProtocolError: a task's column is missing, has fewer than two classes, or a cell that is no label of its kind.
     """
     parts = [expression_rows]
     if identity_rows is not None:
         parts.append(identity_rows[["path", "subject"]])
     rows = pd.concat(parts, ignore_index=True)
-    classes = {}
+    classes: dict[str, list[str]] = {}
+    labels: dict[str, np.ndarray] = {}
+    kinds = {name: make_kind(task.kind, task.range) for name, task in tasks.items()}
     for name, task in tasks.items():
-        if task.labels not in all_labels:
-            raise ProtocolError(
-                f"tasks.{name}.labels is {task.labels}, and the expression set has no such column. It has: "
-                f"{', '.join(all_labels.columns)}."
-            )
+        _require_columns(name, task, all_labels)
+        if isinstance(kind := kinds[name], ColumnKind):
+            _require_labels(name, kind, task.columns, all_labels)
+            classes[name], labels[name] = task.columns, kind.labels_of(rows, task.columns)
+            continue
+        column = task.columns[0]
         # identities are the fold's training subjects; the classes of other tasks are the same in every fold
         values = rows if name == IDENTITY else all_labels
-        classes[name] = expressions if name == EXPRESSION else sorted(set(values[task.labels].dropna()) - {""})
+        classes[name] = expressions if name == EXPRESSION else sorted(set(values[column].dropna()) - {""})
         if len(classes[name]) < 2:
             raise ProtocolError(
-                f"task {name}: {len(classes[name])} classes in the column {task.labels}; at least 2 are needed. Look "
-                "at tasks and labels.num_folds in params.yaml."
+                f"task {name}: {len(classes[name])} classes in the column {column}; at least 2 are needed. Look at "
+                "tasks and labels.num_folds in params.yaml."
             )
-    labels = {name: class_indices(rows[task.labels], classes[name]) for name, task in tasks.items()}
-    return Samples(rows["path"].tolist(), classes, labels)
+        labels[name] = class_indices(rows[column], classes[name])
+    return Samples(rows["path"].tolist(), classes, labels, kinds)
+
+
+def _require_columns(name: str, task: AnyTaskParams, all_labels: pd.DataFrame) -> None:
+    if missing := [column for column in task.columns if column not in all_labels]:
+        raise ProtocolError(
+            f"tasks.{name}.labels is {', '.join(missing)}, and the expression set has no such column. It has: "
+            f"{', '.join(all_labels.columns)}."
+        )
+
+
+def _require_labels(name: str, kind: ColumnKind, columns: list[str], all_labels: pd.DataFrame) -> None:
+    """Refuse a cell of any fold that is no label, and a column without a label in any fold."""
+    has_label = np.isfinite(kind.labels_of(all_labels, columns)).any(axis=0)
+    if empty := [column for column, has_some in zip(columns, has_label, strict=True) if not has_some]:
+        raise ProtocolError(
+            f"task {name}: no photo of the expression set has a label in the column {', '.join(empty)}. Take it out of "
+            f"tasks.{name}.labels, or label photos."
+        )
 
 
 def class_indices(names: pd.Series, classes: list[str]) -> np.ndarray:

@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import FaceNetwork, NetworkOutput
-from dwmtl.training.distribution import gather_samples, mean_over_processes, sum_gradients, sum_over_processes
+from dwmtl.training.distribution import gather_samples, mean_over_processes, sum_gradients
 from dwmtl.training.keep import FrozenStart, keep_losses
-from dwmtl.training.losses import NO_LABEL, TaskLoss, mean_over_labelled
+from dwmtl.training.losses import ColumnLoss, TaskLoss
 from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
@@ -24,7 +24,8 @@ class TaskLosses:
     """The losses of T tasks on a batch, of all processes.
 
     Attributes:
-        values: (T,), nats, in the order of the network's tasks; 0 for a task without a labelled sample.
+        values: (T,), in the order of the network's tasks, nats but for a regression's; 0 for a task without a labelled
+            sample.
         has_label: (T,), whether the batch has a labelled sample of the task.
         center: the tasks' mean centre losses, summed, before their factors (the identity task's alone by default).
     """
@@ -66,7 +67,7 @@ class MultiTaskStep:
     norm is synchronised, see `training.batch_norm`, and nothing is dropped out).
 
     Attributes:
-        task_losses_of: a `TaskLoss` per task, by name.
+        task_losses_of: a `TaskLoss` or `ColumnLoss` per task, by name.
         optimizer: over the network's parameters (and the weighting's, if that trains with the network).
         weighting_optimizer: over the weighting's parameters, where it has a loss of its own.
         clip_grad_norm: greatest global norm of either gradient.
@@ -108,7 +109,7 @@ class MultiTaskStep:
 
         Args:
             crops: (B, 3, H, W), standardised.
-            labels: a task's name -> (B,) class indices or NO_LABEL.
+            labels: a task's name -> (B,) class indices or NO_LABEL, or (B, K) where its kind is another.
             generator: for a weighting that draws, see `WeightingInput`.
         """
         with self.autocast():
@@ -125,7 +126,7 @@ class MultiTaskStep:
 
         if self.weighting.weighs_gradients:
             assert gradients is not None  # `gradients_of` is the trunk
-            self._weigh_gradients(gradients, weights, losses, keep_loss)
+            self._weigh_gradients(gradients, weights, losses, keep_loss, generator)
         else:
             penalty = self.weighting.penalty(given)
             objective = total if penalty is None else total + mean_over_processes(penalty)
@@ -140,6 +141,8 @@ class MultiTaskStep:
         if weighting_loss is not None and self.weighting_optimizer is not None:
             self.weighting_optimizer.step()
         self.optimizer.step()
+        if self.weighting.looks_back:
+            self._look_back(losses, crops, labels)
         self._move_centers(output, labels)
         return StepResult(
             task_losses=losses.values.detach(),
@@ -153,15 +156,17 @@ class MultiTaskStep:
         )
 
     def task_losses(self, output: NetworkOutput, labels: dict[str, Tensor]) -> TaskLosses:
-        """A task's loss: the mean over its labelled samples of cross-entropy + factor * centre loss."""
-        values, centers = [], []
-        for task in self.network.tasks:
-            loss_of = self.task_losses_of[task]
-            samples, center = loss_of(self.network.heads[task], output.vectors[task], output.logits[task], labels[task])
-            values.append(mean_over_labelled(samples + loss_of.center_factor * center, labels[task]))
-            centers.append(mean_over_labelled(center, labels[task]))
-        counts = torch.stack([(labels[task] != NO_LABEL).sum() for task in self.network.tasks])
-        return TaskLosses(torch.stack(values), sum_over_processes(counts) > 0, torch.stack(centers).sum())
+        """Each task's loss, by its kind."""
+        values, has_label, centers = [], [], []
+        for task, loss_of in self.task_losses_of.items():
+            assert isinstance(loss_of, TaskLoss | ColumnLoss)  # as `task_losses_of` makes them
+            value, is_labelled, center = loss_of.of_batch(
+                self.network.heads[task], output.vectors[task], output.logits[task], labels[task]
+            )
+            values.append(value)
+            has_label.append(is_labelled)
+            centers.append(center)
+        return TaskLosses(torch.stack(values), torch.stack(has_label), torch.stack(centers).sum())
 
     def _keep_loss(self, crops: Tensor, output: NetworkOutput) -> Tensor | None:
         """Mean over all samples, with or without labels, of the distance to the start's embedding."""
@@ -184,13 +189,18 @@ class MultiTaskStep:
         return [parameter for parameter in self.network.trunk.parameters() if parameter.requires_grad]
 
     def _weigh_gradients(
-        self, gradients: list[list[Tensor]], weights: Tensor, losses: TaskLosses, keep_loss: Tensor | None
+        self,
+        gradients: list[list[Tensor]],
+        weights: Tensor,
+        losses: TaskLosses,
+        keep_loss: Tensor | None,
+        generator: torch.Generator,
     ) -> None:
-        """Trunk: the weighted sum of the tasks' gradients. A task's own part: its own gradient. The keep loss adds its
-        gradient to both."""
+        """Trunk: the tasks' gradients, combined by the weighting. A task's own part: its own gradient. The keep loss
+        adds its gradient to both."""
         shared, objective = self._shared_parameters(), losses.values.sum()
-        for number, parameter in enumerate(shared):
-            parameter.grad = sum(weight * task[number] for weight, task in zip(weights, gradients, strict=True))
+        for parameter, gradient in zip(shared, self.weighting.combine(gradients, weights, generator), strict=True):
+            parameter.grad = gradient
         if keep_loss is not None:
             objective = objective + self.keep * keep_loss
             keep_gradients = _gradients(self.keep * keep_loss, shared, retain_graph=True)
@@ -204,6 +214,25 @@ class MultiTaskStep:
             parameter.grad = gradient
         for parameter in self.untrained:
             parameter.grad = None
+
+    @torch.no_grad()
+    def _losses_again(self, crops: Tensor, labels: dict[str, Tensor]) -> Tensor:
+        """(T,), the task losses on the same batch, now; batch norm's statistics stay as they are."""
+        buffers = list(self.network.buffers())
+        before = [buffer.clone() for buffer in buffers]
+        with self.autocast():
+            output = self._forward(crops)
+        torch._foreach_copy_(buffers, before)
+        return self.task_losses(output, labels).values
+
+    def _look_back(self, losses: TaskLosses, crops: Tensor, labels: dict[str, Tensor]) -> None:
+        """Train the weighting by what the network's step did to the losses."""
+        assert self.weighting_optimizer is not None  # a weighting that looks back has one
+        after = self._losses_again(crops, labels)
+        loss = self.weighting.look_back(losses.values.detach(), after, losses.has_label)
+        set_gradients(self.weighting_optimizer, loss)
+        self._clip(self.weighting_optimizer)
+        self.weighting_optimizer.step()
 
     def _clip(self, optimizer: Optimizer) -> Tensor:
         """Clip the gradients; the norm before clipping."""

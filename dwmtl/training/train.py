@@ -58,7 +58,7 @@ def train_fold(data: FoldData, params: Params, *, start_dir: Path, execution: Ex
     weighting = make_weighting(
         params.train.weighting,
         num_features=network.num_shared_features(params.align.crop_px),
-        tasks=network.tasks,
+        chance_losses=network.chance_losses,
     )
     filled = start_from(network, card, start_dir)
     training = Training(

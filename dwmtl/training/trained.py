@@ -11,6 +11,7 @@ from dwmtl.network.network import IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.tables import write_table
 from dwmtl.training.loop import Fitted
+from dwmtl.training.params import AnyTaskParams
 from dwmtl.training.trajectory import empty_trajectory, final_losses
 from dwmtl.training.validation import validation_table
 
@@ -31,15 +32,19 @@ class Trained:
 
 
 def model_card(params: Params, classes: dict[str, list[str]], *, provenance: dict[str, object]) -> ModelCard:
-    """The card of a network with these tasks, on crops as they were aligned."""
+    """The card of a network with these tasks, on crops as they were aligned; `classes`: names of a task's outputs."""
     return ModelCard(
         network=params.network,
         crop_px=params.align.crop_px,
         margin_px=params.align.margin_px,
         detector=DetectorCard.model_validate(params.align.model_dump(include=set(DetectorCard.model_fields))),
-        tasks={task: TaskCard(head=params.tasks[task].head, classes=names) for task, names in classes.items()},
+        tasks={task: _task_card(params.tasks[task], names) for task, names in classes.items()},
         provenance=provenance,
     )
+
+
+def _task_card(task: AnyTaskParams, names: list[str]) -> TaskCard:
+    return TaskCard(head=task.head, classes=names, kind=task.kind, range=task.range)
 
 
 def initial_network(card: ModelCard, *, seed: int) -> FaceNetwork:

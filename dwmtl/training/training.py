@@ -8,13 +8,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from dwmtl.errors import NonFiniteLossError
+from dwmtl.network.classes import Classes
 from dwmtl.network.network import FaceNetwork
 from dwmtl.training.checkpoint import training_key
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
-from dwmtl.training.params import FitParams, LossParams, smallest_parts, value_of_part
+from dwmtl.training.params import AnyLossParams, FitParams, smallest_parts, value_of_part
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.training.validation import Validation
 from dwmtl.weighting.params import UnitParams
@@ -27,7 +28,7 @@ class Training:
 
     Attributes:
         network: trained in place.
-        dataset: its labels in the order of the network's tasks.
+        dataset: with labels of each of the network's tasks.
         losses: by task.
         frozen: parts whose batch norm keeps its statistics, see `FaceNetwork.set_training`.
         keep: factor of the keep loss, which holds the embedding to that of `network` as it is given; 0: none.
@@ -43,7 +44,7 @@ class Training:
     weighting: Weighting
     dataset: CropDataset
     params: FitParams
-    losses: dict[str, LossParams]
+    losses: Mapping[str, AnyLossParams]
     frozen: frozenset[str] = frozenset()
     weighting_optimizer: UnitParams | None = None
     validation: Validation | None = None
@@ -69,10 +70,10 @@ class Training:
         }
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"weighting.{name}": value for name, value in self.weighting.state_dict().items()}
-        tensors["labels"] = self.dataset.labels
+        tensors |= {f"labels.{task}": values for task, values in self.dataset.labels.items()}
         files = list(self.dataset.paths)
         if self.validation is not None:
-            tensors["validation_labels"] = self.validation.dataset.labels
+            tensors |= {f"validation_labels.{task}": v for task, v in self.validation.dataset.labels.items()}
             files += self.validation.dataset.paths
         return training_key(facts, tensors, files)
 
@@ -111,10 +112,6 @@ class Training:
             start=FrozenStart(self.network) if self.keep else None,
         )
 
-    def labels_of(self, task: str) -> Tensor:
-        """(N,) class indices of the samples, or NO_LABEL."""
-        return self.dataset.labels[:, self.network.tasks.index(task)]
-
     def untrained_parts(self, epoch: int) -> list[nn.Module]:
         """The parts of the network that do not train in an epoch, counted from 0."""
         until = {part: value_of_part(part, self.freeze, 0) for part in smallest_parts(self.network.tasks)}
@@ -122,10 +119,12 @@ class Training:
         return [self.network.get_submodule(part) for part in parts]
 
     def _class_counts(self) -> dict[str, Tensor]:
+        """Training samples of each class, of the tasks of classes."""
         counts = {}
-        for task, num_classes in self.network.num_classes.items():
-            labels = self.labels_of(task)
-            counts[task] = torch.bincount(labels[labels != NO_LABEL], minlength=num_classes)
+        for task, kind in self.network.kinds.items():
+            if isinstance(kind, Classes):
+                labels = self.dataset.labels[task]
+                counts[task] = torch.bincount(labels[labels != NO_LABEL], minlength=self.network.num_outputs[task])
         return counts
 
 

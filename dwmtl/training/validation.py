@@ -41,7 +41,7 @@ class Validation:
     def _batches(self, network: FaceNetwork, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         for crops, labels, _ in DataLoader(self.dataset, self.batch_size):
             crops = network.standardize(crops.to(device)).contiguous(memory_format=torch.channels_last)
-            yield crops, labels[:, 0].to(device)
+            yield crops, labels[EXPRESSION].to(device)
 
 
 def _outcome(output: NetworkOutput, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dwmtl.weighting.difficulty import Difficulty
 from dwmtl.weighting.weighting import Weighting, WeightingInput, renormalize
 
 
@@ -22,6 +23,8 @@ class DynamicWeighting(Weighting):
             authors' code: the trunk then also receives the sum over tasks of L_t * dw_t/dz, which by itself favours the
             easy task.
         sigma: > 0, see `weighting_loss`.
+        temperature: > 0, divides the logits; the bounds of two weights become sigmoid(-+ sqrt 2 / temperature).
+        difficulty: what stands in place of a task's loss in `weighting_loss`; None: the loss itself, as in the paper.
         floors: T non-negative constants added to the weights, as the authors do with three tasks; None: none.
     Source: Ming et al. 2019, arXiv:1911.03281; details from the authors' code.
     """
@@ -36,6 +39,8 @@ class DynamicWeighting(Weighting):
         normalize_logits: bool,
         detach_weights: bool,
         sigma: float,
+        temperature: float = 1.0,
+        difficulty: Difficulty | None = None,
         floors: list[float] | None = None,
     ):
         super().__init__()
@@ -45,6 +50,8 @@ class DynamicWeighting(Weighting):
         self.normalize_logits = normalize_logits
         self.detach_weights = detach_weights
         self.sigma = sigma
+        self.temperature = temperature
+        self.difficulty = difficulty
         self.register_buffer("floors", torch.tensor(floors or [0.0] * num_tasks), persistent=False)
 
     def forward(self, given: WeightingInput) -> Tensor:
@@ -61,7 +68,7 @@ class DynamicWeighting(Weighting):
         logits = self.unit(normalized)  # (B, T)
         if self.normalize_logits:
             logits = functional.normalize(logits, dim=1)
-        return torch.softmax(logits, dim=1)
+        return torch.softmax(logits / self.temperature, dim=1)
 
     def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor | None:
         """Loss whose minimum puts weight on the task with the larger loss: the sum over tasks of w_t / (L_t + sigma).
@@ -73,4 +80,7 @@ class DynamicWeighting(Weighting):
             Scalar, lower is better.
         Source: Ming et al. 2019, arXiv:1911.03281; sigma 0.01 from the authors' code.
         """
-        return (task_weights / (given.task_losses.detach() + self.sigma)).sum()
+        losses = given.task_losses.detach()
+        if self.difficulty is not None:
+            losses = self.difficulty(losses, given.has_label)
+        return (task_weights / (losses + self.sigma)).sum()

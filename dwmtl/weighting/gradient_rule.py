@@ -1,15 +1,18 @@
-"""Rules that weigh the tasks' gradients of the trunk, from TorchJD. The sole owner of torchjd, an optional extra."""
+"""Rules that weigh the tasks' gradients of the trunk, from TorchJD."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from dwmtl.errors import ParamsError
+from dwmtl.weighting.from_torchjd import aggregation, with_random_state
 from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 CAGRAD_C = 0.5
 """How far CAGrad may go from the mean gradient, as a share of its norm: the middle of the paper's range."""
+
+FAIRGRAD_ALPHA = 2.0
+"""Kind of fairness: 1 is Nash-MTL's, infinity raises the task with the smallest gain."""
 
 
 class GradientRuleWeighting(Weighting):
@@ -19,7 +22,8 @@ class GradientRuleWeighting(Weighting):
 
     Args:
         name: `pcgrad` (Yu et al. 2020), `cagrad` (Liu et al. 2021), `mgda` (Sener & Koltun 2018), `upgrad` (Quinton &
-            Rey 2024), `imtl_g` (Liu et al. 2021) or `aligned_mtl` (Senushkin et al. 2023).
+            Rey 2024), `imtl_g` (Liu et al. 2021), `aligned_mtl` (Senushkin et al. 2023), `fairgrad` (Ban & Ji 2024) or
+            `nash_mtl` (Navon et al. 2022, whose condition, Gramian @ w = 1 / w, is FairGrad's with alpha 1).
     Raises:
         ParamsError: torchjd is not installed.
     """
@@ -39,34 +43,29 @@ class GradientRuleWeighting(Weighting):
         elif len(labelled):
             assert given.gramian is not None  # the step computes it for a rule with `gradients_of`
             gramian = given.gramian.detach()[labelled][:, labelled].cpu()  # TorchJD solves small programs on the CPU
-            weights[labelled] = self._weights_of(gramian, given.generator).to(weights)
+            weights[labelled] = with_random_state(given.generator, lambda: self._rule(gramian)).to(weights)
         return weights
 
     def masked(self, task_weights: Tensor, has_label: Tensor) -> Tensor:
         return task_weights  # computed from the labelled tasks alone
 
-    def _weights_of(self, gramian: Tensor, generator: torch.Generator) -> Tensor:
-        """The rule's weights. TorchJD draws from the global generator, which gets the step's state for the call."""
-        state = torch.get_rng_state()
-        torch.set_rng_state(generator.get_state())
-        try:
-            return self._rule(gramian)
-        finally:
-            torch.set_rng_state(state)
-
 
 def _torchjd_rule(name: str) -> Callable[[Tensor], Tensor]:
     """Gramian (T, T) -> weights (T,)."""
-    try:
-        from torchjd import aggregation
-    except ImportError:
-        raise ParamsError(f"train.weighting.name is {name}, which needs an extra: pip install 'dwmtl[jd]'.") from None
+    rules = aggregation(name)
     make = {
-        "pcgrad": aggregation.PCGradWeighting,
-        "cagrad": lambda: aggregation.CAGradWeighting(c=CAGRAD_C),
-        "mgda": aggregation.MGDAWeighting,
-        "upgrad": aggregation.UPGradWeighting,
-        "imtl_g": aggregation.IMTLGWeighting,
-        "aligned_mtl": aggregation.AlignedMTLWeighting,
+        "pcgrad": rules.PCGradWeighting,
+        "cagrad": lambda: rules.CAGradWeighting(c=CAGRAD_C),
+        "mgda": rules.MGDAWeighting,
+        "upgrad": rules.UPGradWeighting,
+        "imtl_g": rules.IMTLGWeighting,
+        "aligned_mtl": rules.AlignedMTLWeighting,
+        "fairgrad": lambda: rules.FairGradWeighting(alpha=FAIRGRAD_ALPHA),
+        "nash_mtl": lambda: _of_norm_one(rules.FairGradWeighting(alpha=1.0)),
     }
     return make[name]()
+
+
+def _of_norm_one(rule: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A rule on the Gramian divided by its norm, as Nash-MTL's authors do."""
+    return lambda gramian: rule(gramian / gramian.norm().clamp(min=torch.finfo(gramian.dtype).tiny))

@@ -6,6 +6,8 @@ from pydantic import Field, TypeAdapter, field_validator
 
 from dwmtl.section import NonNegativeFloat, PositiveFloat, Section
 
+RelativeTo = Literal["nothing", "chance", "first", "mean"]
+
 
 class UnitParams(Section):
     """How the parameters of a weighting with its own loss are trained."""
@@ -25,6 +27,14 @@ class DynamicWeightingParams(UnitParams):
         default=False, description="true: the gradient of the total loss does not reach the trunk through the weights"
     )
     sigma: PositiveFloat = Field(default=0.01, description="keeps weight / loss finite at a loss of 0")
+    temperature: PositiveFloat = Field(default=1.0, description="of the softmax; higher: more even weights")
+    relative_to: RelativeTo = Field(
+        default="nothing",
+        description="what a loss is divided by: chance, ln(classes); first, its own at the start; mean, of all so far",
+    )
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="share of the losses' moving average kept at a step"
+    )
     floors: dict[str, NonNegativeFloat] | None = Field(
         default=None, description="by task, added to its weight; null: none"
     )
@@ -73,6 +83,33 @@ class UncertaintyWeightingParams(Section):
     initial_log_variance: float = Field(default=-0.5, description="s at the start")
 
 
+class ImtlLWeightingParams(Section):
+    """IMTL-L (Liu et al. 2021): a scale per task, trained with the network."""
+
+    name: Literal["imtl_l"] = "imtl_l"
+
+
+class GeometricMeanWeightingParams(Section):
+    """The geometric mean of the losses (Chennupati et al. 2019)."""
+
+    name: Literal["geometric_mean"] = "geometric_mean"
+
+
+class StchWeightingParams(Section):
+    """Smooth Tchebycheff scalarisation (Lin et al. 2024): a smooth maximum of the losses."""
+
+    name: Literal["stch"] = "stch"
+    mu: PositiveFloat = Field(default=0.5, description="nats; lower: closer to the maximum")
+
+
+class FamoWeightingParams(UnitParams):
+    """FAMO (Liu et al. 2023): all losses fall at a similar rate."""
+
+    name: Literal["famo"] = "famo"
+    optimizer: Literal["sgd", "adamw", "rmsprop_tf"] = Field(default="adamw", description="sgd with momentum 0.9")
+    learning_rate: PositiveFloat = Field(default=0.025, description="constant")
+
+
 class DwaWeightingParams(Section):
     """Dynamic weight average (Liu et al. 2019), from the losses of the last two epochs."""
 
@@ -98,7 +135,20 @@ class GradNormWeightingParams(UnitParams):
 class GradientRuleWeightingParams(Section):
     """TorchJD's rules, which weigh the tasks' gradients of the whole trunk."""
 
-    name: Literal["pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl"]
+    name: Literal["pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl", "fairgrad", "nash_mtl"]
+
+
+class JacobianRuleWeightingParams(Section):
+    """TorchJD's rules that do not weigh a task's gradient as a whole."""
+
+    name: Literal["config", "graddrop"]
+
+
+class GradVacWeightingParams(Section):
+    """GradVac (Wang et al. 2021): gradients of the trunk turned towards each other."""
+
+    name: Literal["gradvac"] = "gradvac"
+    beta: Annotated[float, Field(ge=0, le=1)] = Field(default=0.01, description="how fast the usual cosines follow")
 
 
 _Rules = (
@@ -108,10 +158,16 @@ _Rules = (
     | EqualWeightingParams
     | SingleTaskWeightingParams
     | UncertaintyWeightingParams
+    | ImtlLWeightingParams
+    | GeometricMeanWeightingParams
+    | StchWeightingParams
+    | FamoWeightingParams
     | DwaWeightingParams
     | RlwWeightingParams
     | GradNormWeightingParams
     | GradientRuleWeightingParams
+    | JacobianRuleWeightingParams
+    | GradVacWeightingParams
 )
 WeightingParams = Annotated[_Rules, Field(discriminator="name")]
 

@@ -46,6 +46,9 @@ class Weighting(nn.Module):
     """Whether the weights apply to the tasks' gradients of the trunk only; a task's branch and head then train on the
     task's loss unweighted."""
 
+    looks_back = False
+    """Whether `look_back` is called, which costs a forward pass."""
+
     def forward(self, given: WeightingInput) -> Tensor:
         """Task weights from this process's samples, (T,), not yet masked.
 
@@ -71,6 +74,25 @@ class Weighting(nn.Module):
     def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor | None:
         """The scalar that the rule's own parameters minimise; None for a rule without its own loss."""
         return None
+
+    def look_back(self, before: Tensor, after: Tensor, has_label: Tensor) -> Tensor:
+        """The scalar that the parameters of a rule that `looks_back` minimise.
+
+        Args:
+            before, after: (T,), the task losses on the batch before the step and after it, constants.
+        """
+        raise NotImplementedError
+
+    def combine(self, gradients: list[list[Tensor]], task_weights: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """The trunk's gradient, of a rule that `weighs_gradients`: a tensor per parameter.
+
+        Args:
+            gradients: by task, a tensor per parameter.
+            task_weights: (T,), masked.
+            generator: the step's.
+        """
+        by_parameter = zip(*gradients, strict=True)
+        return [sum(w * g for w, g in zip(task_weights, of_tasks, strict=True)) for of_tasks in by_parameter]
 
     def penalty(self, given: WeightingInput) -> Tensor | None:
         """A scalar added to the total loss; None for most rules."""

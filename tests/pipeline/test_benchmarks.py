@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
@@ -91,8 +92,10 @@ def test_every_cell_of_the_comparison_has_params(grid, file):
     for data_set in values["data_sets"]:
         params = Params.model_validate(grid["params_of"](values, data_set))
         for name, settings in values["weightings"].items():
-            chosen = grid["with_weighting"](params, {"name": name, **settings}, seed=7).train
+            tuned = {"learning_rate": 0.5, "keep": 2.0}
+            chosen = grid["training_params"](params, grid["settings_of"](values, name), seed=7, **tuned).train
             assert (chosen.weighting.name, chosen.seed) == (settings.get("name", name), 7)
+            assert (chosen.optimizer.learning_rate, chosen.keep) == (0.5, 2.0)
 
 
 @pytest.fixture
@@ -154,7 +157,7 @@ def environment() -> dict[str, str]:
 
 def test_the_comparison_is_a_dvc_project_of_its_own():
     assert "weightings" not in dvc("stage", "list", "--all", "--name-only", folder=REPOSITORY)
-    assert "cell@yale-upgrad" in dvc("stage", "list", "--name-only", folder=FOLDER / "weightings")
+    assert "cell@yale-upgrad-2" in dvc("stage", "list", "--name-only", folder=FOLDER / "weightings")
 
 
 @pytest.mark.slow
@@ -164,9 +167,57 @@ def test_the_comparison_runs_at_its_smallest_size(tmp_path):
     command = [sys.executable, str(FOLDER / "weightings/small.py"), "--out", str(project)]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("dynamic", "rlw"):
-        (record,) = json.loads((project / f"results/rendered/{name}.json").read_text())
-        assert 0 <= record["expression_accuracy"] <= 1
-        assert sum(record["last_weights"].values()) == pytest.approx(1, abs=1e-5)
+    for name in ("dynamic", "fixed_50"):
+        cell = json.loads((project / f"results/rendered/{name}/fold_0.json").read_text())
+        (training,) = cell["trainings"]
+        assert sum(size for _, size in training["verification"].values()) == 20
+        assert np.allclose(np.sum([*training["weights"].values()], axis=0), 1, atol=1e-3)
         assert f"| `{name}` |" in (project / "comparison.md").read_text()
-    assert dvc("repro", folder=project).count("didn't change, skipping") == 4  # all but the digests
+    assert (project / "figures/rendered_front.svg").is_file()
+    num_stages = 1 + 4 + 4 + 1  # prepare, tune, cell, table
+    assert dvc("repro", folder=project).count("didn't change, skipping") == num_stages
+
+
+@pytest.fixture
+def differences(monkeypatch) -> dict:
+    monkeypatch.syspath_prepend(FOLDER / "weightings")
+    return runpy.run_path(str(FOLDER / "weightings/differences.py"))
+
+
+def a_row(rights: dict[tuple[int, int], dict[str, int]]) -> list[dict]:
+    """Trainings by seed and fold, with the right answers of 10 of each subject."""
+    return [
+        {"seed": seed, "fold": fold, "expression": {name: [right, 10] for name, right in subjects.items()}}
+        for (seed, fold), subjects in rights.items()
+    ]
+
+
+def test_a_subject_of_a_comparison_is_counted_in_each_seed_and_in_its_fold_alone(differences):
+    rights = {(0, 0): {"a": 9}, (0, 1): {"b": 5}, (1, 0): {"a": 7}, (1, 1): {"b": 6}}
+    counts = differences["counts_of"](a_row(rights), "expression")
+    assert counts.right.tolist() == [[9, 7], [5, 6]]
+    assert counts.mean == pytest.approx(27 / 40)
+
+
+def test_a_difference_is_beyond_chance_where_every_person_and_seed_has_it_and_not_where_they_disagree(differences):
+    base = {(seed, 0): {f"p{number}": 5 for number in range(12)} for seed in range(3)}
+    better = {key: {name: 7 for name in subjects} for key, subjects in base.items()}
+    mixed = {key: {name: 3 + 4 * (int(name[1:]) % 2) for name in subjects} for key, subjects in base.items()}
+    reference, sure, unsure = (differences["counts_of"](a_row(row), "expression") for row in (base, better, mixed))
+    sure = differences["difference"](sure, reference)
+    assert (sure.mean, sure.low, sure.high) == pytest.approx((20, 20, 20))
+    assert sure.p <= 0.001
+    unsure = differences["difference"](unsure, reference)
+    assert unsure.mean == pytest.approx(0)
+    assert unsure.low < 0 < unsure.high
+    assert unsure.p > 0.3
+
+
+def test_p_values_are_corrected_for_their_number_as_in_holms_example(differences):
+    corrected = differences["holm"]({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert corrected == pytest.approx({"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06})
+
+
+def test_delta_m_is_the_mean_relative_change_of_the_tasks(differences):
+    scores, single = {"expression": 0.9, "verification": 0.95}, {"expression": 0.8, "verification": 1.0}
+    assert differences["delta_m"](scores, single) == pytest.approx((12.5 - 5) / 2)

@@ -86,7 +86,8 @@ def test_every_command_of_a_page_can_be_read(page, line):
         name, *options = arguments
         COMMANDS[name].make_context(name, options)  # reads the options, and runs nothing
     elif program == "make":
-        assert re.search(rf"^{arguments[0]}:", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
+        verbs = "".join((REPOSITORY / name).read_text() for name in ("Makefile", "project.mk"))
+        assert re.search(rf"^{arguments[0]}:", verbs, flags=re.MULTILINE)
     elif program in ("python", "torchrun"):
         for path in (argument for argument in arguments if re.fullmatch(r"[\w/]+\.py", argument)):
             assert (REPOSITORY / path).is_file()
@@ -96,7 +97,7 @@ def test_every_command_of_a_page_can_be_read(page, line):
     elif program == "cp":
         assert (REPOSITORY / arguments[0]).is_file()
     else:
-        assert program in ("source", "pip", "head", "mlflow", "export"), f"{page}: what reads {line}?"
+        assert program in ("source", "pip", "head", "mlflow", "export", "docker"), f"{page}: what reads {line}?"
 
 
 def set_by(change: str) -> None:

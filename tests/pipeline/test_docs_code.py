@@ -67,7 +67,7 @@ def test_the_rule_of_the_page_on_weightings_can_be_added_as_it_says(copy):
         "from dwmtl.weighting.by_name import make_weighting\n"
         "from dwmtl.weighting.weighting import WeightingInput\n"
         "params = load_params('params.yaml').train.weighting\n"
-        "rule = make_weighting(params, num_features=4, tasks=('identity', 'expression'))\n"
+        "rule = make_weighting(params, num_features=4, chance_losses={'identity': 2.2, 'expression': 1.9})\n"
         "has_label = torch.tensor([True, True])\n"
         "given = WeightingInput(torch.zeros(1, 4, 1, 1), torch.tensor([3.0, 1.0]), has_label, torch.Generator())\n"
         "print(rule.weigh(given).tolist())\n",

@@ -16,7 +16,7 @@ def unpacked(tmp_path) -> Path:
     """What `make repro` needs of an archive of the project, in a folder with a blank in its name."""
     folder = tmp_path / "a folder"
     (folder / ".dvc").mkdir(parents=True)
-    for name in ("Makefile", "dvc.yaml", "params.yaml", ".dvc/config"):
+    for name in ("Makefile", "project.mk", "dvc.yaml", "params.yaml", ".dvc/config"):
         shutil.copy(REPOSITORY / name, folder / name)
     return folder
 

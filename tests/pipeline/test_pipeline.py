@@ -41,6 +41,15 @@ SMALL = {
 }
 
 
+def small(params: str, more: dict[str, object] | None = None) -> str:
+    """The text of a params.yaml with the values of SMALL, and more."""
+    values = yaml.safe_load(params)
+    for dotted, value in (SMALL | (more or {})).items():
+        *sections, key = dotted.split(".")
+        (values[sections[0]] if sections else values)[key] = value
+    return yaml.safe_dump(values)
+
+
 def environment() -> dict[str, str]:
     """As after `source .venv/bin/activate`."""
     values = os.environ | {
@@ -105,11 +114,7 @@ class Project:
             target.parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, target)
-        values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-        for dotted, value in SMALL.items():
-            *sections, key = dotted.split(".")
-            (values[sections[0]] if sections else values)[key] = value
-        (folder / "params.yaml").write_text(yaml.safe_dump(values))
+        (folder / "params.yaml").write_text(small((REPOSITORY / "params.yaml").read_text()))
         self.run("git", "init", "--quiet", str(git_root or folder))
         self.run("dvc", "init", "--quiet", *(["--subdir"] if git_root else []))
 
@@ -216,8 +221,12 @@ def test_the_folds_evaluation_and_the_report_land_in_their_runs(project):
     (version,) = client.search_model_versions("name='dwmtl'")
     assert version.run_id == fold.info.run_id
     assert version.tags["weighting"] == "dynamic"
-    (data,) = fold.inputs.dataset_inputs
-    assert json.loads(data.dataset.profile)["num_photos"] > 0
+    data = {each.dataset.name: json.loads(each.dataset.profile) for each in fold.inputs.dataset_inputs}
+    assert data["expression (oulu_casia)"]["num_photos"] > 0
+    assert data["expression (oulu_casia), test subjects"].keys() == {"num_photos", "num_pairs"}
+    assert data["verification (lfw)"]["num_pairs"] > 0
+    assert "identity (folders)" in data
+    assert fold.data.metrics["validation_accuracy"] == parent.data.metrics["validation_accuracy"]
 
 
 @pytest.mark.slow
@@ -397,8 +406,10 @@ def test_queued_experiments_are_in_dvc_and_in_the_checkouts_mlflow_with_their_mo
 def test_every_command_of_the_page_on_mlflow_works_and_its_server_answers_as_its_code_says(
     project, monkeypatch, capsys
 ):
-    _, *comparing, _, serve, resend = commands("mlflow.md")  # `make ui` is of the first run's page too
-    compared = [project.follow(line) for line in comparing]
+    _, _, _, *reading, promote, _, serve, resend = commands("mlflow.md")  # `make ui` is of the first run's page too
+    *compared, would = [project.follow(line) for line in reading]
+    assert "dwmtl@champion would become version" in would
+    assert "dwmtl@champion is version" in project.follow(promote)
     assert "uncertainty" in compared[0]
     names = [row["name"] for row in json.loads(compared[1])]
     assert names.index("uncertainty") < names.index("equal")  # the newest first
@@ -406,9 +417,13 @@ def test_every_command_of_the_page_on_mlflow_works_and_its_server_answers_as_its
         project.folder / "data/raw/rendered/oulu_casia/VL/Strong/P001/Happiness/003.jpeg",
         project.folder / "ann_happy.jpg",
     )
-    load, post = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/mlflow.md").read_text(), flags=re.DOTALL)
+    rank, load, post = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/mlflow.md").read_text(), flags=re.DOTALL)
     monkeypatch.chdir(project.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder}/mlflow.db")
+    exec(rank, {})
+    accuracies = [float(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
+    assert len(accuracies) > 1
+    assert accuracies == sorted(accuracies, reverse=True)
     exec(load, {})
     (expression,) = capsys.readouterr().out.split()
     monkeypatch.setenv("PATH", environment()["PATH"])
@@ -462,3 +477,18 @@ def test_outputs_go_to_a_remote_by_the_lines_of_the_page_on_scaling(project, tmp
     project.follow(name.replace("s3://bucket/dwmtl", str(tmp_path / "store")))
     project.follow(push)
     assert list((tmp_path / "store").rglob("*.dir"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", sorted(path.name for path in (REPOSITORY / "examples").glob("*.py")))
+def test_every_notebook_runs_in_a_checkout_that_ran_the_pipeline(project, notebook):
+    told = subprocess.run(
+        [sys.executable, str(REPOSITORY / "examples" / notebook)],
+        cwd=project.folder,
+        env=environment() | {"MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    expected = {"quick_start.py": "happiness", "compare_weightings.py": "dynamic", "your_own_data.py": "P001"}
+    assert expected[notebook] in told.stdout

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from dwmtl.evaluation.embedding import Answers
+from dwmtl.evaluation.embedding import Answered, Answers
 from dwmtl.evaluation.fold import (
-    Answered,
     FoldData,
     FoldEvaluation,
     evaluate_fold,

@@ -142,7 +142,10 @@ def test_every_key_has_a_default_save_those_that_only_a_user_knows():
         *("SetParams.role", "SetParams.adapter", "SetParams.folder", "TaskParams.labels"),
         *("ArcFaceHeadParams.margin_deg", "ArcFaceHeadParams.scale"),
         *("CosFaceHeadParams.margin", "CosFaceHeadParams.scale"),
-        "GradientRuleWeightingParams.name",
+        *("GradientRuleWeightingParams.name", "JacobianRuleWeightingParams.name"),
+        "ColumnTaskParams.labels",
+        *("MultiLabelTaskParams.kind", "MultiLabelTaskParams.labels"),
+        *("RegressionTaskParams.kind", "RegressionTaskParams.labels", "RegressionTaskParams.range"),
     }
 
 
@@ -176,8 +179,8 @@ def test_every_weighting_is_chosen_by_its_name_alone(write_params, name):
 
 def test_a_setting_of_another_weighting_is_an_error_with_the_cure(write_params):
     message = (
-        r"train\.weighting\.temperature: a setting of dwa, not of this weighting\. Delete the line, or choose that "
-        r"weighting\.$"
+        r"train\.weighting\.temperature: a setting of dynamic, dwa, not of this weighting\. Delete the line, or choose "
+        r"that weighting\.$"
     )
     with pytest.raises(ParamsError, match=message):
         load_params(write_params({"train.weighting": {"name": "uncertainty", "temperature": 2.0}}))
@@ -328,6 +331,61 @@ def test_the_tasks_must_hold_identity_and_expression(write_params):
     tasks = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["tasks"]
     with pytest.raises(ParamsError, match="tasks must hold identity"):
         load_params(write_params({"tasks": {"expression": tasks["expression"]}}))
+
+
+AFFECT = {"kind": "regression", "labels": ["valence", "arousal"], "range": [-1, 1]}
+UNITS = {"kind": "multi_label", "labels": ["AU1", "AU12"]}
+
+
+def test_a_task_of_another_kind_has_columns_and_the_defaults_of_its_kind(write_params):
+    tasks = load_params(write_params({"tasks.affect": AFFECT, "tasks.units": UNITS})).tasks
+    assert [task.kind for task in tasks.values()] == ["classes", "classes", "regression", "multi_label"]
+    assert (tasks["affect"].columns, tasks["affect"].loss.name) == (["valence", "arousal"], "ccc")
+    assert (tasks["units"].columns, tasks["units"].loss.name) == (["AU1", "AU12"], "bce")
+    assert tasks["expression"].columns == ["expression"]
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (
+            {"labels": "AU1", "kind": "sets"},
+            "kind: must be one of 'classes', 'multi_label', 'regression'. Got 'sets'",
+        ),
+        ({"labels": "AU1", "kind": None}, r"kind: must be one of .*Got 'None' instead"),
+        (UNITS | {"labels": []}, r"labels: List should have at least 1 item .*Got \[\] instead"),
+        (UNITS | {"labels": "AU1"}, r"labels: .* valid list\. Got 'AU1' instead"),
+        ({"labels": ["AU1", "AU12"]}, r"labels: .* valid string\. Got \['AU1', 'AU12'\] instead"),
+        (UNITS | {"labels": ["AU1", "AU1"]}, r"labels must name each column once\. Got \['AU1', 'AU1'\] instead"),
+        (UNITS | {"range": [0, 1]}, r"range: unknown key"),
+        (UNITS | {"loss": {"name": "ccc"}}, r"loss\.name: Input should be 'bce'\. Got 'ccc' instead"),
+        (UNITS | {"loss": {"center_factor": 0.1}}, r"loss\.center_factor: unknown key"),
+        (
+            UNITS | {"head": {"name": "cosface", "margin": 0.1, "scale": 8.0}},
+            "head.name: must be one of 'linear', 'hid",
+        ),
+        (
+            UNITS | {"head": {"name": "hidden", "relu_on_logits": True}},
+            "only the logits of classes may go through a ReLU",
+        ),
+        ({"kind": "regression", "labels": ["age"]}, r"range: the key is missing"),
+        ({"kind": "regression", "range": [0, 99]}, r"labels: the key is missing"),
+        (AFFECT | {"range": [1, -1]}, r"range must be \[lowest, highest\]\. Got \[1\.0, -1\.0\] instead"),
+        (AFFECT | {"range": [0]}, r"range: List should have at least 2 items"),
+        (AFFECT | {"loss": {"name": "bce"}}, r"loss\.name: Input should be 'ccc', 'mse' or 'mae'\. Got 'bce' instead"),
+    ],
+)
+def test_a_wrong_key_of_a_task_of_another_kind_is_told_in_one_line(write_params, task, message):
+    with pytest.raises(ParamsError, match=r"params\.yaml: tasks\.more.*" + message) as error:
+        load_params(write_params({"tasks.more": task}))
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_identity_expression_and_a_balanced_task_are_of_classes(write_params):
+    with pytest.raises(ParamsError, match=r"expression, both of kind classes\. Got \['identity'\] instead"):
+        load_params(write_params({"tasks.expression": AFFECT}))
+    with pytest.raises(ParamsError, match=r"balanced_task must be one of identity, expression\. Got affect instead"):
+        load_params(write_params({"tasks.affect": AFFECT, "train.balanced_task": "affect"}))
 
 
 @pytest.mark.parametrize("head", [{"name": "arcface", "margin_deg": 20.0, "scale": 30.0}, {"name": "adaface"}])

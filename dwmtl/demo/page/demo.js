@@ -122,6 +122,10 @@ function bars(face, numFaces) {
       block.append(row);
     }
   }
+  for (const [task, values] of Object.entries(face.values)) {
+    const texts = Object.entries(values).map(([name, value]) => `${name} ${value.toFixed(2)}`);
+    block.append(made("h3", task), made("p", texts.join(", ")));
+  }
   return block;
 }
 

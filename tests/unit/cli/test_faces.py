@@ -200,6 +200,8 @@ def test_verify_without_an_answer_ends_with_1(ask, known, grey):
     code, _, err = ask("verify", known.photo("neutral"), known.photo("neutral"))
     assert code == 1
     assert err.startswith("error: no threshold is known for this model")
+    assert "--threshold" in err
+    assert "`dwmtl export-model`" in err
 
 
 MISSING = (

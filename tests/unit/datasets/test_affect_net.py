@@ -77,6 +77,28 @@ def test_one_part_is_enough(affect_net):
     assert len(read(affect_net).photos) == 1
 
 
+def test_valence_and_arousal_are_columns_empty_where_there_is_none(affect_net):
+    annotations = affect_net / "train_set" / "annotations"
+    (annotations / "0_aro.npy").write_bytes(npy(np.array("-0.0396825")))
+    (annotations / "12_val.npy").write_bytes(npy(np.array(-2.0)))
+    photos = read(affect_net).photos
+    assert photos["valence"].tolist() == ["0.5", "", "0.5"]
+    assert photos["arousal"].tolist() == ["-0.0396825", "", ""]
+
+
+def test_a_set_without_valence_has_no_such_column(affect_net):
+    for annotation in affect_net.glob("*/annotations/*_val.npy"):
+        annotation.unlink()
+    assert not {"valence", "arousal"} & set(read(affect_net).photos)
+
+
+@pytest.mark.parametrize("value", ["1.01", "-1.5", "", "calm", "nan", -2.5])
+def test_a_valence_out_of_range_is_named(affect_net, value):
+    (affect_net / "val_set" / "annotations" / "7_val.npy").write_bytes(npy(np.array(value)))
+    with pytest.raises(DataSetError, match=r"7_val\.npy: must hold a number from -1 to 1, or -2\. Got"):
+        read(affect_net)
+
+
 @pytest.mark.parametrize("label", ["8", "10", "-1", "", "happy", 2.5])
 def test_a_label_outside_the_map_is_named(affect_net, label):
     with pytest.raises(DataSetError, match=r"7_exp\.npy: must hold one of 0 neutral, 1 happiness, .*7 contempt\. Got"):

@@ -254,4 +254,4 @@ def test_without_the_extra_the_command_says_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.strip().endswith("Run `pip install 'dwmtl[demo]'` for the demo.")
+    assert done.stderr == "error: starlette is not installed. Run: pip install 'dwmtl[demo]'\n"

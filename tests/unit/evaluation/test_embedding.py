@@ -50,7 +50,7 @@ def test_bf16_gives_nearly_the_embeddings_of_float32(answers):
     np.testing.assert_allclose(np.linalg.norm(rounded.embeddings, axis=1), 1, atol=1e-5)
     assert (exact.embeddings * rounded.embeddings).sum(axis=1).min() > 0.999
     assert not np.array_equal(exact.embeddings, rounded.embeddings)
-    np.testing.assert_allclose(exact.probabilities["expression"], rounded.probabilities["expression"], atol=0.02)
+    np.testing.assert_allclose(exact.of_tasks["expression"], rounded.of_tasks["expression"], atol=0.02)
 
 
 def test_auto_is_the_faster_precision_of_the_processor(answers):

@@ -105,7 +105,7 @@ def test_answers_are_those_of_the_stages_align_and_evaluate(known, model, tmp_pa
         face = model.analyze(known.photos / photo).chosen
         np.testing.assert_allclose(face.embedding, told.embeddings[row], atol=1e-5)
         probabilities = list(face.probabilities["expression"].values())
-        np.testing.assert_allclose(probabilities, told.probabilities["expression"][row], atol=1e-5)
+        np.testing.assert_allclose(probabilities, told.of_tasks["expression"][row], atol=1e-5)
 
 
 def test_path_picture_and_pixels_are_one_photo(known, model):
@@ -415,6 +415,16 @@ def test_the_pipelines_threshold_is_found_where_a_folder_lies_on_another_disk(kn
     known.write_threshold(repository / "metrics/evaluation/fold_3/threshold.json")
     asked = repository / (link if link == "named" else "data/models/fold_3")
     assert load_model(asked, device="cpu").threshold.value == 1.0
+
+
+def test_a_copy_of_a_model_has_the_threshold_of_its_evaluation_in_the_working_directory(known, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(known.model, "model")
+    known.write_threshold(tmp_path / "metrics/evaluation/fold_0/threshold.json", model_sha256="0" * 64)
+    (tmp_path / "metrics/evaluation/start").mkdir()
+    assert load_model("model", device="cpu").threshold is None
+    known.write_threshold(tmp_path / "metrics/evaluation/fold_3/threshold.json")
+    assert load_model("model", device="cpu").threshold.value == 1.0
 
 
 def test_a_cosine_threshold_compares_cosines(known, tmp_path):

@@ -60,6 +60,8 @@ def server(tmp_path, monkeypatch, empty_database):
 
 
 STEPS = 5
+EPOCHS = [0, 0, 0, 1, 1]
+VALIDATION = {"epoch": [0, 1], "accuracy": [0.5, 0.55], "loss": [1.5, 1.4]}
 ACCURACY = {"mean": 0.7, "std": 0.1, "per_fold": [0.6, 0.8], "interval": [0.5, 0.9]}
 SCORES = {
     "expression_accuracy": ACCURACY,
@@ -67,8 +69,8 @@ SCORES = {
     "authentication_accuracy": ACCURACY,
 }
 METRICS = {
-    "expression": {"accuracy": 0.6, "balanced_accuracy": 0.5, "macro_f1": 0.5},
-    "verification": {"accuracy_mean": 0.7, "auc": 0.8, "eer": 0.2},
+    "expression": {"num_photos": 8, "accuracy": 0.6, "balanced_accuracy": 0.5, "macro_f1": 0.5},
+    "verification": {"num_pairs": 30, "accuracy_mean": 0.7, "auc": 0.8, "eer": 0.2},
     "expression_pairs": {"accuracy_mean": 0.7, "auc": 0.8},
     "authentication": {"accuracy": 0.8, "far": 0.1, "frr": 0.3, "product": 0.6},
 }
@@ -94,14 +96,18 @@ def checkout(tmp_path) -> Path:
     shutil.copy(REPOSITORY / "params.yaml", root)
     for name in ("labels/expression.csv", "labels/identity.csv", "labels/classes.json"):
         _write(root / "data" / name, name)
-    for role in ("expression", "identity"):
+    for role in ("expression", "identity", "verification"):
         _write(root / f"data/aligned/{role}/{role}/crops.csv", role)
+    for name in ("fold_0", "fold_1", "verification"):
+        _write(root / f"data/pairs/{name}.csv", name)
     for name in ("pretrain", "fold_0", "fold_1"):
         _write(root / f"data/models/{name}/model.safetensors", f"weights of {name}")
         _write(root / f"data/models/{name}/model.json", name)
         write_json({"num_photos": 16, "num_subjects": 4}, root / f"metrics/training/{name}/training.json")
-        rows = {"step": range(STEPS), "loss_identity": 0.5, "weight_identity": 0.4, "loss_weighting": None}
-        write_table(pd.DataFrame(rows), root / f"metrics/training/{name}/trajectory.csv")
+        rows = {"step": range(STEPS), "epoch": EPOCHS, "loss_identity": 0.5, "weight_identity": 0.4}
+        write_table(pd.DataFrame(rows | {"loss_weighting": None}), root / f"metrics/training/{name}/trajectory.csv")
+        validation = VALIDATION if name.startswith("fold") else {key: [] for key in VALIDATION}
+        write_table(pd.DataFrame(validation), root / f"metrics/training/{name}/validation.csv")
     for name in ("fold_0", "fold_1"):
         write_json(METRICS, root / f"metrics/evaluation/{name}/metrics.json")
         write_json({}, root / f"metrics/evaluation/{name}/threshold.json")

@@ -1,13 +1,16 @@
 import shutil
 import sqlite3
+import threading
+import time
 
 import pytest
 from sqlalchemy import Engine, event
 
 from dwmtl.params import Params, load_params
 from dwmtl.results import flatten
+from dwmtl.tracking.data_sets import DataSet
+from dwmtl.tracking.digest import files_sha256
 from dwmtl.tracking.experiments import (
-    files_sha256,
     resume_experiment_run,
     resume_model_run,
     start_fold_run,
@@ -184,7 +187,7 @@ def test_tracking_can_be_turned_off(params, server, tmp_path):
 
 def test_a_fold_says_what_it_is_trained_on(params, client):
     with start_fold_run(params, 1, data_sha256="ab" * 32) as run:
-        run.log_dataset("expression (oulu_casia)", "ab" * 32, {"num_photos": 16})
+        run.log_data_sets([DataSet("expression (oulu_casia)", "ab" * 32, "training", {"num_photos": 16})])
     logged = client.get_run(run.run_id)
     (data,) = logged.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("expression (oulu_casia)", "ab" * 16)
@@ -224,3 +227,35 @@ def test_a_digest_of_files_is_of_their_contents(tmp_path):
     assert files_sha256([tmp_path / "a"]) == files_sha256([tmp_path / "b"])
     (tmp_path / "b").write_text("2")
     assert files_sha256([tmp_path / "a"]) != files_sha256([tmp_path / "b"])
+
+
+def test_a_run_has_system_metrics_where_mlflows_switch_is_on(params, client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    with start_fold_run(params, 0, data_sha256="d") as run:
+        run.set_tag("dwmtl.model_sha256", "abc")
+        trained = wait_for_cpu(client, run.run_id, num_points=1)
+    with resume_model_run(params, "abc"):
+        steps = wait_for_cpu(client, run.run_id, num_points=len(trained) + 1)
+    assert steps == list(range(len(steps)))  # the second stage counts on
+    logged = client.get_run(run.run_id)
+    assert logged.info.status == "FINISHED"
+    assert "system/system_memory_usage_megabytes" in logged.data.metrics
+    assert not [thread for thread in threading.enumerate() if thread.name == "SystemMetricsMonitor"]
+
+
+def wait_for_cpu(client, run_id: str, *, num_points: int) -> list[int]:
+    """The steps of the load of the CPU, once there are so many."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        steps = [point.step for point in client.get_metric_history(run_id, "system/cpu_utilization_percentage")]
+        if len(steps) >= num_points:
+            return sorted(steps)
+        time.sleep(0.1)
+    pytest.fail(f"not {num_points} points after 60 s")
+
+
+def test_a_run_has_no_system_metrics_without_the_switch(params, client, monkeypatch):
+    monkeypatch.delenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", raising=False)
+    with start_fold_run(params, 0, data_sha256="d"):
+        assert not [thread for thread in threading.enumerate() if thread.name == "SystemMetricsMonitor"]

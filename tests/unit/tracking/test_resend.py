@@ -1,3 +1,4 @@
+import json
 import re
 import shlex
 import sys
@@ -9,8 +10,9 @@ import yaml
 from dwmtl.cli import main
 from dwmtl.errors import TableError, TrackingError
 from dwmtl.params import load_params
+from dwmtl.tracking.data_sets import fold_data_sets, fold_data_sha256
 from dwmtl.tracking.experiments import start_fold_run
-from dwmtl.tracking.log_training import fold_data_sha256, log_training
+from dwmtl.tracking.log_training import log_training
 from dwmtl.tracking.resend import resend
 
 STEPS = 5
@@ -57,10 +59,10 @@ def test_a_server_that_has_everything_gets_nothing(checkout, server):
 
 def test_a_server_that_died_half_way_gets_the_rest(checkout, server):
     params = load_params(checkout / "params.yaml")
-    sha256 = fold_data_sha256(params, labels=checkout / "data/labels", aligned=checkout / "data/aligned")
+    tables = {"labels": checkout / "data/labels", "aligned": checkout / "data/aligned"}
     folders = {"model": checkout / "data/models/fold_0", "metrics": checkout / "metrics/training/fold_0"}
-    with start_fold_run(params, 0, data_sha256=sha256) as run:
-        log_training(run, params, ["expression"], data_sha256=sha256, **folders)
+    with start_fold_run(params, 0, data_sha256=fold_data_sha256(params, **tables)) as run:
+        log_training(run, fold_data_sets(params, 0, **tables), **folders)
     sent = resend(checkout)
     assert "fold 0: training" not in sent
     assert "fold 0: evaluation, model" in sent
@@ -141,7 +143,7 @@ def test_a_damaged_result_is_named(checkout, server, name, damaged):
 def test_the_pages_commands_run(checkout, server, monkeypatch, capsys):
     page = (Path(__file__).resolve().parents[3] / "docs/mlflow.md").read_text()
     lines = re.findall(r"^dwmtl .*$", "".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL)), re.MULTILINE)
-    assert {line.split()[1] for line in lines} == {"compare", "resend"}
+    assert {line.split()[1] for line in lines} == {"compare", "promote", "resend"}
     monkeypatch.setenv("DVC_EXP_NAME", "equal")
     resend(checkout)
     params = load_params(checkout / "params.yaml")
@@ -157,3 +159,37 @@ def test_the_pages_commands_run(checkout, server, monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "| equal | dynamic | 0, 1 | 70.0 % (50.0 to 90.0) |" in told
     assert "the server has everything" in told
+
+
+def test_a_folds_run_has_the_data_sets_of_all_roles_and_the_experiments_those_of_its_folds(checkout, server):
+    resend(checkout)
+    runs = runs_by_name(server)
+    used = {
+        (each.dataset.name, *(tag.value for tag in each.tags)): each.dataset
+        for each in runs["fold 0"].inputs.dataset_inputs
+    }
+    assert set(used) == {
+        ("expression (oulu_casia)", "training"),
+        ("expression (oulu_casia), validation subjects", "validation"),
+        ("expression (oulu_casia), test subjects", "testing"),
+        ("identity (folders)", "pretraining"),
+        ("verification (lfw)", "testing"),
+    }
+    tested = used["expression (oulu_casia), test subjects", "testing"]
+    assert json.loads(tested.profile) == {"num_photos": 8}
+    digests = {name: digests_of(runs[name]) for name in ("fold 0", "fold 1", "dynamic on oulu_casia")}
+    assert digests["fold 0"] != digests["fold 1"]
+    assert digests["dynamic on oulu_casia"] == digests["fold 0"] | digests["fold 1"]
+    assert len(digests["fold 0"] & digests["fold 1"]) == 2  # identities and verification pairs, whichever the fold
+
+
+def digests_of(run) -> set[tuple[str, str]]:
+    return {(each.dataset.name, each.dataset.digest) for each in run.inputs.dataset_inputs}
+
+
+def test_scores_on_validation_subjects_lie_at_the_last_step_of_their_epoch(checkout, server):
+    resend(checkout)
+    fold = runs_by_name(server)["fold 0"]
+    history = server.get_metric_history(fold.info.run_id, "validation/accuracy")
+    assert [(point.step, point.value) for point in history] == [(2, 0.5), (4, 0.55)]
+    assert fold.data.metrics["validation_accuracy"] == 0.55

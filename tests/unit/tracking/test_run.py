@@ -1,5 +1,6 @@
 import pytest
 
+from dwmtl.tracking.data_sets import DataSet
 from dwmtl.tracking.run import Run, logged_name, metric_name
 
 LONG = "x" * 300
@@ -63,6 +64,7 @@ def test_two_words_that_mlflow_refuses_keep_two_scores(run, store):
 
 
 def test_sets_of_any_number_are_named_as_the_data(run, store):
-    run.log_dataset(", ".join(f"set_{number} (csv_table)" for number in range(50)), "ab" * 32, {})
+    title = ", ".join(f"set_{number} (csv_table)" for number in range(50))
+    run.log_data_sets([DataSet(title, "ab" * 32, "training")])
     (data,) = store.get_run(run.run_id).inputs.dataset_inputs
     assert data.dataset.name.startswith("set_0 (csv_table), set_1")

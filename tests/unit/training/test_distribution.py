@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import multiprocessing
 
+from dwmtl.network.kinds import make_kind
 from dwmtl.network.network import FaceNetwork
-from dwmtl.network.params import AdaFaceHeadParams
+from dwmtl.network.params import AdaFaceHeadParams, MultiLabelLossParams, RegressionLossParams
 from dwmtl.params import load_params
 from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, task_losses_of
@@ -22,30 +23,38 @@ LABELS = {  # unlike counts of labelled samples in the halves, and a task that o
     "identity": torch.tensor([0, 1, NO_LABEL, 1]),
     "expression": torch.tensor([0, 1, 2, NO_LABEL]),
     "glasses": torch.tensor([NO_LABEL, NO_LABEL, 1, 0]),
+    "units": torch.tensor([[1, 0], [torch.nan, 1], [0, torch.nan], [torch.nan, torch.nan]]),
+    "affect": torch.tensor([[0.5, torch.nan], [-0.2, 0.9], [torch.nan, -0.6], [0.1, torch.nan]]),  # one of arousal each
 }
+KINDS = {"units": make_kind("multi_label", None), "affect": make_kind("regression", [-1, 1])}
 
 
-def make_step(name: str, *, keep: float, has_adaface: bool, trunk: str) -> MultiTaskStep:
+def make_step(name: str, *, keep: float, has_adaface: bool, has_kinds: bool, trunk: str) -> MultiTaskStep:
     torch.manual_seed(0)
     params = load_params()
     body = params.network.model_copy(update={"dropout": 0.0, "trunk": trunk})
-    num_classes = {"identity": 3, "expression": 3, "glasses": 2}
     heads = {task: params.tasks["identity" if task == "identity" else "expression"].head for task in TASKS}
     if has_adaface:
         heads["identity"] = AdaFaceHeadParams(scale=8.0)
     losses = {task: params.tasks["identity" if task == "identity" else "expression"].loss for task in TASKS}
+    num_outputs, kinds = {"identity": 3, "expression": 3, "glasses": 2}, {}
+    if has_kinds:
+        num_outputs, kinds = num_outputs | dict.fromkeys(KINDS, 2), KINDS
+        heads |= dict.fromkeys(KINDS, params.tasks["expression"].head)
+        losses |= {"units": MultiLabelLossParams(), "affect": RegressionLossParams()}
     torch.set_default_dtype(torch.float64)  # in float32 halves round otherwise than a batch, and tip values at a ReLU
-    network = FaceNetwork(body, heads, num_classes).eval()
+    network = FaceNetwork(body, heads, num_outputs, kinds).eval()
     network.heads.train(has_adaface)  # its mean and deviation of the lengths move
     torch.set_default_dtype(torch.float32)
     section = weighting_params(name)
-    weighting = make_weighting(section, num_features=network.num_shared_features(CROPS.shape[-1]), tasks=TASKS)
+    num_features = network.num_shared_features(CROPS.shape[-1])
+    weighting = make_weighting(section, num_features=num_features, chance_losses=network.chance_losses)
     if name == "dynamic":
         torch.nn.init.normal_(weighting.unit.weight, std=5.0)  # weights that differ much from sample to sample
     start = None
     if keep:
         torch.set_default_dtype(torch.float64)
-        start = FrozenStart(FaceNetwork(body, heads, num_classes))
+        start = FrozenStart(FaceNetwork(body, heads, num_outputs))
         torch.set_default_dtype(torch.float32)
     return MultiTaskStep(
         network=network,
@@ -75,6 +84,7 @@ def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
         name.split()[0],
         keep=5.0 if name.endswith("keep") else 0.0,
         has_adaface=name.endswith("adaface"),
+        has_kinds=name.endswith("kinds"),
         trunk="facelivenet" if name.endswith("facelivenet") else "timm:test_resnet",
     )
     labels = MASKED if name.endswith("masked") else LABELS
@@ -104,6 +114,7 @@ NAMES = [
     *("dynamic masked", "uncertainty masked", "upgrad masked"),
     *("dynamic keep", "upgrad keep"),
     *("dynamic adaface", "dynamic facelivenet"),
+    *("dynamic kinds", "upgrad kinds"),
 ]
 
 

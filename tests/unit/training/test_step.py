@@ -1,17 +1,24 @@
+import copy
+import math
+
 import pytest
 import torch
 from torch.nn import functional
 
 from dwmtl.errors import NonFiniteLossError
+from dwmtl.network.kinds import make_kind
+from dwmtl.network.params import MultiLabelLossParams, RegressionLossParams
 from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, TaskLoss, class_weights, cross_entropy, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.params import LossParams
 from dwmtl.training.step import MultiTaskStep, set_gradients
 from dwmtl.weighting.dynamic import DynamicWeighting
+from dwmtl.weighting.famo import FamoWeighting
 from dwmtl.weighting.fixed import FixedWeighting
 from dwmtl.weighting.gradient_rule import GradientRuleWeighting
 from dwmtl.weighting.gradnorm import GradNormWeighting
+from dwmtl.weighting.jacobian_rule import JacobianRuleWeighting
 from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
 from dwmtl.weighting.uncertainty import UncertaintyWeighting
 from dwmtl.weighting.weighting import WeightingInput
@@ -421,3 +428,59 @@ def test_class_weights_are_capped_and_a_class_without_a_sample_has_the_greatest(
     weights = class_weights(torch.tensor([1000, 10, 0]), power=1.0, max_ratio=5.0)
     assert (weights[1:] / weights[0]).tolist() == pytest.approx([5, 5])
     assert (1000 * weights[0] + 10 * weights[1]).item() == pytest.approx(1010)
+
+
+def test_a_rule_that_looks_back_learns_from_the_losses_on_the_same_batch_and_moves_no_statistics(make_step):
+    weighting = FamoWeighting(2)
+    step = make_step(weighting, weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=1.0))
+    step.network.train()
+    twin = copy.deepcopy(step)
+    twin.weighting.looks_back = False
+    result = step(CROPS, LABELS, seeded())
+    twin(CROPS, LABELS, seeded())
+    for ours, theirs in zip(step.network.buffers(), twin.network.buffers(), strict=True):
+        assert torch.equal(ours, theirs)
+    with torch.no_grad():
+        twin.task_losses_of["identity"].center.centers.zero_()  # they move after the losses are read again
+        after = twin.task_losses(twin.network(CROPS), LABELS).values
+    fallen = (result.task_losses.log() - after.log()).tolist()
+    gradient = [0.25 * (fallen[0] - fallen[1]), 0.25 * (fallen[1] - fallen[0])]  # of the softmax of (0, 0)
+    assert (-weighting.logits.detach()).tolist() == pytest.approx(gradient, rel=1e-3, abs=1e-5)
+
+
+def test_a_rule_on_the_jacobian_sets_the_trunks_gradient_alone(make_step):
+    steps = [make_step(weighting) for weighting in (FixedWeighting([1.0, 1.0]), JacobianRuleWeighting("config"))]
+    networks = []
+    for step in steps:
+        step.optimizer.param_groups[0]["momentum"] = 0.0
+        step(CROPS, LABELS, seeded())
+        networks.append(snapshot(step.network))
+    changed = {name for name, value in networks[0].items() if not torch.equal(value, networks[1][name])}
+    assert any(name.startswith("trunk") for name in changed)
+
+
+def test_tasks_of_every_kind_step_together_and_one_without_labels_has_no_weight(make_network, loss_params):
+    """A single valence in the batch is no label for a concordance."""
+    kinds = {"units": make_kind("multi_label", None), "affect": make_kind("regression", [-1, 1])}
+    network = make_network({"identity": 4, "expression": 3, "units": 2, "affect": 2}, dropout=0.0, kinds=kinds).eval()
+    losses = loss_params("identity", "expression")
+    losses |= {"units": MultiLabelLossParams(), "affect": RegressionLossParams()}
+    step = MultiTaskStep(
+        network=network,
+        weighting=DynamicWeighting(1792, 4, normalize_logits=True, detach_weights=False, sigma=0.01),
+        task_losses_of=task_losses_of(network, losses),
+        optimizer=make_optimizer("sgd", network.parameters(), learning_rate=0.01),
+        weighting_optimizer=None,
+        clip_grad_norm=5.0,
+    )
+    nan = torch.nan
+    units = torch.tensor([[1, nan], [0, nan], [nan, nan], [nan, nan]])
+    affect = torch.tensor([[0.5, nan], [-0.5, nan], [nan, nan], [nan, nan]])
+    before = step.task_losses(network(CROPS), {**LABELS, "units": units, "affect": affect})
+    assert before.has_label.tolist() == [True] * 4
+    assert before.values[2].item() == pytest.approx(math.log(2), rel=0.1)  # a fresh head answers about 0.5
+    assert 0 < before.values[3] < 2
+    single = torch.tensor([[0.5, nan], [nan, nan], [nan, nan], [nan, nan]])
+    outcome = step.task_losses(network(CROPS), {**LABELS, "units": units, "affect": single})
+    assert (outcome.has_label.tolist(), outcome.values[3].item()) == ([True, True, True, False], 0)
+    torch.testing.assert_close(outcome.center, before.center)

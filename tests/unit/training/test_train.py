@@ -8,6 +8,7 @@ from PIL import Image
 
 from dwmtl.errors import ProtocolError
 from dwmtl.network.model_file import DetectorCard, has_best, load_card, load_model, model_sha256
+from dwmtl.network.params import MultiLabelTaskParams, RegressionTaskParams
 from dwmtl.params import Params, load_params
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, write_table
 from dwmtl.training.compute import Execution, make_fabric
@@ -15,6 +16,7 @@ from dwmtl.training.fold_data import FoldData
 from dwmtl.training.pretrain import pretrain
 from dwmtl.training.train import train_fold
 from dwmtl.training.trained import write_trained
+from dwmtl.weighting.params import weighting_params
 
 SUBJECTS = ["expression/A", "expression/B", "expression/C", "expression/D"]
 EXPRESSIONS = ["anger", "happiness"]
@@ -230,6 +232,58 @@ def test_a_third_task_needs_params_alone(train, params):
     assert {"loss_glasses", "weight_glasses"} <= set(trained.fitted.trajectory)
     weights = trained.fitted.trajectory[["weight_identity", "weight_expression", "weight_glasses"]].sum(axis=1)
     assert weights.to_numpy() == pytest.approx(np.ones(len(weights)), abs=1e-5)
+
+
+UNITS = MultiLabelTaskParams(kind="multi_label", labels=["AU1", "AU12"])
+AFFECT = RegressionTaskParams(kind="regression", labels=["valence", "arousal"], range=[-1.0, 1.0])
+
+
+def with_units_and_affect() -> pd.DataFrame:
+    """Of the three photos that fold 0 is trained on, two have each label of AU1 and of affect."""
+    return labels().assign(
+        AU1=["1", "0", "", "", "1", "0", "", ""],
+        AU12=["", "", "1", "0", "", "1", "0", ""],
+        valence=["0.1", "0.2", "-0.3", "0.4", "0.5", "-1", "", ""],
+        arousal=["", "", "0.3", "0.4", "0.5", "1", "", ""],
+    )
+
+
+@pytest.mark.parametrize("weighting", ["dynamic", "uncertainty", "gradnorm", "upgrad"])
+def test_tasks_of_every_kind_train_beside_each_other(train, params, weighting, tmp_path):
+    tasks = {**params.tasks, "units": UNITS, "affect": AFFECT}
+    changes = {"weighting": weighting_params(weighting), "batch_size": 3}
+    trained = train(0, with_units_and_affect(), whole={"tasks": tasks}, **changes)
+    losses = trained.fitted.trajectory[["loss_units", "loss_affect"]]
+    assert np.isfinite(trained.fitted.trajectory[["weight_units", "weight_affect"]]).all(axis=None)
+    assert (losses.max() > 0).all()
+    write_trained(trained, model_dir=tmp_path / "model", metrics_dir=tmp_path / "metrics")
+    card = load_model(tmp_path / "model")[1]
+    assert card.tasks["affect"].model_dump(exclude={"head"}) == {
+        **{"classes": ["valence", "arousal"], "kind": "regression", "range": [-1, 1]}
+    }
+    assert set(card.model_dump()["tasks"]["expression"]) == {"head", "classes"}  # as before there were kinds
+
+
+def test_a_column_that_the_fold_is_not_trained_on_is_told(train, params, caplog):
+    table = with_units_and_affect().assign(AU1=["1", "0", "", "", "0", "0", "", ""])
+    trained = train(0, table, whole={"tasks": {**params.tasks, "units": UNITS}})
+    assert trained.facts["unseen_classes"] == {"units": ["AU1"]}
+    assert "fold 0 is trained on no photo of AU1 (task units)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"AU1": "2"}, r"A/0\.jpg: the column AU1 holds '2'; must be 0, 1 or empty"),
+        ({"AU1": ""}, "task units: no photo of the expression set has a label in the column AU1"),
+        ({"AU1": None}, r"tasks\.units\.labels is AU1, and the expression set has no such column"),
+    ],
+)
+def test_columns_that_cannot_be_trained_on_are_told(train, params, changes, message):
+    table = with_units_and_affect().assign(**changes)
+    table = table[[column for column in table if changes.get(column, "") is not None]]
+    with pytest.raises(ProtocolError, match=message):
+        train(0, table, whole={"tasks": {**params.tasks, "units": UNITS}})
 
 
 def test_a_task_whose_column_is_not_there_is_told(train, params):

@@ -72,7 +72,7 @@ def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dr
         {"identity": 3, "expression": 2},
     )
     num_features = network.num_shared_features(CROP_PX)
-    weighting = make_weighting(train.weighting, num_features=num_features, tasks=("identity", "expression"))
+    weighting = make_weighting(train.weighting, num_features=num_features, chance_losses=network.chance_losses)
     if fabric.is_global_zero:
         for number in (12, 6):
             crops(folder.parent / "crops", number)

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dwmtl.weighting.difficulty import Difficulty
 from dwmtl.weighting.dynamic import DynamicWeighting
 from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
 from dwmtl.weighting.weighting import WeightingInput
@@ -140,3 +141,47 @@ def test_three_tasks_are_led_to_the_hardest():
     weights = unit.weigh(seen(features, losses))
     assert weights.argmax() == 1
     assert weights[2] > weights[0]
+
+
+def test_a_temperature_moves_the_bounds_of_two_weights():
+    unit = make_unit(normalize_logits=True, temperature=0.5)
+    with torch.no_grad():
+        unit.unit.weight.mul_(1e6)
+    weights = unit.sample_weights(torch.randn(64, 3, 2, 2, generator=torch.Generator().manual_seed(0)))
+    highest = 1 / (1 + math.exp(-2 * math.sqrt(2)))
+    assert HIGHEST < weights.max() <= highest + 1e-6
+
+
+def difficulties(relative_to: str, smoothing: float, losses: list[list[float]]) -> list[list[float]]:
+    """Of each step, of two tasks with 9 and 3 classes."""
+    difficulty = Difficulty(torch.tensor([9.0, 3.0]).log(), relative_to=relative_to, smoothing=smoothing)
+    return [difficulty(torch.tensor(step), torch.tensor(step) > 0).tolist() for step in losses]
+
+
+@pytest.mark.parametrize(
+    ("relative_to", "smoothing", "expected"),
+    [
+        ("chance", 0.0, [[4 / math.log(9), 2 / math.log(3)], [2 / math.log(9), 0], [1 / math.log(9), 1 / math.log(3)]]),
+        ("first", 0.0, [[1, 1], [0.5, 0], [0.25, 0.5]]),
+        ("mean", 0.0, [[1, 1], [2 / 3, 0], [1 / (7 / 3), 1 / 1.5]]),
+        ("nothing", 0.5, [[4, 2], [3, 1], [2, 1.5]]),
+        ("first", 0.5, [[1, 1], [0.75, 0.5], [0.5, 0.75]]),
+    ],
+)
+def test_difficulties_equal_their_longhand_twin_and_a_task_without_a_label_changes_nothing(
+    relative_to, smoothing, expected
+):
+    found = difficulties(relative_to, smoothing, [[4.0, 2.0], [2.0, 0.0], [1.0, 1.0]])
+    labelled = [[True, True], [True, False], [True, True]]
+    for ours, twin, counts in zip(found, expected, labelled, strict=True):
+        assert [v for v, c in zip(ours, counts, strict=True) if c] == pytest.approx(
+            [v for v, c in zip(twin, counts, strict=True) if c]
+        )
+
+
+def test_the_units_loss_takes_the_difficulties_in_place_of_the_losses():
+    difficulty = Difficulty(torch.tensor([9.0, 3.0]).log(), relative_to="chance", smoothing=0.0)
+    given = seen(torch.zeros(1, 12, 1, 1), torch.tensor([2.0, 1.0]))
+    loss = make_unit(difficulty=difficulty).weighting_loss(torch.tensor([0.3, 0.7]), given)
+    expected = 0.3 / (2 / math.log(9) + 0.01) + 0.7 / (1 / math.log(3) + 0.01)
+    assert loss.item() == pytest.approx(expected, rel=1e-6)

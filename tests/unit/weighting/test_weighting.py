@@ -13,8 +13,8 @@ from dwmtl.weighting.rlw import RlwWeighting
 from dwmtl.weighting.uncertainty import UncertaintyWeighting
 from dwmtl.weighting.weighting import WeightingInput, renormalize
 
-TASKS = ("identity", "expression", "glasses")
-RULES = ["pcgrad", "cagrad", "mgda", "upgrad", "imtl_g", "aligned_mtl"]
+CHANCE_LOSSES = {"identity": 2.2, "expression": 1.9, "glasses": 0.7}
+TASKS = tuple(CHANCE_LOSSES)
 
 
 def seen(losses, has_label=None, gradients=None, seed=0) -> WeightingInput:
@@ -39,7 +39,7 @@ def test_renormalized_weights_are_zero_where_no_task_is_labelled():
 def test_every_weighting_by_its_name_weighs_the_labelled_tasks_alone(name, has_label):
     torch.manual_seed(0)
     settings = {"weights": dict.fromkeys(TASKS, 1.0)} if name == "fixed" else {}
-    weighting = make_weighting(weighting_params(name, **settings), num_features=8, tasks=TASKS)
+    weighting = make_weighting(weighting_params(name, **settings), num_features=8, chance_losses=CHANCE_LOSSES)
     gradients = torch.randn(3, 20, generator=torch.Generator().manual_seed(1)) * torch.tensor(has_label)[:, None]
     weights = weighting.weigh(seen([1.0, 2.0, 0.5], has_label, gradients)).detach()
     assert weights.shape == (3,)
@@ -47,7 +47,7 @@ def test_every_weighting_by_its_name_weighs_the_labelled_tasks_alone(name, has_l
     assert (weights >= 0).all() or name == "imtl_g"  # which may turn one of several tasks around
     assert weights.isfinite().all()
     if name != "single_task":
-        assert weights.sum() > 0.2
+        assert weights.sum() > 0.1
 
 
 @pytest.mark.parametrize("weights", [[0.0, 0.0], [-1.0, 2.0]])
@@ -58,13 +58,13 @@ def test_fixed_weights_without_a_meaning_are_refused(weights):
 
 def test_fixed_weights_are_scaled_to_sum_to_one_in_the_order_of_the_tasks():
     params = weighting_params("fixed", weights={"glasses": 2.0, "expression": 1.0, "identity": 1.0})
-    weights = make_weighting(params, num_features=8, tasks=TASKS).weigh(seen([1.0, 1.0, 1.0]))
+    weights = make_weighting(params, num_features=8, chance_losses=CHANCE_LOSSES).weigh(seen([1.0, 1.0, 1.0]))
     assert weights.tolist() == [0.25, 0.25, 0.5]
 
 
 def test_a_single_task_has_all_the_weight():
     params = weighting_params("single_task", task="expression")
-    weighting = make_weighting(params, num_features=8, tasks=TASKS)
+    weighting = make_weighting(params, num_features=8, chance_losses=CHANCE_LOSSES)
     assert weighting.weigh(seen([1.0, 1.0, 1.0])).tolist() == [0, 1, 0]
     assert weighting.weigh(seen([1.0, 1.0, 1.0], [True, False, True])).tolist() == [0, 0, 0]
 
@@ -195,6 +195,16 @@ def test_aligned_mtl_of_orthogonal_gradients_of_one_length_is_their_mean():
     assert weights.tolist() == pytest.approx([0.5, 0.5], abs=1e-5)
 
 
+@pytest.mark.parametrize(("name", "alpha"), [("fairgrad", 2.0), ("nash_mtl", 1.0)])
+def test_fair_weights_are_the_inverse_of_the_tasks_gains(name, alpha):
+    """Gramian @ w = w^(-1 / alpha); Nash-MTL's Gramian has the norm 1."""
+    gradients = torch.randn(3, 12, generator=torch.Generator().manual_seed(5))
+    gramian = gradients @ gradients.T
+    gramian = gramian / gramian.norm() if name == "nash_mtl" else gramian
+    weights = rule(name, gradients)
+    torch.testing.assert_close(gramian @ weights, weights ** (-1 / alpha), rtol=1e-3, atol=0)
+
+
 def test_a_gradient_rule_leaves_the_global_generator_alone():
     state = torch.get_rng_state()
     rule("pcgrad", torch.randn(3, 12, generator=torch.Generator().manual_seed(5)))
@@ -212,5 +222,5 @@ def test_a_gradient_rule_draws_from_the_steps_generator():
 
 def test_rules_that_draw_keep_no_state():
     """A resumed training draws the same: no rule keeps a generator's state."""
-    for name in ("rlw", "pcgrad"):
-        assert make_weighting(weighting_params(name), num_features=8, tasks=TASKS).state_dict() == {}
+    for name in ("rlw", "pcgrad", "graddrop"):
+        assert make_weighting(weighting_params(name), num_features=8, chance_losses=CHANCE_LOSSES).state_dict() == {}

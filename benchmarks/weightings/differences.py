@@ -1,0 +1,99 @@
+"""Scores of the comparison's rows, and paired differences between them, with intervals over people and trainings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+NUM_RESAMPLES = 2000
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Right answers of a row for one task, by unit of resampling and training.
+
+    Attributes:
+        right, size: (U, R), of each of U units (test subjects; blocks of pairs) in each of R trainings; a unit that a
+            training was not tested on has size 0.
+    """
+
+    right: np.ndarray
+    size: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        """Share of right answers, in [0, 1]."""
+        return float(self.right.sum() / self.size.sum())
+
+
+def counts_of(trainings: list[Mapping], task: str) -> Counts:
+    """The counts of a row's trainings, in the order of seeds and folds.
+
+    A subject is tested in one fold: its trainings are those of the seeds. Every training has each block of pairs.
+    """
+    ordered = sorted(trainings, key=lambda training: (training["seed"], training["fold"]))
+    runs = [training["seed"] if task == "expression" else (training["seed"], training["fold"]) for training in ordered]
+    units = sorted({unit for training in ordered for unit in training[task]})
+    columns = list(dict.fromkeys(runs))
+    right, size = np.zeros((2, len(units), len(columns)), int)
+    for training, run in zip(ordered, runs, strict=True):
+        for unit, (num_right, num_answers) in training[task].items():
+            place = units.index(unit), columns.index(run)
+            right[place], size[place] = num_right, num_answers
+    return Counts(right, size)
+
+
+def resampled_means(counts: Counts) -> np.ndarray:
+    """(NUM_RESAMPLES,), means over units and trainings that are both drawn with replacement; the same draws for all
+    rows of one shape, so that differences are paired.
+
+    Source: the crossed ("pigeonhole") bootstrap, Owen 2007, arXiv:0712.1111.
+    """
+    rng = np.random.default_rng(SEED)
+    num_units, num_runs = counts.right.shape
+    means = np.empty(NUM_RESAMPLES)
+    for number in range(NUM_RESAMPLES):
+        times_unit = np.bincount(rng.integers(num_units, size=num_units), minlength=num_units)
+        times_run = np.bincount(rng.integers(num_runs, size=num_runs), minlength=num_runs)
+        means[number] = (times_unit @ counts.right @ times_run) / max(times_unit @ counts.size @ times_run, 1)
+    return means
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row's score less another's, in points; `low` and `high`: 95 % interval; `p`: two-sided, before correction."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+def difference(ours: Counts, theirs: Counts) -> Difference:
+    """The paired difference of two rows with the same units and trainings."""
+    resampled = 100 * (resampled_means(ours) - resampled_means(theirs))
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    beyond = min((resampled <= 0).mean(), (resampled >= 0).mean())
+    p = min(1.0, 2 * max(beyond, 1 / NUM_RESAMPLES))
+    return Difference(100 * (ours.mean - theirs.mean), float(low), float(high), float(p))
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """P values corrected for their number, by name.
+
+    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    corrected, largest = {}, 0.0
+    for rank, name in enumerate(sorted(p_values, key=lambda name: (p_values[name], name))):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
+        corrected[name] = largest
+    return corrected
+
+
+def delta_m(scores: Mapping[str, float], single: Mapping[str, float]) -> float:
+    """Mean over the tasks of the relative change against training on the task alone, percent; higher is better.
+
+    Source: Maninis et al. 2019, arXiv:1904.08918.
+    """
+    return float(np.mean([100 * (scores[task] - single[task]) / single[task] for task in single]))
