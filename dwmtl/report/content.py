@@ -24,6 +24,12 @@ from dwmtl.tables import DUPLICATES, FOLDS, read_manifests, read_table
 
 _SET_TITLES = {"expression": "test subjects' pairs", "verification": "verification set"}
 
+_THRESHOLDS = {
+    "expression": "Band: the thresholds of these pairs' blocks, by which authentication is scored.",
+    "verification": "Band: the thresholds of these pairs' blocks; `dwmtl verify` uses their mean, since it is for "
+    "people outside the expression set.",
+}
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -190,7 +196,7 @@ def _figures(folds: Sequence[FoldResult], main_set: str, *, loss_label: str) -> 
         *(
             Figure(
                 f"distances_{name}",
-                f"Distances of the {title}, all folds.",
+                f"Distances of the {title}, all folds. {_THRESHOLDS[name]}",
                 distances_svg(pairs[pairs["set"] == name]),
             )
             for name, title in _SET_TITLES.items()

@@ -1,9 +1,13 @@
 """Rendering of the templates in `templates/`, and their filters. Knows nothing of the pages' content."""
 
 import re
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from dwmtl.report.summary import Score
 
 
 def render(template: str, /, **content: object) -> str:
@@ -30,6 +34,7 @@ def _environment() -> Environment:
         "cell": _cell,
         "code": _code,
         "decimal": lambda value: "" if value is None else f"{value:.3f}",
+        "deviation": _deviation,
         "duration": _duration,
         "percent": lambda value: f"{100 * value:.1f} %",
         "percents": lambda ends: f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %",
@@ -44,6 +49,12 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _deviation(score: "Score") -> str:
+    """` ± 2.9 %`, to stand after the mean; empty where one fold has the score: one value has no deviation."""
+    num_folds = sum(value is not None for value in score.per_fold)
+    return f" ± {100 * score.std:.1f} %" if num_folds > 1 else ""
 
 
 def _code(sentence: str) -> Markup:

@@ -26,6 +26,7 @@ REPORTED = "dwmtl.summary_sha256"
 """Tag of an experiment's run with all scores and the report; its value is `summary_sha256`."""
 
 _MOST_EARLIER = 10
+_MOST_OF_A_DESCRIPTION = 5000  # MLflow's limit
 
 
 def log_report(run: Run, params: Params, content: ReportContent, *, plots: Path) -> None:
@@ -63,6 +64,8 @@ def log_pages(run: Run, summary: Summary, pages: Path) -> None:
     verification sets, and mark the run as whole."""
     run.log_metrics(read_result(VerificationSets, pages / "verification.json").accuracies)
     run.log_folder(pages, "report")
+    card = (pages / "model_card.md").read_text(encoding="utf-8")
+    run.ask(lambda client, run_id: _describe_models(client, run_id, summary, card[:_MOST_OF_A_DESCRIPTION]))
     run.set_tag(REPORTED, summary_sha256(summary))
 
 
@@ -114,18 +117,31 @@ def _log_to_folds(client: Any, run_id: str, summary: Summary) -> None:
     The experiment's run gets the folds' data sets and the mean validation accuracy; a fold's run and model get the
     experiment's scores as `experiment/...`.
     """
-    names = {f"fold {fold}" for fold in summary.folds}
-    folds = [run for run in _fold_runs(client, run_id) if run.info.run_name in names]
+    folds = _runs_of(client, run_id, summary)
     client.log_inputs(run_id, [each for run in folds for each in run.inputs.dataset_inputs])
     scores = {
         headline.key: summary.scores[headline.key].mean for headline in COMPARED if headline.key in summary.scores
     }
     validated = [run.data.metrics[VALIDATED] for run in folds if VALIDATED in run.data.metrics]
-    if len(validated) == len(names):
+    if len(validated) == len(summary.folds):
         scores[VALIDATED] = sum(validated) / len(validated)
         client.log_metric(run_id, VALIDATED, scores[VALIDATED])
     for run in folds:
         Run(client, run.info.run_id).log_metrics({"experiment": scores}, model_id=run.data.tags.get(MODEL_ID))
+
+
+def _describe_models(client: Any, run_id: str, summary: Summary, card: str) -> None:
+    """Log the model card as the description of the folds' logged models and of their registered versions."""
+    for run in _runs_of(client, run_id, summary):
+        if model_id := run.data.tags.get(MODEL_ID):
+            client.set_logged_model_tags(model_id, {"mlflow.note.content": card})
+        for version in client.search_model_versions(f"run_id='{run.info.run_id}'"):
+            client.update_model_version(version.name, version.version, description=card)
+
+
+def _runs_of(client: Any, run_id: str, summary: Summary) -> list[Any]:
+    names = {f"fold {fold}" for fold in summary.folds}
+    return [run for run in _fold_runs(client, run_id) if run.info.run_name in names]
 
 
 def _fold_runs(client: Any, run_id: str) -> list[Any]:

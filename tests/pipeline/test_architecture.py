@@ -150,6 +150,7 @@ OUR_FILES = {
     "dwmtl/stage.py": "the code, for its digest",
     "dwmtl/tracking/digest.py": "outputs of stages, for their digest",
     "dwmtl/tracking/log_model.py": "the example in the package",
+    "dwmtl/tracking/log_report.py": "the model card that the report wrote",
     "dwmtl/tracking/machine.py": "/proc/cpuinfo",
     "dwmtl/tracking/resend.py": "dvc.lock",
     "dwmtl/training/checkpoint.py": "a checkpoint",

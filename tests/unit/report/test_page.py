@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dwmtl.report.content import report_content
 from dwmtl.report.page import write_pages
 from dwmtl.tables import write_table
 
@@ -117,3 +118,33 @@ def test_the_report_gives_the_best_epoch_beside_the_last(world):
         "| Expression: accuracy | 93.8 % | 100.0 % | 100.0 to 100.0 % | 100.0 % | 100.0 % |"
         in (out / "report.md").read_text()
     )
+    row = (out / "report.html").read_text().split("best one on validation subjects")[1].split("</tr>")[1]
+    assert re.findall(r"<strong>(.*?)</strong>", row) == ["100.0 %"]  # the higher of the two
+
+
+def test_one_fold_has_no_deviation(world):
+    folder, params = world
+    content = report_content(
+        folds_of(folder)[:1],
+        small_world["start_of"](folder),
+        params,
+        aligned_dir=folder / "aligned",
+        labels_dir=folder / "labels",
+        cards_dir=folder / "cards",
+        verification_dir=folder / "index",
+    )
+    write_pages(content, folder / "one")
+    write_pages(content_of(world), folder / "two")
+    for page in ("report.html", "report.md", "model_card.md"):
+        one, two = ((folder / name / page).read_text() for name in ("one", "two"))
+        assert not re.search(r"± \d", one), page
+        assert re.search(r"± \d", two), page
+    for page in ("report.html", "report.md"):
+        assert re.search(r" weighting( ·|;) fold 0( ·|;)", (folder / "one" / page).read_text()), page
+
+
+def test_the_joint_accuracy_stands_with_its_error_rates(world):
+    summary = small_world["summary_of"](world[0])
+    top = (write(world, "report") / "report.html").read_text().split('<div class="key">')[1].split("<h2>")[0]
+    far, frr = (f"{100 * summary.scores[f'authentication_{rate}'].mean:.1f} %" for rate in ("far", "frr"))
+    assert f"FAR {far}, FRR {frr}" in top

@@ -115,6 +115,7 @@ def checkout(tmp_path) -> Path:
     write_result(summary_of(SCORES), root / "metrics/details.json")
     write_plots(root / "metrics/plots")
     _write(root / "metrics/report/report.html", "<p>report")
+    _write(root / "metrics/report/model_card.md", "# Model card\n")
     no_further = VerificationSets(main_set="verification", sets={}, mean=None)
     write_result(no_further, root / "metrics/report/verification.json")
     return root

@@ -49,7 +49,10 @@ def test_a_server_that_knows_nothing_gets_everything(checkout, server):
     assert "verification_accuracy_low" not in parent.data.metrics
     assert [artifact.path for artifact in server.list_artifacts(parent.info.run_id)] == ["report"]
     assert not any(name.startswith("time/") for name in fold.data.metrics)
-    assert len(server.search_model_versions("name='dwmtl'")) == 2
+    versions = server.search_model_versions("name='dwmtl'")
+    assert [version.description for version in versions] == ["# Model card\n"] * 2
+    models = server.search_logged_models([parent.info.experiment_id])
+    assert [model.tags["mlflow.note.content"] for model in models] == ["# Model card\n"] * 2
 
 
 def test_a_server_that_has_everything_gets_nothing(checkout, server):
