@@ -96,6 +96,7 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
     "packaging": "pipeline",
+    "psutil": "pipeline",
     "psycopg2": "postgresql",
     "pytorch_metric_learning": "margin",
     "starlette": "demo",

@@ -49,6 +49,8 @@ def own_folder_and_server() -> Iterator[None]:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     with contextlib.chdir(Path()):
         yield
+    if mlflow := sys.modules.get("mlflow"):
+        mlflow.set_tracking_uri(None)  # MLflow itself keeps one, as after a download
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     if uri is not None:
         os.environ["MLFLOW_TRACKING_URI"] = uri

@@ -1,13 +1,10 @@
 """Rendering of the templates in `templates/`, and their filters. Knows nothing of the pages' content."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
-
-if TYPE_CHECKING:
-    from dwmtl.report.summary import Score
 
 
 def render(template: str, /, **content: object) -> str:
@@ -51,8 +48,8 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _deviation(score: "Score") -> str:
-    """` ± 2.9 %`, to stand after the mean; empty where one fold has the score: one value has no deviation."""
+def _deviation(score: Any) -> str:
+    """` ± 2.9 %` of a `summary.Score`, to stand after the mean; empty where one fold alone has the score."""
     num_folds = sum(value is not None for value in score.per_fold)
     return f" ± {100 * score.std:.1f} %" if num_folds > 1 else ""
 

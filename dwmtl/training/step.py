@@ -229,7 +229,7 @@ class MultiTaskStep:
         """Train the weighting by what the network's step did to the losses."""
         assert self.weighting_optimizer is not None  # a weighting that looks back has one
         after = self._losses_again(crops, labels)
-        loss = self.weighting.look_back(losses.values.detach(), after, losses.has_label)
+        loss = mean_over_processes(self.weighting.look_back(losses.values.detach(), after, losses.has_label))
         set_gradients(self.weighting_optimizer, loss)
         self._clip(self.weighting_optimizer)
         self.weighting_optimizer.step()

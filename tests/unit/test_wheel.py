@@ -101,7 +101,7 @@ def test_the_core_is_imported_and_answers_without_any_extra(elsewhere):
         ("compare", "does not answer: mlflow is not installed. Run: pip install 'dwmtl[pipeline]'"),
         (
             "check",
-            "error: the stages need dvc, lightning_fabric, matplotlib, mlflow. Run: pip install 'dwmtl[pipeline]'",
+            "error: the stages need dvc, lightning_fabric, matplotlib, mlflow, psutil. Run: pip install 'dwmtl[pipeline]'",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_missing_extra_is_one_line_that_says_what_to_install(elsewhere, comman
 
 
 def test_each_import_of_an_extra_belongs_to_one_of_its_packages():
-    extras = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name != "test"}
+    extras = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name not in ("site", "test")}
     packages = {(extra, line.replace("-", "_")) for extra, lines in extras.items() for line in lines}
     brought = {
         (extra, package): [name for name in EXTRAS if EXTRAS[name] == extra and package.startswith(name)]

@@ -71,7 +71,7 @@ def test_an_answer_is_one_short_line_of_text(analysis, model):
     face = r"Face\(box=\([\d, -]+\), expression='happiness', confidence=\d\.\d{3}\)"
     assert re.fullmatch(face, repr(analysis.chosen))
     assert len(repr(analysis)) < 400
-    assert repr(model) == "FaceModel(identity, expression, glasses; facelivenet; cpu; threshold 1.000)"
+    assert repr(model) == "FaceModel(identity, expression, glasses, units, age; facelivenet; cpu; threshold 1.000)"
 
 
 def test_a_comparison_shows_its_verdict_and_why(known, model):

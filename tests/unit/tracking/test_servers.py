@@ -73,7 +73,8 @@ def postgresql():
     as_user = []
     if os.geteuid() == 0:  # PostgreSQL refuses root
         shutil.chown(folder, "postgres")
-        as_user = ["runuser", "-u", "postgres", "--"]
+        runuser = shutil.which("runuser", path=f"{os.environ['PATH']}:/usr/sbin")
+        as_user = [runuser, "-u", "postgres", "--"]
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
     subprocess.run([*as_user, tools / "initdb", "-D", folder / "data", "-A", "trust", "-U", "mlflow"], **quiet)
     control = [*as_user, tools / "pg_ctl", "-D", folder / "data", "-w"]
