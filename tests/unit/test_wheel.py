@@ -101,7 +101,8 @@ def test_the_core_is_imported_and_answers_without_any_extra(elsewhere):
         ("compare", "does not answer: mlflow is not installed. Run: pip install 'dwmtl[pipeline]'"),
         (
             "check",
-            "error: the stages need dvc, lightning_fabric, matplotlib, mlflow, psutil. Run: pip install 'dwmtl[pipeline]'",
+            "error: the stages need dvc, lightning_fabric, matplotlib, mlflow, psutil. "
+            "Run: pip install 'dwmtl[pipeline]'",
         ),
     ],
 )
