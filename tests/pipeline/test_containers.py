@@ -39,9 +39,11 @@ def test_the_image_has_the_pinned_python_and_extras_that_exist():
     assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
 
 
-def test_the_image_is_for_the_cpu_unless_an_argument_says_otherwise():
-    assert [rest for name, rest in instructions() if name == "ARG"] == ["TORCH=cpu"]
-    assert any("/whl/${TORCH}" in rest for name, rest in instructions() if name == "RUN")
+def test_an_argument_names_the_index_of_torch_and_no_file_names_one():
+    assert [rest for name, rest in instructions() if name == "ARG"] == ["TORCH_INDEX="]
+    assert any("${TORCH_INDEX:+--extra-index-url" in rest for name, rest in instructions() if name == "RUN")
+    for name in ("Dockerfile", ".github/workflows/ci.yml", ".devcontainer/devcontainer.json"):
+        assert "://" not in (REPOSITORY / name).read_text()
 
 
 def test_the_images_context_gives_the_same_wheel(unpacked_wheel, tmp_path):

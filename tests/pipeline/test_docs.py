@@ -27,6 +27,7 @@ VARIABLES = {
     "OMP_NUM_THREADS",
     "PIP_CACHE_DIR",
     "TORCHINDUCTOR_CACHE_DIR",
+    "TORCH_INDEX",
 }
 """Variables of the environment that pages name."""
 PAGES = [*(REPOSITORY / name for name in ROOT_PAGES), *sorted((REPOSITORY / "docs").glob("*.md"))]
