@@ -11,37 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from outcome import PAGE, REPOSITORY, Outcome, commit, hardware, report
 from ruamel.yaml import YAML
-
-SETS = {"expression": "oulu_casia", "verification": "lfw", "identity": "identities"}
-STAGES = [
-    "render --out data/raw/rendered",
-    *(f"index --set {name} --out data/index/{name}/{name}" for name in SETS),
-    *(f"align --set {name} --index data/index/{name}/{name} --out data/aligned/{name}/{name}" for name in SETS),
-    *(f"facts --set {name} --index data/index/{name}/{name} --out data/facts/{name}/{name}" for name in SETS),
-    "labels --expression data/index/expression --identity data/index/identity --facts data/facts --out data/labels",
-    "pairs --labels data/labels --expression data/index/expression --verification data/index/verification "
-    "--out data/pairs",
-    "pretrain --labels data/labels --aligned data/aligned/identity --model data/models/pretrain "
-    "--metrics metrics/training/pretrain --checkpoints .dwmtl/pretrain",
-    "train --fold 0 --labels data/labels --aligned data/aligned --start-from data/models/pretrain "
-    "--model data/models/fold_0 --metrics metrics/training/fold_0 --checkpoints .dwmtl/fold_0",
-    *(
-        f"data_card --set {name} --index data/index/{name}/{name} --facts data/facts/{name}/{name} "
-        f"--aligned data/aligned/{name}/{name} --labels data/labels --out metrics/data_card/{name}"
-        for name in SETS
-    ),
-    "evaluate --fold 0 --model data/models/fold_0 --labels data/labels --pairs data/pairs --aligned data/aligned "
-    "--out metrics/evaluation/fold_0",
-    "report --training metrics/training --evaluation metrics/evaluation --aligned data/aligned --labels data/labels "
-    "--cards metrics/data_card --verification data/index/verification --out metrics/report "
-    "--summary metrics/summary.json --details metrics/details.json --plots metrics/plots",
-]
 
 
 def main(
@@ -54,7 +30,7 @@ def main(
     columns = {int(factor): measure(int(factor)) for factor in factors.split(",")}
     heads = [f"{factor}x ({photos} photos)" for factor, (photos, _) in columns.items()]
     lines = ["| stage | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(heads)]
-    for stage in dict.fromkeys(stage.split()[0] for stage in STAGES):
+    for stage in next(iter(columns.values()))[1]:
         cells = [f"{costs[stage][0]:.1f} s, {costs[stage][1]:.0f} MiB" for _, costs in columns.values()]
         lines.append(f"| `{stage}` | " + " | ".join(cells) + " |")
     table = "\n".join(lines)
@@ -72,22 +48,33 @@ def main(
             page.write(f"\n`benchmarks/scaling.py` on {hardware()}, commit {commit()}\n\n{table}\n")
 
 
+def commands(params: dict) -> Iterator[tuple[str, list[str]]]:
+    """Name and arguments of each stage's script, from dvc.yaml, where a stage stands after those that it depends on."""
+    items = {"${sets}": params["sets"].items(), "${folds}": [("", fold) for fold in params["folds"]]}
+    for name, stage in YAML(typ="safe", pure=True).load((REPOSITORY / "dvc.yaml").read_text())["stages"].items():
+        for key, item in items.get(stage.get("foreach"), [("", "")]):
+            values = {"${key}": key, "${item}": str(item), "${train.start}": params["train"]["start"]}
+            values["${item.role}"] = item["role"] if isinstance(item, dict) else ""
+            command = stage.get("do", stage)["cmd"]
+            for template, value in values.items():
+                command = command.replace(template, value)
+            yield name, command.split()[1:]
+
+
 def measure(factor: int) -> tuple[int, dict[str, tuple[float, float]]]:
     """Number of photos, and each stage's seconds (over its sets) and peak memory in MiB."""
     costs: dict[str, tuple[float, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_params(folder, factor)
-        for stage in STAGES:
-            words = stage.split()
-            seconds, peak = run([sys.executable, str(REPOSITORY / "stages" / f"{words[0]}.py"), *words[1:]], folder)
-            before = costs.get(words[0], (0.0, 0.0))
-            costs[words[0]] = before[0] + seconds, max(before[1], peak)
+        for stage, (script, *arguments) in commands(write_params(folder, factor)):
+            seconds, peak = run([sys.executable, str(REPOSITORY / script), *arguments], folder)
+            before = costs.get(stage, (0.0, 0.0))
+            costs[stage] = before[0] + seconds, max(before[1], peak)
         return sum(1 for _ in (folder / "data/raw").rglob("*.jp*g")), costs
 
 
-def write_params(folder: Path, factor: int) -> None:
-    """The default params, small, with `factor` times the people."""
+def write_params(folder: Path, factor: int) -> dict:
+    """Write and give the default params, small, with `factor` times the people."""
     yaml = YAML()
     params = yaml.load((REPOSITORY / "params.yaml").read_text())
     params["render"] |= {
@@ -105,6 +92,7 @@ def write_params(folder: Path, factor: int) -> None:
     params["tracking"]["enabled"] = False
     with (folder / "params.yaml").open("w") as file:
         yaml.dump(params, file)
+    return params
 
 
 def run(command: list[str], folder: Path) -> tuple[float, float]:

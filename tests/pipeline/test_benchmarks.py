@@ -142,6 +142,15 @@ def test_no_row_of_the_page_contradicts_its_ratio():
         assert any(1 / 1.1 < ratio / of_row < 1.1 for of_row in (ours / other, other / ours)), (ours, other, ratio)
 
 
+def test_scaling_runs_every_stage_of_the_map_with_nothing_left_to_fill_in(load, tmp_path):
+    scaling = load("scaling.py")
+    commands = list(scaling["commands"](scaling["write_params"](tmp_path, 1)))
+    assert [name for name, _ in commands].count("index") == 3
+    stages = dvc("stage", "list", "--name-only", folder=REPOSITORY).split()
+    assert {name for name, _ in commands} == {stage.partition("@")[0] for stage in stages}
+    assert not [word for _, words in commands for word in words if "$" in word]
+
+
 def dvc(*arguments: str, folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment(), capture_output=True, text=True
