@@ -1,4 +1,4 @@
-# dwmtl with the pipeline's programs, torch with CUDA. For the CPU alone, 5 GB smaller, name PyTorch's index of such wheels:
+# dwmtl with the pipeline's programs, torch with CUDA. For the CPU alone, name PyTorch's index of such wheels:
 # docker build --build-arg TORCH_INDEX=ADDRESS --tag dwmtl .
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
