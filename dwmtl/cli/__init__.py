@@ -19,7 +19,7 @@ from dwmtl.cli.faces import align, analyze, authenticate, embed, verify
 from dwmtl.cli.folds import import_folds
 from dwmtl.cli.new import new
 from dwmtl.cli.runs import compare, promote, resend
-from dwmtl.cli.scores import evaluate, score_pairs
+from dwmtl.cli.scores import evaluate, evaluate_ijb, score_pairs
 from dwmtl.cli.start_from import start_from
 from dwmtl.errors import USERS_ERRORS, install_line, line_of
 
@@ -43,7 +43,7 @@ def dwmtl(
 
 _COMMANDS = {
     "Use a model": (analyze, verify, authenticate, align, embed, demo, export_model, export_onnx),
-    "Score": (score_pairs, evaluate),
+    "Score": (score_pairs, evaluate, evaluate_ijb),
     "Run the pipeline": (new, check),
     "Runs in MLflow": (compare, promote, resend),
     "Exchange with other projects": (

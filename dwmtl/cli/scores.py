@@ -1,4 +1,4 @@
-"""Commands that score verification: `score-pairs`, `evaluate`."""
+"""Commands that score verification: `score-pairs`, `evaluate`, `evaluate-ijb`."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -12,6 +12,7 @@ from dwmtl.errors import DwmtlError
 
 if TYPE_CHECKING:
     from dwmtl.scores.pair_scores import PairScores
+    from dwmtl.scores.templates import TemplateScores
 
 
 class Accelerator(StrEnum):
@@ -38,8 +39,12 @@ class Flip(StrEnum):
 
 
 DEFAULT_FAR_TARGETS = [1e-3]
+IJB_FAR_TARGETS = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
 DistanceOption = Annotated[Distance, typer.Option(help="between embeddings of length 1")]
 FlipOption = Annotated[Flip, typer.Option(help="how the mirrored image's embedding is used")]
+BatchSizeOption = Annotated[int, typer.Option(min=1, help="crops embedded together")]
+AcceleratorOption = Annotated[Accelerator, typer.Option(help="auto: a GPU if there is one")]
+PrecisionOption = Annotated[Precision, typer.Option(help="auto: bf16 where the hardware is faster")]
 SubtractMeanOption = Annotated[
     bool, typer.Option("--subtract-mean", help="subtract the mean embedding of the other folds' pairs")
 ]
@@ -85,9 +90,9 @@ def evaluate(
     flip: FlipOption = Flip.none,
     subtract_mean: SubtractMeanOption = False,
     far_target: FarTargetOption = DEFAULT_FAR_TARGETS,
-    batch_size: Annotated[int, typer.Option(min=1, help="crops embedded together")] = 64,
-    accelerator: Annotated[Accelerator, typer.Option(help="auto: a GPU if there is one")] = Accelerator.auto,
-    precision: Annotated[Precision, typer.Option(help="auto: bf16 where the hardware is faster")] = Precision.float32,
+    batch_size: BatchSizeOption = 64,
+    accelerator: AcceleratorOption = Accelerator.auto,
+    precision: PrecisionOption = Precision.float32,
 ) -> None:
     """Score a model on a verification set of aligned crops, as score-pairs scores embeddings."""
     if (pack is None) == (folder is None) or (folder is None) != (pairs is None):
@@ -112,6 +117,52 @@ def evaluate(
         _write_scores(score_folder(model, folder, pairs, scoring), out)
     elif pack is not None:
         _write_scores(score_pack(model, pack, scoring), out)
+
+
+def evaluate_ijb(
+    model: Annotated[Path, typer.Argument(help="a model's folder: model.json and model.safetensors")],
+    folder: Annotated[Path, typer.Argument(help="IJB-B or IJB-C as insightface distributes it: meta, loose_crop")],
+    out: Annotated[Path, typer.Option(help="the JSON file to write")],
+    weigh_faces: Annotated[bool, typer.Option(help="weigh a face by its detection score, as insightface does")] = True,
+    flip: FlipOption = Flip.none,
+    far_target: Annotated[
+        list[float], typer.Option(help="false accept rate at which TAR is computed; may be given again")
+    ] = IJB_FAR_TARGETS,
+    batch_size: BatchSizeOption = 64,
+    accelerator: AcceleratorOption = Accelerator.auto,
+    precision: PrecisionOption = Precision.float32,
+) -> None:
+    """Score a model on the templates of IJB-B or IJB-C, 1:1: TAR at a FAR."""
+    from dwmtl.datasets.data_set import files_of as pictures_in
+    from dwmtl.datasets.ijb import CROPS_DIR, meta_files
+    from dwmtl.files import require_inputs, require_output
+
+    require_inputs(folder)
+    from dwmtl.evaluation.score_ijb import score_ijb
+    from dwmtl.evaluation.score_model import ModelScoring
+    from dwmtl.network.model_file import files_of
+
+    crops = (folder / CROPS_DIR / name for name in pictures_in(folder / CROPS_DIR))
+    require_output(out, inputs=chain(files_of(model), meta_files(folder), crops))
+    scoring = ModelScoring(
+        batch_size=batch_size,
+        accelerator=accelerator.name,
+        precision=precision.value,
+        flip=flip.name,
+        far_targets=list(far_target),
+    )
+    _write_template_scores(score_ijb(model, folder, scoring, weigh_faces=weigh_faces), out)
+
+
+def _write_template_scores(scores: "TemplateScores", out: Path) -> None:
+    """Write all scores to a file, and print TAR at each FAR."""
+    from dwmtl.results import write_result
+
+    write_result(scores, out)
+    for row in scores.tar_at_far:
+        tar = f"none: needs {row.num_impostors_needed} impostor pairs" if row.tar is None else f"{row.tar:.4f}"
+        print(f"TAR at FAR {row.far_target:g}: {tar}" + (f" (rough: {row.num_impostors} false accepts)" * row.is_rough))
+    print(f"{scores.num_genuine} genuine and {scores.num_impostor} impostor pairs; all scores in {out}")
 
 
 def _crops_of(folder: Path | None) -> Iterator[Path]:

@@ -1,6 +1,6 @@
 """A network run over crops in batches: embeddings, and the answers of its tasks."""
 
-from collections.abc import Sized
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +90,37 @@ def embed(
     title: str,
     precision: str = "32-true",
 ) -> Answers:
-    """Run a network, in inference mode, over crops.
+    """Run a network over crops, see `embed_batches`; all answers are in memory."""
+    parts = list(
+        embed_batches(
+            network,
+            crops,
+            flip=flip,
+            batch_size=batch_size,
+            accelerator=accelerator,
+            num_workers=num_workers,
+            title=title,
+            precision=precision,
+        )
+    )
+    return Answers(
+        np.concatenate([part.embeddings for part in parts]),
+        {task: np.concatenate([part.of_tasks[task] for part in parts]) for task in network.tasks},
+    )
+
+
+def embed_batches(
+    network: FaceNetwork,
+    crops: Dataset,
+    *,
+    flip: str,
+    batch_size: int,
+    accelerator: str,
+    num_workers: int,
+    title: str,
+    precision: str = "32-true",
+) -> Iterator[Answers]:
+    """Run a network, in inference mode, over crops, and yield the answers batch by batch.
 
     Args:
         crops: the N crops, each once: (3, H, W), 0..255, RGB.
@@ -102,20 +132,23 @@ def embed(
     device = device_of(accelerator, asked_by="compute.accelerator")
     network = network.eval().to(device).to(memory_format=torch.channels_last)
     loader = DataLoader(crops, batch_size, num_workers=num_workers)
-    embeddings: list[np.ndarray] = []
-    of_tasks: dict[str, list[np.ndarray]] = {task: [] for task in network.tasks}
     assert isinstance(crops, Sized)  # torch's Dataset declares no length
-    with torch.inference_mode(), Progress(total=len(crops), desc=title, unit="img") as progress:
+    with Progress(total=len(crops), desc=title, unit="img") as progress:
         for batch in loader:
-            inputs = network.standardize(batch.to(device)).contiguous(memory_format=torch.channels_last)
-            with autocast(device, precision):
-                output = network(inputs)
-                mirrored = None if flip == "none" else network(inputs.flip(-1)).embedding
-            embeddings.append(combine(output.embedding, mirrored, flip=flip).cpu().numpy())
-            for task, logits in output.logits.items():
-                of_tasks[task].append(network.kinds[task].answers(logits).cpu().numpy())
+            yield _answers(network, batch.to(device), flip=flip, precision=precision)
             progress.update(len(batch))
-    return Answers(np.concatenate(embeddings), {task: np.concatenate(parts) for task, parts in of_tasks.items()})
+
+
+@torch.inference_mode()
+def _answers(network: FaceNetwork, crops: Tensor, *, flip: str, precision: str) -> Answers:
+    inputs = network.standardize(crops).contiguous(memory_format=torch.channels_last)
+    with autocast(crops.device, precision):
+        output = network(inputs)
+        mirrored = None if flip == "none" else network(inputs.flip(-1)).embedding
+    return Answers(
+        combine(output.embedding, mirrored, flip=flip).cpu().numpy(),
+        {task: network.kinds[task].answers(logits).cpu().numpy() for task, logits in output.logits.items()},
+    )
 
 
 def combine(embedding: Tensor, mirrored: Tensor | None, *, flip: str) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dwmtl.report.fold_results import FoldResult, SetResult, StartResult
 from dwmtl.report.summary import Score, over_folds
-from dwmtl.scores.exact_roc import RULE_OF_30, ExactRoc, exact_roc
+from dwmtl.scores.exact_roc import RULE_OF_30, ExactRoc, exact_roc, num_impostors_needed
 from dwmtl.scores.intervals import pairs_intervals
 from dwmtl.scores.metrics import DECIMALS
 
@@ -136,7 +136,7 @@ def _tar_at_far(rocs: list[ExactRoc], far: float) -> TarAtFar:
     tars = [round(float(roc.tar_within(target)[0]), DECIMALS) for roc in rocs]
     return TarAtFar(
         num_impostors=num_allowed,
-        num_impostors_needed=int(np.ceil(1 / far * (1 - 1e-12))),
+        num_impostors_needed=num_impostors_needed(far),
         tar=over_folds(tars, None) if num_allowed else None,
         is_rough=0 < num_allowed < RULE_OF_30,
     )

@@ -36,6 +36,11 @@ class ExactRoc:
         return np.floor(np.asarray(far_targets) * len(self.impostor) * (1 + 1e-12)).astype(int)
 
 
+def num_impostors_needed(far_target: float) -> int:
+    """Impostor pairs that a set needs for one of them to be allowed to be accepted at a target."""
+    return int(np.ceil(1 / far_target * (1 - 1e-12)))
+
+
 def exact_roc(distances: np.ndarray, is_same: np.ndarray) -> ExactRoc:
     """The ROC of N pairs of one network: (N,), (N,) bool, both kinds among them."""
     return ExactRoc(np.sort(distances[is_same]), np.sort(distances[~is_same]))

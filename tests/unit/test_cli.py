@@ -36,6 +36,7 @@ def test_help_names_every_command(dwmtl):
         "extract",
         "score-pairs",
         "evaluate",
+        "evaluate-ijb",
     ):
         assert command in done.stdout
 

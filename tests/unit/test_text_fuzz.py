@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dwmtl.datasets import authors_labels, csv_table, fer2013, lfw, raf_db
+from dwmtl.datasets import authors_labels, csv_table, fer2013, ijb, lfw, raf_db
 from dwmtl.datasets.authors_pair_file import read_authors_pairs
 from dwmtl.datasets.own_pairs import read_own_pairs
 from dwmtl.datasets.packs.ms_celeb import pictures
@@ -53,6 +53,11 @@ FOLDS = "subject,fold\nAnn,0\n007,1\nBob,1\n"
 CARD = """{"format": "dwmtl-2", "network": {"trunk": "facelivenet"}, "crop_px": 112, "margin_px": 14,
 "detector": {"min_face_px": 40}, "tasks": {"identity": {"head": {"name": "linear", "relu_on_logits": false},
 "classes": ["a", "b"]}}, "provenance": {"made_by": "test"}, "weights_sha256": "ab"}"""
+IJB = {
+    "face_tid_mid": "1.jpg 10 69\n2.jpg 7 70\n",
+    "name_5pts_score": "1.jpg 30.5 40 60 40 45 55 35 70 55 70 0.9\n2.jpg 31 40 60 40 45 55 35 70 55 70 1\n",
+    "template_pair_label": "10 7 1\n7 10 0\n",
+}
 TOKENS = [
     *("\ufeff", "\0", "\r", "\r\n", "\n\n", '"', "'", ",", ";", "\t", " ", "\\", "\u2028", "\x85", "\u200b", "e\u0301"),
     *("-1", "0", "1e999", "nan", "inf", "9" * 30, "9" * 5000, "0x10", "1_000", "1:30", "2001-01-01", "null", "~", "²"),
@@ -72,6 +77,9 @@ def folder(tmp_path_factory) -> Path:
     for name in ("a.jpg", "b.jpg", "own/a.jpg", "own/b.jpg", ck, *people, "Image/aligned/train_00001_aligned.jpg"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"\xff\xd8\xff")
+    for name in ("ijb/loose_crop/1.jpg", "ijb/loose_crop/2.jpg", *(f"ijb/meta/ijbx_{part}.txt" for part in IJB)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(IJB.get(name[14:-4], ""))
     (folder / "list.txt").write_text(CLEAN)
     (folder / "ok.tsv").write_text(MS)
     return folder
@@ -92,6 +100,11 @@ def _read_folds(path: Path) -> object:
 def _set(adapter: ModuleType, **options: object) -> Callable[[Path], object]:
     """A function that reads the set whose folder holds a file, by its adapter."""
     return lambda path: adapter.read(path.parent, num_peak_frames=3, **options)
+
+
+def _read_ijb(path: Path) -> object:
+    faces, pairs = ijb.read_ijb(path.parents[1])
+    return [vars(faces), vars(pairs)]
 
 
 def _read_pairs(path: Path) -> object:
@@ -116,6 +129,7 @@ FORMATS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "RAF-DB's labels": (raf_db.LABELS, "train_00001.jpg 5\n", lambda path: _set(raf_db)(path.parent)),
     "MS-Celeb's lines": ("faces.tsv", MS, lambda path: list(pictures(path))),
     "a clean list": ("clean.txt", CLEAN, _read_clean_list),
+    **{f"IJB's {part}": (f"ijb/meta/ijbx_{part}.txt", text, _read_ijb) for part, text in IJB.items()},
     "a threshold": ("threshold.json", THRESHOLD, lambda path: read_threshold(path, model_sha256="ab")),
     "a model's card": ("model/model.json", CARD, lambda path: load_card(path.parent)),
     "the params": ("params.yaml", (REPOSITORY / "params.yaml").read_text(), load_params),
