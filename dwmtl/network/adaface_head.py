@@ -5,13 +5,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dwmtl.network.params import AdaFaceHeadParams
+from dwmtl.network.sampled_classes import SamplingHead
 
 _EPSILON = 1e-3
 _MIN_LENGTH, _MAX_LENGTH = 1e-3, 100.0
 _FIRST_MEAN, _FIRST_STD = 20.0, 100.0
 
 
-class AdaFaceHead(nn.Module):
+class AdaFaceHead(SamplingHead):
     """Scaled cosines between a vector and the classes' weights; the training loss has a margin on the true class.
 
     With z the length of the vector, clipped to [0.001, 100], and mean and std those of z over the batches so far:
@@ -35,10 +36,13 @@ class AdaFaceHead(nn.Module):
 
     def __init__(self, num_features: int, num_classes: int, params: AdaFaceHeadParams):
         super().__init__()
-        self.params = params
+        self.params, self.sample_rate = params, params.sample_rate
         self.weight = nn.Parameter(functional.normalize(torch.randn(num_classes, num_features), dim=1))
         self.register_buffer("length_mean", torch.tensor(_FIRST_MEAN))
         self.register_buffer("length_std", torch.tensor(_FIRST_STD))
+
+    def class_parameters(self) -> list[tuple[nn.Parameter, int]]:
+        return [(self.weight, 0)]
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(B, D) -> logits (B, C): scale * cosine, without margin."""
@@ -71,4 +75,5 @@ class AdaFaceHead(nn.Module):
         return (self.params.concentration * standardised).clamp(-1, 1)
 
     def _cosines(self, vectors: Tensor) -> Tensor:
-        return functional.linear(functional.normalize(vectors, dim=1), functional.normalize(self.weight, dim=1))
+        (weight,) = self.in_use()
+        return functional.linear(functional.normalize(vectors, dim=1), functional.normalize(weight, dim=1))

@@ -73,11 +73,30 @@ class NetworkParams(Section):
         return self
 
 
+SampleRate = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=1,
+        description="share of the classes that a training step computes with: those of its samples, and others at "
+        "random (Partial FC); for very many identities",
+        exclude_if=lambda rate: rate == 1,  # so that files written before there was a rate keep their bytes
+    ),
+]
+
+
 class LinearHeadParams(Section):
     """One linear layer."""
 
     name: Literal["linear"] = "linear"
     relu_on_logits: bool = Field(default=False, description="a ReLU after the logits: a fresh head can die under it")
+    sample_rate: SampleRate = 1.0
+
+    @model_validator(mode="after")
+    def _sampled_logits_have_no_relu(self):
+        if self.sample_rate < 1 and self.relu_on_logits:
+            raise ValueError(f"relu_on_logits must be false where sample_rate is below 1. Got {self.sample_rate}.")
+        return self
 
 
 class HiddenHeadParams(Section):
@@ -95,6 +114,7 @@ class ArcFaceHeadParams(Section):
     name: Literal["arcface"] = "arcface"
     margin_deg: Annotated[float, Field(ge=0, lt=90)] = Field(description="added to the angle of the true class")
     scale: PositiveFloat = Field(description="factor of the cosines")
+    sample_rate: SampleRate = 1.0
 
 
 class CosFaceHeadParams(Section):
@@ -103,6 +123,7 @@ class CosFaceHeadParams(Section):
     name: Literal["cosface"] = "cosface"
     margin: Annotated[float, Field(ge=0, lt=1)] = Field(description="subtracted from the cosine of the true class")
     scale: PositiveFloat = Field(description="factor of the cosines")
+    sample_rate: SampleRate = 1.0
 
 
 class AdaFaceHeadParams(Section):
@@ -118,6 +139,7 @@ class AdaFaceHeadParams(Section):
     length_momentum: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.99, description="share of the old mean and deviation of the lengths that a step keeps"
     )
+    sample_rate: SampleRate = 1.0
 
 
 HeadParams = Annotated[
@@ -149,6 +171,12 @@ class ColumnTaskParams(Section):
     def _outputs_may_be_negative(self):
         if self.head.relu_on_logits:
             raise ValueError("head.relu_on_logits must be false: only the logits of classes may go through a ReLU.")
+        return self
+
+    @model_validator(mode="after")
+    def _every_column_is_computed(self):
+        if isinstance(self.head, LinearHeadParams) and self.head.sample_rate < 1:
+            raise ValueError(f"head.sample_rate must be 1: only classes are sampled. Got {self.head.sample_rate}.")
         return self
 
 

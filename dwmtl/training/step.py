@@ -16,6 +16,7 @@ from dwmtl.network.network import FaceNetwork, NetworkOutput
 from dwmtl.training.distribution import gather_samples, mean_over_processes, sum_gradients
 from dwmtl.training.keep import FrozenStart, keep_losses
 from dwmtl.training.losses import ColumnLoss, TaskLoss
+from dwmtl.training.sampled_heads import sampled_classes
 from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
@@ -110,8 +111,12 @@ class MultiTaskStep:
         Args:
             crops: (B, 3, H, W), standardised.
             labels: a task's name -> (B,) class indices or NO_LABEL, or (B, K) where its kind is another.
-            generator: for a weighting that draws, see `WeightingInput`.
+            generator: for heads that sample classes, and for a weighting that draws, see `WeightingInput`.
         """
+        with sampled_classes(self.network, self.optimizer, labels, generator, untrained=self.untrained):
+            return self._step(crops, labels, generator)
+
+    def _step(self, crops: Tensor, labels: dict[str, Tensor], generator: torch.Generator) -> StepResult:
         with self.autocast():
             output = self._forward(crops)
         losses = self.task_losses(output, labels)

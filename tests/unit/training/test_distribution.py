@@ -29,15 +29,17 @@ LABELS = {  # unlike counts of labelled samples in the halves, and a task that o
 KINDS = {"units": make_kind("multi_label", None), "affect": make_kind("regression", [-1, 1])}
 
 
-def make_step(name: str, *, keep: float, has_adaface: bool, has_kinds: bool, trunk: str) -> MultiTaskStep:
+def make_step(
+    name: str, *, keep: float, has_adaface: bool, has_kinds: bool, trunk: str, num_identities: int
+) -> MultiTaskStep:
     torch.manual_seed(0)
     params = load_params()
     body = params.network.model_copy(update={"dropout": 0.0, "trunk": trunk})
     heads = {task: params.tasks["identity" if task == "identity" else "expression"].head for task in TASKS}
     if has_adaface:
-        heads["identity"] = AdaFaceHeadParams(scale=8.0)
+        heads["identity"] = AdaFaceHeadParams(scale=8.0, sample_rate=0.3 if num_identities > 3 else 1.0)
     losses = {task: params.tasks["identity" if task == "identity" else "expression"].loss for task in TASKS}
-    num_outputs, kinds = {"identity": 3, "expression": 3, "glasses": 2}, {}
+    num_outputs, kinds = {"identity": num_identities, "expression": 3, "glasses": 2}, {}
     if has_kinds:
         num_outputs, kinds = num_outputs | dict.fromkeys(KINDS, 2), KINDS
         heads |= dict.fromkeys(KINDS, params.tasks["expression"].head)
@@ -83,7 +85,8 @@ def steps(name: str, part: slice) -> dict[str, torch.Tensor]:
     step = make_step(
         name.split()[0],
         keep=5.0 if name.endswith("keep") else 0.0,
-        has_adaface=name.endswith("adaface"),
+        has_adaface=name.endswith(("adaface", "sampled")),
+        num_identities=40 if name.endswith("sampled") else 3,
         has_kinds=name.endswith("kinds"),
         trunk="facelivenet" if name.endswith("facelivenet") else "timm:test_resnet",
     )
@@ -113,7 +116,7 @@ NAMES = [
     *("dynamic", "naive_dynamic", "uncertainty", "gradnorm", "upgrad", "rlw"),
     *("dynamic masked", "uncertainty masked", "upgrad masked"),
     *("dynamic keep", "upgrad keep"),
-    *("dynamic adaface", "dynamic facelivenet"),
+    *("dynamic adaface", "dynamic sampled", "dynamic facelivenet"),
     *("dynamic kinds", "upgrad kinds"),
     *("famo", "gradvac", "config", "graddrop", "imtl_l"),
 ]
