@@ -131,12 +131,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _folds_exist_once(self):
-        if len(set(self.folds)) < len(self.folds):
-            raise ValueError(f"folds must name each fold once. Got {self.folds} instead.")
-        if max(self.folds) >= self.labels.num_folds:
-            raise ValueError(
-                f"folds must be < labels.num_folds ({self.labels.num_folds}), counted from 0. Got {self.folds} instead."
-            )
+        self.labels.check_folds(self.folds)
         return self
 
     @model_validator(mode="after")

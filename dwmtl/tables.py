@@ -55,7 +55,8 @@ FAILURES = ("photo", "status", "reason")
 """A row per photo whose status is not `aligned`."""
 
 EXPRESSION_LABELS = (*MANIFEST, "fold")
-"""The manifest rows of the expression set that are trained and tested on; fold: the one in which they are tested."""
+"""The manifest rows of the expression set that are trained and tested on; fold: the one in which they are tested, -1
+where in none, -2 in an official validation part."""
 
 IDENTITY_LABELS = ("photo", "subject", "identity")
 """A row per photo of the identity set; identity: class index of the subject, from 0 in sorted order."""

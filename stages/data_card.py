@@ -21,9 +21,11 @@ def main(
     params: Path = Path("params.yaml"),
 ) -> None:
     """Describe a data set."""
+    values = load_params(params)
     card = read_data_card(
         set_,
-        set_params(load_params(params), set_),
+        set_params(values, set_),
+        is_official=values.labels.protocol == "official",
         index_dir=index,
         facts_dir=facts,
         aligned_dir=aligned,

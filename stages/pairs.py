@@ -25,7 +25,7 @@ def main(labels: Path, expression: Path, verification: Path, out: Path, params: 
         check_blocks(of_set, name=name)
     table = tables.read_table(labels / "expression.csv", tables.EXPRESSION_LABELS)
     given = tables.read_given_pairs(expression, values.sets_of("expression"))
-    by_fold = pairs_by_fold(table, given, values.pairs, num_folds=values.labels.num_folds)
+    by_fold = pairs_by_fold(table, given, values.pairs, num_folds=values.labels.num_tested_folds)
     left_out = pd.concat([left_out for _, left_out in by_fold], ignore_index=True)
     with whole_folder(out) as folder:
         for fold, (pairs, _) in enumerate(by_fold):

@@ -1,6 +1,7 @@
 """AffectNet: `train_set/images/123.jpg` and `train_set/annotations/123_exp.npy`, without identities.
 
-`123_val.npy` and `123_aro.npy` beside it are read too: valence and arousal.
+`123_val.npy` and `123_aro.npy` beside it are read too: valence and arousal. `val_set` counts as the official test
+part, as in papers: the authors' own test part is not published.
 """
 
 import io
@@ -17,7 +18,8 @@ TERMS = "AffectNet: photographs found on the web, from its authors on a signed a
 EXPRESSIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 """By the number in an annotation."""
 
-PARTS = ("train_set", "val_set")
+PARTS = {"train_set": "train", "val_set": "test"}
+"""Folder -> official part."""
 
 VALUES = {"valence": "_val.npy", "arousal": "_aro.npy"}
 """Column -> ending of the annotation that holds it; a picture may lack it."""
@@ -60,7 +62,7 @@ def _rows(folder: Path, part: str) -> list[dict]:
             if Path(name).stem + ending in files
         }
         photo = {"photo": f"{part}/images/{name}", "subject": "", "expression": expression, "use": use}
-        rows.append(photo | values)
+        rows.append(photo | {"part": PARTS[part]} | values)
     if annotations:
         raise DataSetError(f"{folder / part / 'annotations' / min(annotations)}: has no picture. Complete the set.")
     return rows

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from dwmtl.section import PositiveInt, Section
 
-_OPTIONS = {"lfw": ("view",), "authors_labels": ("labels_file", "remap")}
+_OPTIONS = {"lfw": ("view",), "authors_labels": ("labels_file", "remap"), "fer2013": ("fer_plus_labels",)}
 """Adapter -> the arguments of its `read` besides the folder and the frame rule."""
 
 
@@ -40,6 +40,11 @@ class SetParams(Section):
         description="of lfw: View 1, the pairs for development (pairsDevTrain.txt, pairsDevTest.txt); null: View 2, "
         "pairs.txt",
     )
+    fer_plus_labels: Literal["majority"] | None = Field(
+        default=None,
+        exclude_if=lambda labels: labels is None,  # so that reports written before it keep their bytes
+        description="of fer2013: majority: the labels of FER+, fer2013new.csv, by majority; null: those of fer2013.csv",
+    )
     labels_file: str | None = Field(
         default=None,
         description="of authors_labels: the label file, relative to the set's folder; null: the only .txt file there",
@@ -58,7 +63,8 @@ class SetParams(Section):
     @property
     def adapter_options(self) -> dict[str, object]:
         """The arguments of the adapter's `read` besides the folder and the frame rule."""
-        values = {"view": self.view, "labels_file": self.labels_file, "remap": self.moved_from_to}
+        names = {name for options in _OPTIONS.values() for name in options}
+        values = {name: getattr(self, name) for name in names} | {"remap": self.moved_from_to}
         return {name: values[name] for name in _OPTIONS.get(self.adapter, ())}
 
     @field_validator("labels_file")
@@ -79,7 +85,7 @@ class SetParams(Section):
 
     @model_validator(mode="after")
     def _options_are_of_the_adapter(self):
-        for adapter, name in (("lfw", "view"), ("authors_labels", "labels_file")):
+        for adapter, name in (("lfw", "view"), ("authors_labels", "labels_file"), ("fer2013", "fer_plus_labels")):
             if getattr(self, name) is not None and self.adapter != adapter:
                 raise ValueError(f"{name} is an option of the adapter {adapter}. Got adapter {self.adapter} instead.")
         return self

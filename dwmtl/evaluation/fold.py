@@ -17,8 +17,10 @@ from dwmtl.scores.authentication import Authentication, authenticate
 from dwmtl.scores.classification import ClassScore, score_classes
 from dwmtl.scores.intervals import pairs_intervals, score_intervals, with_intervals, with_pairs_intervals
 from dwmtl.scores.metrics import (
+    AuthenticationMetrics,
     CropCounts,
     FoldMetrics,
+    NoPairs,
     VerificationMetrics,
     authentication_metrics,
     expression_metrics,
@@ -66,7 +68,7 @@ class FoldData:
 
     Attributes:
         labels: columns `tables.EXPRESSION_LABELS`, the rows of the fold's test subjects.
-        expression_pairs: columns `tables.EXPRESSION_PAIRS`, of the same subjects.
+        expression_pairs: columns `tables.EXPRESSION_PAIRS`, of the same subjects; empty where none of them is known.
         verification_pairs: columns `tables.VERIFICATION_PAIRS`.
         verification_subjects: a photo of the verification set -> its subject. Photos of unknown subjects are left out;
             the verification set's scores then have no intervals.
@@ -96,28 +98,29 @@ def evaluate_fold(
     if score is None:
         raise ProtocolError("no photo of the fold's subjects shows an expression that is a class.")
     subjects = dict(zip(data.labels["photo"], data.labels["subject"], strict=True))
-    expression_pairs = _sides(data.expression_pairs, ("input", "reference"), subjects)
-    verification_pairs = _sides(data.verification_pairs, ("photo_a", "photo_b"), data.verification_subjects)
-    outcomes = {
-        EXPRESSION_SET: _verify(expression_pairs, expression_set, params),
-        VERIFICATION_SET: _verify(verification_pairs, verification_set, params),
+    sides = {
+        EXPRESSION_SET: _sides(data.expression_pairs, ("input", "reference"), subjects),
+        VERIFICATION_SET: _sides(data.verification_pairs, ("photo_a", "photo_b"), data.verification_subjects),
     }
-    challenges = _authenticate(expression_pairs, outcomes[EXPRESSION_SET], expression_set, data.expressions)
-    pairs = pd.concat(
-        [
-            _pair_table(EXPRESSION_SET, expression_pairs, outcomes[EXPRESSION_SET]).assign(
-                is_required_expression=expression_pairs["is_required_expression"].to_numpy(bool),
-                is_accepted=challenges.accepted,
-            ),
-            _pair_table(VERIFICATION_SET, verification_pairs, outcomes[VERIFICATION_SET]),
-        ],
-        ignore_index=True,
-    )
+    answered = {EXPRESSION_SET: expression_set, VERIFICATION_SET: verification_set}
+    outcomes = {name: _verify(pairs, answered[name], params) for name, pairs in sides.items() if len(pairs)}
+    tables = {name: _pair_table(name, sides[name], outcome) for name, outcome in outcomes.items()}
+    own: VerificationMetrics | NoPairs = NoPairs()
+    authentication: AuthenticationMetrics | NoPairs = NoPairs()
+    if EXPRESSION_SET in outcomes:
+        challenges = _authenticate(sides[EXPRESSION_SET], outcomes[EXPRESSION_SET], expression_set, data.expressions)
+        tables[EXPRESSION_SET] = tables[EXPRESSION_SET].assign(
+            is_required_expression=sides[EXPRESSION_SET]["is_required_expression"].to_numpy(bool),
+            is_accepted=challenges.accepted,
+        )
+        own = verification_metrics(outcomes[EXPRESSION_SET], params.far_targets)
+        authentication = authentication_metrics(challenges)
+    pairs = pd.concat(tables.values(), ignore_index=True).reindex(columns=list(EVALUATED_PAIRS))
     metrics = FoldMetrics(
         expression=expression_metrics(score),
-        expression_pairs=verification_metrics(outcomes[EXPRESSION_SET], params.far_targets),
+        expression_pairs=own,
         further_tasks=further_task_metrics(data.further_tasks, data.labels, expression_set),
-        authentication=authentication_metrics(challenges),
+        authentication=authentication,
         verification=verification_metrics(outcomes[VERIFICATION_SET], params.far_targets),
         num_fallback_crops=CropCounts(
             expression=int(expression_set.is_fallback.sum()), verification=int(verification_set.is_fallback.sum())
@@ -127,7 +130,7 @@ def evaluate_fold(
     return FoldEvaluation(
         metrics=with_intervals(metrics, score_intervals(predictions, [pairs], [metrics])),
         predictions=predictions,
-        pairs=pairs[list(EVALUATED_PAIRS)],
+        pairs=pairs,
         roc=_roc_table(outcomes),
         confusion=predictions[["expression", "predicted"]].rename(columns={"expression": "actual"}),
     )

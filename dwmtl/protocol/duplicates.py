@@ -8,6 +8,8 @@ import pandas as pd
 
 from dwmtl import tables
 from dwmtl.errors import ProtocolError
+from dwmtl.protocol.folds import NO_FOLD
+from dwmtl.protocol.official import TEST_FOLD, VALIDATION_FOLD
 
 
 def find_duplicates(photos: pd.DataFrame) -> pd.DataFrame:
@@ -58,6 +60,31 @@ def drop_duplicates(photos: pd.DataFrame, digests: pd.DataFrame) -> tuple[pd.Dat
     by_use = duplicates.assign(**unknown).sort_values(["group", "no_subject", "no_expression", "photo"])
     duplicates["kept"] = duplicates["group"].map(by_use.groupby("group")["photo"].first()).mask(contradicts, "")
     dropped = duplicates[duplicates["photo"] != duplicates["kept"]].sort_values("photo").reset_index(drop=True)
+    kept = photos[~photos["photo"].isin(dropped["photo"])].reset_index(drop=True)
+    return kept, dropped[list(tables.DROPPED_PHOTOS)]
+
+
+def drop_copies_across_parts(photos: pd.DataFrame, digests: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Leave no picture in two parts of an official split: the test part keeps all of its photos.
+
+    A photo of the training or validation part that is the same picture as one of the test part is dropped, and one of
+    the training part that is the same picture as one of the validation part; whatever their labels.
+
+    Args:
+        photos: columns photo, subject, expression, fold of `official_folds`, and any others.
+        digests: as in `drop_duplicates`.
+    Returns:
+        (kept, dropped), as `drop_duplicates`; `kept` of a dropped photo: its first copy in the part that keeps it.
+    Raises:
+        ProtocolError: a photo has no digests, or two rows of them.
+    """
+    folds = photos["fold"].to_numpy()
+    duplicates = find_duplicates(_with_digests(photos, digests).assign(fold=folds))
+    rank = duplicates["fold"].map({TEST_FOLD: 0, VALIDATION_FOLD: 1, NO_FOLD: 2})
+    best = rank.groupby(duplicates["group"]).transform("min")
+    keepers = duplicates[rank == best].groupby("group")["photo"].first()
+    dropped = duplicates[rank > best].sort_values("photo").reset_index(drop=True)
+    dropped["kept"] = dropped["group"].map(keepers)
     kept = photos[~photos["photo"].isin(dropped["photo"])].reset_index(drop=True)
     return kept, dropped[list(tables.DROPPED_PHOTOS)]
 

@@ -6,7 +6,7 @@ tests identity only. The same holds for the neutral photos that `limit_neutral` 
 train has no expression and trains identity only.
 
 A set may name no subjects at all (FER2013): its photos train the expression in every fold and are never tested on,
-since their subjects are unknown.
+since their subjects are unknown. Under the official protocol its official test part is tested on.
 
 A subject without a photo of an expression is an error, since nothing could be tested on it. A subject with only one
 expression (CK+ has them) is trained and tested on like any other; only the pairs that cannot be made from its photos
@@ -23,11 +23,12 @@ from dwmtl.errors import ProtocolError
 NEUTRAL = "neutral"
 
 
-def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
+def label_expressions(manifest: pd.DataFrame, *, needs_subjects: bool = True) -> pd.DataFrame:
     """The photos of the expression set that are used, each with its label.
 
     Args:
         manifest: table of `tables.MANIFEST`, and labels of further tasks.
+        needs_subjects: whether a set must name its subjects.
     Returns:
         The same columns without the unused photos, in the manifest's order; expression is `neutral` where
         the use is neutral and empty where it is train.
@@ -37,7 +38,7 @@ def label_expressions(manifest: pd.DataFrame) -> pd.DataFrame:
     """
     used = manifest[manifest["use"] != "unused"].reset_index(drop=True)
     is_peak = used["use"] == "peak"
-    _refuse_subjects_of_some(used)
+    _refuse_subjects_of_some(used, needs_subjects=needs_subjects)
     _refuse(used[is_peak & (used["expression"] == "")], "have the use peak and no expression")
     _refuse(used[is_peak & (used["expression"] == NEUTRAL)], f"have the use peak and the expression {NEUTRAL}")
     expression = used["expression"].where(is_peak, "").mask(used["use"] == "neutral", NEUTRAL)
@@ -106,14 +107,15 @@ def expression_classes(labels: pd.DataFrame, *, has_neutral: bool) -> list[str]:
     return classes
 
 
-def _refuse_subjects_of_some(used: pd.DataFrame) -> None:
-    """Refuse a set that has subjects for some photos only, or sets that have none at all."""
+def _refuse_subjects_of_some(used: pd.DataFrame, *, needs_subjects: bool) -> None:
+    """Refuse a set that has subjects for some photos only, or, if they are needed, sets that have none at all."""
     sets = used["photo"].str.partition("/")[0]
     has_subjects = (used["subject"] != "").groupby(sets).transform("any")
     _refuse(used[has_subjects & (used["subject"] == "")], "have no subject")
-    if not has_subjects.any():
+    if needs_subjects and not has_subjects.any():
         raise ProtocolError(
-            "no set of the role expression names its subjects, and the folds are cut by subject. Join a set that does."
+            "no set of the role expression names its subjects, and the folds are cut by subject. Join a set that does, "
+            "or set labels.protocol to official where the set has a test part of its own."
         )
 
 

@@ -202,7 +202,7 @@ def split(labels: pd.DataFrame, fold: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise ProtocolError(
             f"no subject is in fold {fold}; there are folds {folds}. Run `dvc repro` to cut them again."
         )
-    on_both_sides = sorted(set(train["subject"].unique()) & set(test["subject"].unique()))
+    on_both_sides = sorted(set(train["subject"].unique()) & set(test["subject"].unique()) - {""})
     if on_both_sides:
         raise ProtocolError(
             f"a subject must be in one fold only. In fold {fold} and in another one: {', '.join(on_both_sides)}. "

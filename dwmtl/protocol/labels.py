@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dwmtl.protocol.duplicates import drop_duplicates, find_duplicates
+from dwmtl.protocol.duplicates import drop_copies_across_parts, drop_duplicates, find_duplicates
 from dwmtl.protocol.expressions import (
     check_every_subject_is_labelled,
     expression_classes,
@@ -14,6 +14,7 @@ from dwmtl.protocol.expressions import (
 )
 from dwmtl.protocol.folds import NO_FOLD, assign_folds, with_set_names
 from dwmtl.protocol.identities import label_identities
+from dwmtl.protocol.official import TEST_FOLD, official_folds, subject_folds
 from dwmtl.protocol.params import LabelsParams
 
 
@@ -27,7 +28,7 @@ class Labels:
         classes: names of the expressions, in the order of their class indices.
         folds: columns `tables.FOLDS`.
         duplicates: of the expression sets, columns `tables.DUPLICATES`.
-        dropped: by role, columns `tables.DROPPED_PHOTOS`; empty unless duplicates are dropped.
+        dropped: by role, columns `tables.DROPPED_PHOTOS`; a role from which duplicates are not dropped has no table.
     """
 
     expression: pd.DataFrame
@@ -64,9 +65,13 @@ def make_labels(
     Raises:
         ProtocolError: see `label_expressions`, `assign_folds` and `label_identities`.
     """
-    labels, dropped = label_expressions(expression), {}
+    is_official, dropped = params.protocol == "official", {}
+    labels = label_expressions(expression, needs_subjects=not is_official)
+    if is_official:
+        labels = labels.assign(fold=official_folds(labels))
+    if is_official or params.drop_duplicates:
+        labels, dropped["expression"] = _without_duplicates(labels, facts["expression"], params)
     if params.drop_duplicates:
-        labels, dropped["expression"] = drop_duplicates(labels, facts["expression"])
         check_every_subject_is_labelled(labels)
         used = identity[identity["use"] != "unused"].assign(
             expression=""
@@ -74,17 +79,33 @@ def make_labels(
         identity, dropped["identity"] = drop_duplicates(used, facts["identity"])
     if params.max_neutral_per_subject is not None:
         labels = limit_neutral(labels, max_per_subject=params.max_neutral_per_subject, seed=params.seed or 0)
-    folds = _folds(labels, params)
-    with_fold = labels.merge(folds, on="subject", how="left", validate="many_to_one")
-    with_fold["fold"] = with_fold["fold"].fillna(NO_FOLD).astype(int)
+    folds = subject_folds(labels) if is_official else _folds(labels, params)
+    if not is_official:
+        labels = labels.merge(folds, on="subject", how="left", validate="many_to_one")
+        labels["fold"] = labels["fold"].fillna(NO_FOLD).astype(int)
     return Labels(
-        expression=with_fold,
+        expression=labels,
         identity=label_identities(identity),
         classes=expression_classes(labels, has_neutral=params.has_neutral),
         folds=folds,
-        duplicates=find_duplicates(with_fold.merge(facts["expression"], on="photo")),
+        duplicates=find_duplicates(labels.merge(facts["expression"], on="photo")),
         dropped=dropped,
     )
+
+
+def _without_duplicates(
+    labels: pd.DataFrame, digests: pd.DataFrame, params: LabelsParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(kept, dropped), as `drop_duplicates`; under the official protocol the test part stays whole."""
+    if params.protocol == "folds":
+        return drop_duplicates(labels, digests)
+    labels, dropped = drop_copies_across_parts(labels, digests)
+    if not params.drop_duplicates:
+        return labels, dropped
+    is_tested = labels["fold"] == TEST_FOLD
+    kept, more = drop_duplicates(labels[~is_tested], digests)
+    both = pd.concat([kept, labels[is_tested]]), pd.concat([dropped, more])
+    return both[0].sort_values("photo", ignore_index=True), both[1].sort_values("photo", ignore_index=True)
 
 
 def _folds(labels: pd.DataFrame, params: LabelsParams) -> pd.DataFrame:

@@ -32,6 +32,7 @@ from dwmtl.protocol.folds import NO_FOLD, split
 from dwmtl.protocol.given_pairs import check_given_pairs, interleave_pairs
 from dwmtl.protocol.params import PairsParams
 
+_NO_PAIRS = pd.DataFrame(columns=list(tables.EXPRESSION_PAIRS))
 _LEFT_OUT_NOTHING = pd.DataFrame(columns=list(tables.LEFT_OUT_PAIRS))
 
 
@@ -44,10 +45,12 @@ def pairs_by_fold(
         labels: table of `tables.EXPRESSION_LABELS`, every fold of it.
         given_pairs: table of `tables.GIVEN_PAIRS`, empty where all pairs are generated.
     Returns:
-        (pairs, left out) of each fold from 0, as `make_pairs` returns them.
+        (pairs, left out) of each fold from 0, as `make_pairs` returns them; empty where no test photo has a subject.
     Raises:
         ProtocolError: as `make_pairs` and `check_given_pairs`.
     """
+    if not (labels.loc[labels["fold"] >= 0, "subject"] != "").any():  # an official test part without subjects
+        return [(_NO_PAIRS, _LEFT_OUT_NOTHING)] * num_folds
     given_fold = None if given_pairs.empty else check_given_pairs(given_pairs, labels)
     options = params.model_dump(exclude={"file"})
     return [
@@ -83,7 +86,7 @@ def make_pairs(
         ProtocolError: a required expression is not in the set, is neutral, or is named twice; the references must be
             neutral and no photo is; the fold has fewer than two test subjects, or too few pairs for the blocks.
     """
-    labels = labels[labels["fold"] != NO_FOLD]
+    labels = labels[(labels["fold"] != NO_FOLD) & (labels["subject"] != "")]
     _check_required(labels, required_expressions)
     if references == "neutral" and not (labels["use"] == "neutral").any():
         raise ProtocolError(

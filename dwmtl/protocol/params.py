@@ -9,8 +9,14 @@ from dwmtl.tables import composed
 
 
 class LabelsParams(Section):
-    """The use of the photos of the expression set, and its subject-independent folds."""
+    """The use of the photos of the expression set, and its folds."""
 
+    protocol: Literal["folds", "official"] = Field(
+        default="folds",
+        exclude_if=lambda protocol: protocol == "folds",  # so that reports written before it keep their bytes
+        description="folds: k-fold cross-validation over subjects · official: one fold, 0, which trains on the "
+        "official training part of the expression sets and tests on their official test part; see docs/your_data.md",
+    )
     num_folds: Annotated[int, Field(ge=2)] = Field(
         default=5, description="k of the k-fold cross-validation over subjects"
     )
@@ -52,8 +58,30 @@ class LabelsParams(Section):
                 seen[subject] = fold
         return folds
 
+    @property
+    def num_tested_folds(self) -> int:
+        """The number of folds that there are."""
+        return 1 if self.protocol == "official" else self.num_folds
+
+    def check_folds(self, folds: list[int]) -> None:
+        """Raises:
+        ValueError: `folds` of params.yaml names a fold twice, or one that there is not.
+        """
+        if len(set(folds)) < len(folds):
+            raise ValueError(f"folds must name each fold once. Got {folds} instead.")
+        if self.protocol == "official" and folds != [0]:
+            raise ValueError(
+                f"folds must be [0] where labels.protocol is official: its test part is fold 0. Got {folds} instead."
+            )
+        if max(folds) >= self.num_tested_folds:
+            raise ValueError(
+                f"folds must be < labels.num_folds ({self.num_folds}), counted from 0. Got {folds} instead."
+            )
+
     @model_validator(mode="after")
     def _listed_folds_exist(self):
+        if self.folds is not None and self.protocol == "official":
+            raise ValueError("folds must be null where protocol is official: the official parts are the split.")
         wrong = sorted(fold for fold in self.folds or () if not 0 <= fold < self.num_folds)
         if wrong:
             raise ValueError(

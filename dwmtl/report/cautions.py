@@ -28,6 +28,7 @@ def cautions(
     drawn: list[str],
     subjects: pd.DataFrame,
     duplicates: pd.DataFrame,
+    num_copies: int = 0,
 ) -> list[str]:
     """The cautions, the gravest first.
 
@@ -35,16 +36,17 @@ def cautions(
         drawn: names of the sets whose faces dwmtl drew.
         subjects: columns `tables.FOLDS`.
         duplicates: columns `tables.DUPLICATES`.
+        num_copies: photos outside the official test part that were dropped as copies of a test photo.
     """
     return [
         *_drawn(drawn, params),
-        *_folds(folds, params),
+        *(_official_parts(num_copies) if params.labels.protocol == "official" else _folds(folds, params)),
         *_unseen(folds),
         *_widths(summary),
         *_small(folds),
         *_duplicates(duplicates, params),
         *_fallbacks(folds),
-        f"{len(subjects)} subjects in the expression set; deviations are over folds of one training seed each.",
+        *_subjects(subjects, params),
     ]
 
 
@@ -79,6 +81,17 @@ def _folds(folds: Sequence[FoldResult], params: Params) -> list[str]:
     return [f"{len(folds)} of {params.labels.num_folds} folds were run: the others' subjects were never tested."]
 
 
+def _official_parts(num_copies: int) -> list[str]:
+    sentences = [
+        "Trained and tested by the official parts: where a set does not name its subjects, people of the test part may "
+        "be in the training part, too, and intervals are over photos, so too narrow if several are of one person."
+    ]
+    if num_copies:
+        verb = "photo was" if num_copies == 1 else "photos were"
+        sentences.append(f"{num_copies} {verb} left out of the training: the same picture as a test photo.")
+    return sentences
+
+
 def _unseen(folds: Sequence[FoldResult]) -> list[str]:
     return [
         f"Fold {fold.number} is trained on no photo of {', '.join(names)}{_of_further(task)}: it cannot predict it, "
@@ -93,7 +106,8 @@ def _of_further(task: str) -> str:
 
 
 def _widths(summary: Summary) -> list[str]:
-    intervals = {headline.column: summary.scores[headline.key].interval for headline in COMPARED}
+    scores = {headline.column: summary.scores.get(headline.key) for headline in COMPARED}
+    intervals = {column: score.interval for column, score in scores.items() if score}
     widths = {column: ends[1] - ends[0] for column, ends in intervals.items() if ends}
     wide = [f"{column} accuracy {100 * width:.0f}" for column, width in widths.items() if width > _WIDE]
     if not wide:
@@ -134,6 +148,12 @@ def _duplicates(duplicates: pd.DataFrame, params: Params) -> list[str]:
     cure = "" if params.labels.drop_duplicates else " labels.drop_duplicates takes them out."
     verb = "picture is" if len(groups) == 1 else "pictures are"
     return [f"{len(groups)} {verb} in the expression set more than once{': ' + details if details else ''}.{cure}"]
+
+
+def _subjects(subjects: pd.DataFrame, params: Params) -> list[str]:
+    if params.labels.protocol == "official":
+        return ["One training with one seed: another one may differ by a point or more."]
+    return [f"{len(subjects)} subjects in the expression set; deviations are over folds of one training seed each."]
 
 
 def _fallbacks(folds: Sequence[FoldResult]) -> list[str]:

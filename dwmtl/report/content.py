@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl.params import Params
+from dwmtl.protocol.official import TEST_FOLD
 from dwmtl.report.cautions import card_cautions, cautions
 from dwmtl.report.data_card.card import DataCard
 from dwmtl.report.figures import confusion_svg, det_svg, distances_svg, roc_log_svg, roc_svg, trajectory_svg
@@ -20,7 +21,7 @@ from dwmtl.report.summary import VAL_AT_FAR, Summary, summarize
 from dwmtl.report.verification_sets import VerificationSets, verification_curves, verification_sets
 from dwmtl.results import flatten, read_result
 from dwmtl.scores.headlines import HEADLINES
-from dwmtl.tables import DUPLICATES, FOLDS, read_manifests, read_table
+from dwmtl.tables import DROPPED_PHOTOS, DUPLICATES, FOLDS, read_manifests, read_table
 
 _SET_TITLES = {"expression": "test subjects' pairs", "verification": "verification set"}
 
@@ -128,6 +129,7 @@ def report_content(
             drawn=[name for name, card in cards.items() if card.source.is_drawn],
             subjects=read_table(labels_dir / "folds.csv", FOLDS),
             duplicates=read_table(labels_dir / "duplicates.csv", DUPLICATES),
+            num_copies=_num_copies(labels_dir) if params.labels.protocol == "official" else 0,
         ),
         card_cautions=card_cautions(cards),
     )
@@ -151,6 +153,8 @@ def _titles(summary: Summary) -> dict[str, str]:
     """The rows of the table of results; VAL at each target follows the verification set's other scores."""
     titles: dict[str, str] = {}
     for headline in HEADLINES:
+        if headline.key not in summary.scores:
+            continue
         titles[headline.key] = headline.title
         if headline.key == "verification_eer":
             targets = [key.removeprefix(VAL_AT_FAR) for key in summary.scores if key.startswith(VAL_AT_FAR)]
@@ -170,7 +174,8 @@ def _figures(folds: Sequence[FoldResult], main_set: str, *, loss_label: str) -> 
         pd.concat([fold.predictions for fold in folds]),
         pd.concat([fold.pairs for fold in folds]),
     )
-    curves = {title: roc_curves(folds, name) for name, title in _SET_TITLES.items()}
+    titles = {name: title for name, title in _SET_TITLES.items() if (pairs["set"] == name).any()}
+    curves = {title: roc_curves(folds, name) for name, title in titles.items()}
     set_curves = verification_curves(folds, main_set=main_set)
     return [
         *(
@@ -199,7 +204,7 @@ def _figures(folds: Sequence[FoldResult], main_set: str, *, loss_label: str) -> 
                 f"Distances of the {title}, all folds. {_THRESHOLDS[name]}",
                 distances_svg(pairs[pairs["set"] == name]),
             )
-            for name, title in _SET_TITLES.items()
+            for name, title in titles.items()
         ),
     ]
 
@@ -218,6 +223,13 @@ def _set_row(card: DataCard) -> SetRow:
         num_several_faces=card.alignment.num_several_faces,
         num_duplicates=card.duplicates.num_photos if card.duplicates else 0,
     )
+
+
+def _num_copies(labels_dir: Path) -> int:
+    """The photos that were dropped as copies of one of the official test part."""
+    photos = read_table(labels_dir / "expression.csv", ("photo", "fold"))
+    dropped = read_table(labels_dir / "dropped_expression.csv", DROPPED_PHOTOS)
+    return int(dropped["kept"].isin(photos.loc[photos["fold"] == TEST_FOLD, "photo"]).sum())
 
 
 def _subjects(labels_dir: Path) -> dict[str, str]:

@@ -121,7 +121,9 @@ def group_scores(
     photos = _within(pd.concat([fold.predictions for fold in folds]), group_of, "photo")
     own = [_within(fold.pairs[fold.pairs["set"] == "expression"], group_of, "input", "reference") for fold in folds]
     challenges = pd.concat(own)
-    scores = expression_by_group(photos, _groups(photos)) | authentication_by_group(challenges, _groups(challenges))
+    scores = expression_by_group(photos, _groups(photos))
+    if not challenges.empty:
+        scores |= authentication_by_group(challenges, _groups(challenges))
     scores |= _pairs(own, distance, "expression_pairs_{}")
     of_sets = {
         name: [_within(result.pairs, group_of, "input", "reference") for result in results]

@@ -25,7 +25,8 @@ def write_pages(content: ReportContent, folder: Path, *, this_run: ThisRun | Non
     Args:
         this_run: facts that differ between runs with equal results; None: the same content gives the same bytes.
     """
-    fixed = {"compared": COMPARED, "inline": inline, "groups_misuses": MISUSES, "measures": TITLES}
+    compared = [headline for headline in COMPARED if headline.key in content.summary.scores]
+    fixed = {"compared": compared, "inline": inline, "groups_misuses": MISUSES, "measures": TITLES}
     for page in _PAGES:
         text = render(f"{page}.j2", **vars(content), **fixed, this_run=this_run)
         write_text(text, folder / page)

@@ -20,7 +20,8 @@ def write_plot_tables(folds: Sequence[FoldResult], folder: Path) -> None:
     grid = np.linspace(0, 1, 201)
     roc = pd.DataFrame({"far": grid.round(6)})
     for name in SETS:
-        roc[f"tar_{name}"] = mean_roc(roc_curves(folds, name), grid).round(6)
+        curves = roc_curves(folds, name)  # empty where no test subject is known, and so is the column
+        roc[f"tar_{name}"] = mean_roc(curves, grid).round(6) if len(curves[0][0]) else np.nan
     write_table(roc, folder / "roc.csv")
     pooled = pd.concat([fold.predictions for fold in folds])
     write_table(pooled[["expression", "predicted"]].rename(columns={"expression": "actual"}), folder / "confusion.csv")

@@ -15,7 +15,7 @@ from dwmtl.scores.bootstrap import Ends
 from dwmtl.scores.classification import ClassScore, score_classes
 from dwmtl.scores.headlines import COMPARED, HEADLINES
 from dwmtl.scores.intervals import gain_interval, score_intervals
-from dwmtl.scores.metrics import DECIMALS
+from dwmtl.scores.metrics import DECIMALS, AuthenticationMetrics
 
 VAL_AT_FAR = "verification_val_at_far_"
 """Followed by the target, one of `evaluate.far_targets`."""
@@ -88,7 +88,7 @@ class Summary:
 
     Attributes:
         folds: numbers of the folds.
-        scores: the headline scores and VAL at each target, by key.
+        scores: the headline scores that there are, and VAL at each target, by key.
         chance: a key of `scores` -> the score of a constant prediction.
     """
 
@@ -114,7 +114,7 @@ def summarize(folds: Sequence[FoldResult], start: StartResult) -> Summary:
         chance={
             "expression_accuracy": _mean([fold.metrics.expression.majority for fold in folds]),
             "verification_accuracy": _mean([_constant_accuracy(fold) for fold in folds]),
-            "authentication_accuracy": _mean([fold.metrics.authentication.always_reject for fold in folds]),
+            **_chance_of_authentication(folds),
         },
     )
 
@@ -125,7 +125,7 @@ def compared_numbers(summary: Summary) -> dict[str, float]:
     `<score>`, the ends of its interval `<score>_low` and `<score>_high`, and `best_<score>` of the epochs that were
     best on the validation subjects. Missing values are left out.
     """
-    numbers = flat_scores({headline.key: summary.scores[headline.key] for headline in COMPARED})
+    numbers = flat_scores(_compared(summary.scores))
     best = summary.best_on_validation
     return numbers | ({f"best_{key}": score.mean for key, score in best.scores.items()} if best else {})
 
@@ -149,11 +149,26 @@ def _scores(folds: Sequence[FoldResult], predictions: pd.DataFrame) -> dict[str,
             ends_of[headline.section].get(headline.field.removesuffix("_mean")),
         )
         for headline in HEADLINES
+        if any(headline.of(of_fold) is not None for of_fold in metrics)
     }
     for target in folds[0].metrics.verification.val_at_far:
         vals = [fold.metrics.verification.val_at_far[target].val_mean for fold in folds]
         scores[f"{VAL_AT_FAR}{target}"] = over_folds(vals, intervals.verification.val_at_far[float(target)])
     return scores
+
+
+def _compared(scores: Mapping[str, Score]) -> dict[str, Score]:
+    return {headline.key: scores[headline.key] for headline in COMPARED if headline.key in scores}
+
+
+def _chance_of_authentication(folds: Sequence[FoldResult]) -> dict[str, float]:
+    """Empty where no fold has pairs of its test subjects."""
+    rejected = [
+        fold.metrics.authentication.always_reject
+        for fold in folds
+        if isinstance(fold.metrics.authentication, AuthenticationMetrics)
+    ]
+    return {"authentication_accuracy": _mean(rejected)} if rejected else {}
 
 
 def _best_on_validation(folds: Sequence[FoldResult]) -> BestOnValidation | None:
@@ -164,7 +179,7 @@ def _best_on_validation(folds: Sequence[FoldResult]) -> BestOnValidation | None:
     scores = _scores(best, pd.concat([fold.predictions for fold in best]))
     return BestOnValidation(
         epoch_per_fold=[fold.training.best_epoch for fold in folds],
-        scores={headline.key: scores[headline.key] for headline in COMPARED},
+        scores=_compared(scores),
     )
 
 

@@ -1,7 +1,8 @@
 """The interval of every headline score, from the tables of decisions that an evaluation writes. Pure; opens no file.
 
 An interval is the two ends of a 95 % interval over 1,000 resamples of the subjects, fractions rounded to six decimals;
-None where a photo's subject is unknown or there are too few subjects. The seed is 0, so equal decisions give equal
+None where a pair's subject is unknown or there are too few subjects. Of expressions, a photo whose subject is unknown
+is resampled by itself. The seed is 0, so equal decisions give equal
 intervals. Where the networks of several folds score the same people, they share the resamples.
 """
 
@@ -14,7 +15,7 @@ import pandas as pd
 from dwmtl.errors import ProtocolError
 from dwmtl.scores.bootstrap import NUM_RESAMPLES, Ends, Resamples, percentile_interval, subject_bootstrap
 from dwmtl.scores.classification import confusion_scores
-from dwmtl.scores.metrics import DECIMALS, FoldMetrics, ValMetrics, VerificationMetrics
+from dwmtl.scores.metrics import DECIMALS, FoldMetrics, NoPairs, ValMetrics, VerificationMetrics
 from dwmtl.scores.threshold import threshold_grid
 from dwmtl.scores.verification_intervals import (
     JudgedPairs,
@@ -60,23 +61,26 @@ def score_intervals(
     """Compute the intervals of the scores of one fold, or of several folds together.
 
     Args:
-        predictions: columns subject, expression, predicted; a row per photo.
+        predictions: columns photo, subject, expression, predicted; a row per photo.
         pairs: columns `tables.EVALUATED_PAIRS`; a table per fold's network.
         metrics: each fold's, for the distance and the thresholds of VAL.
     """
     distance = metrics[0].settings.distance
     by_set = {name: [table[table["set"] == name] for table in pairs] for name in ("verification", "expression")}
+    own = [fold.expression_pairs for fold in metrics if isinstance(fold.expression_pairs, VerificationMetrics)]
     return ScoreIntervals(
         expression=_expression_intervals(predictions),
         verification=pairs_intervals(by_set["verification"], [fold.verification for fold in metrics], distance),
-        expression_pairs=pairs_intervals(by_set["expression"], [fold.expression_pairs for fold in metrics], distance),
-        authentication=_authentication_intervals(pd.concat(by_set["expression"])),
+        expression_pairs=pairs_intervals(by_set["expression"], own, distance) if own else no_intervals([]),
+        authentication=_authentication_intervals(pd.concat(by_set["expression"]))
+        if own
+        else AuthenticationIntervals(None, None, None),
     )
 
 
 def with_intervals(metrics: FoldMetrics, intervals: ScoreIntervals) -> FoldMetrics:
     """A fold's metrics with each score's interval filled in."""
-    expression, authentication = intervals.expression, intervals.authentication
+    expression, pairs, authentication = intervals.expression, metrics.expression_pairs, metrics.authentication
     return replace(
         metrics,
         expression=replace(
@@ -86,12 +90,16 @@ def with_intervals(metrics: FoldMetrics, intervals: ScoreIntervals) -> FoldMetri
             macro_f1_interval=expression.macro_f1,
         ),
         verification=with_pairs_intervals(metrics.verification, intervals.verification),
-        expression_pairs=with_pairs_intervals(metrics.expression_pairs, intervals.expression_pairs),
-        authentication=replace(
-            metrics.authentication,
-            accuracy_interval=authentication.accuracy,
-            far_interval=authentication.far,
-            frr_interval=authentication.frr,
+        expression_pairs=pairs
+        if isinstance(pairs, NoPairs)
+        else with_pairs_intervals(pairs, intervals.expression_pairs),
+        authentication=authentication
+        if isinstance(authentication, NoPairs)
+        else replace(
+            authentication,
+            accuracy_interval=intervals.authentication.accuracy,
+            far_interval=intervals.authentication.far,
+            frr_interval=intervals.authentication.frr,
         ),
     )
 
@@ -134,8 +142,9 @@ def _expression_intervals(predictions: pd.DataFrame) -> ExpressionIntervals:
     classes = sorted({*predictions["expression"], *predictions["predicted"]})
     actual, predicted = (pd.Categorical(predictions[name], classes).codes for name in ("expression", "predicted"))
     kinds, kind = np.unique(actual.astype(int) * len(classes) + predicted, return_inverse=True)
+    people = resampled_people(predictions)
     try:
-        resamples = Resamples(predictions["subject"].to_numpy(str), seed=_SEED)
+        resamples = Resamples(people.to_numpy(str), seed=_SEED)
     except ProtocolError:
         return ExpressionIntervals(None, None, None)
     counts = np.zeros((len(classes) ** 2, NUM_RESAMPLES))
@@ -145,10 +154,15 @@ def _expression_intervals(predictions: pd.DataFrame) -> ExpressionIntervals:
         for score in confusion_scores(counts.reshape(len(classes), len(classes), -1))
     )
     return ExpressionIntervals(
-        accuracy=_share_interval(predictions["expression"] == predictions["predicted"], predictions["subject"]),
+        accuracy=_share_interval(predictions["expression"] == predictions["predicted"], people),
         balanced_accuracy=_rounded((balanced_accuracy.low, balanced_accuracy.high)),
         macro_f1=_rounded((macro_f1.low, macro_f1.high)),
     )
+
+
+def resampled_people(photos: pd.DataFrame) -> pd.Series:
+    """Whom a bootstrap draws: the subject of each photo; a photo of an unknown subject stands for itself."""
+    return photos["subject"].where(photos["subject"] != "", "photo " + photos["photo"])
 
 
 def pairs_intervals(

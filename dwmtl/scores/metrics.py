@@ -38,6 +38,13 @@ class NoPhotos:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoPairs:
+    """Stands for the scores of pairs of a fold's test subjects where no test photo has a subject."""
+
+    num_pairs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ColumnScore:
     """A measure of a further task with a column per output; None for a column, or a mean, that is not defined.
 
@@ -138,13 +145,14 @@ class CropCounts:
 class FoldMetrics:
     """All metrics of a fold's network.
 
-    `expression_pairs` are the pairs of the fold's test subjects, `verification` those of the verification set.
+    `expression_pairs` are the pairs of the fold's test subjects, by which authentication is scored; `verification`
+    those of the verification set.
     """
 
     expression: ExpressionMetrics
-    expression_pairs: VerificationMetrics
+    expression_pairs: VerificationMetrics | NoPairs
     further_tasks: dict[str, ClassMetrics | ColumnMetrics | NoPhotos]
-    authentication: AuthenticationMetrics
+    authentication: AuthenticationMetrics | NoPairs
     verification: VerificationMetrics
     num_fallback_crops: CropCounts
     settings: ComparisonSettings

@@ -46,7 +46,7 @@ def start_fold_run(
         stage: the stage whose time is logged; empty: no time is. The same in the other functions here.
     """
     note = (
-        f"Fold {fold} of {params.labels.num_folds}: trained on the subjects of the other folds, scored on its own.  \n"
+        f"{_what_a_fold_is(params, fold)}  \n"
         "`weight/...` and `loss/...`: the weights and losses of the tasks, step by step."
     )
 
@@ -56,6 +56,12 @@ def start_fold_run(
         return _new_run(client, place, f"fold {fold}", tags, _experiment_params(params), stage)
 
     return _ask(params, start) or Run()
+
+
+def _what_a_fold_is(params: Params, fold: int) -> str:
+    if params.labels.protocol == "official":
+        return "Trained on the official training part, scored on the official test part."
+    return f"Fold {fold} of {params.labels.num_folds}: trained on the subjects of the other folds, scored on its own."
 
 
 def start_pretrain_run(params: Params, *, data_sha256: str, stage: str = "pretrain") -> Run:

@@ -24,6 +24,9 @@ EVALUATED = "dwmtl.evaluation_sha256"
 """Tag of a run with a whole evaluation; its value is `evaluation_sha256`."""
 
 
+_COMPARED = [headline.key for headline in COMPARED]
+
+
 def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Path, data: Mapping[str, DataSet]) -> None:
     """Log the stage's output `out` and the model's folder.
 
@@ -42,7 +45,7 @@ def log_evaluation(run: Run, params: Params, *, fold: int, model: Path, out: Pat
         tags={
             "fold": str(fold),
             "weighting": params.train.weighting.name,
-            **{headline.key: f"{headlines[headline.key]:.4f}" for headline in COMPARED},
+            **{key: f"{headlines[key]:.4f}" for key in _COMPARED if headlines[key] is not None},
         },
     )
     _log_scores(run, metrics, data, model_id)

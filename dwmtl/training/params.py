@@ -174,7 +174,8 @@ class TrainParams(FitParams):
     validation_fraction: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         default=0.15,
         description="share of the training subjects, at least one, that are not trained on but choose the best epoch, "
-        "which is reported beside the last; 0: none",
+        "which is reported beside the last; 0: none. Under labels.protocol official: of the training photos whose "
+        "subject is unknown, too; and the official validation part takes its place where there is one",
     )
     keep: NonNegativeFloat = Field(
         default=0.0,

@@ -10,6 +10,7 @@ from dwmtl.network.model_file import load_card, start_from
 from dwmtl.network.network import EXPRESSION, IDENTITY
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split, validation_subjects
+from dwmtl.protocol.official import is_held_out
 from dwmtl.training.compute import Execution, precision_facts
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.fold_data import FoldData
@@ -36,9 +37,9 @@ def train_fold(data: FoldData, params: Params, *, start_dir: Path, execution: Ex
         ModelFileError: the model to start from does not fit.
     """
     rows, tested = split(data.labels, data.fold)
-    validated_on = validation_subjects(data.labels, data.fold, fraction=params.train.validation_fraction)
-    is_validated = rows["subject"].isin(validated_on)
-    validation = _validation(rows[is_validated], data, params) if validated_on else None
+    is_validated = _is_validated(rows, data, params.train)
+    validated_on = sorted(set(rows.loc[is_validated, "subject"]) - {""})
+    validation = _validation(rows[is_validated], data, params) if is_validated.any() else None
     samples = _samples(rows[~is_validated], data, params)
     unseen_classes = samples.unseen_classes()
     for task, names in unseen_classes.items():
@@ -89,6 +90,13 @@ def train_fold(data: FoldData, params: Params, *, start_dir: Path, execution: Ex
     return Trained(network, card, fitted, facts)
 
 
+def _is_validated(rows: pd.DataFrame, data: FoldData, params: TrainParams) -> pd.Series:
+    """Which training rows choose the best epoch instead of being trained on."""
+    if (rows["fold"] < 0).all():  # no other fold is tested: the official protocol
+        return is_held_out(rows, params.validation_fraction, seed=params.seed)
+    return rows["subject"].isin(validation_subjects(data.labels, data.fold, fraction=params.validation_fraction))
+
+
 def _validation(rows: pd.DataFrame, data: FoldData, params: Params) -> Validation:
     """The validation subjects' photos with a face found and an expression that is a class."""
     rows = with_face(data.aligned_dir / "expression", rows[rows["expression"].isin(data.expressions)])
@@ -112,7 +120,7 @@ def _samples(rows: pd.DataFrame, data: FoldData, params: Params) -> Samples:
         raise ProtocolError(
             f"fold {data.fold}: {num_subjects} training subjects with a face found; at least 2 are needed. Look at "
             f"{data.aligned_dir}/expression/*/failures.csv, and at labels.num_folds and train.validation_fraction in "
-            "params.yaml."
+            "params.yaml; or set train.sets to [expression, identity], whose people the identity task then learns."
         )
     return fold_samples(
         expression_rows, identity_rows, params.tasks, expressions=data.expressions, all_labels=data.labels

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dwmtl.datasets import authors_labels, csv_table, fer2013, ijb, lfw, raf_db
+from dwmtl.datasets import authors_labels, csv_table, fer2013, fer_plus, ijb, lfw, raf_db
 from dwmtl.datasets.authors_pair_file import read_authors_pairs
 from dwmtl.datasets.own_pairs import read_own_pairs
 from dwmtl.datasets.packs.ms_celeb import pictures
@@ -43,6 +43,10 @@ LFW = "2\t1\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t1\nBob_B\t1\t2\nBob_B\t2\tAnn_A\t2\n"
 VIEW_1 = "2\nAnn_A\t1\t2\nBob_B\t1\t2\nAnn_A\t1\tBob_B\t1\nAnn_A\t2\tBob_B\t1"
 MANIFEST_TEXT = "photo,subject,sequence,frame,expression,use\na.jpg,007,,0,happy,peak\n"
 FER = "emotion,pixels,Usage\n" + "".join(f"{n},{' '.join(['7'] * 48**2)},Training\n" for n in (0, 3))
+FER_PLUS = (
+    "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
+    "Training,fer0000000.png,4,0,0,1,3,2,0,0,0,0\nPublicTest,,0,0,0,0,0,0,0,0,0,10\n"
+)
 MS = "m.0\t5\ta\tb\tFaceId-0\tAA==\t/9j/4AAQ\nm.1\t6\ta\tb\tFaceId-1\tAA==\t/9j/4AAQ\n"
 CLEAN = "m.0/5-FaceId-0.jpg 7\nm.1/6-FaceId-1.jpg 8\n"
 THRESHOLD = (
@@ -126,6 +130,7 @@ FORMATS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "authors' pairs": ("given.txt", PAIRS, _read_pairs),
     "folds": ("folds.csv", FOLDS, _read_folds),
     "FER2013's table": ("fer2013.csv", FER, _set(fer2013)),
+    "FER+'s votes": (fer_plus.TABLE, FER_PLUS, lambda path: list(fer_plus.majorities(path))),
     "RAF-DB's labels": (raf_db.LABELS, "train_00001.jpg 5\n", lambda path: _set(raf_db)(path.parent)),
     "MS-Celeb's lines": ("faces.tsv", MS, lambda path: list(pictures(path))),
     "a clean list": ("clean.txt", CLEAN, _read_clean_list),

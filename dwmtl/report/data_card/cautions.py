@@ -9,20 +9,24 @@ _MAX_NAMES = 3
 _UNBALANCED = 3
 """Ratio of the most frequent to the rarest expression's photos from which there is a caution."""
 
+_OFFICIAL_PARTS = (
+    "official parts: the test part keeps its photos, else the validation part; the copies in the others are left out."
+)
 _FEW_SUBJECTS = 20
 _SMALL_FACE_PX = 40
 
 
-def cautions(card: DataCard) -> list[str]:
+def cautions(card: DataCard, *, is_official: bool = False) -> list[str]:
     """The cautions of a card, the gravest kinds first.
 
     Args:
         card: its cautions are ignored.
+        is_official: the folds of its duplicates are official parts.
     """
     return [
         *_drawn(card),
         *_passed_over(card),
-        *_duplicates(card.duplicates),
+        *_duplicates(card.duplicates, is_official=is_official),
         *_lacks(card.lacks),
         *_alignment(card.alignment),
         *_subjects(card),
@@ -47,14 +51,15 @@ def _passed_over(card: DataCard) -> list[str]:
     ]
 
 
-def _duplicates(duplicates: Duplicates | None) -> list[str]:
+def _duplicates(duplicates: Duplicates | None, *, is_official: bool) -> list[str]:
     if not duplicates or not duplicates.num_groups:
         return []
     sentences = [_contradiction(group) for group in duplicates.groups if group.contradicts]
     sentences = _first(sentences, "more pictures have contradicting labels", total=duplicates.num_contradictory)
     if duplicates.num_across_folds:
         sentences.append(
-            f"{_are(duplicates.num_across_folds, 'picture')} in several folds: what is tested was also trained on."
+            f"{_are(duplicates.num_across_folds, 'picture')} in several "
+            + (_OFFICIAL_PARTS if is_official else "folds: what is tested was also trained on.")
         )
     num_alike = duplicates.num_groups - duplicates.num_contradictory
     if num_alike:

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pandas as pd
 
+from dwmtl.protocol.folds import NO_FOLD
+from dwmtl.protocol.official import FOLD_OF_PART, PART, TEST_FOLD, VALIDATION_FOLD
 from dwmtl.report.data_card.card import (
     Alignment,
     DataCard,
@@ -27,6 +29,7 @@ from dwmtl.report.data_card.defects import MAX_LISTED, duplicates, lacks
 from dwmtl.set_facts import PassedOver
 from dwmtl.tables import BOX, MANIFEST, STATUSES
 
+_PARTS = {"to train on": NO_FOLD, "to validate on": VALIDATION_FOLD, "to test on": TEST_FOLD}
 MAX_SUBJECTS_LISTED = 200
 MAX_VALUES_LISTED = 20
 """Values of a further task's label; a column with more is taken for text."""
@@ -41,6 +44,7 @@ def data_card(
     source: Source,
     failures: pd.DataFrame | None = None,
     folds: pd.DataFrame | None = None,
+    is_official: bool = False,
     pairs: pd.DataFrame | None = None,
     facts: pd.DataFrame | None = None,
     passed_over: PassedOver | None = None,
@@ -53,11 +57,13 @@ def data_card(
         source: where the set comes from.
         failures: table of `tables.FAILURES`; None: no failure is listed.
         folds: table of `tables.FOLDS`.
+        is_official: the official parts of the photos are their folds, in place of `folds`.
         pairs: table of `tables.VERIFICATION_PAIRS`.
         facts: table of `tables.PHOTO_FACTS`; None: sizes and duplicates are None.
         passed_over: pictures in the set's folder that are not in the manifest.
     """
     used = manifest[manifest["use"] != "unused"].reset_index(drop=True)
+    with_fold = _with_part(used) if is_official else _with_fold(used, folds)
     card = DataCard(
         source=source,
         photos=Photos(
@@ -73,11 +79,12 @@ def data_card(
         pairs=None if pairs is None else _pairs(pairs),
         alignment=_alignment(crops, failures, used),
         sizes=None if facts is None else _sizes(facts),
-        duplicates=None if facts is None else duplicates(_with_fold(used, folds), facts),
+        duplicates=None if facts is None else duplicates(with_fold, facts),
         lacks=lacks(manifest),
         cautions=[],
     )
-    return replace(card, cautions=cautions(card))
+    official = [_official_parts(with_fold)] if is_official else []
+    return replace(card, cautions=cautions(card, is_official=is_official) + official)
 
 
 def _counts(values: pd.Series) -> dict[str, int]:
@@ -96,6 +103,18 @@ def _with_fold(used: pd.DataFrame, folds: pd.DataFrame | None) -> pd.DataFrame:
     if folds is None:
         return used.assign(fold=pd.NA)
     return used.merge(folds[["subject", "fold"]], on="subject", how="left", validate="many_to_one")
+
+
+def _with_part(used: pd.DataFrame) -> pd.DataFrame:
+    """A photo without a part, or of a set without, is trained on."""
+    parts = used[PART] if PART in used else pd.Series("", index=used.index)
+    return used.assign(fold=parts.map(FOLD_OF_PART))
+
+
+def _official_parts(with_fold: pd.DataFrame) -> str:
+    """A caution: the sizes of the official parts."""
+    nums = {name: int((with_fold["fold"] == fold).sum()) for name, fold in _PARTS.items()}
+    return f"Official parts, photos: {', '.join(f'{num} {name}' for name, num in nums.items())}."
 
 
 def _subjects(used: pd.DataFrame) -> Subjects:

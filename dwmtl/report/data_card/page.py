@@ -20,10 +20,19 @@ _STATUSES = {"aligned": "face found", "fallback": "no face: the photo's centre i
 
 
 def read_data_card(
-    name: str, params: SetParams, *, index_dir: Path, facts_dir: Path, aligned_dir: Path, labels_dir: Path
+    name: str,
+    params: SetParams,
+    *,
+    is_official: bool,
+    index_dir: Path,
+    facts_dir: Path,
+    aligned_dir: Path,
+    labels_dir: Path,
 ) -> DataCard:
     """Describe a set from the outputs of the stages. Only a set of the role `expression` has folds.
 
+    Args:
+        is_official: whether the official parts are the split, see `LabelsParams.protocol`.
     Raises:
         TableError, DataSetError: a file is missing or damaged.
     """
@@ -41,7 +50,8 @@ def read_data_card(
             terms=facts.terms,
         ),
         failures=read_table(aligned_dir / "failures.csv", FAILURES),
-        folds=read_folds(labels_dir, name) if params.role == "expression" else None,
+        folds=read_folds(labels_dir, name) if params.role == "expression" and not is_official else None,
+        is_official=is_official and params.role == "expression",
         pairs=read_table(pairs, VERIFICATION_PAIRS) if pairs.exists() else None,
         facts=read_table(facts_dir / "facts.csv", PHOTO_FACTS),
         passed_over=facts.passed_over,

@@ -62,6 +62,7 @@ def test_an_annotation_labels_its_picture(affect_net):
     assert photos["photo"].tolist() == ["train_set/images/0.jpg", "train_set/images/12.jpg", "val_set/images/7.jpg"]
     assert photos["expression"].tolist() == ["happiness", "neutral", "contempt"]
     assert photos["use"].tolist() == ["peak", "neutral", "peak"]
+    assert photos["part"].tolist() == ["train", "train", "test"]
     assert set(photos["subject"]) == {""}
 
 

@@ -90,6 +90,7 @@ def test_the_table_is_read_as_it_is_and_its_pixels_are_kept(table):
     assert photos["photo"].tolist() == ["PrivateTest/000003", "PublicTest/000002", "Training/000001"]
     assert photos["expression"].tolist() == ["happiness", "neutral", "anger"]
     assert photos["use"].tolist() == ["peak", "neutral", "peak"]
+    assert photos["part"].tolist() == ["test", "validation", "train"]
     assert set(photos["subject"]) == {""}
     decode = open_photos("fer2013", table.parent)
     for photo in photos["photo"]:

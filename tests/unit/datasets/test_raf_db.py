@@ -36,12 +36,14 @@ def test_a_line_labels_its_aligned_picture(raf_db):
     assert photos["photo"].tolist() == [f"Image/aligned/{name}_aligned.jpg" for name in sorted(NAMES)]
     assert photos["expression"].tolist() == ["neutral", "sadness", "happiness"]
     assert photos["use"].tolist() == ["neutral", "peak", "peak"]
+    assert photos["part"].tolist() == ["test", "train", "train"]
     assert set(photos["subject"]) == {""}
 
 
 def test_two_unicode_spellings_of_a_picture_are_one(make_tree):
     composed, angstrom = "\u00c5", "\u212b"
-    folder = write(make_tree(f"Image/aligned/{composed}_aligned.jpg"), f"{composed}.jpg 5\n{angstrom}.jpg 5\n")
+    pictures = make_tree(f"Image/aligned/test_{composed}_aligned.jpg")
+    folder = write(pictures, f"test_{composed}.jpg 5\ntest_{angstrom}.jpg 5\n")
     with pytest.raises(DataSetError, match="line 2: labels the picture of line 1 again"):
         read(folder)
 
@@ -61,6 +63,7 @@ def test_every_number_is_its_expression(make_tree, number, expression):
         ("test_0001.jpg 07", "the label must be one of"),
         ("test_0001.jpg", "must be like `train_00001.jpg 5`"),
         ("test_0001.jpg 5 5", "must be like"),
+        ("dev_0001.jpg 5", "must be like `train_00001.jpg 5` or `test_0001.jpg 5`. Got 'dev_0001.jpg 5'"),
         ("../test_0001.jpg 5", "must be like"),
         ("/etc/test_0001.jpg 5", "must be like"),
         ("test_0002.jpg 5", r"names .*test_0002_aligned .*, which does not exist"),
@@ -94,7 +97,7 @@ def test_a_set_without_pictures_is_told(tmp_path):
         read(write(tmp_path, "train_00001.jpg 5\n"))
 
 
-name = st.sampled_from(["a.jpg", "b.jpg", "../a.jpg", ""]) | st.text(max_size=8)
+name = st.sampled_from(["test_a.jpg", "train_b.jpg", "a.jpg", "../test_a.jpg", ""]) | st.text(max_size=8)
 
 
 @settings(deadline=None)
@@ -102,10 +105,10 @@ name = st.sampled_from(["a.jpg", "b.jpg", "../a.jpg", ""]) | st.text(max_size=8)
 def test_any_list_is_read_or_refused(tmp_path_factory, lines):
     folder = tmp_path_factory.mktemp("raf")
     (folder / "Image" / "aligned").mkdir(parents=True)
-    (folder / "Image" / "aligned" / "a_aligned.jpg").touch()
+    (folder / "Image" / "aligned" / "test_a_aligned.jpg").touch()
     write(folder, "\n".join(f"{name} {label}" for name, label in lines))
     try:
         photos = read(folder).photos
     except DataSetError:
         return
-    assert photos["photo"].tolist() == ["Image/aligned/a_aligned.jpg"]
+    assert photos["photo"].tolist() == ["Image/aligned/test_a_aligned.jpg"]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from dwmtl.scores.metrics import (
     CropCounts,
     ExpressionMetrics,
     FoldMetrics,
+    NoPairs,
     TarMetrics,
     ValMetrics,
     VerificationMetrics,
@@ -34,7 +37,8 @@ def predictions() -> pd.DataFrame:
     actual = rng.integers(3, size=60)
     predicted = np.where(rng.random(60) < 0.6, actual, rng.integers(3, size=60))
     named = {"expression": np.array(CLASSES)[actual], "predicted": np.array(CLASSES)[predicted]}
-    return pd.DataFrame({"subject": rng.choice(PEOPLE, size=60), **named})
+    subjects = rng.choice(PEOPLE, size=60)
+    return pd.DataFrame({"photo": [f"{number}.jpg" for number in range(60)], "subject": subjects, **named})
 
 
 def pairs(seed: int = 1) -> pd.DataFrame:
@@ -88,6 +92,33 @@ def test_the_intervals_of_expressions_are_those_of_the_resamples_scores():
     found = score_intervals(table, [pairs()], [metrics()]).expression
     assert found.balanced_accuracy == pytest.approx(expected[0], abs=1e-6)
     assert found.macro_f1 == pytest.approx(expected[1], abs=1e-6)
+
+
+def test_photos_of_nobody_known_are_drawn_each_by_itself():
+    """As if every photo were of a person of its own; a plain loop over the same draws."""
+    table = predictions()
+    names = sorted(f"photo {photo}" for photo in table["photo"])
+    table = table.set_index("photo").loc[[name.removeprefix("photo ") for name in names]].reset_index()
+    right = (table["expression"] == table["predicted"]).to_numpy()
+    rng = np.random.default_rng(0)
+    accuracies = [right[rng.integers(60, size=60)].mean() for _ in range(1000)]
+    found = score_intervals(table.assign(subject=""), [pairs()], [metrics()]).expression
+    assert found.accuracy == pytest.approx(np.quantile(accuracies, [0.025, 0.975]), abs=1e-6)
+    by_photo = score_intervals(table.assign(subject=table["photo"]), [pairs()], [metrics()]).expression
+    assert found == by_photo
+
+
+def test_without_pairs_of_the_test_subjects_the_other_scores_have_intervals():
+    none = replace(metrics(), expression_pairs=NoPairs(), authentication=NoPairs())
+    table = pairs()
+    intervals = score_intervals(predictions(), [table[table["set"] == "verification"]], [none])
+    assert intervals.authentication == AuthenticationIntervals(None, None, None)
+    found = with_intervals(none, intervals)
+    assert (found.expression_pairs, found.authentication) == (NoPairs(), NoPairs())
+    assert (
+        found.verification
+        == with_intervals(metrics(), score_intervals(predictions(), [table], [metrics()])).verification
+    )
 
 
 def test_rates_of_authentication_are_drawn_among_the_pairs_they_are_rates_of():
