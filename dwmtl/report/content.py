@@ -10,11 +10,22 @@ from dwmtl.params import Params
 from dwmtl.protocol.official import TEST_FOLD
 from dwmtl.report.cautions import card_cautions, cautions
 from dwmtl.report.data_card.card import DataCard
-from dwmtl.report.figures import confusion_svg, det_svg, distances_svg, roc_log_svg, roc_svg, trajectory_svg
+from dwmtl.report.embedding_map import EmbeddingMap
+from dwmtl.report.figures import (
+    confusion_svg,
+    det_svg,
+    distances_svg,
+    embeddings_svg,
+    learning_svg,
+    recall_svg,
+    roc_log_svg,
+    roc_svg,
+    trajectory_svg,
+)
 from dwmtl.report.fold_results import FoldResult, StartResult
 from dwmtl.report.further_tasks import FurtherTasks, further_tasks
 from dwmtl.report.groups import GroupScores, group_of_photos, group_scores
-from dwmtl.report.mistakes import WrongExpression, WrongPair, wrong_expressions, wrong_pairs
+from dwmtl.report.mistakes import Beside, ShownFace, ShownPair, wrong_expressions, wrong_pairs
 from dwmtl.report.model_card_terms import terms_of
 from dwmtl.report.plot_tables import roc_curves
 from dwmtl.report.summary import VAL_AT_FAR, Summary, summarize
@@ -80,8 +91,8 @@ class ReportContent:
     terms: list[tuple[str, str]]
     params: dict[str, object]
     weighting: str
-    wrong_pairs: list[WrongPair]
-    wrong_expressions: list[WrongExpression]
+    wrong_pairs: list[Beside[ShownPair]]
+    wrong_expressions: list[Beside[ShownFace]]
     cautions: list[str]
     card_cautions: list[tuple[str, str]]
 
@@ -95,10 +106,12 @@ def report_content(
     labels_dir: Path,
     cards_dir: Path,
     verification_dir: Path,
+    embeddings: EmbeddingMap | None = None,
 ) -> ReportContent:
     """Collect the content.
 
     Args:
+        embeddings: drawn by person and by expression; None: not drawn.
         verification_dir: the folder with the verification sets' outputs of the stage `index`.
         aligned_dir, labels_dir: outputs of the stages `align` and `labels`.
         cards_dir: the folder with the sets' data cards.
@@ -115,7 +128,11 @@ def report_content(
         further_tasks=further_tasks(folds),
         titles=_titles(summary),
         folds=folds,
-        figures=_figures(folds, main_set, loss_label=_loss_label(params)),
+        figures=[
+            *_figures(folds, main_set, loss_label=_loss_label(params)),
+            *_expression_figures(folds, summary),
+            *(_maps(embeddings) if embeddings else []),
+        ],
         sets=[_set_row(card) for card in cards.values()],
         terms=terms_of(card.source for card in cards.values()),
         params=flatten(params.model_dump(exclude={"compute", "tracking"}), separator="."),
@@ -170,10 +187,7 @@ def _loss_label(params: Params) -> str:
 
 def _figures(folds: Sequence[FoldResult], main_set: str, *, loss_label: str) -> list[Figure]:
     """In the order of the page."""
-    predictions, pairs = (
-        pd.concat([fold.predictions for fold in folds]),
-        pd.concat([fold.pairs for fold in folds]),
-    )
+    pairs = pd.concat([fold.pairs for fold in folds])
     titles = {name: title for name, title in _SET_TITLES.items() if (pairs["set"] == name).any()}
     curves = {title: roc_curves(folds, name) for name, title in titles.items()}
     set_curves = verification_curves(folds, main_set=main_set)
@@ -193,11 +207,6 @@ def _figures(folds: Sequence[FoldResult], main_set: str, *, loss_label: str) -> 
             roc_log_svg(set_curves),
         ),
         Figure("det", "DET: the share of genuine pairs missed, both axes logarithmic.", det_svg(set_curves)),
-        Figure(
-            "confusion",
-            "Expressions of the test subjects, all folds: counts, coloured by the share of the row.",
-            confusion_svg(predictions["expression"], predictions["predicted"]),
-        ),
         *(
             Figure(
                 f"distances_{name}",
@@ -206,6 +215,46 @@ def _figures(folds: Sequence[FoldResult], main_set: str, *, loss_label: str) -> 
             )
             for name, title in titles.items()
         ),
+    ]
+
+
+def _expression_figures(folds: Sequence[FoldResult], summary: Summary) -> list[Figure]:
+    predictions, classes = pd.concat([fold.predictions for fold in folds]), summary.expression_per_class
+    figures = [
+        Figure(
+            "confusion",
+            "Expressions of the test subjects, all folds: counts, coloured by the share of the row.",
+            confusion_svg(predictions["expression"], predictions["predicted"]),
+        ),
+        Figure(
+            "recall",
+            "Recall of each expression: all folds' test photos together, a point per fold.",
+            recall_svg(
+                {name: values.pooled for name, values in classes.items()},
+                {name: values.per_fold for name, values in classes.items()},
+            ),
+        ),
+    ]
+    if all(len(fold.validation) for fold in folds):
+        losses = [fold.trajectory.groupby("epoch")["loss_expression"].mean().to_numpy() for fold in folds]
+        caption = (
+            "Expression by epoch: the training's mean loss and the loss on the validation subjects above, the accuracy "
+            "on them below; folds faint, their mean strong."
+        )
+        of_folds = list(zip(losses, [fold.validation for fold in folds], strict=True))
+        figures.append(Figure("learning", caption, learning_svg(of_folds)))
+    return figures
+
+
+def _maps(embeddings: EmbeddingMap) -> list[Figure]:
+    of_what = (
+        f"Embeddings of fold {embeddings.fold}'s test photos, in the plane of the two largest variances "
+        f"({100 * embeddings.explained:.0f} % of all; principal components)"
+    )
+    marks = {"subject": "a colour and shape per person", "expression": "by expression"}
+    return [
+        Figure(f"embeddings_by_{by}", f"{of_what}, {mark}.", embeddings_svg(embeddings.points, by))
+        for by, mark in marks.items()
     ]
 
 

@@ -1,16 +1,18 @@
-"""The figures: weights above losses, ROC, DET, distances, confusion. The sole owner of matplotlib.
+"""The figures: weights above losses, ROC, DET, distances, confusion, recall, embeddings. The owner of matplotlib.
 
 Figures have a transparent background and mid-tone ink, readable on white and on black; a task has the same colour in
 all of them. The same numbers give the same bytes.
 """
 
 import io
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from markupsafe import Markup, escape
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -21,6 +23,7 @@ INK = "#7d838c"
 _LOSSES = "task loss (nats)"
 _LINES = [{"color": color, "linestyle": style} for style in ("-", "--", ":") for color in COLORS]
 """Of verification sets, which may be more than there are colours."""
+_MARKERS = ("o", "s", "^", "v", "D", "P", "X")
 _SHARE_RGB = (0.12, 0.42, 0.70)
 """Colour of a confusion matrix's cells; a cell's opacity is its share, so that an empty cell is transparent."""
 STYLE: dict[Any, object] = {
@@ -28,7 +31,7 @@ STYLE: dict[Any, object] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
+    "font.size": 10.5,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
@@ -62,7 +65,7 @@ def trajectories_svg(trajectories: dict[str, pd.DataFrame], *, loss_label: str =
     """The trajectories of several trainings side by side, each under its name."""
     tasks = [c.removeprefix("weight_") for c in next(iter(trajectories.values())) if c.startswith("weight_")]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(1.2 + 4.4 * len(trajectories), 4.2), layout="constrained")
+        figure = Figure(figsize=(0.2 + 4.4 * len(trajectories), 4.4), layout="constrained")
         panels = figure.subplots(2, len(trajectories), sharex="col", sharey="row", squeeze=False)
         for (name, trajectory), above, below in zip(trajectories.items(), *panels, strict=True):
             for task, color in zip(tasks, cycle(COLORS), strict=False):
@@ -171,16 +174,92 @@ def confusion_svg(actual: pd.Series, predicted: pd.Series) -> str:
         return svg_text(figure)
 
 
-def inline(svg: str) -> str:
-    """An SVG picture for use inside a page: without the prologue of a file, in the colour of the surrounding text."""
-    return svg[svg.index("<svg") :].replace(INK, "currentColor")
+def recall_svg(pooled: dict[str, float], per_fold: dict[str, list[float | None]]) -> str:
+    """Recall of each class as a bar, of all folds together, with a point per fold.
+
+    Args:
+        pooled: class -> the share of its photos that is classified correctly.
+        per_fold: the same of each fold; None for a fold without the class.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 0.9 + 0.36 * len(pooled)), layout="constrained")
+        axes = figure.subplots()
+        places = np.arange(len(pooled))
+        axes.barh(places, list(pooled.values()), color=COLORS[0], alpha=0.55, height=0.62)
+        for place, values in zip(places, per_fold.values(), strict=True):
+            known = [value for value in values if value is not None]
+            axes.plot(known, [place] * len(known), "o", color=INK, markersize=4)
+        axes.set_yticks(places, list(pooled))
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set(xlabel="recall: share classified correctly", xlim=(0, 1.02))
+        return svg_text(figure)
+
+
+def learning_svg(folds: Sequence[tuple[np.ndarray, pd.DataFrame]]) -> str:
+    """Validation over training, by epoch: losses above, validation accuracy below; folds faint, their mean strong.
+
+    Args:
+        folds: the mean training loss of the expression task in each epoch, and `validation.csv`, of every fold.
+    """
+    num_epochs = min(min(len(losses), len(validation)) for losses, validation in folds)
+    epochs = np.arange(1, num_epochs + 1)
+    lines = (
+        ("training", COLORS[1], [losses[:num_epochs] for losses, _ in folds]),
+        ("validation", COLORS[2], [validation["loss"].to_numpy()[:num_epochs] for _, validation in folds]),
+    )
+    accuracies = [validation["accuracy"].to_numpy()[:num_epochs] for _, validation in folds]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+        above, below = figure.subplots(2, sharex=True)
+        for name, color, values in lines:
+            _folds_and_mean(above, epochs, values, name, {"color": color, "drawstyle": "default"})
+        _folds_and_mean(below, epochs, accuracies, "validation", {"color": COLORS[2], "drawstyle": "default"})
+        above.set(ylabel="expression loss (nats)")
+        figure.legend(handles=above.get_legend_handles_labels()[0], loc="outside upper center", ncols=2)
+        below.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1.02))
+        below.locator_params(axis="x", integer=True)
+        return svg_text(figure)
+
+
+def embeddings_svg(points: pd.DataFrame, by: str) -> str:
+    """Photos in the plane of their embeddings, a colour and a shape per value of a column.
+
+    Args:
+        points: columns `x`, `y` and `by`; a row per photo.
+        by: `expression`, with a legend; or `subject`, of whom there may be many, without.
+    """
+    values = sorted(set(points[by]))
+    looks = [(color, marker) for marker in _MARKERS for color in COLORS]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+        axes = figure.subplots()
+        for value, (color, marker) in zip(values, cycle(looks), strict=False):
+            of_value = points[points[by] == value]
+            axes.plot(of_value["x"], of_value["y"], marker, color=color, alpha=0.75, markersize=5, label=value)
+        axes.set(xlabel="first principal component", ylabel="second", aspect="equal", adjustable="datalim")
+        axes.locator_params(nbins=5)
+        if by == "expression":
+            figure.legend(loc="outside upper center", ncols=3, handletextpad=0.1, columnspacing=1.0)
+        return svg_text(figure)
+
+
+def inline(svg: str, label: str) -> Markup:
+    """An SVG picture for use inside a page: without the prologue of a file, in the colour of the surrounding text.
+
+    Args:
+        label: what a screen reader says in its place.
+    """
+    picture = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    return Markup(picture.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1))
 
 
 def _folds_and_mean(axes, x: np.ndarray, folds: list[np.ndarray], name: str, line: dict[str, str]) -> None:
-    """Steps: between two points of a ROC there is none."""
+    """Steps, if the line does not say otherwise: between two points of a ROC there is none."""
+    line = {"drawstyle": "steps-post"} | line
     for values in folds:
-        axes.plot(x, values, **line, alpha=0.25, linewidth=0.8, drawstyle="steps-post")
-    axes.plot(x, np.mean(folds, axis=0), **line, linewidth=1.8, drawstyle="steps-post", label=name)
+        axes.plot(x, values, **line, alpha=0.25, linewidth=0.8)
+    axes.plot(x, np.mean(folds, axis=0), **line, linewidth=1.8, label=name)
 
 
 def _smoothed(axes, steps: pd.Series, values: pd.Series, name: str, color: str) -> None:

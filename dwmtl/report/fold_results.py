@@ -40,12 +40,14 @@ class FoldResult:
     """A fold's training, metrics, and tables of decisions.
 
     Attributes:
+        validation: columns `epoch`, `accuracy`, `loss` on the validation subjects; no row without any.
         further_sets: the verification sets beside the main one, by name.
         best: the result of the epoch that was best on the validation subjects; None without any.
     """
 
     number: int
     trajectory: pd.DataFrame
+    validation: pd.DataFrame
     training: TrainingFacts
     metrics: FoldMetrics
     predictions: pd.DataFrame
@@ -94,6 +96,7 @@ def _read_outcome(number: int, training: Path, evaluation: Path) -> FoldResult:
     return FoldResult(
         number=number,
         trajectory=read_table(training / "trajectory.csv", ("step",)),
+        validation=read_table(training / "validation.csv", ("epoch", "accuracy", "loss")),
         training=read_result(TrainingFacts, training / "training.json"),
         metrics=read_result(FoldMetrics, evaluation / "metrics.json"),
         predictions=read_table(evaluation / "predictions.csv", ("photo", "subject", "expression", "predicted")),

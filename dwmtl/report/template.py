@@ -33,6 +33,7 @@ def _environment() -> Environment:
         "decimal": lambda value: "" if value is None else f"{value:.3f}",
         "deviation": _deviation,
         "duration": _duration,
+        "path": lambda text: Markup(str(escape(text)).replace("/", "/<wbr>")),
         "percent": lambda value: f"{100 * value:.1f} %",
         "percents": lambda ends: f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %",
         "points": lambda value: f"{100 * value:+.1f}",

@@ -14,6 +14,7 @@ class ThisRun:
     """Facts that may differ between runs with equal results.
 
     Attributes:
+        run_id: of the experiment's run in MLflow.
         written: day and time of the report, UTC.
         commit: hexadecimal; None outside a git checkout.
         changed: files that differ from the commit.
@@ -22,6 +23,7 @@ class ThisRun:
         earlier: other experiments compared with this one, the newest first.
     """
 
+    run_id: str
     written: datetime
     commit: str | None
     changed: tuple[str, ...]

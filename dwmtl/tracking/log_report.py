@@ -79,6 +79,7 @@ def _this_run(run: Run) -> ThisRun:
     this = run.ask(lambda client, run_id: experiment_of(client.get_run(run_id)))
     earlier = run.ask(earlier_experiments)
     return ThisRun(
+        run_id=run.run_id,
         written=datetime.now(UTC),
         commit=checked_out.sha if checked_out else None,
         changed=checked_out.changed if checked_out else (),

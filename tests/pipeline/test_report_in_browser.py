@@ -85,11 +85,15 @@ def test_every_figure_is_drawn_and_no_picture_is_broken(browser, page, tmp_path)
         "roc",
         "roc_log",
         "det",
-        "confusion",
         "distances_expression",
         "distances_verification",
+        "confusion",
+        "recall",
+        "learning",
+        "embeddings_by_subject",
+        "embeddings_by_expression",
     ]
-    assert facts["drawn"] == 8
+    assert facts["drawn"] == 12
     assert len(facts["scores"]) == 3
     assert all(re.fullmatch(r"\d+\.\d %", score) for score in facts["scores"])
     assert facts["shapes"] > 10

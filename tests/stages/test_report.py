@@ -42,7 +42,8 @@ def _write_fold(folder: Path, number: int, accuracy: float) -> None:
     training, evaluation = folder / f"training/fold_{number}", folder / f"evaluation/fold_{number}"
     losses = {"loss_identity": [2.0, 1.0, 0.5], "loss_expression": [1.5, 1.5, 1.4]}
     weights = {"weight_identity": [0.6, 0.4, 0.3], "weight_expression": [0.4, 0.6, 0.7]}
-    write_table(pd.DataFrame({"step": [0, 1, 2], **losses, **weights}), training / "trajectory.csv")
+    write_table(pd.DataFrame({"step": [0, 1, 2], "epoch": 0, **losses, **weights}), training / "trajectory.csv")
+    write_table(pd.DataFrame(columns=["epoch", "accuracy", "loss"]), training / "validation.csv")
     facts = {"num_subjects": 4, "num_photos": 16, "num_steps": 3, "num_parameters": 9, "model_sha256": MODEL}
     write_json(facts, training / "training.json")
     write_json({**METRICS, "expression": {**METRICS["expression"], "accuracy": accuracy}}, evaluation / "metrics.json")

@@ -30,6 +30,7 @@ from dwmtl.report.data_card.card import (
     Source,
     Subjects,
 )
+from dwmtl.report.embedding_map import EmbeddingMap, embedding_map, mapped_photos
 from dwmtl.report.fold_results import FoldResult, StartResult, read_fold, read_start
 from dwmtl.report.page import write_pages
 from dwmtl.report.summary import Summary, summarize
@@ -161,9 +162,13 @@ def make_world(folder: Path) -> tuple[Path, Params]:
         write_evaluation(evaluation, folder / f"evaluation/fold_{fold}")
         write_evaluation(evaluate(), folder / f"evaluation/fold_{fold}/best_on_validation")
         steps = np.arange(40)
-        trajectory = pd.DataFrame({"step": steps, "loss_identity": 2.0 / (1 + steps), "loss_expression": 1.5})
+        trajectory = pd.DataFrame(
+            {"step": steps, "epoch": steps // 20, "loss_identity": 2.0 / (1 + steps), "loss_expression": 1.5}
+        )
         trajectory = trajectory.assign(weight_identity=0.3 + 0.1 * fold, weight_expression=0.7 - 0.1 * fold)
         write_table(trajectory, folder / f"training/fold_{fold}/trajectory.csv")
+        validation = pd.DataFrame({"epoch": [0, 1], "accuracy": [0.25, 0.5], "loss": [1.6, 1.4]})
+        write_table(validation, folder / f"training/fold_{fold}/validation.csv")
         facts = {
             "num_subjects": 4,
             "num_photos": 16,
@@ -212,7 +217,13 @@ def content_of(world) -> ReportContent:
     folder, params = world
     dirs = {"aligned_dir": folder / "aligned", "labels_dir": folder / "labels", "cards_dir": folder / "cards"}
     dirs["verification_dir"] = folder / "index"
-    return report_content(folds_of(folder), start_of(folder), params, **dirs)
+    folds = folds_of(folder)
+    return report_content(folds, start_of(folder), params, **dirs, embeddings=map_of(folds[0]))
+
+
+def map_of(fold: FoldResult) -> EmbeddingMap | None:
+    photos = mapped_photos(fold.predictions)
+    return embedding_map(fold.number, photos, answered(photos["photo"].tolist(), noise=0.2).answers.embeddings)
 
 
 def write(world, name: str) -> Path:
@@ -236,6 +247,7 @@ def this_run() -> ThisRun:
         },
     )
     return ThisRun(
+        run_id="ef" * 16,
         written=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         commit="cd" * 20,
         changed=tuple(f"dwmtl/training/file_{number}.py" for number in range(7)),

@@ -98,7 +98,7 @@ function showAnalysis(number, analysis) {
 }
 
 function boxes(analysis) {
-  const picture = drawn("svg", { viewBox: `0 0 ${analysis.width_px} ${analysis.height_px}` });
+  const picture = drawn("svg", { viewBox: `0 0 ${analysis.width_px} ${analysis.height_px}`, "aria-hidden": "true" });
   for (const face of analysis.faces) {
     const [x1, y1, x2, y2] = face.box;
     picture.append(drawn("rect", { x: x1, y: y1, width: x2 - x1, height: y2 - y1, class: face.is_chosen ? "chosen" : "" }));
@@ -245,7 +245,10 @@ for (const number of [0, 1]) {
   const figure = figureOf(number);
   figure.querySelector("input").onchange = (event) => choose(number, event.target.files[0]);
   figure.querySelector("[data-take]").onclick = () => takePhoto(number);
-  figure.querySelector("[data-clear]").onclick = () => clear(number);
+  figure.querySelector("[data-clear]").onclick = () => {
+    clear(number);
+    figure.querySelector("input").focus(); // the button is gone, and the keyboard's place with it
+  };
   figure.ondragover = (event) => { event.preventDefault(); figure.classList.add("over"); };
   figure.ondragleave = () => figure.classList.remove("over");
   figure.ondrop = (event) => {

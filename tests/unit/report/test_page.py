@@ -60,19 +60,23 @@ def test_what_was_gained_over_the_start_stands_on_both_pages(world):
 
 def test_the_page_needs_nothing_beside_it(world):
     page = (write(world, "report") / "report.html").read_text()
-    assert page.count("<figure") == 8  # two trajectories, ROC, the same logarithmic, DET, two distances, confusion
-    assert page.count("<svg") == 8
-    assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)", page)
+    assert page.count("<figure") == 12  # two trajectories, three ROC and DET, two distances, five on expression
+    assert page.count("<svg") == 12
+    assert not re.findall(r"src=[\"'](?!data:)", page)
+    assert set(re.findall(r"href=[\"']([^#\"']+)", page)) == {
+        *(f"../data_card/{role}/card.md" for role in ("expression", "verification", "identity")),
+        "model_card.md",
+    }  # files of the checkout, opened on a click
     assert "@import" not in page
     assert "prefers-color-scheme: dark" in page
-    assert "S0/happiness.jpg" in page  # the wrong expression, as a picture
+    assert "S0/<wbr>happiness.jpg" in page  # the wrong expression, as a picture
     assert "data:image/jpeg;base64," in page
 
 
 def test_the_markdown_names_figures_that_are_there(world):
     folder = write(world, "report")
     figures = re.findall(r"\]\((figures/[^)]+)\)", (folder / "report.md").read_text())
-    assert len(figures) == 8
+    assert len(figures) == 12
     assert all((folder / figure).is_file() for figure in figures)
 
 
@@ -104,7 +108,7 @@ def test_both_sets_show_mistakes_and_two_people_show_once(world):
         pairs["is_verified"] = ~pairs["is_same_identity"]  # everything wrong
         write_table(pairs, path)
     page = (write(world, "report") / "report.html").read_text()
-    names = re.findall(r"([\w/.]+) · ([\w/.]+)</div>", page)
+    names = re.findall(r"([\w/.]+) · ([\w/.]+)</div>", page.replace("<wbr>", ""))
     own = [frozenset((a.split("/")[0], b.split("/")[0])) for a, b in names if a[0] == "S"]
     assert len(own) == len(set(own)) == 3
     assert [pair for pair in names if pair[0][0] == "A"]
