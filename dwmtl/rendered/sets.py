@@ -6,6 +6,7 @@ photos leaves the bytes of the others unchanged.
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from itertools import combinations, product
 from multiprocessing import get_context
@@ -27,12 +28,15 @@ TERMS = "Drawn by this project: nobody is on it, and its licence is the project'
 _OULU_CASIA, _LFW, _IDENTITIES = range(3)
 _OULU_SIZE, _LFW_SIZE = (240, 320), (250, 250)  # height, width
 _NUM_BLOCKS = 10
+FEW_PHOTOS = 150
+"""So many are drawn in this process: the workers of a pool take as long to start as half of them to draw."""
 _SYLLABLES = ("ba", "do", "ki", "lu", "me", "no", "pa", "ri", "so", "tu", "va", "ze")
 
 
 def render_oulu_casia(folder: Path, params: RenderParams) -> None:
     """`VL/Strong/P001/Anger/000.jpeg`: six sequences per subject, each from neutral to peak, 320x240."""
-    _in_parallel(partial(_render_subject, folder, params), range(params.num_expression_subjects), "oulu_casia")
+    num_photos = params.num_expression_subjects * len(PROTOTYPES) * params.num_frames
+    _render(partial(_render_subject, folder, params), range(params.num_expression_subjects), num_photos, "oulu_casia")
 
 
 def render_lfw(folder: Path, params: RenderParams) -> None:
@@ -49,23 +53,25 @@ def render_lfw(folder: Path, params: RenderParams) -> None:
         lines += [f"{_name(a)}\t{i}\t{_name(b)}\t{j}" for a, i, b, j in impostor]
         photos |= {(a, k) for a, i, j in genuine for k in (i, j)}
         photos |= {photo for a, i, b, j in impostor for photo in ((a, i), (b, j))}
-    _in_parallel(partial(_render_lfw_photo, folder, params), sorted(photos), "lfw")
+    _render(partial(_render_lfw_photo, folder, params), sorted(photos), len(photos), "lfw")
     write_text("\n".join(lines) + "\n", folder / "pairs.txt")
 
 
 def render_identities(folder: Path, params: RenderParams) -> None:
     """`0000123/001.jpg`: many people, several casual photos each, 250x250."""
-    _in_parallel(partial(_render_identity, folder, params), range(params.num_identity_people), "identities")
+    num_photos = params.num_identity_people * params.num_photos_per_person
+    _render(partial(_render_identity, folder, params), range(params.num_identity_people), num_photos, "identities")
 
 
-def _in_parallel(render: Callable, places: Iterable, title: str) -> None:
-    """Render every place on all cores; each has its own generator, so that the order does not matter.
+def _render(render: Callable, places: Iterable, num_photos: int, title: str) -> None:
+    """Render every place, many photos on all cores; each has its own generator, so that the order does not matter.
 
     Workers are spawned, not forked: a fork would inherit the locks of torch's or OpenCV's threads.
     """
     places = list(places)
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for _ in Progress(pool.map(render, places), desc=f"render {title}", total=len(places)):
+    is_parallel = num_photos > FEW_PHOTOS
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) if is_parallel else nullcontext() as pool:
+        for _ in Progress((pool.map if pool else map)(render, places), desc=f"render {title}", total=len(places)):
             pass
 
 

@@ -8,6 +8,7 @@ from dwmtl.crops.photos import read_photo
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.params import SetParams
 from dwmtl.params import load_params
+from dwmtl.rendered import sets
 from dwmtl.rendered.expression import NUM_MOVEMENTS, PROTOTYPES, express
 from dwmtl.rendered.scene import draw_scene
 from dwmtl.rendered.sets import render_identities, render_lfw, render_oulu_casia
@@ -42,6 +43,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_seed_gives_the_same_bytes(rendered, tmp_path):
     assert contents(render_all(tmp_path, SMALL)) == contents(rendered)
+
+
+def test_photos_that_several_processes_draw_are_the_same(rendered, tmp_path, monkeypatch):
+    monkeypatch.setattr(sets, "FEW_PHOTOS", 0)
+    render_identities(tmp_path, SMALL)
+    assert contents(tmp_path) == contents(rendered / "identities")
 
 
 def test_another_seed_gives_other_photos(rendered, tmp_path):
