@@ -78,6 +78,10 @@ class FeatureDataset(CropDataset):
         """They are there already."""
         return True
 
+    def as_they_are(self, indices: Tensor) -> Tensor:
+        """The samples' crops without change, (B, C, h, w) float32."""
+        return torch.from_numpy(self._features[self._rows[indices.numpy()], 0]).float()
+
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor], int]:
         variants = self._features[self._rows[index]]
         number = 0 if self._choice is None else self._choice.integers(1, len(variants))

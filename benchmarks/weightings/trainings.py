@@ -70,12 +70,12 @@ def train(
     prepared: Prepared,
     params: Params,
     *,
-    on_step: Callable[[FaceNetwork, dict[str, float]], None] = lambda network, row: None,
+    on_step: Callable[[Training, dict[str, float]], None] = lambda training, row: None,
 ) -> Outcome:
     """Train a fold as the stage `train` does, above the frozen part, without checkpoints.
 
     Args:
-        on_step: called after every step with the network and the row of the trajectory.
+        on_step: called after every step with the training and the row of the trajectory.
     """
     data = prepared.project / "data"
     fold_data = read_fold_data(fold, labels_dir=data / "labels", aligned_dir=data / "aligned")
@@ -118,7 +118,7 @@ def train(
         facts=load_card(data / "models" / params.train.start).weights_sha256,
     )
     fabric = launch(params.compute, precision=params.train.precision)
-    execution = Execution(fabric, params.compute, on_step=lambda row: on_step(network, row))
+    execution = Execution(fabric, params.compute, on_step=lambda row: on_step(training, row))
     return Outcome(network, fit(training, execution))
 
 
