@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from differences import Counts, counts_of, delta_m, difference, holm
 from front import FIXED, draw_explanation, draw_front, draw_weights
 
 from dwmtl.files import whole_folder
+from dwmtl.report.figures import trajectories_svg
 from dwmtl.stage import run
 
 TASKS = {"expression": "expression_alone", "verification": "identity_alone"}
@@ -43,7 +45,7 @@ class Row:
         return sum(accuracy) / len(accuracy), sum(loss) / len(loss)
 
 
-def main(results: Path, explained: Path, out: Path, figures: Path) -> None:
+def main(results: Path, explained: Path, figure_2: Path, out: Path, figures: Path) -> None:
     """Write a section per data set (Markdown), and its figures (SVG)."""
     sections = []
     with whole_folder(figures) as folder:
@@ -56,6 +58,9 @@ def main(results: Path, explained: Path, out: Path, figures: Path) -> None:
         for path in sorted(explained.glob("*.json")):
             of_set = json.loads(path.read_text())
             (folder / f"{path.stem}_explained.svg").write_text(draw_explanation(of_set["courses"], of_set["tasks"]))
+        for path in sorted(figure_2.glob("*.json")):
+            panels = {name: pd.DataFrame(course) for name, course in json.loads(path.read_text())["panels"].items()}
+            (folder / f"{path.stem}_figure_2.svg").write_text(trajectories_svg(panels))
     out.write_text("\n".join(sections))
 
 

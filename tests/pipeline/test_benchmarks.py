@@ -187,8 +187,8 @@ def test_the_comparison_runs_at_its_smallest_size(tmp_path):
         assert f"| `{name}` |" in (project / "comparison.md").read_text()
     explained = json.loads((project / "explained/rendered.json").read_text())["courses"]["dynamic"]
     assert all(-1 <= measured["cosine"] <= 1 for measured in explained["gradients"])
-    assert all((project / f"figures/rendered_{name}.svg").is_file() for name in ("front", "weights", "explained"))
-    num_stages = 1 + 1 + 4 + 1 + 1  # prepare, features, cell, explain, table
+    assert all((project / f"figures/rendered_{name}.svg").is_file() for name in ("front", "weights", "explained", "figure_2"))
+    num_stages = 1 + 1 + 4 + 1 + 1 + 1  # prepare, features, cell, explain, figure_2, table
     assert dvc("repro", folder=project).count("didn't change, skipping") == num_stages
 
 
@@ -197,7 +197,7 @@ def test_the_page_of_results_has_what_the_comparison_gave(load, tmp_path, monkey
     monkeypatch.syspath_prepend(FOLDER / "weightings")
     made = {"out": tmp_path / "comparison.md", "figures": tmp_path / "figures"}
     weightings = FOLDER / "weightings"
-    load("weightings/table.py")["main"](weightings / "results", weightings / "explained", **made)
+    load("weightings/table.py")["main"](*(weightings / name for name in ("results", "explained", "figure_2")), **made)
     assert made["out"].read_text() in (REPOSITORY / "docs/results.md").read_text()
     for figure in made["figures"].iterdir():
         assert figure.read_text() == (REPOSITORY / "docs/images/weightings" / figure.name).read_text()
