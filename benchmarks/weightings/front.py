@@ -1,6 +1,8 @@
-"""The comparison's figures: the front of the fixed weights with every rule beside it; the weights that rules give."""
+"""The comparison's figures: the front of the fixed weights with every rule beside it; the weights that rules give; the
+tasks' gradients."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib
@@ -14,25 +16,35 @@ FIXED = "fixed_"
 ALONE = "_alone"
 
 
-def draw_front(rows: Mapping[str, Any]) -> str:
-    """Expression against verification accuracy, percent: fixed ratios joined in their order, rules as points."""
-    fixed = sorted((name for name in rows if name.startswith(FIXED)), key=lambda name: int(name.removeprefix(FIXED)))
+def draw_front(by_rate: Mapping[str, Sequence[Any]], best: Mapping[str, Any]) -> str:
+    """Expression against verification accuracy, percent: fixed ratios joined in their order, a line per learning rate;
+    every other rule as a point, with the learning rate that is best for it.
+
+    Args:
+        by_rate: by weighting, a row per learning rate.
+        best: by weighting, the row that is best on the validation subjects.
+    """
+    fixed = sorted((name for name in best if name.startswith(FIXED)), key=lambda name: int(name.removeprefix(FIXED)))
     with matplotlib.rc_context(STYLE | {"font.size": 8}):
-        page = Figure(figsize=(7.5, 5), layout="constrained")
+        page = Figure(figsize=(7.5, 5.5), layout="constrained")
         axes = page.subplots()
-        places = np.array([place(rows[name]) for name in fixed])
-        axes.plot(places[:, 0], places[:, 1], "o-", color=INK, linewidth=1, markersize=3, label="fixed weights")
-        for name, row in rows.items():
+        for rows, style in zip(zip(*(by_rate[name] for name in fixed), strict=True), cycle(("o-", "s--", "^:"))):
+            places = np.array([place(row) for row in rows])
+            label = f"fixed weights, percent of the expression, rate {rows[0].learning_rate:g}"
+            axes.plot(*places.T, style, color=INK, linewidth=1, markersize=3, label=label)
+            for name, at in zip(fixed, places, strict=True):
+                axes.annotate(name.removeprefix(FIXED), at, xytext=(3, 3), textcoords="offset points", fontsize=5)
+        for name, row in best.items():
+            if name in fixed:
+                continue
             x, y = place(row)
-            if name not in fixed:
-                errors = {"xerr": reach(row.counts["verification"]), "yerr": reach(row.counts["expression"])}
-                color = COLORS[1] if name.startswith("dynamic") else COLORS[0]
-                axes.errorbar(x, y, **errors, fmt="o", color=color, alpha=0.8, linewidth=0.5, markersize=4)
-            text = name.removeprefix(FIXED) if name in fixed else name
-            axes.annotate(text, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=6)
+            errors = {"xerr": reach(row.counts["verification"]), "yerr": reach(row.counts["expression"])}
+            color = COLORS[1] if name.startswith("dynamic") else COLORS[0]
+            axes.errorbar(x, y, **errors, fmt="o", color=color, alpha=0.8, linewidth=0.3, markersize=4)
+            axes.annotate(name, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=6, color=color)
         axes.set_xlabel("verification accuracy (%)")
         axes.set_ylabel("expression accuracy (%)")
-        axes.legend()
+        axes.legend(loc="lower left")
         return svg_text(page)
 
 
@@ -66,3 +78,32 @@ def draw_weights(rows: Mapping[str, Any]) -> str:
         page.supxlabel("step")
         page.supylabel("share of the expression")
         return svg_text(page)
+
+
+def draw_explanation(courses: Mapping[str, Mapping], tasks: Sequence[str]) -> str:
+    """A column per weighting: task weights, task losses, norms of the tasks' gradients, and the gradients' cosine."""
+    with matplotlib.rc_context(STYLE | {"font.size": 7}):
+        page = Figure(figsize=(2.3 * len(courses), 6), layout="constrained")
+        panels = page.subplots(4, len(courses), sharex=True, sharey="row", squeeze=False)
+        for column, (name, course) in zip(panels.T, courses.items(), strict=True):
+            steps = [measured["step"] for measured in course["gradients"]]
+            for axes, values in zip(column, (course["weights"], course["losses"]), strict=False):
+                lines = axes.plot(values, linewidth=1)
+                _color(lines, tasks)
+            _color(column[2].plot(steps, [measured["norms"] for measured in course["gradients"]], linewidth=1), tasks)
+            column[2].set_yscale("log")
+            column[3].plot(steps, [measured["cosine"] for measured in course["gradients"]], color=INK, linewidth=1)
+            column[3].axhline(0, color=INK, linewidth=0.5)
+            column[0].set_title(name)
+        for axes, label in zip(
+            panels[:, 0], ("task weight", "task loss (nats)", "norm of gradient", "cosine"), strict=True
+        ):
+            axes.set_ylabel(label)
+        panels[0, 0].legend()
+        page.supxlabel("step")
+        return svg_text(page)
+
+
+def _color(lines: Sequence[Any], tasks: Sequence[str]) -> None:
+    for line, task, color in zip(lines, tasks, COLORS, strict=False):
+        line.set(color=color, label=task)

@@ -38,16 +38,14 @@ def params_of(grid: Mapping, data_set: str) -> dict:
     return values
 
 
-def training_params(
-    params: Params, settings: Mapping[str, object], *, seed: int, learning_rate: float, keep: float
-) -> Params:
+def training_params(params: Params, settings: Mapping[str, object], *, seed: int, learning_rate: float) -> Params:
     """Params of a training of the grid.
 
     Args:
         settings: `name` and what differs from the defaults of the weighting.
     """
     optimizer = params.train.optimizer.model_copy(update={"learning_rate": learning_rate})
-    changes = {"weighting": weighting_params(**settings), "seed": seed, "optimizer": optimizer, "keep": keep}
+    changes = {"weighting": weighting_params(**settings), "seed": seed, "optimizer": optimizer}
     return params.model_copy(update={"train": params.train.model_copy(update=changes)})
 
 

@@ -1,30 +1,33 @@
 """The comparison as tables and figures, from the records of its cells."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from differences import Counts, counts_of, delta_m, difference, holm
-from front import draw_front, draw_weights
+from front import FIXED, draw_explanation, draw_front, draw_weights
 
 from dwmtl.files import whole_folder
+from dwmtl.report.figures import trajectories_svg
 from dwmtl.stage import run
 
 TASKS = {"expression": "expression_alone", "verification": "identity_alone"}
 """The scores, and the row that trains on that task alone."""
 
 HEADER = (
-    "| weighting | rate, keep | expression | Δ (95 %) | p | verification | Δ (95 %) | p | Δm |\n"
+    "| weighting | rate | expression | Δ (95 %) | p | verification | Δ (95 %) | p | Δm |\n"
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """A weighting on a data set: what was tuned, its counts by task, and the records of its trainings."""
+    """A weighting on a data set, with one learning rate: its counts by task, and the records of its trainings."""
 
     name: str
-    tuned: dict
+    learning_rate: float
     counts: dict[str, Counts]
     trainings: list[dict]
 
@@ -32,40 +35,55 @@ class Row:
     def scores(self) -> dict[str, float]:
         return {task: counts.mean for task, counts in self.counts.items()}
 
+    @property
+    def validation(self) -> tuple[float, float]:
+        """Accuracy (higher is better) and loss (lower is better) on the validation subjects after the last epoch, mean
+        of the trainings."""
+        accuracy, loss = (
+            [training["validation"][name][-1] for training in self.trainings] for name in ("accuracy", "loss")
+        )
+        return sum(accuracy) / len(accuracy), sum(loss) / len(loss)
 
-def main(results: Path, out: Path, figures: Path) -> None:
+
+def main(results: Path, explained: Path, figure_2: Path, out: Path, figures: Path) -> None:
     """Write a section per data set (Markdown), and its figures (SVG)."""
     sections = []
     with whole_folder(figures) as folder:
         for of_set in sorted(path for path in results.iterdir() if path.is_dir()):
-            if rows := read(of_set):
-                sections.append(section(of_set.name, rows))
-                (folder / f"{of_set.name}_front.svg").write_text(draw_front(rows))
-                (folder / f"{of_set.name}_weights.svg").write_text(draw_weights(rows))
+            rows = read(of_set)
+            best = {name: best_of(of_rates) for name, of_rates in rows.items()}
+            sections.append(section(of_set.name, best))
+            (folder / f"{of_set.name}_front.svg").write_text(draw_front(rows, best))
+            (folder / f"{of_set.name}_weights.svg").write_text(draw_weights(best))
+        for path in sorted(explained.glob("*.json")):
+            of_set = json.loads(path.read_text())
+            (folder / f"{path.stem}_explained.svg").write_text(draw_explanation(of_set["courses"], of_set["tasks"]))
+        for path in sorted(figure_2.glob("*.json")):
+            panels = {name: pd.DataFrame(course) for name, course in json.loads(path.read_text())["panels"].items()}
+            (folder / f"{path.stem}_figure_2.svg").write_text(trajectories_svg(panels))
     out.write_text("\n".join(sections))
 
 
-def read(of_set: Path) -> dict[str, Row]:
-    """The rows of a data set whose folds have all been run, by name."""
-    rows, num_folds = {}, max((len(list(path.glob("fold_*.json"))) for path in of_set.iterdir()), default=0)
-    for folder in sorted(of_set.iterdir()):
-        cells = [json.loads(path.read_text()) for path in sorted(folder.glob("fold_*.json"))]
-        if cells and len(cells) == num_folds:
-            trainings = [training for cell in cells for training in cell["trainings"]]
-            counts = {task: counts_of(trainings, task) for task in TASKS}
-            rows[folder.name] = Row(folder.name, cells[0]["tuned"], counts, trainings)
+def read(of_set: Path) -> dict[str, list[Row]]:
+    """By weighting, a row per learning rate."""
+    rows: dict[str, list[Row]] = {}
+    for path in sorted(of_set.glob("*.json")):
+        trainings = json.loads(path.read_text())["trainings"]
+        for rate in sorted({training["learning_rate"] for training in trainings}):
+            of_rate = [training for training in trainings if training["learning_rate"] == rate]
+            counts = {task: counts_of(of_rate, task) for task in TASKS}
+            rows.setdefault(path.stem, []).append(Row(path.stem, rate, counts, of_rate))
     return rows
 
 
-def best_fixed(rows: dict[str, Row]) -> Row:
-    """The fixed ratio that is best on the validation subjects, with which every rule is compared."""
-    fixed = [row for name, row in rows.items() if name.startswith("fixed_")]
-    return min(fixed, key=lambda row: (-row.tuned["validation_accuracy"], row.tuned["validation_loss"]))
+def best_of(rows: Iterable[Row]) -> Row:
+    """The row that is best on the validation subjects, by accuracy, then by loss."""
+    return min(rows, key=lambda row: (-row.validation[0], row.validation[1]))
 
 
 def section(name: str, rows: dict[str, Row]) -> str:
     """A data set's table: percent, and differences in points against the tuned fixed ratio."""
-    reference = best_fixed(rows)
+    reference = best_of(row for name, row in rows.items() if name.startswith(FIXED))
     single = {task: rows[alone].scores[task] for task, alone in TASKS.items() if alone in rows}
     gaps = {
         task: {other: difference(row.counts[task], reference.counts[task]) for other, row in rows.items()}
@@ -76,8 +94,8 @@ def section(name: str, rows: dict[str, Row]) -> str:
         for task, of_task in gaps.items()
     }
     lines = [HEADER]
-    for row in sorted(rows.values(), key=lambda row: -row.scores["expression"]):
-        cells = [f"`{row.name}`", f"{row.tuned['learning_rate']:g}, {row.tuned['keep']:g}"]
+    for row in sorted(rows.values(), key=lambda row: (-row.scores["expression"], row.name)):
+        cells = [f"`{row.name}`", f"{row.learning_rate:g}"]
         for task in TASKS:
             gap, is_reference = gaps[task][row.name], row is reference
             cells.append(f"{100 * row.scores[task]:.2f}")
@@ -85,17 +103,29 @@ def section(name: str, rows: dict[str, Row]) -> str:
             cells.append("" if is_reference else f"{corrected[task][row.name]:.3f}")
         cells.append(f"{delta_m(row.scores, single):+.2f}" if len(single) == len(TASKS) else "")
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([f"### {name}", "", summary(rows, reference), "", *lines, ""])
+    return "\n".join([f"### {name}", "", summary(rows, reference, corrected), "", *lines, ""])
 
 
-def summary(rows: dict[str, Row], reference: Row) -> str:
+def summary(rows: dict[str, Row], reference: Row, corrected: dict[str, dict[str, float]]) -> str:
+    """What was run, and how many rules differ beyond chance from the tuned fixed ratio."""
     trainings = reference.trainings
     seeds, folds = ({training[key] for training in trainings} for key in ("seed", "fold"))
     majority = sum(training["majority"] for training in trainings) / len(trainings)
+    beyond = {
+        f"{'better' if sign > 0 else 'worse'} in {task}": [
+            name
+            for name, p in corrected[task].items()
+            if p < 0.05 and sign * (rows[name].scores[task] - reference.scores[task]) > 0
+        ]
+        for task in TASKS
+        for sign in (1, -1)
+    }
+    told = "; ".join(f"{what}: {', '.join(f'`{name}`' for name in names) or 'none'}" for what, names in beyond.items())
     return (
-        f"{len(seeds)} seeds × {len(folds)} folds for each of {len(rows)} rows. Δ: against `{reference.name}`, the "
-        f"fixed ratio that is best on the validation subjects. p: of no difference, corrected for {len(rows) - 1} rows "
-        f"(Holm). Δm: against training on each task alone, percent. Guessing the expression: {100 * majority:.1f} %."
+        f"{len(rows)} rows, {len(seeds)} seed{'s' if len(seeds) > 1 else ''} × {len(folds)} folds each. Δ: against "
+        f"`{reference.name}`, the fixed ratio that is best on the validation subjects. p: of no difference, corrected "
+        f"for {len(rows) - 1} rows (Holm). Δm: against training on each task alone, percent. Guessing the expression: "
+        f"{100 * majority:.1f} %. Beyond chance (p < 0.05) {told}."
     )
 
 

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import typer
 
+from dwmtl.network.network import FaceNetwork
+from dwmtl.network.params import LinearHeadParams, NetworkParams
 from dwmtl.params import Params
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -92,10 +95,11 @@ def test_every_cell_of_the_comparison_has_params(grid, file):
     for data_set in values["data_sets"]:
         params = Params.model_validate(grid["params_of"](values, data_set))
         for name, settings in values["weightings"].items():
-            tuned = {"learning_rate": 0.5, "keep": 2.0}
-            chosen = grid["training_params"](params, grid["settings_of"](values, name), seed=7, **tuned).train
+            settings_of = grid["settings_of"](values, name)
+            chosen = grid["training_params"](params, settings_of, seed=7, learning_rate=0.5).train
             assert (chosen.weighting.name, chosen.seed) == (settings.get("name", name), 7)
-            assert (chosen.optimizer.learning_rate, chosen.keep) == (0.5, 2.0)
+            assert chosen.optimizer.learning_rate == 0.5
+            assert chosen.validation_fraction > 0  # by whom the rates are chosen
 
 
 @pytest.fixture
@@ -166,7 +170,7 @@ def environment() -> dict[str, str]:
 
 def test_the_comparison_is_a_dvc_project_of_its_own():
     assert "weightings" not in dvc("stage", "list", "--all", "--name-only", folder=REPOSITORY)
-    assert "cell@yale-upgrad-2" in dvc("stage", "list", "--name-only", folder=FOLDER / "weightings")
+    assert "cell@upgrad-ck_plus_48" in dvc("stage", "list", "--name-only", folder=FOLDER / "weightings")
 
 
 @pytest.mark.slow
@@ -177,14 +181,40 @@ def test_the_comparison_runs_at_its_smallest_size(tmp_path):
     done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("dynamic", "fixed_50"):
-        cell = json.loads((project / f"results/rendered/{name}/fold_0.json").read_text())
-        (training,) = cell["trainings"]
+        (training,) = json.loads((project / f"results/rendered/{name}.json").read_text())["trainings"]
         assert sum(size for _, size in training["verification"].values()) == 20
         assert np.allclose(np.sum([*training["weights"].values()], axis=0), 1, atol=1e-3)
         assert f"| `{name}` |" in (project / "comparison.md").read_text()
-    assert (project / "figures/rendered_front.svg").is_file()
-    num_stages = 1 + 4 + 4 + 1  # prepare, tune, cell, table
+    explained = json.loads((project / "explained/rendered.json").read_text())["courses"]["dynamic"]
+    assert all(-1 <= measured["cosine"] <= 1 for measured in explained["gradients"])
+    figures = {f"rendered_{name}.svg" for name in ("front", "weights", "explained", "figure_2")}
+    assert {path.name for path in (project / "figures").iterdir()} == figures
+    num_stages = 1 + 1 + 4 + 1 + 1 + 1  # prepare, features, cell, explain, figure_2, table
     assert dvc("repro", folder=project).count("didn't change, skipping") == num_stages
+
+
+def test_the_page_of_results_has_what_the_comparison_gave(load, tmp_path, monkeypatch):
+    """docs/results.md and its figures are those of the committed records."""
+    monkeypatch.syspath_prepend(FOLDER / "weightings")
+    made = {"out": tmp_path / "comparison.md", "figures": tmp_path / "figures"}
+    weightings = FOLDER / "weightings"
+    load("weightings/table.py")["main"](*(weightings / name for name in ("results", "explained", "figure_2")), **made)
+    assert made["out"].read_text() in (REPOSITORY / "docs/results.md").read_text()
+    for figure in made["figures"].iterdir():
+        assert figure.read_text() == (REPOSITORY / "docs/images/weightings" / figure.name).read_text()
+
+
+def test_what_lies_above_the_frozen_part_gives_what_the_whole_network_gives(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER / "weightings")
+    cut = runpy.run_path(str(FOLDER / "weightings/frozen.py"))["cut"]
+    params = NetworkParams(trunk="mobilefacenet", standardization="fixed")
+    network = FaceNetwork(params, {"identity": LinearHeadParams(name="linear")}, {"identity": 3}).eval()
+    crops = torch.randint(256, (2, 3, 112, 96), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        whole = network(network.standardize(crops)).embedding
+        lower = cut(network, 9)(crops)
+        assert lower.shape == (2, 128, 14, 12)
+        assert torch.allclose(network(network.standardize(lower)).embedding, whole, atol=1e-6)
 
 
 @pytest.fixture
