@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NUM_RESAMPLES = 2000
+NUM_RESAMPLES = 10_000
 SEED = 0
 
 
@@ -51,13 +51,11 @@ def resampled_means(counts: Counts) -> np.ndarray:
     Source: the crossed ("pigeonhole") bootstrap, Owen 2007, arXiv:0712.1111.
     """
     rng = np.random.default_rng(SEED)
-    num_units, num_runs = counts.right.shape
-    means = np.empty(NUM_RESAMPLES)
-    for number in range(NUM_RESAMPLES):
-        times_unit = np.bincount(rng.integers(num_units, size=num_units), minlength=num_units)
-        times_run = np.bincount(rng.integers(num_runs, size=num_runs), minlength=num_runs)
-        means[number] = (times_unit @ counts.right @ times_run) / max(times_unit @ counts.size @ times_run, 1)
-    return means
+    times_unit, times_run = (
+        rng.multinomial(number, np.full(number, 1 / number), NUM_RESAMPLES) for number in counts.right.shape
+    )
+    right, size = (((times_unit @ of) * times_run).sum(axis=1) for of in (counts.right, counts.size))
+    return right / np.maximum(size, 1)
 
 
 @dataclass(frozen=True)

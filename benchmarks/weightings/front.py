@@ -13,6 +13,9 @@ from matplotlib.figure import Figure
 from dwmtl.report.figures import COLORS, INK, STYLE, svg_text
 
 FIXED = "fixed_"
+UNTAUGHT = "identity_alone"
+"""It learns no expressions, so it is below any panel that shows the others apart."""
+AT_THE_FOOT = ("data", "axes fraction")
 ALONE = "_alone"
 
 
@@ -38,13 +41,17 @@ def draw_front(by_rate: Mapping[str, Sequence[Any]], best: Mapping[str, Any]) ->
             if name in fixed:
                 continue
             x, y = place(row)
+            if name == UNTAUGHT:
+                note = f"↓ {name}: {y:.1f} % of the expressions"
+                axes.annotate(note, (x, 0), (0, 3), xycoords=AT_THE_FOOT, textcoords="offset points", color=COLORS[0])
+                continue
             errors = {"xerr": reach(row.counts["verification"]), "yerr": reach(row.counts["expression"])}
             color = COLORS[1] if name.startswith("dynamic") else COLORS[0]
             axes.errorbar(x, y, **errors, fmt="o", color=color, alpha=0.8, linewidth=0.3, markersize=4)
             axes.annotate(name, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=6, color=color)
         axes.set_xlabel("verification accuracy (%)")
         axes.set_ylabel("expression accuracy (%)")
-        axes.legend(loc="lower left")
+        page.legend(loc="outside upper center", ncols=2)
         return svg_text(page)
 
 
