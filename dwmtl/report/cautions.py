@@ -152,7 +152,7 @@ def _duplicates(duplicates: pd.DataFrame, params: Params) -> list[str]:
 
 def _subjects(subjects: pd.DataFrame, params: Params) -> list[str]:
     if params.labels.protocol == "official":
-        return ["One training with one seed: another one may differ by a point or more."]
+        return ["One training with one seed: another seed gives other scores."]
     return [f"{len(subjects)} subjects in the expression set; deviations are over folds of one training seed each."]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl.params import Params
-from dwmtl.protocol.official import TEST_FOLD
 from dwmtl.report.cautions import card_cautions, cautions
 from dwmtl.report.data_card.card import DataCard
 from dwmtl.report.embedding_map import EmbeddingMap
@@ -278,7 +277,7 @@ def _num_copies(labels_dir: Path) -> int:
     """The photos that were dropped as copies of one of the official test part."""
     photos = read_table(labels_dir / "expression.csv", ("photo", "fold"))
     dropped = read_table(labels_dir / "dropped_expression.csv", DROPPED_PHOTOS)
-    return int(dropped["kept"].isin(photos.loc[photos["fold"] == TEST_FOLD, "photo"]).sum())
+    return int(dropped["kept"].isin(photos.loc[photos["fold"] >= 0, "photo"]).sum())
 
 
 def _subjects(labels_dir: Path) -> dict[str, str]:

@@ -217,6 +217,18 @@ def test_fold_that_is_not_cut_is_an_error_with_both_numbers(write_params):
         load_params(write_params(folds=[0, 5]))
 
 
+@pytest.mark.parametrize("folds", [[0, 1], [1]])
+def test_official_parts_are_one_fold(write_params, folds):
+    assert load_params(write_params({"labels.protocol": "official"}, folds=[0])).labels.num_tested_folds == 1
+    with pytest.raises(ParamsError, match=r"folds must be \[0\] where labels\.protocol is official: .* Got \["):
+        load_params(write_params({"labels.protocol": "official"}, folds=folds))
+
+
+def test_official_parts_are_the_split(write_params):
+    with pytest.raises(ParamsError, match=r"labels.*: folds must be null where protocol is official"):
+        load_params(write_params({"labels.protocol": "official", "labels.folds": {0: ["a"]}}, folds=[0]))
+
+
 def test_fold_named_twice_is_an_error(write_params):
     with pytest.raises(ParamsError, match=r"folds must name each fold once\. Got \[1, 1\] instead"):
         load_params(write_params(folds=[1, 1]))
