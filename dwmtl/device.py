@@ -33,6 +33,18 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
+def training_precision(accelerator: str) -> tuple[str, str]:
+    """As `fastest_precision`, and float16 (`16-mixed`) on a GPU that has tensor cores but no bf16.
+
+    Float16 needs the losses scaled, which a training does; a network that is only run keeps to float32 there.
+    """
+    if accelerator != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False):
+        return fastest_precision(accelerator)
+    if torch.cuda.get_device_capability() >= _TENSOR_CORES:
+        return "16-mixed", "the GPU has tensor cores and no bf16"
+    return "32-true", "the GPU has neither bf16 nor tensor cores"
+
+
 def fastest_precision(accelerator: str) -> tuple[str, str]:
     """The precision that `auto` stands for, and why: bf16 where the hardware multiplies it faster than float32.
 
@@ -58,6 +70,9 @@ def fastest_precision(accelerator: str) -> tuple[str, str]:
         return "bf16-mixed", f"the processor has {names[0]}"
     return "32-true", f"the processor has none of {', '.join(_FAST_BF16)}"
 
+
+_TENSOR_CORES = (7, 0)
+"""Compute capability of the first NVIDIA GPUs that multiply float16 matrices fast (Volta)."""
 
 _FAST_BF16 = ("amx_bf16", "avx512_bf16", "bf16")
 """Capabilities of a CPU with which bf16 is faster, as `torch.cpu.get_capabilities` names them; the last is ARM's."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from dwmtl.device import device_of, fastest_precision
+from dwmtl.device import device_of, training_precision
 from dwmtl.errors import ParamsError
 from dwmtl.training.params import ComputeParams
 
@@ -38,11 +38,12 @@ def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: in
 
     Args:
         accelerator: `auto` (a GPU if there is one), `cpu` or `cuda`.
-        precision: `32-true`, `bf16-mixed`, or `auto`, see `fastest_precision`.
+        precision: `32-true`, `bf16-mixed`, `16-mixed`, or `auto`, see `training_precision`.
         num_devices: processes on this node, each with a device of its own (on a CPU: with a share of its cores).
         num_nodes: of a job that `torchrun` or a cluster's scheduler started.
     Raises:
-        ParamsError: `cuda` on a machine where torch sees no CUDA device, or fewer than `num_devices`.
+        ParamsError: `cuda` on a machine where torch sees no CUDA device, or fewer than `num_devices`; `16-mixed` on
+            another device.
     """
     accelerator = device_of(accelerator, asked_by="compute.accelerator").type
     if accelerator == "cuda" and torch.cuda.device_count() < num_devices:
@@ -50,7 +51,9 @@ def make_fabric(accelerator: str, *, precision: str = "32-true", num_devices: in
             f"compute.num_devices must be <= the CUDA devices that torch sees ({torch.cuda.device_count()}). "
             f"Got {num_devices} instead."
         )
-    chosen: Any = fastest_precision(accelerator)[0] if precision == "auto" else precision  # Fabric's type is private
+    if precision == "16-mixed" and accelerator != "cuda":  # Fabric would take bf16
+        raise ParamsError(f"precision is 16-mixed, which needs a CUDA device. Use auto or 32-true on {accelerator}.")
+    chosen: Any = training_precision(accelerator)[0] if precision == "auto" else precision  # Fabric's type is private
     return Fabric(accelerator=accelerator, devices=num_devices, num_nodes=num_nodes, precision=chosen)
 
 
@@ -72,13 +75,13 @@ def launch(compute: ComputeParams, *, precision: str) -> Fabric:
 
 
 def precision_of(fabric: Fabric) -> str:
-    """What a Fabric's `auto` became: `32-true` or `bf16-mixed`."""
+    """What a Fabric's `auto` became: `32-true`, `bf16-mixed` or `16-mixed`."""
     return fabric.strategy.precision.precision
 
 
 def precision_facts(fabric: Fabric, *, asked: str) -> dict[str, str]:
     """What `training.json` says of the precision: which, and who chose it, `params.yaml` or the hardware."""
-    reason = fastest_precision(fabric.device.type)[1] if asked == "auto" else "params.yaml asks for it"
+    reason = training_precision(fabric.device.type)[1] if asked == "auto" else "params.yaml asks for it"
     return {"precision": precision_of(fabric), "precision_reason": reason}
 
 

@@ -127,10 +127,10 @@ class FitParams(Section):
     num_epochs: Annotated[int, Field(ge=0)] = Field(default=6, description="0: the network stays as it starts")
     batch_size: Annotated[int, Field(ge=2)] = 16
     seed: Seed = Field(default=0, description="initial weights, order of the samples, augmentation, dropout")
-    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         default="auto",
-        description="of the convolutions; auto: bf16 on a GPU that has it and on a CPU with AMX or AVX512_BF16, else "
-        "float32. Losses, centres and task weights are always float32",
+        description="of the convolutions; auto: bf16 on a GPU that has it and on a CPU with AMX or AVX512_BF16, "
+        "float16 (16-mixed) on another GPU with tensor cores, else float32. The losses are always float32",
     )
     clip_grad_norm: PositiveFloat = Field(
         default=5.0, description="greatest global norm of a gradient, network and unit each"

@@ -75,7 +75,8 @@ class TrainingState:
     def _modules(self) -> dict[str, torch.nn.Module]:
         step = self.step
         modules = {"network": step.network, "weighting": step.weighting, "task_losses": step.task_losses_of}
-        return modules if self.averaged is None else {**modules, "averaged": self.averaged}
+        optional = {"averaged": self.averaged, "loss_scale": step.loss_scale}
+        return modules | {name: module for name, module in optional.items() if module is not None}
 
     def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
         optimizers = {"network": self.step.optimizer, "weighting": self.step.weighting_optimizer}

@@ -3,7 +3,7 @@
 Knows nothing of files, epochs or logging.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -13,8 +13,10 @@ from torch.optim import Optimizer
 
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.network import FaceNetwork, NetworkOutput
-from dwmtl.training.distribution import gather_samples, mean_over_processes, sum_gradients
+from dwmtl.training.distribution import gather_samples, mean_over_processes
+from dwmtl.training.gradients import gradients_of, gramian, parameters_of, set_gradients
 from dwmtl.training.keep import FrozenStart, keep_losses
+from dwmtl.training.loss_scale import GradientOverflowError, LossScale
 from dwmtl.training.losses import ColumnLoss, TaskLoss
 from dwmtl.training.sampled_heads import sampled_classes
 from dwmtl.weighting.weighting import Weighting, WeightingInput
@@ -76,6 +78,7 @@ class MultiTaskStep:
         check: called with the task losses before anything is updated; may raise.
         keep: factor of the keep loss, >= 0.
         start: the network's embedding as it was before the training; needed where `keep` is > 0.
+        loss_scale: of the losses whose gradients pass through the network; None but for float16.
         untrained: parameters that are left as they are; may change from step to step.
     Source: Ming et al. 2019, arXiv:1911.03281; details from the authors' code.
     """
@@ -90,6 +93,7 @@ class MultiTaskStep:
     check: Callable[[Tensor], None] = lambda task_losses: None
     keep: float = 0.0
     start: FrozenStart | None = None
+    loss_scale: LossScale | None = None
     untrained: frozenset[nn.Parameter] = frozenset()
 
     def __post_init__(self):
@@ -113,6 +117,15 @@ class MultiTaskStep:
             labels: a task's name -> (B,) class indices or NO_LABEL, or (B, K) where its kind is another.
             generator: for heads that sample classes, and for a weighting that draws, see `WeightingInput`.
         """
+        if self.loss_scale is None:
+            return self._sampled_step(crops, labels, generator)
+        return self.loss_scale.run(
+            lambda: self._sampled_step(crops, labels, generator),
+            generator=generator,
+            buffers=[*self.network.buffers(), *self.weighting.buffers()],
+        )
+
+    def _sampled_step(self, crops: Tensor, labels: dict[str, Tensor], generator: torch.Generator) -> StepResult:
         with sampled_classes(self.network, self.optimizer, labels, generator, untrained=self.untrained):
             return self._step(crops, labels, generator)
 
@@ -122,8 +135,8 @@ class MultiTaskStep:
         losses = self.task_losses(output, labels)
         self.check(losses.values.detach())
         gradients = self._task_gradients(losses)
-        gramian = None if gradients is None else _gramian(gradients)
-        given = WeightingInput(output.shared_features, losses.values, losses.has_label, generator, gramian)
+        inner_products = None if gradients is None else gramian(gradients)
+        given = WeightingInput(output.shared_features, losses.values, losses.has_label, generator, inner_products)
         weights = self.weighting.weigh(given, over_processes=mean_over_processes)
         total = (weights * losses.values).sum()
         weighting_loss = self.weighting.weighting_loss(weights, given)
@@ -136,7 +149,13 @@ class MultiTaskStep:
             penalty = self.weighting.penalty(given)
             objective = total if penalty is None else total + mean_over_processes(penalty)
             objective = objective if keep_loss is None else objective + self.keep * keep_loss
-            set_gradients(self.optimizer, objective, untrained=self.untrained, retain_graph=weighting_loss is not None)
+            set_gradients(
+                self.optimizer,
+                objective,
+                untrained=self.untrained,
+                retain_graph=weighting_loss is not None,
+                scale=self._scale,
+            )
         weighting_grad_norm = None
         if weighting_loss is not None:
             assert self.weighting_optimizer is not None  # a weighting with a loss has one
@@ -186,7 +205,7 @@ class MultiTaskStep:
         if self.weighting.gradients_of is None:
             return None
         parameters = self._shared_parameters()
-        return [_gradients(loss, parameters, retain_graph=True) for loss in losses.values]
+        return [self._gradients(loss, parameters, retain_graph=True) for loss in losses.values]
 
     def _shared_parameters(self) -> list[nn.Parameter]:
         if self.weighting.gradients_of == "last_layer":
@@ -208,13 +227,13 @@ class MultiTaskStep:
             parameter.grad = gradient
         if keep_loss is not None:
             objective = objective + self.keep * keep_loss
-            keep_gradients = _gradients(self.keep * keep_loss, shared, retain_graph=True)
+            keep_gradients = self._gradients(self.keep * keep_loss, shared, retain_graph=True)
             for parameter, gradient in zip(shared, keep_gradients, strict=True):
                 assert parameter.grad is not None  # set by the loop above
                 parameter.grad = parameter.grad + gradient
         shared_ids = {id(parameter) for parameter in shared}
         task_parameters = [p for p in parameters_of(self.optimizer) if id(p) not in shared_ids]
-        own_gradients = _gradients(objective, task_parameters)
+        own_gradients = self._gradients(objective, task_parameters)
         for parameter, gradient in zip(task_parameters, own_gradients, strict=True):
             parameter.grad = gradient
         for parameter in self.untrained:
@@ -243,44 +262,30 @@ class MultiTaskStep:
         """Clip the gradients; the norm before clipping."""
         norm = nn.utils.clip_grad_norm_(parameters_of(optimizer), self.clip_grad_norm)
         if not torch.isfinite(norm):
+            if optimizer is self.optimizer:  # the weighting's gradients do not pass through float16
+                self._refuse_overflow()
             raise NonFiniteLossError(
                 "the gradient of finite losses is no finite number; the step was not applied. Lower "
                 "optimizer.learning_rate, or set precision to 32-true."
             )
         return norm
 
+    @property
+    def _scale(self) -> float:
+        return 1.0 if self.loss_scale is None else self.loss_scale.value
+
+    def _refuse_overflow(self) -> None:
+        if self.loss_scale is not None and self.loss_scale.can_fall:
+            raise GradientOverflowError
+
+    def _gradients(self, loss: Tensor, parameters: list[nn.Parameter], *, retain_graph: bool = False) -> list[Tensor]:
+        """Gradients of `loss`, of all processes, finite unless the loss's own are not; zeros where there are none."""
+        gradients = gradients_of(loss, parameters, retain_graph=retain_graph, scale=self._scale)
+        if self.loss_scale is not None and not all(bool(gradient.isfinite().all()) for gradient in gradients):
+            self._refuse_overflow()  # before a weighting computes with them
+        return gradients
+
     def _move_centers(self, output: NetworkOutput, labels: dict[str, Tensor]) -> None:
         for task, loss_of in self.task_losses_of.items():
             if isinstance(loss_of, TaskLoss) and loss_of.center is not None:
                 loss_of.move_centers(gather_samples(output.vectors[task]), gather_samples(labels[task]))
-
-
-def parameters_of(optimizer: Optimizer) -> list[nn.Parameter]:
-    """All parameters that an optimiser updates."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def set_gradients(
-    optimizer: Optimizer, loss: Tensor, *, untrained: Set[nn.Parameter] = frozenset(), retain_graph: bool = False
-) -> None:
-    """Give the optimiser's parameters, and no others, their gradient of `loss`; None where there is none, and to the
-    untrained ones, which an optimiser then leaves alone."""
-    for parameter in parameters_of(optimizer):
-        parameter.grad = None  # the last step's, whose memory is needed
-    parameters = [parameter for parameter in parameters_of(optimizer) if parameter not in untrained]
-    gradients = torch.autograd.grad(loss, parameters, retain_graph=retain_graph, allow_unused=True)
-    for parameter, gradient in zip(parameters, sum_gradients(list(gradients)), strict=True):
-        parameter.grad = gradient
-
-
-def _gradients(loss: Tensor, parameters: list[nn.Parameter], *, retain_graph: bool = False) -> list[Tensor]:
-    """Gradients of `loss`, of all processes; zeros where there are none."""
-    gradients = torch.autograd.grad(loss, parameters, retain_graph=retain_graph, allow_unused=True)
-    filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
-    return [gradient for gradient in sum_gradients(filled) if gradient is not None]
-
-
-def _gramian(gradients: list[list[Tensor]]) -> Tensor:
-    """Inner products of T tasks' gradients: (T, T)."""
-    flat = torch.stack([torch.cat([gradient.flatten() for gradient in task]) for task in gradients])  # (T, P)
-    return flat @ flat.T

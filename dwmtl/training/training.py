@@ -11,8 +11,10 @@ from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.classes import Classes
 from dwmtl.network.network import FaceNetwork
 from dwmtl.training.checkpoint import training_key
+from dwmtl.training.compute import precision_of
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.keep import FrozenStart
+from dwmtl.training.loss_scale import LossScale
 from dwmtl.training.losses import NO_LABEL, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.params import AnyLossParams, FitParams, smallest_parts, value_of_part
@@ -110,6 +112,7 @@ class Training:
             check=_finite_check(self.network.tasks),
             keep=self.keep,
             start=FrozenStart(self.network) if self.keep else None,
+            loss_scale=LossScale() if precision_of(fabric) == "16-mixed" else None,
         )
 
     def untrained_parts(self, epoch: int) -> list[nn.Module]:

@@ -8,11 +8,12 @@ from torch.nn import functional
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.kinds import make_kind
 from dwmtl.network.params import MultiLabelLossParams, RegressionLossParams
+from dwmtl.training.gradients import set_gradients
 from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, TaskLoss, class_weights, cross_entropy, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.params import LossParams
-from dwmtl.training.step import MultiTaskStep, set_gradients
+from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.dynamic import DynamicWeighting
 from dwmtl.weighting.famo import FamoWeighting
 from dwmtl.weighting.fixed import FixedWeighting
