@@ -29,12 +29,13 @@ def compare(
 ) -> None:
     """Compare experiments in MLflow: weighting, folds, accuracies with their 95 % intervals, and differences.
 
-    The first experiment is the reference. Nothing is written.
+    The first experiment is the reference. Of experiments that differ in `train.seed` alone, the table ends with mean
+    and deviation over the seeds. Nothing is written.
     """
     import json
     from dataclasses import asdict
 
-    from dwmtl.report.comparison import compare, comparison_markdown
+    from dwmtl.report.comparison import compare, comparison_markdown, over_seeds
     from dwmtl.tracking.experiments import find_experiments
 
     experiments = find_experiments(runs or [])
@@ -42,7 +43,7 @@ def compare(
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:
-        print(comparison_markdown(rows, experiments[0].name), end="")
+        print(comparison_markdown(rows, experiments[0].name, over_seeds(experiments)), end="")
 
 
 def promote(

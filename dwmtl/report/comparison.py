@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import fmean, pstdev
 
 from dwmtl.report.template import render
 from dwmtl.scores.headlines import COMPARED
 
 _MOST_DIFFERENCES = 5
+_SEED = "train.seed"
 _OTHERWISE = {
     "dwmtl.data_sha256": "other photos, crops or labels",
     "dwmtl.pairs": "other pairs",
@@ -62,6 +64,44 @@ class ComparedExperiment:
     differences: list[str]
 
 
+@dataclass(frozen=True)
+class OverSeeds:
+    """Experiments that differ in nothing but their seeds.
+
+    Attributes:
+        experiments: their names.
+        seeds: `train.seed` of each.
+        scores: by key of `headlines.COMPARED`: mean and population standard deviation over the seeds; None where an
+            experiment has no such score.
+    """
+
+    experiments: list[str]
+    seeds: list[str]
+    scores: dict[str, tuple[float, float] | None]
+
+
+def over_seeds(experiments: Sequence[Experiment]) -> list[OverSeeds]:
+    """Sum up experiments that share folds, data and params apart from `train.seed`, two seeds or more, in their order.
+
+    Of a seed that was run several times the first counts.
+    """
+    groups: dict[object, dict[str, Experiment]] = {}
+    for experiment in experiments:
+        params = {key: value for key, value in experiment.params.items() if key != _SEED}
+        tags = {tag: experiment.tags.get(tag) for tag in ("dwmtl.folds", *_OTHERWISE)}
+        alike = groups.setdefault((frozenset(params.items()), frozenset(tags.items())), {})
+        alike.setdefault(experiment.params.get(_SEED, "-"), experiment)
+    return [_over_seeds(by_seed) for by_seed in groups.values() if len(by_seed) > 1]
+
+
+def _over_seeds(by_seed: Mapping[str, Experiment]) -> OverSeeds:
+    scores: dict[str, tuple[float, float] | None] = {}
+    for key in (headline.key for headline in COMPARED):
+        values = [experiment.metrics[key] for experiment in by_seed.values() if key in experiment.metrics]
+        scores[key] = (fmean(values), pstdev(values)) if len(values) == len(by_seed) else None
+    return OverSeeds([experiment.name for experiment in by_seed.values()], list(by_seed), scores)
+
+
 def compare(experiments: Sequence[Experiment], reference: Experiment) -> list[ComparedExperiment]:
     """Compare experiments with a reference; the order is kept."""
     return [
@@ -77,13 +117,13 @@ def compare(experiments: Sequence[Experiment], reference: Experiment) -> list[Co
     ]
 
 
-def comparison_markdown(rows: Sequence[ComparedExperiment], reference: str) -> str:
-    """A table with a row per experiment.
+def comparison_markdown(rows: Sequence[ComparedExperiment], reference: str, seeds: Sequence[OverSeeds] = ()) -> str:
+    """A table with a row per experiment, and one of means over seeds where there are any.
 
     Args:
         reference: name of the reference.
     """
-    return render("comparison.md.j2", rows=rows, reference=reference, compared=COMPARED)
+    return render("comparison.md.j2", rows=rows, reference=reference, compared=COMPARED, seeds=seeds)
 
 
 def _score(key: str, experiment: Experiment, reference: Experiment) -> ComparedScore | None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dwmtl.report.comparison import ComparedExperiment, Experiment, compare, comparison_markdown
+from dwmtl.report.comparison import ComparedExperiment, Experiment, compare, comparison_markdown, over_seeds
 
 SCORES = {"expression_accuracy": 0.7, "verification_accuracy": 0.9, "authentication_accuracy": 0.8}
 REFERENCE = Experiment("other", datetime(2026, 1, 2, 23, tzinfo=UTC), {"a": "1", "b": "2"}, SCORES, {})
@@ -66,4 +66,34 @@ def test_a_table_has_a_row_per_experiment_with_intervals_where_there_are_any():
         "| --- | --- | --- | --- | --- | --- | --- |",
         "| other | equal | 0 | 70.0 % (50.0 to 90.0) | - | - | a - (not 1); b - (not 2); "
         "train.weighting.name equal (not -) |",
+    ]
+
+
+def seeded(seed: int, accuracy: float, **changes: object) -> Experiment:
+    values = {"name": f"s{seed}", "params": {"a": "1", "train.seed": str(seed)}, **changes}
+    return replace(REFERENCE, metrics={**SCORES, "expression_accuracy": accuracy}, **values)
+
+
+def test_experiments_that_differ_in_their_seed_alone_have_a_mean_and_a_deviation():
+    other = seeded(3, 0.1, params={"a": "2", "train.seed": "3"})
+    (group,) = over_seeds([seeded(0, 0.6), seeded(1, 0.7), other, seeded(2, 0.8), seeded(1, 0.1)])
+    assert (group.experiments, group.seeds) == (["s0", "s1", "s2"], ["0", "1", "2"])
+    assert group.scores["expression_accuracy"] == pytest.approx((0.7, (0.02 / 3) ** 0.5))
+    assert group.scores["verification_accuracy"] == pytest.approx((0.9, 0.0))
+
+
+def test_other_folds_are_no_other_seed_and_a_missing_score_has_no_mean():
+    assert over_seeds([seeded(0, 0.6), seeded(1, 0.7, tags={"dwmtl.folds": "0"})]) == []
+    (group,) = over_seeds([seeded(0, 0.6), replace(seeded(1, 0.7), metrics={"expression_accuracy": 0.7})])
+    assert group.scores["verification_accuracy"] is None
+
+
+def test_the_table_ends_with_the_seeds():
+    runs = [seeded(0, 0.6), seeded(1, 0.8)]
+    assert comparison_markdown(compare(runs, runs[0]), "s0", over_seeds(runs)).splitlines()[4:] == [
+        "",
+        "| over the seeds | of | expression, mean ± deviation | verification, mean ± deviation | "
+        "authentication, mean ± deviation |",
+        "| --- | --- | --- | --- | --- |",
+        "| 0, 1 | s0, s1 | 70.0 % ± 10.0 % | 90.0 % ± 0.0 % | 80.0 % ± 0.0 % |",
     ]
