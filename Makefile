@@ -49,7 +49,7 @@ audit: ## check the pinned versions for known vulnerabilities (pip-audit asks Py
 		build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
 	build/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
-compare: .venv/installed-test ## train and evaluate every weighting (five hours on two cores; resumable); SMALL=1: see that it runs
+compare: .venv/installed-test ## train and evaluate every weighting (hours; resumable); SMALL=1: see that it runs
 ifdef SMALL
 	rm -rf build/weightings
 	$(BIN)/python benchmarks/weightings/small.py --out build/weightings
