@@ -2,19 +2,22 @@
 
 import contextlib
 import functools
-import json
 import logging
 import os
 import random
 import runpy
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +26,8 @@ import yaml
 import dwmtl  # noqa: F401 - OpenMP's threads wait passively, once torch is loaded
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+FORKING_PYTHON = Path(__file__).with_name("forking_python.py")
+forking_python = SimpleNamespace(**runpy.run_path(str(FORKING_PYTHON)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,27 +71,40 @@ def own_random_state() -> None:
 
 
 class Python:
-    """Runs Python programs, each in a process of its own that need not import torch, which takes seconds."""
+    """Runs Python programs, each in a process of its own that need not import torch, which takes seconds.
+
+    Attributes:
+        programs: folder of `python` and `dwmtl` as programs that do the same.
+    """
 
     def __init__(self, folder: Path):
         self.output, self.errors = folder / "output", folder / "errors"
+        self.address = str(folder / "socket")
         self.running: int | None = None
-        command = [sys.executable, str(Path(__file__).with_name("forking_python.py"))]
-        self.forking = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(self.address)
+            listening.listen()
+            self.forking = subprocess.Popen([sys.executable, FORKING_PYTHON], stdin=listening)
+        self.programs = folder / "bin"
+        self.programs.mkdir()
+        here = shlex.join([sys.executable, "-I", "-S", str(FORKING_PYTHON), self.address])
+        for name, program in {"python": here, "dwmtl": f"{here} -m dwmtl"}.items():
+            (self.programs / name).write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+            (self.programs / name).chmod(0o755)
 
     def start(self, *arguments: object, cwd: Path = REPOSITORY, env: Mapping[str, str] = os.environ) -> int:
         """Start `python ARGUMENTS`; its process id. What it prints is in the files `output` and `errors`."""
         self.end()
-        self.output.write_text("")
-        program = {"arguments": list(map(str, arguments)), "folder": str(cwd), "environment": dict(env)}
-        files = {"output": str(self.output), "errors": str(self.errors)}
-        print(json.dumps(program | files), file=self.forking.stdin, flush=True)
-        self.running = int(self.forking.stdout.readline())
+        with open(os.devnull) as none, self.output.open("w") as output, self.errors.open("w") as errors:
+            streams = (none.fileno(), output.fileno(), errors.fileno())
+            where = {"folder": str(cwd), "environment": env, "streams": streams}
+            self.running, self.answers = forking_python.start(self.address, list(map(str, arguments)), **where)
         return self.running
 
     def wait(self) -> subprocess.CompletedProcess:
         """The program that was started, when it has ended."""
-        status = int(self.forking.stdout.readline())
+        with self.answers:
+            status = int(self.answers.readline())
         self.running = None
         return subprocess.CompletedProcess([], status, self.output.read_text(), self.errors.read_text())
 
@@ -103,11 +121,13 @@ class Python:
 
 
 @pytest.fixture(scope="session")
-def python(tmp_path_factory) -> Iterator[Python]:
-    python = Python(tmp_path_factory.mktemp("python"))
-    yield python
-    python.end()
-    python.forking.communicate()
+def python() -> Iterator[Python]:
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, whose path may be too long for a socket's
+        python = Python(Path(folder))
+        yield python
+        python.end()
+        python.forking.terminate()
+        python.forking.wait()
 
 
 @pytest.fixture(scope="session", name="dwmtl")

@@ -1,17 +1,19 @@
 """A Python that has imported what takes seconds to import; it forks, and each fork becomes `python ARGUMENTS`.
 
-Reads a line of JSON per program from stdin, and answers with two lines: the fork's process id, and its exit status.
+`forking_python.py` serves the listening socket that is its standard input. Each request is the JSON of a program, with
+the three files of its standard streams; the answers are two lines, the fork's process id and its exit status. As
+`forking_python.py SOCKET ARGUMENTS` it is such a program in the place of a plain Python.
 Only packages of others are imported before the fork: a program imports `dwmtl` itself.
 """
 
-import gc
+import contextlib
 import json
-import multiprocessing
 import os
-import runpy
+import signal
+import socket
 import sys
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 SLOW_TO_IMPORT = (
     *("cv2", "facenet_pytorch", "lightning_fabric", "matplotlib.figure", "mlflow.store.tracking.sqlalchemy_store"),
@@ -19,20 +21,84 @@ SLOW_TO_IMPORT = (
 )
 
 
-def serve() -> None:
-    """Fork for every line, one program at a time."""
-    for line in sys.stdin:
-        program = multiprocessing.get_context("fork").Process(target=become, kwargs=json.loads(line))
-        program.start()
-        print(program.pid, flush=True)
-        program.join()
-        print(program.exitcode, flush=True)
+def start(
+    address: str, arguments: Sequence[str], *, folder: str, environment: Mapping[str, str], streams: Sequence[int]
+) -> tuple[int, TextIO]:
+    """Start `python ARGUMENTS`; its process id, and the file whose next line will be its exit status."""
+    request = json.dumps({"arguments": arguments, "folder": folder, "environment": dict(environment)})
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address)
+        socket.send_fds(connection, [b" "], streams)  # with a byte that JSON allows
+        connection.sendall(request.encode())
+        connection.shutdown(socket.SHUT_WR)
+        answers = connection.makefile()
+    return int(answers.readline()), answers
 
 
-def become(arguments: list[str], folder: str, environment: dict[str, str], output: str, errors: str) -> None:
-    """Run `python ARGUMENTS` in a folder, with its standard streams in files and no input."""
-    for stream, path in ((1, output), (2, errors)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+def run_here(address: str, *arguments: str) -> int:
+    """As `python ARGUMENTS` in this process's place: with its streams, and the signals that it gets; its status."""
+    where = {"folder": os.getcwd(), "environment": os.environ}
+    process, answers = start(address, arguments, **where, streams=(0, 1, 2))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os.kill(process, number))
+    status = int(answers.readline())
+    if status < 0:  # as killed by that signal
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    return status
+
+
+def serve(listening: socket.socket) -> dict:
+    """Fork for every request; returns in the fork, with what it is to become."""
+    running: dict[int, socket.socket] = {}
+
+    def answer(*_) -> None:
+        while running and (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            with running.pop(ended[0]) as connection:
+                send(connection, os.waitstatus_to_exitcode(ended[1]))
+
+    signal.signal(signal.SIGCHLD, answer)
+    while True:
+        connection, _ = listening.accept()
+        program = receive(connection)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # until it is known whom to answer
+        if not (process := os.fork()):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            for other in (listening, connection, *running.values()):
+                other.close()
+            return program
+        for stream in program["streams"]:
+            os.close(stream)
+        send(connection, process)
+        running[process] = connection
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+
+def receive(connection: socket.socket) -> dict:
+    """A request: what is to be run, and its standard streams."""
+    request, streams, _, _ = socket.recv_fds(connection, 1, 3)
+    while more := connection.recv(2**16):
+        request += more
+    return json.loads(request) | {"streams": streams}
+
+
+def send(connection: socket.socket, number: int) -> None:
+    """A line of an answer."""
+    with contextlib.suppress(OSError):  # who asked was killed
+        connection.sendall(b"%d\n" % number)
+
+
+def become(arguments: list[str], folder: str, environment: dict[str, str], streams: list[int]) -> None:
+    """Run `python ARGUMENTS` in a folder, with its standard streams."""
+    import runpy
+    from pathlib import Path
+
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    sys.stdout = os.fdopen(1, "w", closefd=False)  # the server's may be files, where these are pipes
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -47,8 +113,16 @@ def become(arguments: list[str], folder: str, environment: dict[str, str], outpu
         runpy.run_path(arguments[0], run_name="__main__")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    import gc
+    from importlib import import_module
+
+    listening = socket.socket(fileno=os.dup(0))
     for name in SLOW_TO_IMPORT:
         import_module(name)
     gc.freeze()  # else a fork's collections would copy every page that it shares
-    serve()
+    become(**serve(listening))
+
+
+if __name__ == "__main__":
+    sys.exit(run_here(*sys.argv[1:]) if sys.argv[1:] else main())

@@ -163,9 +163,10 @@ def dvc(*arguments: str, folder: Path) -> str:
     return done.stdout
 
 
-def environment() -> dict[str, str]:
-    """With this Python's programs first, as the Makefile has it."""
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def environment(*programs: Path) -> dict[str, str]:
+    """With folders of programs first, then this Python's, as the Makefile has it."""
+    folders = [*map(str, programs), str(Path(sys.executable).parent), os.environ["PATH"]]
+    return os.environ | {"PATH": os.pathsep.join(folders)}
 
 
 def test_the_comparison_is_a_dvc_project_of_its_own():
@@ -174,11 +175,10 @@ def test_the_comparison_is_a_dvc_project_of_its_own():
 
 
 @pytest.mark.slow
-def test_the_comparison_runs_at_its_smallest_size(tmp_path):
+def test_the_comparison_runs_at_its_smallest_size(python, tmp_path):
     """As `make compare SMALL=1` does, from the photos to the table."""
     project = tmp_path / "small"
-    command = [sys.executable, str(FOLDER / "weightings/small.py"), "--out", str(project)]
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True)
+    done = python(FOLDER / "weightings/small.py", "--out", project, env=environment(python.programs))
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("dynamic", "fixed_50"):
         (training,) = json.loads((project / f"results/rendered/{name}.json").read_text())["trainings"]

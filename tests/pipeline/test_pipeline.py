@@ -50,10 +50,10 @@ def small(params: str, more: dict[str, object] | None = None) -> str:
     return yaml.safe_dump(values)
 
 
-def environment() -> dict[str, str]:
-    """As after `source .venv/bin/activate`."""
+def environment(*programs: Path) -> dict[str, str]:
+    """As after `source .venv/bin/activate`, with folders of programs that come before those of `.venv`."""
     values = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([*map(str, programs), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "DVC_NO_ANALYTICS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
@@ -97,10 +97,11 @@ class Project:
 
     Args:
         git_root: the git repository that the folder is in; by default the folder.
+        programs: folders of programs that come before those of `.venv`.
     """
 
-    def __init__(self, folder: Path, *, git_root: Path | None = None):
-        self.folder = folder
+    def __init__(self, folder: Path, *, git_root: Path | None = None, programs: tuple[Path, ...] = ()):
+        self.folder, self.environment = folder, environment(*programs)
         for name in (
             ".gitignore",
             ".dvcignore",
@@ -119,7 +120,9 @@ class Project:
         self.run("dvc", "init", "--quiet", *(["--subdir"] if git_root else []))
 
     def run(self, *command: str, codes: tuple[int, ...] = (0,)) -> str:
-        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode in codes, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -167,7 +170,7 @@ class Project:
         command = [*command, "--port", port]  # of an option given twice the last holds
         if command[0] == "mlflow":
             command += ["--workers", "1"]
-        with subprocess.Popen(command, cwd=self.folder, env=environment(), start_new_session=True) as server:
+        with subprocess.Popen(command, cwd=self.folder, env=self.environment, start_new_session=True) as server:
             try:
                 wait_for(f"http://127.0.0.1:{port}", server)
                 yield f"http://127.0.0.1:{port}"
@@ -180,8 +183,9 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(module_path) -> Project:
-    project = Project(module_path)
+def project(python, module_path) -> Project:
+    """Its stages run in forks of a Python that has imported torch; those of test_new_project.py run in plain ones."""
+    project = Project(module_path, programs=(python.programs,))
     project.first_run = project.reproduce()
     return project
 
@@ -278,7 +282,7 @@ def test_after_a_kill_the_next_repro_succeeds_with_the_same_bytes(project, kill,
         file.unlink()
     options = ("--force", "--single-item", stage)
     command = ["dvc", "repro", *options]
-    with subprocess.Popen(command, cwd=project.folder, env=environment(), start_new_session=True) as dvc:
+    with subprocess.Popen(command, cwd=project.folder, env=project.environment, start_new_session=True) as dvc:
         while not list(running.glob("*.pid")):
             assert dvc.poll() is None
             time.sleep(0.05)
@@ -483,9 +487,9 @@ def test_outputs_go_to_a_remote_by_the_lines_of_the_page_on_scaling(project, tmp
 @pytest.mark.parametrize("notebook", sorted(path.name for path in (REPOSITORY / "examples").glob("*.py")))
 def test_every_notebook_runs_in_a_checkout_that_ran_the_pipeline(project, notebook):
     told = subprocess.run(
-        [sys.executable, str(REPOSITORY / "examples" / notebook)],
+        ["python", str(REPOSITORY / "examples" / notebook)],
         cwd=project.folder,
-        env=environment() | {"MPLBACKEND": "agg"},
+        env=project.environment | {"MPLBACKEND": "agg"},
         capture_output=True,
         text=True,
     )
