@@ -55,6 +55,7 @@ def commands(params: dict) -> Iterator[tuple[str, list[str]]]:
         for key, item in items.get(stage.get("foreach"), [("", "")]):
             values = {"${key}": key, "${item}": str(item), "${train.start}": params["train"]["start"]}
             values["${item.role}"] = item["role"] if isinstance(item, dict) else ""
+            values["${folds[0]}"] = str(params["folds"][0])
             command = stage.get("do", stage)["cmd"]
             for template, value in values.items():
                 command = command.replace(template, value)

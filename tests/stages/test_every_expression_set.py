@@ -148,6 +148,7 @@ def chain(folder: Path, params: Path, *, fold: int = 0) -> dict:
         folder / "summary.json",
         folder / "details.json",
         folder / "plots",
+        folder / "model",
         params,
     )
     return json.loads((folder / f"evaluation/fold_{fold}/metrics.json").read_text())
