@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +63,29 @@ def for_evaluation(known, folder: Path) -> None:
     write_bin_pack(folder / "lfw.bin", 10 * two, 10 * [True, False])
 
 
+def for_templates(known, folder: Path) -> None:
+    """A template of each photo in the layout of IJB-C; the landmarks are where a face in the middle would have them."""
+    (folder / "IJBC/meta").mkdir(parents=True)
+    (folder / "IJBC/loose_crop").mkdir()
+    photos = list(pictures(known).items())
+    for number, (_, picture) in enumerate(photos):
+        (folder / f"IJBC/loose_crop/{number}.jpg").write_bytes(picture)
+    points = "70 80 110 80 90 105 75 130 105 130 0.9"
+    lines = {
+        "face_tid_mid": [f"{number}.jpg {number} {number}" for number in range(len(photos))],
+        "name_5pts_score": [f"{number}.jpg {points}" for number in range(len(photos))],
+        "template_pair_label": [
+            f"{a} {b} {int(photos[a][0][:3] == photos[b][0][:3])}" for a, b in combinations(range(len(photos)), 2)
+        ],
+    }
+    for name, rows in lines.items():
+        (folder / f"IJBC/meta/ijbc_{name}.txt").write_text("\n".join(rows) + "\n")
+
+
 def for_score_pairs(known, folder: Path) -> None:
     """Embeddings of those photos that somebody else made."""
     for_evaluation(known, folder)
+    for_templates(known, folder)
     names = list(pictures(known))
     np.savez(folder / "E.npz", names=names, embeddings=np.random.default_rng(0).normal(size=(len(names), 8)))
 
