@@ -78,10 +78,10 @@ def make_head(params: HeadParams, num_features: int, num_classes: int) -> nn.Mod
     layers: list[nn.Module]
     if isinstance(params, HiddenHeadParams):
         layers = [nn.Linear(num_features, HIDDEN_LENGTH), nn.ReLU(), nn.Linear(HIDDEN_LENGTH, num_classes)]
+    elif params.sample_rate < 1:
+        layers = [LinearHead(num_features, num_classes, sample_rate=params.sample_rate)]
     else:
         layers = [nn.Linear(num_features, num_classes)]
-        if params.sample_rate < 1:
-            layers = [LinearHead(num_features, num_classes, sample_rate=params.sample_rate)]
     if params.relu_on_logits:
         layers.append(nn.ReLU())
     return layers[0] if len(layers) == 1 else nn.Sequential(*layers)
