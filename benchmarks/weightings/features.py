@@ -1,5 +1,6 @@
 """Computes what the frozen part of a data set's trunk makes of its crops, once for all rows of the comparison."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import torch
 from frozen import BATCH_SIZE, batches, crops_of, cut
 from grid import read_yaml
+from torch import Tensor
 
 from dwmtl.files import whole_folder
 from dwmtl.network.model_file import load_model
@@ -35,7 +37,9 @@ def main(data_set: str, data: Path, out: Path) -> None:
         write(features_of(lower, crops, augment, 0), crops, folder / "verification")
 
 
-def features_of(lower: torch.nn.Module, crops: pd.Series, augment: Augmentation, num_variants: int) -> np.ndarray:
+def features_of(
+    lower: Callable[[Tensor], Tensor], crops: pd.Series, augment: Augmentation, num_variants: int
+) -> np.ndarray:
     """(N, 1 + num_variants, C, h, w) float16: of each crop as it is, and changed at random."""
     generator, parts = torch.Generator().manual_seed(0), []
     with torch.inference_mode(), Progress(total=len(crops), desc="frozen part", unit="img") as progress:

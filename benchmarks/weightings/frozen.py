@@ -1,6 +1,6 @@
 """The frozen part of a trunk, and what it makes of crops: computed once, it serves all trainings of the comparison."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,26 +17,17 @@ from dwmtl.training.crops import CropDataset
 BATCH_SIZE = 64
 
 
-def cut(network: FaceNetwork, num_blocks: int) -> nn.Module:
+def cut(network: FaceNetwork, num_blocks: int) -> Callable[[Tensor], Tensor]:
     """Take the lowest blocks, and what is before them, out of a network; the rest takes their output for crops.
 
     Returns:
-        The lower part: crops (B, 3, H, W), 0..255 -> (B, C, h, w), in inference mode.
+        The lower part, in inference mode: crops (B, 3, H, W), 0..255 -> (B, C, h, w).
     """
     *before, (_, blocks) = network.trunk.named_children()
-    lower = nn.Sequential(*(layer for _, layer in before), *blocks[:num_blocks])
+    lower = nn.Sequential(*(layer for _, layer in before), *blocks[:num_blocks]).eval()
     network.trunk = blocks[num_blocks:]
     standardize, network.standardize = network.standardize, Tensor.float  # what the lower part gives is no crop
-
-    class Lower(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layers = lower
-
-        def forward(self, crops: Tensor) -> Tensor:
-            return self.layers(standardize(crops))
-
-    return Lower().eval()
+    return lambda crops: lower(standardize(crops))
 
 
 def crops_of(photos: pd.Series, aligned: Path, *, status: tuple[str, ...]) -> pd.Series:

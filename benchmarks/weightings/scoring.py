@@ -1,5 +1,6 @@
 """The scores of a training of the comparison, as counts from which its accuracies and their intervals follow."""
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,7 +26,7 @@ def score(outcome: Outcome, prepared: Prepared, params: Params, *, fold: int) ->
     counts as wrong.
     """
     labels = read_table(prepared.project / "data/labels/expression.csv", EXPRESSION_LABELS, others_are_text=True)
-    classes = sorted(set(labels["expression"]) - {""})
+    classes = json.loads((prepared.project / "data/labels/classes.json").read_text())["expressions"]
     tested = split(labels, fold)[1]
     tested = tested[tested["expression"].isin(classes)]
     predicted = expressions_of(outcome.network, prepared, tested["photo"], classes)

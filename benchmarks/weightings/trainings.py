@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from frozen import FeatureDataset, cut
 
+from dwmtl.errors import ProtocolError
 from dwmtl.network.model_file import load_card, start_from
 from dwmtl.network.network import EXPRESSION, FaceNetwork
 from dwmtl.params import Params
@@ -44,7 +45,15 @@ class Prepared:
         return pd.Index(self.expression_crops.index).get_indexer(photos)
 
     def verification_rows(self, photos: pd.Series) -> np.ndarray:
-        return pd.Index(self.verification_crops.index).get_indexer(photos)
+        """The photos' rows of the features, (N,).
+
+        Raises:
+            ProtocolError: a photo has no crop.
+        """
+        rows = pd.Index(self.verification_crops.index).get_indexer(photos)
+        if (rows < 0).any():
+            raise ProtocolError(f"photo {photos[rows < 0].iloc[0]} has no crop, and every pair must be scored.")
+        return rows
 
 
 @dataclass(frozen=True)
