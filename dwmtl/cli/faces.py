@@ -244,8 +244,8 @@ def _drawn_paths(out: Path, photos: list[Path]) -> list[Path]:
 
     if not out.is_dir() and len(photos) == 1 and out.suffix:
         paths = [out]
-    elif out.exists() and not out.is_dir():
-        raise DwmtlError(f"{out}: a file, but there are {len(photos)} photos to draw. Name a folder.")
+    elif not out.is_dir() and (out.exists() or out.suffix):
+        raise DwmtlError(f"{out}: names a file, but there are {len(photos)} photos to draw. Name a folder.")
     else:
         paths = [out / name_with_ending(photo.name, ".png") for photo in photos]
     for path, photo in zip(paths, photos, strict=True):

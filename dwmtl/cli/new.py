@@ -13,6 +13,7 @@ FILES = (
     ".dvc/config",
     ".dvcignore",
     ".gitignore",
+    "examples/*.yaml",
     "data/.gitignore",
     "dvc.yaml",
     "metrics/.gitignore",
@@ -32,6 +33,19 @@ _MAP = f"""\
 # file, so that another version runs all of them again.
 """
 
+_README = """\
+# Faces
+
+A project of [dwmtl](https://arxiv.org/abs/1911.03281), whose version `requirements.txt` pins; its wheel is not on PyPI.
+
+- `make repro` runs the pipeline (`dvc.yaml`, `stages/`) with the values of `params.yaml`, at first on drawn faces.
+- Point `sets` in `params.yaml` at your photos, and look first: `dvc repro data_card@expression`.
+- `examples/` has a whole `params.yaml` for CK+ and for Yale, from a trained network.
+- `metrics/report/report.html` has the scores, `make ui` the runs, `dwmtl analyze PHOTO` the model's answers.
+
+`dwmtl --help` lists the commands; the pages of documentation are in dwmtl's repository, in `docs/`.
+"""
+
 
 def new(folder: Annotated[Path, typer.Argument(metavar="DIR", help="the folder to make")]) -> None:
     """Make a project of your own: the pipeline's dvc.yaml, params.yaml and stages, beside the installed package.
@@ -47,6 +61,7 @@ def new(folder: Annotated[Path, typer.Argument(metavar="DIR", help="the folder t
             text = path.read_text(encoding="utf-8")
             write_text(project_map(text) if name == "dvc.yaml" else text, partial / _NAMES.get(name, name))
         write_text(f"dwmtl[pipeline]=={__version__}\n", partial / _CODE)
+        write_text(_README, partial / "README.md")
     print(f"{folder}: a project. Next: cd {folder} && git init && make repro")
 
 

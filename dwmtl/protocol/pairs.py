@@ -260,8 +260,8 @@ def _check_required(labels: pd.DataFrame, required_expressions: list[str]) -> No
     unknown = [required for required in required_expressions if required not in shown]
     if unknown or len(set(required_expressions)) < len(required_expressions):
         raise ProtocolError(
-            f"pairs.required_expressions must be different ones of {', '.join(shown)}. "
-            f"Got {', '.join(required_expressions)} instead."
+            f"pairs.required_expressions lists {', '.join(required_expressions)}. The sets show {', '.join(shown)}: "
+            "list some of these, each once."
         )
 
 
