@@ -4,7 +4,7 @@
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help repository repro ui status
+.PHONY: help repository repro ui status experiments
 
 help: ## list these verbs
 	@grep -hE '^[a-z0-9-]+:.*##' $(filter-out Makefile,$(MAKEFILE_LIST)) $(filter Makefile,$(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -22,6 +22,10 @@ repro: repository $(INSTALLED) ## run the whole pipeline (only what changed)
 
 status: $(INSTALLED) ## what `make repro` would run
 	$(RUN)dvc status
+
+# Left out: digests of files, ends of intervals, the models of the best epochs; DVC has no setting for it.
+experiments: $(INSTALLED) ## list DVC's experiments: scores, and the params that differ
+	$(RUN)dvc exp show --only-changed --drop '.*/|.*_low|.*_high|best_|Executor'
 
 ui: $(INSTALLED) ## browse the runs of mlflow.db in MLflow's pages, on 127.0.0.1:5000
 	$(RUN)mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000

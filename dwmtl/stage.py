@@ -11,12 +11,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, get_origin
 
 import typer
 
 from dwmtl.checkout import STATE, keep_state
-from dwmtl.errors import USERS_ERRORS, InterruptedTrainingError, line_of
+from dwmtl.errors import USERS_ERRORS, InterruptedTrainingError, install_line, line_of
 from dwmtl.files import write_text
 from dwmtl.progress import log_lines_above_bars
 
@@ -24,6 +25,18 @@ log = logging.getLogger(__name__)
 
 RUNNING = STATE / "running"
 """A lock per command of a stage that has run in this folder."""
+
+
+def _print_missing_extra(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the cure for an import that needs an extra; any other exception keeps its traceback."""
+    if isinstance(error, ImportError) and (line := install_line(error)):
+        print(f"error: {line}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+if Path(sys.argv[0] if sys.argv else "").parent.name == "stages":  # other programs import this module for the digest
+    sys.excepthook = _print_missing_extra  # a script's imports fail before it calls `run`
 
 
 def run(main: Callable) -> None:

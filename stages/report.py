@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from dwmtl.stage import run  # first: then a missing extra of the other imports is one line
+
+# isort: split
 from dwmtl.files import whole_folder, write_json
 from dwmtl.params import Params, load_params
 from dwmtl.report.content import report_content
@@ -11,7 +14,6 @@ from dwmtl.report.page import write_pages
 from dwmtl.report.plot_tables import write_plot_tables
 from dwmtl.report.summary import compared_numbers
 from dwmtl.results import write_result
-from dwmtl.stage import run
 from dwmtl.tracking.experiments import resume_experiment_run
 from dwmtl.tracking.log_report import log_report
 

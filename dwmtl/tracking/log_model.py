@@ -3,6 +3,7 @@
 Owns what MLflow stores about a model. MLflow runs `served_model` from its path; it is not imported here.
 """
 
+import json
 import shutil
 import warnings
 from importlib.metadata import requires, version
@@ -23,6 +24,8 @@ NAME = "model"
 _SCRIPT = Path(__file__).with_name("served_model.py")
 _EXAMPLE = Path(__file__).with_name("example.jpg")  # a face that dwmtl drew, so that no photograph is in a model
 _LOGGED_TAG = "dwmtl.logged_model"
+_VERSIONS_TAG = "mlflow.modelVersions"
+"""Tag by which the model's page and the list of models name its versions; of MLflow's APIs `register_model` sets it."""
 
 
 def log_model(
@@ -135,4 +138,6 @@ def _register(client: Any, name: str, model_id: str, run_id: str, tags: dict[str
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    client.create_model_version(name, f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id)
+    version = client.create_model_version(name, f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id)
+    listed = [{"name": name, "version": version.version}]
+    client.set_logged_model_tags(model_id, {_VERSIONS_TAG: json.dumps(listed)})

@@ -67,9 +67,12 @@ class Run:
 
     @_never_fatal
     def log_row(self, row: dict[str, float]) -> None:
-        """Log a row of a trajectory at its `step`. Buffered."""
+        """Log a row of a trajectory at its `step`. Buffered.
+
+        The epoch comes last: MLflow's page that compares runs opens on the metric that they logged first.
+        """
         numbers = {name: value for name, value in row.items() if name != "step" and value == value}  # without NaN
-        values = {metric_name(name): value for name, value in numbers.items()}
+        values = {metric_name(name): numbers[name] for name in sorted(numbers, key="epoch".__eq__)}
         self._buffer += _metrics(values, step=int(row["step"]))
         if len(self._buffer) > _METRICS_PER_REQUEST - len(row):
             self._flush()

@@ -380,8 +380,10 @@ def test_every_command_of_the_page_on_experiments_works(project, remotes):
     assert "equal-weights" in project.run("git", "branch", "--list")
     assert "equal" in project.run("dvc", "exp", "list", "origin", "--all-commits")
     assert list((remotes / "outputs").rglob("*.dir"))
-    width = max(map(len, said["dvc dag --mermaid --collapse-foreach-matrix"].splitlines()))
-    assert width < 80
+    assert all(len(line) < 80 for line in said["dvc dag --mermaid --collapse-foreach-matrix"].splitlines())
+    table = said["make experiments"]  # after the queue
+    assert all(len(line) < 160 for line in table.splitlines())
+    assert re.search("expression_accuracy +verification_accuracy .*train.seed +train.weighting.name", table)
 
 
 @pytest.mark.slow

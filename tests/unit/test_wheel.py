@@ -113,6 +113,13 @@ def test_a_missing_extra_is_one_line_that_says_what_to_install(elsewhere, comman
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(("stage", "package"), [("train", "lightning_fabric"), ("report", "matplotlib")])
+def test_a_stage_without_its_extra_is_one_line_that_says_what_to_install(elsewhere, stage, package):
+    done = elsewhere(str(REPOSITORY / "stages" / f"{stage}.py"))
+    line = f"error: {package} is not installed. Run: pip install 'dwmtl[pipeline]'\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+
+
 def test_each_import_of_an_extra_belongs_to_one_of_its_packages():
     extras = {name: lines for name, lines in PROJECT["optional-dependencies"].items() if name not in ("site", "test")}
     packages = {(extra, line.replace("-", "_")) for extra, lines in extras.items() for line in lines}

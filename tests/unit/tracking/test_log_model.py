@@ -54,6 +54,8 @@ def test_a_model_is_logged_and_registered_once(store, logged):
     assert found.run_id == logged
     assert found.tags == {"fold": "0"}
     assert found.source == f"models:/{output.model_id}"
+    tags = store.get_logged_model(output.model_id).tags
+    assert json.loads(tags["mlflow.modelVersions"]) == [{"name": "dwmtl", "version": found.version}]  # on its page
 
 
 @pytest.mark.parametrize("uri", ["runs:/{run}/model", "models:/dwmtl/1", "models:/dwmtl@champion"])

@@ -39,6 +39,12 @@ def test_a_run_without_a_server_ignores_what_is_logged_and_answers_nothing():
         assert run.ask(lambda client, run_id: run_id) is None
 
 
+def test_the_epoch_is_not_the_metric_on_which_mlflows_comparison_opens(run, store):
+    run.log_row({"step": 0, "epoch": 0, "loss_identity": 1.0, "weight_identity": 0.5})
+    run.finish()
+    assert list(store.get_run(run.run_id).data.metrics) == ["loss/identity", "weight/identity", "epoch"]
+
+
 @pytest.mark.parametrize("name", ["expression/per_class/happy", "a b/c-d.e", "sets.x.expressions.überrascht"])
 def test_a_name_that_mlflow_takes_stays(name):
     assert logged_name(name) == name
