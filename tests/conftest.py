@@ -74,23 +74,36 @@ class Python:
     """Runs Python programs, each in a process of its own that need not import torch, which takes seconds.
 
     Attributes:
-        programs: folder of `python` and `dwmtl` as programs that do the same.
+        programs: folder of `python` and `dwmtl` as programs that do the same; and of `dvc`, after `fork_dvc`.
     """
 
     def __init__(self, folder: Path):
         self.output, self.errors = folder / "output", folder / "errors"
-        self.address = str(folder / "socket")
         self.running: int | None = None
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(self.address)
-            listening.listen()
-            self.forking = subprocess.Popen([sys.executable, FORKING_PYTHON], stdin=listening)
         self.programs = folder / "bin"
         self.programs.mkdir()
-        here = shlex.join([sys.executable, "-I", "-S", str(FORKING_PYTHON), self.address])
-        for name, program in {"python": here, "dwmtl": f"{here} -m dwmtl"}.items():
-            (self.programs / name).write_text(f'#!/bin/sh\nexec {program} "$@"\n')
-            (self.programs / name).chmod(0o755)
+        self.address = str(folder / "python.socket")
+        self.forking = [self._serve("python", self.address)]
+        self._write_program("python", self.address)
+        self._write_program("dwmtl", self.address, "-m", "dwmtl")
+
+    def fork_dvc(self) -> None:
+        """`dvc`, too, becomes one of the programs: one that has imported what DVC imports, and no torch."""
+        if not (self.programs / "dvc").exists():
+            address = str(self.programs.with_name("dvc.socket"))
+            self.forking.append(self._serve("dvc", address))
+            self._write_program("dvc", address, "-m", "dvc")
+
+    def _serve(self, kind: str, address: str) -> subprocess.Popen:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(address)
+            listening.listen()
+            return subprocess.Popen([sys.executable, FORKING_PYTHON, kind], stdin=listening)
+
+    def _write_program(self, name: str, *arguments: str) -> None:
+        here = shlex.join([sys.executable, "-I", "-S", str(FORKING_PYTHON), *arguments])
+        (self.programs / name).write_text(f'#!/bin/sh\nexec {here} "$@"\n')
+        (self.programs / name).chmod(0o755)
 
     def start(self, *arguments: object, cwd: Path = REPOSITORY, env: Mapping[str, str] = os.environ) -> int:
         """Start `python ARGUMENTS`; its process id. What it prints is in the files `output` and `errors`."""
@@ -126,8 +139,9 @@ def python() -> Iterator[Python]:
         python = Python(Path(folder))
         yield python
         python.end()
-        python.forking.terminate()
-        python.forking.wait()
+        for forking in python.forking:
+            forking.terminate()
+            forking.wait()
 
 
 @pytest.fixture(scope="session", name="dwmtl")

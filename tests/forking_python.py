@@ -1,8 +1,8 @@
 """A Python that has imported what takes seconds to import; it forks, and each fork becomes `python ARGUMENTS`.
 
-`forking_python.py` serves the listening socket that is its standard input. Each request is the JSON of a program, with
-the three files of its standard streams; the answers are two lines, the fork's process id and its exit status. As
-`forking_python.py SOCKET ARGUMENTS` it is such a program in the place of a plain Python.
+`forking_python.py KIND`, of SLOW_TO_IMPORT, serves the listening socket that is its standard input. Each request is the
+JSON of a program, with the three files of its standard streams; the answers are two lines, the fork's process id and
+its exit status. As `forking_python.py SOCKET ARGUMENTS` it is such a program in the place of a plain Python.
 Only packages of others are imported before the fork: a program imports `dwmtl` itself.
 """
 
@@ -15,10 +15,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-SLOW_TO_IMPORT = (
-    *("cv2", "facenet_pytorch", "lightning_fabric", "matplotlib.figure", "mlflow.store.tracking.sqlalchemy_store"),
-    *("pandas", "pydantic", "safetensors.torch", "sklearn.metrics", "timm", "torch", "torchvision", "typer"),
-)
+SLOW_TO_IMPORT = {
+    "python": (
+        *("cv2", "facenet_pytorch", "lightning_fabric", "matplotlib.figure", "mlflow.store.tracking.sqlalchemy_store"),
+        *("pandas", "pydantic", "safetensors.torch", "sklearn.metrics", "timm", "torch", "torchvision", "typer"),
+    ),
+    "dvc": (  # alone: a fork of a Python that has imported torch costs more than what DVC imports
+        *("dulwich.worktree", "dvc.cli.parser", "dvc.repo.experiments.queue.celery", "dvc.repo.graph"),
+        *("dvc.repo.index", "dvc_task.app.filesystem", "networkx", "pygit2", "pyparsing", "rich.table", "ruamel.yaml"),
+    ),
+}
 
 
 def start(
@@ -113,16 +119,16 @@ def become(arguments: list[str], folder: str, environment: dict[str, str], strea
         runpy.run_path(arguments[0], run_name="__main__")
 
 
-def main() -> None:
+def main(kind: str) -> None:
     import gc
     from importlib import import_module
 
     listening = socket.socket(fileno=os.dup(0))
-    for name in SLOW_TO_IMPORT:
+    for name in SLOW_TO_IMPORT[kind]:
         import_module(name)
     gc.freeze()  # else a fork's collections would copy every page that it shares
     become(**serve(listening))
 
 
 if __name__ == "__main__":
-    sys.exit(run_here(*sys.argv[1:]) if sys.argv[1:] else main())
+    sys.exit(run_here(*sys.argv[1:]) if len(sys.argv) > 2 else main(sys.argv[1]))

@@ -184,7 +184,8 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(python, module_path) -> Project:
-    """Its stages run in forks of a Python that has imported torch; those of test_new_project.py run in plain ones."""
+    """DVC and its stages run in forks of Pythons that have imported much; in test_new_project.py in plain ones."""
+    python.fork_dvc()
     project = Project(module_path, programs=(python.programs,))
     project.first_run = project.reproduce()
     return project
@@ -281,7 +282,7 @@ def test_after_a_kill_the_next_repro_succeeds_with_the_same_bytes(project, kill,
     for file in running.glob("*.pid"):
         file.unlink()
     options = ("--force", "--single-item", stage)
-    command = ["dvc", "repro", *options]
+    command = [sys.executable, "-m", "dvc", "repro", *options]  # no fork in its place, which would survive it
     with subprocess.Popen(command, cwd=project.folder, env=project.environment, start_new_session=True) as dvc:
         while not list(running.glob("*.pid")):
             assert dvc.poll() is None

@@ -9,12 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dwmtl.params import load_params
 from dwmtl.rendered.expression import NUM_MOVEMENTS, express
 from dwmtl.rendered.face import draw_photo
 from dwmtl.rendered.person import draw_person
 from dwmtl.rendered.scene import draw_scene
-from dwmtl.rendered.sets import render_identities, render_lfw
 from dwmtl.tables import EVALUATED_PAIRS, EXPRESSION_PAIRS, FOLDS, read_table
 
 every_set = runpy.run_path(str(Path(__file__).with_name("test_every_expression_set.py")))
@@ -79,12 +77,9 @@ def oulu(tmp_path) -> Path:
 
 
 @pytest.mark.slow
-def test_every_pair_of_the_authors_file_is_scored_by_a_model_that_never_saw_its_subjects(oulu, write_params, tmp_path):
-    few = load_params().render.model_copy(
-        update={"num_verification_people": 20, "num_pairs_per_block": 1, "num_identity_people": 3}
-    )
-    render_lfw(tmp_path / "lfw", few)
-    render_identities(tmp_path / "identities", few)
+def test_every_pair_of_the_authors_file_is_scored_by_a_model_that_never_saw_its_subjects(
+    oulu, rendered, write_params, tmp_path
+):
     theirs = {
         "role": "expression",
         "adapter": "authors_labels",
@@ -102,8 +97,8 @@ def test_every_pair_of_the_authors_file_is_scored_by_a_model_that_never_saw_its_
         "pairs.num_blocks": 10,
         "train.batch_size": 16,
         "sets.expression": theirs,
-        "sets.verification.folder": tmp_path / "lfw",
-        "sets.identity.folder": tmp_path / "identities",
+        "sets.verification.folder": rendered / "lfw",
+        "sets.identity.folder": rendered / "identities",
     }
     run = tmp_path / "run"
     metrics = every_set["chain"](run, write_params(changes), fold=FOLD)

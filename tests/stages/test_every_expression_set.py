@@ -13,7 +13,6 @@ from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params
 from dwmtl.protocol.folds import NO_FOLD
-from dwmtl.rendered.sets import render_identities, render_lfw, render_oulu_casia
 from dwmtl.tables import EXPRESSION_LABELS, read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,30 +28,13 @@ SMALL = {
     "labels.num_folds": 2,
     "pairs.num_blocks": 2,
     "align.crop_px": 80,
+    "network.trunk": "timm:test_resnet",  # of 370,000 parameters: nothing here asks how good it is
     "train.validation_fraction": 0.0,
     "pretrain.num_epochs": 0,
     "train.num_epochs": 1,
     "train.batch_size": 4,
     "tracking.enabled": False,
 }
-
-
-@pytest.fixture(scope="module")
-def rendered(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("rendered")
-    small = {
-        "num_expression_subjects": NUM_SUBJECTS,
-        "num_frames": NUM_FRAMES,
-        "num_verification_people": 20,
-        "num_pairs_per_block": 1,
-        "num_identity_people": 3,
-        "num_photos_per_person": 2,
-    }
-    params = load_params().render.model_copy(update=small)
-    render_oulu_casia(folder / "oulu_casia", params)
-    render_lfw(folder / "lfw", params)
-    render_identities(folder / "identities", params)
-    return folder
 
 
 def frame(rendered: Path, subject: int, expression: str, number: int) -> Path:

@@ -22,7 +22,6 @@ from dwmtl.tables import CROPS, EXPRESSION_LABELS, read_table, write_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 with_every_set = runpy.run_path(str(REPOSITORY / "tests/stages/test_every_expression_set.py"))
-rendered = with_every_set["rendered"]  # a fixture
 frame = with_every_set["frame"]
 
 AFFECT = {  # valence, arousal, and the action units of an expression
@@ -69,7 +68,13 @@ def run(rendered, module_path) -> Path:
     (folder / "photos").symlink_to(rendered / "oulu_casia")
     write_table(partly_labelled(rendered / "oulu_casia"), folder / "faces.csv")
     values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    for dotted, value in {**with_every_set["SMALL"], "train.num_epochs": 2, "train.batch_size": 8}.items():
+    changes = {
+        **with_every_set["SMALL"],
+        "network.trunk": values["network"]["trunk"],  # the default's is exported, too
+        "train.num_epochs": 2,
+        "train.batch_size": 8,
+    }
+    for dotted, value in changes.items():
         section, _, key = dotted.rpartition(".")
         (values[section] if section else values)[key] = value
     values["sets"]["expression"] |= {"adapter": "csv_table", "folder": str(folder)}

@@ -17,7 +17,6 @@ from dwmtl.tables import DROPPED_PHOTOS, EXPRESSION_LABELS, read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 with_every_set = runpy.run_path(str(REPOSITORY / "tests/stages/test_every_expression_set.py"))
-rendered = with_every_set["rendered"]  # a fixture
 EXPRESSIONS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 SETS = {"affect": "affect_net", "fer": "fer2013", "raf": "raf_db"}
 SEEN_AS = {**{name: name for name in EXPRESSIONS}, "contempt": None}
@@ -89,7 +88,6 @@ def run(rendered, module_path) -> Path:
     changes = {
         **with_every_set["SMALL"],
         "labels.protocol": "official",
-        "network.trunk": "timm:test_resnet",
         "train.sets": ["expression", "identity"],
     }
     for dotted, value in changes.items():

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -22,10 +21,10 @@ assert run.is_logged
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-def train_at_once(uri: str, folds: list[int], folder: Path) -> None:
+def train_at_once(python: Path, uri: str, folds: list[int], folder: Path) -> None:
     """A process a fold, all started together, each logging a training."""
     environment = os.environ | {"MLFLOW_TRACKING_URI": uri}
-    command = [sys.executable, "-W", "ignore", "-c", TRAINING]
+    command = [python, "-c", TRAINING]
     processes = [
         subprocess.Popen(
             [*command, str(fold), str(REPOSITORY / "params.yaml")],
@@ -56,9 +55,9 @@ def assert_all_is_there(uri: str, folds: list[int]) -> None:
 
 
 @pytest.mark.slow
-def test_two_trainings_that_start_together_share_an_empty_sqlite_file(tmp_path):
+def test_two_trainings_that_start_together_share_an_empty_sqlite_file(python, tmp_path):
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    train_at_once(uri, [0, 1], tmp_path)
+    train_at_once(python.programs / "python", uri, [0, 1], tmp_path)
     assert_all_is_there(uri, [0, 1])
 
 
@@ -88,6 +87,6 @@ def postgresql():
 
 
 @pytest.mark.slow
-def test_two_trainings_share_postgresql(postgresql, tmp_path):
-    train_at_once(postgresql, [0, 1], tmp_path)
+def test_two_trainings_share_postgresql(python, postgresql, tmp_path):
+    train_at_once(python.programs / "python", postgresql, [0, 1], tmp_path)
     assert_all_is_there(postgresql, [0, 1])
