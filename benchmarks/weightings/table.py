@@ -110,12 +110,17 @@ def summary(rows: dict[str, Row], reference: Row, corrected: dict[str, dict[str,
     }
     told = "; ".join(f"{what}: {', '.join(f'`{name}`' for name in names) or 'none'}" for what, names in beyond.items())
     return (
-        f"{len(rows)} rows, {len(seeds)} seed{'s' if len(seeds) > 1 else ''} × {len(folds)} folds each. Δ: against "
+        f"{number(len(rows), 'row')}, {number(len(seeds), 'seed')} × {number(len(folds), 'fold')} each. Δ: against "
         f"`{reference.name}`, the fixed ratio that is best on the validation subjects. p: of no difference, corrected "
         f"for {len(rows) - 1} rows (Holm). Δm: against training on each task alone, percent. Guessing the expression: "
         f"{100 * majority:.1f} %. In the last epoch the validation accuracy changed by {100 * last_change(rows):+.1f} "
         f"points, mean of all rows. Beyond chance (p < 0.05) {told}."
     )
+
+
+def number(of: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{of} {what}{'' if of == 1 else 's'}"
 
 
 def last_change(rows: dict[str, Row]) -> float:
