@@ -2,11 +2,15 @@
 
     python benchmarks/step_time.py --rounds 20 --batch-size 16 --crop-px 112
 
-Prints the median time of a step, and the ratio of fixed weights' time to it (median over the rounds).
+Prints the median time of a step, and the ratio of fixed weights' time to it (median over the rounds). `--memory`
+instead prints the peak memory of a process that makes three steps, on a CPU.
 """
 
 import platform
+import resource
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Annotated
 
 import torch
@@ -39,19 +43,21 @@ def main(
     accelerator: str = "auto",
     precision: str = "32-true",
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
+    memory: Annotated[bool, typer.Option(help="instead: the peak memory of a process per weighting")] = False,
     only: Annotated[str, typer.Option(help="weightings and `keep`, separated by commas; by default all")] = "",
 ) -> None:
     """Time a step with each weighting."""
     names = [BASELINE, *(only.split(",") if only else NAMES)]
+    if memory:
+        for name in names:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+                peak = process.submit(peak_memory, name, batch_size, crop_px, num_identities, precision).result()
+            print(f"{name}: {peak / 2**20:.0f} MiB", flush=True)
+        return
     fabric = make_fabric(accelerator, precision=precision)
     steps = {name: make_step(name, crop_px, num_identities, fabric) for name in names}
     generator = torch.Generator().manual_seed(0)
-    crops = torch.randn(batch_size, 3, crop_px, crop_px, generator=generator).to(fabric.device)
-    crops = crops.contiguous(memory_format=torch.channels_last)
-    labels = {
-        "identity": torch.randint(0, num_identities, (batch_size,), generator=generator).to(fabric.device),
-        "expression": torch.randint(0, 7, (batch_size,), generator=generator).to(fabric.device),
-    }
+    crops, labels = make_batch(batch_size, crop_px, num_identities, fabric.device, generator)
     for step in steps.values():
         for _ in range(3):
             step(crops, labels, generator)
@@ -79,6 +85,28 @@ def main(
         ],
         record=record,
     )
+
+
+def peak_memory(name: str, batch_size: int, crop_px: int, num_identities: int, precision: str) -> int:
+    """Bytes that this process held at most, after three steps on the CPU."""
+    fabric = make_fabric("cpu", precision=precision)
+    step, generator = make_step(name, crop_px, num_identities, fabric), torch.Generator().manual_seed(0)
+    crops, labels = make_batch(batch_size, crop_px, num_identities, fabric.device, generator)
+    for _ in range(3):
+        step(crops, labels, generator)
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def make_batch(
+    batch_size: int, crop_px: int, num_identities: int, device: torch.device, generator: torch.Generator
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Noise as crops, (B, 3, crop_px, crop_px), and labels of both tasks."""
+    crops = torch.randn(batch_size, 3, crop_px, crop_px, generator=generator).to(device)
+    labels = {
+        task: torch.randint(0, num_classes, (batch_size,), generator=generator).to(device)
+        for task, num_classes in {"identity": num_identities, "expression": 7}.items()
+    }
+    return crops.contiguous(memory_format=torch.channels_last), labels
 
 
 def make_step(name: str, crop_px: int, num_identities: int, fabric) -> MultiTaskStep:

@@ -1,6 +1,6 @@
 """Scores of the comparison's rows, and paired differences between them, with intervals over people and trainings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,28 @@ class Counts:
         return float(self.right.sum() / self.size.sum())
 
 
-def counts_of(trainings: list[Mapping], task: str) -> Counts:
+def validation(trainings: Sequence[Mapping]) -> tuple[float, float]:
+    """Accuracy (higher is better) and loss (lower is better) on the validation subjects after the last epoch, mean of
+    the trainings."""
+    accuracy, loss = ([training["validation"][name][-1] for training in trainings] for name in ("accuracy", "loss"))
+    return sum(accuracy) / len(accuracy), sum(loss) / len(loss)
+
+
+def tuned(trainings: Sequence[Mapping]) -> list[Mapping]:
+    """The trainings with the learning rate that is best on the validation subjects, by accuracy, then by loss."""
+    by_rate: dict[float, list[Mapping]] = {}
+    for training in trainings:
+        by_rate.setdefault(training["learning_rate"], []).append(training)
+    return min(by_rate.values(), key=by_validation)
+
+
+def by_validation(trainings: Sequence[Mapping]) -> tuple[float, float]:
+    """What orders trainings by their validation, the best first."""
+    accuracy, loss = validation(trainings)
+    return -accuracy, loss
+
+
+def counts_of(trainings: Sequence[Mapping], task: str) -> Counts:
     """The counts of a row's trainings, in the order of seeds and folds.
 
     A subject is tested in one fold: its trainings are those of the seeds. Every training has each block of pairs.

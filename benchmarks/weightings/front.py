@@ -2,7 +2,6 @@
 tasks' gradients."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import Any
 
 import matplotlib
@@ -19,25 +18,19 @@ AT_THE_FOOT = ("data", "axes fraction")
 ALONE = "_alone"
 
 
-def draw_front(by_rate: Mapping[str, Sequence[Any]], best: Mapping[str, Any]) -> str:
-    """Expression against verification accuracy, percent: fixed ratios joined in their order, a line per learning rate;
-    every other rule as a point, with the learning rate that is best for it.
-
-    Args:
-        by_rate: by weighting, a row per learning rate.
-        best: by weighting, the row that is best on the validation subjects.
-    """
-    fixed = sorted((name for name in best if name.startswith(FIXED)), key=lambda name: int(name.removeprefix(FIXED)))
+def draw_front(rows: Mapping[str, Any]) -> str:
+    """Expression against verification accuracy, percent: fixed ratios joined in their order, other rules as points,
+    each with the learning rate that is best for it."""
+    fixed = sorted((name for name in rows if name.startswith(FIXED)), key=lambda name: int(name.removeprefix(FIXED)))
     with matplotlib.rc_context(STYLE | {"font.size": 8}):
         page = Figure(figsize=(7.5, 5.5), layout="constrained")
         axes = page.subplots()
-        for rows, style in zip(zip(*(by_rate[name] for name in fixed), strict=True), cycle(("o-", "s--", "^:"))):
-            places = np.array([place(row) for row in rows])
-            label = f"fixed weights, percent of the expression, rate {rows[0].learning_rate:g}"
-            axes.plot(*places.T, style, color=INK, linewidth=1, markersize=3, label=label)
-            for name, at in zip(fixed, places, strict=True):
-                axes.annotate(name.removeprefix(FIXED), at, xytext=(3, 3), textcoords="offset points", fontsize=5)
-        for name, row in best.items():
+        places = np.array([place(rows[name]) for name in fixed])
+        label = "fixed weights, percent of the expression"
+        axes.plot(*places.T, "o-", color=INK, linewidth=1, markersize=3, label=label)
+        for name, at in zip(fixed, places, strict=True):
+            axes.annotate(name.removeprefix(FIXED), at, xytext=(3, 3), textcoords="offset points", fontsize=6)
+        for name, row in rows.items():
             if name in fixed:
                 continue
             x, y = place(row)
@@ -51,7 +44,7 @@ def draw_front(by_rate: Mapping[str, Sequence[Any]], best: Mapping[str, Any]) ->
             axes.annotate(name, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=6, color=color)
         axes.set_xlabel("verification accuracy (%)")
         axes.set_ylabel("expression accuracy (%)")
-        page.legend(loc="outside upper center", ncols=2)
+        page.legend(loc="outside upper center")
         return svg_text(page)
 
 
@@ -66,19 +59,19 @@ def reach(counts: Counts) -> np.ndarray:
     return 100 * np.abs(ends - counts.mean)[:, None]
 
 
-def draw_weights(rows: Mapping[str, Any]) -> str:
+def draw_weights(trainings: Mapping[str, Sequence[Mapping]]) -> str:
     """The expression's share of the weights along the first training of each rule that moves them."""
-    moving = [row for name, row in rows.items() if not name.startswith(FIXED) and not name.endswith(ALONE)]
+    moving = {name: of[0] for name, of in trainings.items() if not name.startswith(FIXED) and not name.endswith(ALONE)}
     with matplotlib.rc_context(STYLE | {"font.size": 7}):
         num_columns = 5
         num_rows = -(-len(moving) // num_columns)
         page = Figure(figsize=(9, 1.3 * num_rows + 0.4), layout="constrained")
         panels = page.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False).flatten()
-        for axes, row in zip(panels, moving, strict=False):
-            weights = {task: np.array(values) for task, values in row.trainings[0]["weights"].items()}
+        for axes, (name, training) in zip(panels, moving.items(), strict=False):
+            weights = {task: np.array(values) for task, values in training["weights"].items()}
             total = sum(weights.values())
             axes.plot(weights["expression"] / np.where(total == 0, 1, total), color=COLORS[1], linewidth=1)
-            axes.set_title(row.name)
+            axes.set_title(name)
             axes.set_ylim(0, 1)
         for axes in panels[len(moving) :]:
             axes.set_axis_off()

@@ -1,12 +1,12 @@
 """The comparison as tables and figures, from the records of its cells."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from differences import Counts, counts_of, delta_m, difference, holm
+from differences import Counts, by_validation, counts_of, delta_m, difference, holm, tuned
 from front import FIXED, draw_explanation, draw_front, draw_weights
 
 from dwmtl.files import whole_folder
@@ -24,37 +24,31 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Row:
-    """A weighting on a data set, with one learning rate: its counts by task, and the records of its trainings."""
+    """A weighting on a data set with its learning rate: its counts by task, and the records of its trainings."""
 
     name: str
-    learning_rate: float
     counts: dict[str, Counts]
-    trainings: list[dict]
+    trainings: list[Mapping]
 
     @property
     def scores(self) -> dict[str, float]:
         return {task: counts.mean for task, counts in self.counts.items()}
 
-    @property
-    def validation(self) -> tuple[float, float]:
-        """Accuracy (higher is better) and loss (lower is better) on the validation subjects after the last epoch, mean
-        of the trainings."""
-        accuracy, loss = (
-            [training["validation"][name][-1] for training in self.trainings] for name in ("accuracy", "loss")
-        )
-        return sum(accuracy) / len(accuracy), sum(loss) / len(loss)
 
-
-def main(results: Path, explained: Path, figure_2: Path, out: Path, figures: Path) -> None:
-    """Write a section per data set (Markdown), and its figures (SVG)."""
+def main(results: Path, repeated: Path, explained: Path, figure_2: Path, out: Path, figures: Path) -> None:
+    """Write a section per data set, and per data set whose rows were repeated (Markdown), and their figures (SVG)."""
     sections = []
     with whole_folder(figures) as folder:
         for of_set in sorted(path for path in results.iterdir() if path.is_dir()):
-            rows = read(of_set)
-            best = {name: best_of(of_rates) for name, of_rates in rows.items()}
-            sections.append(section(of_set.name, best))
-            (folder / f"{of_set.name}_front.svg").write_text(draw_front(rows, best))
-            (folder / f"{of_set.name}_weights.svg").write_text(draw_weights(best))
+            first = {path.stem: tuned(trainings_of(path)) for path in sorted(of_set.glob("*.json"))}
+            more = {path.stem: trainings_of(path) for path in sorted((repeated / of_set.name).glob("*.json"))}
+            seeds = {name: first[name] + trainings for name, trainings in more.items()}
+            for title, trainings in ((of_set.name, first), (f"{of_set.name}_repeated", seeds)):
+                if trainings:
+                    rows = {name: row_of(name, of_row) for name, of_row in trainings.items()}
+                    sections.append(section(title, rows))
+                    (folder / f"{title}_front.svg").write_text(draw_front(rows))
+            (folder / f"{of_set.name}_weights.svg").write_text(draw_weights(first))
         for path in sorted(explained.glob("*.json")):
             of_set = json.loads(path.read_text())
             (folder / f"{path.stem}_explained.svg").write_text(draw_explanation(of_set["courses"], of_set["tasks"]))
@@ -64,26 +58,20 @@ def main(results: Path, explained: Path, figure_2: Path, out: Path, figures: Pat
     out.write_text("\n".join(sections))
 
 
-def read(of_set: Path) -> dict[str, list[Row]]:
-    """By weighting, a row per learning rate."""
-    rows: dict[str, list[Row]] = {}
-    for path in sorted(of_set.glob("*.json")):
-        trainings = json.loads(path.read_text())["trainings"]
-        for rate in sorted({training["learning_rate"] for training in trainings}):
-            of_rate = [training for training in trainings if training["learning_rate"] == rate]
-            counts = {task: counts_of(of_rate, task) for task in TASKS}
-            rows.setdefault(path.stem, []).append(Row(path.stem, rate, counts, of_rate))
-    return rows
+def trainings_of(record: Path) -> list[Mapping]:
+    """The trainings of a record."""
+    return json.loads(record.read_text())["trainings"]
 
 
-def best_of(rows: Iterable[Row]) -> Row:
-    """The row that is best on the validation subjects, by accuracy, then by loss."""
-    return min(rows, key=lambda row: (-row.validation[0], row.validation[1]))
+def row_of(name: str, trainings: list[Mapping]) -> Row:
+    """A row from its trainings, which have one learning rate."""
+    return Row(name, {task: counts_of(trainings, task) for task in TASKS}, trainings)
 
 
 def section(name: str, rows: dict[str, Row]) -> str:
     """A data set's table: percent, and differences in points against the tuned fixed ratio."""
-    reference = best_of(row for name, row in rows.items() if name.startswith(FIXED))
+    fixed = [row for name, row in rows.items() if name.startswith(FIXED)]
+    reference = min(fixed, key=lambda row: by_validation(row.trainings))
     single = {task: rows[alone].scores[task] for task, alone in TASKS.items() if alone in rows}
     gaps = {
         task: {other: difference(row.counts[task], reference.counts[task]) for other, row in rows.items()}
@@ -95,7 +83,7 @@ def section(name: str, rows: dict[str, Row]) -> str:
     }
     lines = [HEADER]
     for row in sorted(rows.values(), key=lambda row: (-row.scores["expression"], row.name)):
-        cells = [f"`{row.name}`", f"{row.learning_rate:g}"]
+        cells = [f"`{row.name}`", f"{row.trainings[0]['learning_rate']:g}"]
         for task in TASKS:
             gap, is_reference = gaps[task][row.name], row is reference
             cells.append(f"{100 * row.scores[task]:.2f}")
@@ -122,12 +110,17 @@ def summary(rows: dict[str, Row], reference: Row, corrected: dict[str, dict[str,
     }
     told = "; ".join(f"{what}: {', '.join(f'`{name}`' for name in names) or 'none'}" for what, names in beyond.items())
     return (
-        f"{len(rows)} rows, {len(seeds)} seed{'s' if len(seeds) > 1 else ''} × {len(folds)} folds each. Δ: against "
+        f"{number(len(rows), 'row')}, {number(len(seeds), 'seed')} × {number(len(folds), 'fold')} each. Δ: against "
         f"`{reference.name}`, the fixed ratio that is best on the validation subjects. p: of no difference, corrected "
         f"for {len(rows) - 1} rows (Holm). Δm: against training on each task alone, percent. Guessing the expression: "
         f"{100 * majority:.1f} %. In the last epoch the validation accuracy changed by {100 * last_change(rows):+.1f} "
         f"points, mean of all rows. Beyond chance (p < 0.05) {told}."
     )
+
+
+def number(of: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{of} {what}{'' if of == 1 else 's'}"
 
 
 def last_change(rows: dict[str, Row]) -> float:

@@ -185,11 +185,14 @@ def test_the_comparison_runs_at_its_smallest_size(python, tmp_path):
         assert sum(size for _, size in training["verification"].values()) == 20
         assert np.allclose(np.sum([*training["weights"].values()], axis=0), 1, atol=1e-3)
         assert f"| `{name}` |" in (project / "comparison.md").read_text()
+    (again,) = json.loads((project / "repeated/rendered/fixed_50.json").read_text())["trainings"]
+    assert (again["seed"], again["learning_rate"]) == (1, 0.001)
+    assert "1 row, 2 seeds" in (project / "comparison.md").read_text()
     explained = json.loads((project / "explained/rendered.json").read_text())["courses"]["dynamic"]
     assert all(-1 <= measured["cosine"] <= 1 for measured in explained["gradients"])
-    figures = {f"rendered_{name}.svg" for name in ("front", "weights", "explained", "figure_2")}
+    figures = {f"rendered_{name}.svg" for name in ("front", "weights", "repeated_front", "explained", "figure_2")}
     assert {path.name for path in (project / "figures").iterdir()} == figures
-    num_stages = 1 + 1 + 4 + 1 + 1 + 1  # prepare, features, cell, explain, figure_2, table
+    num_stages = 1 + 1 + 4 + 1 + 1 + 1 + 1  # prepare, features, cell, repeat, explain, figure_2, table
     assert dvc("repro", folder=project).count("didn't change, skipping") == num_stages
 
 
@@ -198,7 +201,8 @@ def test_the_page_of_results_has_what_the_comparison_gave(load, tmp_path, monkey
     monkeypatch.syspath_prepend(FOLDER / "weightings")
     made = {"out": tmp_path / "comparison.md", "figures": tmp_path / "figures"}
     weightings = FOLDER / "weightings"
-    load("weightings/table.py")["main"](*(weightings / name for name in ("results", "explained", "figure_2")), **made)
+    records = (weightings / name for name in ("results", "repeated", "explained", "figure_2"))
+    load("weightings/table.py")["main"](*records, **made)
     assert made["out"].read_text() in (REPOSITORY / "docs/results.md").read_text()
     for figure in made["figures"].iterdir():
         assert figure.read_text() == (REPOSITORY / "docs/images/weightings" / figure.name).read_text()
@@ -229,6 +233,16 @@ def a_row(rights: dict[tuple[int, int], dict[str, int]]) -> list[dict]:
         {"seed": seed, "fold": fold, "expression": {name: [right, 10] for name, right in subjects.items()}}
         for (seed, fold), subjects in rights.items()
     ]
+
+
+def test_a_rule_has_the_rate_that_is_best_on_the_validation_subjects_by_loss_where_accuracies_tie(differences):
+    of_rates = {0.1: ([0.9, 0.7], [0.1, 0.9]), 0.01: ([0.5, 0.8], [2.0, 0.6]), 0.001: ([0.6, 0.8], [1.0, 0.5])}
+    trainings = [
+        {"learning_rate": rate, "fold": fold, "validation": {"accuracy": accuracy, "loss": loss}}
+        for rate, (accuracy, loss) in of_rates.items()
+        for fold in range(2)
+    ]
+    assert differences["tuned"](trainings) == trainings[4:]
 
 
 def test_a_subject_of_a_comparison_is_counted_in_each_seed_and_in_its_fold_alone(differences):
