@@ -16,6 +16,7 @@ from dwmtl.network.sampled_classes import SamplingHead
 from dwmtl.network.task_kind import ColumnKind
 from dwmtl.training.distribution import gather_samples, sum_over_processes
 from dwmtl.training.params import AnyLossParams, LossParams
+from dwmtl.training.sharded_heads import sharded_losses
 
 NO_LABEL = -1
 
@@ -78,15 +79,17 @@ class TaskLoss(nn.Module):
 
         Args:
             head: the task's; a margin head has the margin on its true class.
-            vectors: (B, D), the branch's. logits: (B, C), or (B, K) of the head's sampled classes. labels: (B,) in
-                0..C-1 or NO_LABEL.
+            vectors: (B, D), the branch's. logits: (B, C), or (B, K) of the head's sampled classes; not read where the
+                head is sharded. labels: (B,) in 0..C-1 or NO_LABEL.
         """
         classes = labels.clamp(min=0)  # of samples without a label, whose losses are masked below
         sampled = head.sampled if isinstance(head, SamplingHead) else None
         targets = labels if sampled is None else sampled.places(labels)  # of the logits
         if isinstance(head, AdaFaceHead) and head.training:
             head.track_lengths(labelled_lengths(vectors, labels))
-        if isinstance(head, MarginHead | AdaFaceHead):
+        if isinstance(head, SamplingHead) and head.shard is not None:
+            samples = sharded_losses(head, vectors, labels)
+        elif isinstance(head, MarginHead | AdaFaceHead):
             samples = torch.where(labels != NO_LABEL, head.sample_losses(vectors, targets.clamp(min=0)), 0)
         else:
             samples = cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
