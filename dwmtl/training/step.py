@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dwmtl.errors import NonFiniteLossError
-from dwmtl.network.network import FaceNetwork, NetworkOutput
+from dwmtl.network.network import EXPRESSION, FaceNetwork, NetworkOutput
 from dwmtl.training.distribution import any_process, gather_samples, mean_over_processes
 from dwmtl.training.gradients import clip_gradients, gradients_of, gramian, parameters_of, set_gradients
 from dwmtl.training.keep import FrozenStart, keep_losses
 from dwmtl.training.loss_scale import GradientOverflowError, LossScale
-from dwmtl.training.losses import ColumnLoss, TaskLoss
+from dwmtl.training.losses import EXPRESSION_SHARES, ColumnLoss, TaskLoss
 from dwmtl.training.sampled_heads import sampled_classes
 from dwmtl.training.sharded_heads import shards_of
 from dwmtl.weighting.weighting import Weighting, WeightingInput
@@ -115,7 +115,8 @@ class MultiTaskStep:
 
         Args:
             crops: (B, 3, H, W), standardised.
-            labels: a task's name -> (B,) class indices or NO_LABEL, or (B, K) where its kind is another.
+            labels: a task's name -> (B,) class indices or NO_LABEL, or (B, K) where its kind is another; and
+                `losses.EXPRESSION_SHARES` -> (B, C), where people voted.
             generator: for heads that sample classes, and for a weighting that draws, see `WeightingInput`.
         """
         if self.loss_scale is None:
@@ -186,8 +187,9 @@ class MultiTaskStep:
         values, has_label, centers = [], [], []
         for task, loss_of in self.task_losses_of.items():
             assert isinstance(loss_of, TaskLoss | ColumnLoss)  # as `task_losses_of` makes them
+            shares = labels.get(EXPRESSION_SHARES) if task == EXPRESSION else None
             value, is_labelled, center = loss_of.of_batch(
-                self.network.heads[task], output.vectors[task], output.logits[task], labels[task]
+                self.network.heads[task], output.vectors[task], output.logits[task], labels[task], shares
             )
             values.append(value)
             has_label.append(is_labelled)
