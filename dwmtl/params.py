@@ -17,7 +17,7 @@ from dwmtl.crops.params import AlignParams
 from dwmtl.datasets.params import IndexParams, SetParams
 from dwmtl.errors import ParamsError
 from dwmtl.evaluation.params import EvaluateParams
-from dwmtl.network.params import NetworkParams
+from dwmtl.network.params import NetworkParams, is_sharded
 from dwmtl.params_errors import explain
 from dwmtl.protocol.params import LabelsParams, PairsParams
 from dwmtl.rendered.params import RenderParams
@@ -164,6 +164,11 @@ class Params(Section):
         if self.train.balanced_task not in (None, *classes):
             raise ValueError(
                 f"train.balanced_task must be one of {', '.join(classes)}. Got {self.train.balanced_task} instead."
+            )
+        if wrong := [name for name, task in self.tasks.items() if name != "identity" and is_sharded(task.head)]:
+            raise ValueError(
+                f"tasks.{wrong[0]}.head.sharded must be false: only the head of identity, which no validation reads, "
+                "is split over processes. Got true instead."
             )
         for key in ("weights", "floors"):
             by_task = getattr(weighting, key, None)

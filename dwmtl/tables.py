@@ -34,6 +34,9 @@ PICTURE_ENDINGS = (
 
 # A manifest may have further columns: labels of further tasks (`glasses`), text, empty where unknown.
 
+VOTES = "votes_"
+"""Such a column, the prefix and the name of an expression, holds how many people saw it on the photo."""
+
 BOX = ("box_x1_px", "box_y1_px", "box_x2_px", "box_y2_px")
 LANDMARKS = tuple(
     f"{point}_{axis}_px" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"

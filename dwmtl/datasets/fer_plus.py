@@ -20,7 +20,13 @@ _MOST_VOTES = 100
 
 
 def majorities(table: Path) -> Iterator[tuple[str, str]]:
-    """Usage and expression of each row, see `majority`.
+    """Usage and expression of each row, see `majority` and `votes`."""
+    for usage, of in votes(table):
+        yield usage, majority(of)
+
+
+def votes(table: Path) -> Iterator[tuple[str, dict[str, int]]]:
+    """Usage of each row, and its number of votes for each of `EXPRESSIONS`, `unknown` and `NF`.
 
     Raises:
         DataSetError: the file is missing, not CSV, or a row is wrong; the message names its line.
@@ -34,11 +40,11 @@ def majorities(table: Path) -> Iterator[tuple[str, str]]:
             yield _row(f"{table}, line {line}", columns, cells)
 
 
-def _row(where: str, columns: list[str], cells: list[str]) -> tuple[str, str]:
+def _row(where: str, columns: list[str], cells: list[str]) -> tuple[str, dict[str, int]]:
     row = {column: cell.strip() for column, cell in whole_row(where, columns, cells).items()}
     if row["Usage"] not in USAGES:
         raise DataSetError(f"{where}: Usage must be one of {', '.join(USAGES)}. Got {row['Usage'][:40]!r} instead.")
-    return row["Usage"], majority({name: _num_votes(where, name, row[name]) for name in COLUMNS[2:]})
+    return row["Usage"], {name: _num_votes(where, name, row[name]) for name in COLUMNS[2:]}
 
 
 def _num_votes(where: str, name: str, cell: str) -> int:
@@ -56,6 +62,11 @@ def majority(votes: dict[str, int]) -> str:
         votes: a number for each of `EXPRESSIONS`, `unknown` and `NF`.
     Source: Barsoum et al. 2016, majority voting; outliers and ties as in their code, github.com/microsoft/FERPlus.
     """
-    counted = {name: num for name, num in votes.items() if num > 1}
+    counted = without_outliers(votes)
     most = max(counted, key=counted.__getitem__, default="")
     return most if most in EXPRESSIONS and 2 * counted[most] > sum(counted.values()) else ""
+
+
+def without_outliers(votes: dict[str, int]) -> dict[str, int]:
+    """The votes for what more than one person saw."""
+    return {name: num for name, num in votes.items() if num > 1}

@@ -40,10 +40,11 @@ class SetParams(Section):
         description="of lfw: View 1, the pairs for development (pairsDevTrain.txt, pairsDevTest.txt); null: View 2, "
         "pairs.txt",
     )
-    fer_plus_labels: Literal["majority"] | None = Field(
+    fer_plus_labels: Literal["majority", "votes"] | None = Field(
         default=None,
         exclude_if=lambda labels: labels is None,  # so that reports written before it keep their bytes
-        description="of fer2013: majority: the labels of FER+, fer2013new.csv, by majority; null: those of fer2013.csv",
+        description="of fer2013: majority: the labels of FER+, fer2013new.csv, by majority; votes: the same, and the "
+        "expression is trained with the shares of the votes; null: those of fer2013.csv",
     )
     labels_file: str | None = Field(
         default=None,
@@ -81,6 +82,13 @@ class SetParams(Section):
     def _crops_are_not_enlarged(self):
         if self.is_aligned and self.enlarge_to_px is not None:
             raise ValueError("enlarge_to_px must be null where is_aligned is true: no face is looked for there.")
+        return self
+
+    @model_validator(mode="after")
+    def _votes_keep_their_names(self):
+        renamed = [name for name, new in (self.expressions or {}).items() if new not in (name, None)]
+        if self.fer_plus_labels == "votes" and renamed:
+            raise ValueError(f"expressions must rename none where fer_plus_labels is votes. Got {renamed} instead.")
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dwmtl.network.params import AdaFaceHeadParams
-from dwmtl.network.sampled_classes import SamplingHead
+from dwmtl.network.sampled_classes import SamplingHead, true_cells
 
 _EPSILON = 1e-3
 _MIN_LENGTH, _MAX_LENGTH = 1e-3, 100.0
@@ -36,7 +36,8 @@ class AdaFaceHead(SamplingHead):
 
     def __init__(self, num_features: int, num_classes: int, params: AdaFaceHeadParams):
         super().__init__()
-        self.params, self.sample_rate = params, params.sample_rate
+        self.params = params
+        self.sample_rate, self.is_sharded = params.sample_rate, params.sharded
         self.weight = nn.Parameter(functional.normalize(torch.randn(num_classes, num_features), dim=1))
         self.register_buffer("length_mean", torch.tensor(_FIRST_MEAN))
         self.register_buffer("length_std", torch.tensor(_FIRST_STD))
@@ -44,8 +45,8 @@ class AdaFaceHead(SamplingHead):
     def class_parameters(self) -> list[tuple[nn.Parameter, int]]:
         return [(self.weight, 0)]
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """(B, D) -> logits (B, C): scale * cosine, without margin."""
+    def logits(self, vectors: Tensor) -> Tensor:
+        """Scale * cosine."""
         return self.params.scale * self._cosines(vectors)
 
     @torch.no_grad()
@@ -61,14 +62,16 @@ class AdaFaceHead(SamplingHead):
 
     def sample_losses(self, vectors: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy per sample, with the margin: (B, D), (B,) class indices -> (B,), nats."""
+        return functional.cross_entropy(self.training_logits(vectors, labels), labels, reduction="none")
+
+    def training_logits(self, vectors: Tensor, places: Tensor) -> Tensor:
         margin, vectors = self.params.margin, vectors.to(self.weight.dtype)  # the network's may be bf16
-        quality = self._quality(vectors.detach().norm(dim=1))  # (B,)
+        rows, columns = cells = true_cells(places)
+        quality = self._quality(vectors[rows].detach().norm(dim=1))  # (N,)
         cosines = self._cosines(vectors).clamp(_EPSILON - 1, 1 - _EPSILON)
-        true = cosines.gather(1, labels[:, None])[:, 0]
-        angles = (true.acos() - margin * quality).clamp(_EPSILON, torch.pi - _EPSILON)
+        angles = (cosines[rows, columns].acos() - margin * quality).clamp(_EPSILON, torch.pi - _EPSILON)
         true = angles.cos() - margin * (1 + quality)
-        logits = self.params.scale * cosines.scatter(1, labels[:, None], true[:, None])
-        return functional.cross_entropy(logits, labels, reduction="none")
+        return self.params.scale * cosines.index_put(cells, true)
 
     def _quality(self, lengths: Tensor) -> Tensor:
         standardised = (lengths.clamp(_MIN_LENGTH, _MAX_LENGTH) - self.length_mean) / (self.length_std + _EPSILON)

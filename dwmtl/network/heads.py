@@ -12,7 +12,7 @@ from dwmtl.network.params import (
     HeadParams,
     HiddenHeadParams,
 )
-from dwmtl.network.sampled_classes import LinearHead, SamplingHead
+from dwmtl.network.sampled_classes import LinearHead, SamplingHead, true_cells
 
 HIDDEN_LENGTH = 128
 
@@ -36,7 +36,7 @@ class MarginHead(SamplingHead):
             from pytorch_metric_learning import losses, reducers
         except ImportError:
             raise ParamsError(f"a head is {params.name}, which needs an extra: pip install 'dwmtl[margin]'.") from None
-        self.sample_rate = params.sample_rate
+        self.sample_rate, self.is_sharded = params.sample_rate, params.sharded
         kind, margin = (
             (losses.ArcFaceLoss, params.margin_deg)
             if isinstance(params, ArcFaceHeadParams)
@@ -46,8 +46,8 @@ class MarginHead(SamplingHead):
             num_classes, num_features, margin=margin, scale=params.scale, reducer=reducers.DoNothingReducer()
         )
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """(B, D) -> logits (B, C): scale * cosine, without margin."""
+    def logits(self, vectors: Tensor) -> Tensor:
+        """Scale * cosine."""
         if self.sampled is not None:
             return self.margin_loss.scale * self._cosines(vectors)
         return self.margin_loss.get_logits(vectors)
@@ -56,10 +56,12 @@ class MarginHead(SamplingHead):
         """Cross-entropy per sample, with the margin: (B, D), (B,) class indices -> (B,), nats."""
         if self.sampled is None:
             return self.margin_loss(vectors, labels)["loss"]["losses"]
-        cosines = self._cosines(vectors)
-        true = self.margin_loss.modify_cosine_of_target_classes(cosines.gather(1, labels[:, None]))
-        logits = self.margin_loss.scale * cosines.scatter(1, labels[:, None], true)
-        return functional.cross_entropy(logits, labels, reduction="none")
+        return functional.cross_entropy(self.training_logits(vectors, labels), labels, reduction="none")
+
+    def training_logits(self, vectors: Tensor, places: Tensor) -> Tensor:
+        cosines, cells = self._cosines(vectors), true_cells(places)
+        true = self.margin_loss.modify_cosine_of_target_classes(cosines[cells][:, None])[:, 0]
+        return self.margin_loss.scale * cosines.index_put(cells, true)
 
     def class_parameters(self) -> list[tuple[nn.Parameter, int]]:
         return [(self.margin_loss.W, 1)]
@@ -78,8 +80,9 @@ def make_head(params: HeadParams, num_features: int, num_classes: int) -> nn.Mod
     layers: list[nn.Module]
     if isinstance(params, HiddenHeadParams):
         layers = [nn.Linear(num_features, HIDDEN_LENGTH), nn.ReLU(), nn.Linear(HIDDEN_LENGTH, num_classes)]
-    elif params.sample_rate < 1:
-        layers = [LinearHead(num_features, num_classes, sample_rate=params.sample_rate)]
+    elif params.sample_rate < 1 or params.sharded:
+        head = LinearHead(num_features, num_classes, sample_rate=params.sample_rate, is_sharded=params.sharded)
+        layers = [head]
     else:
         layers = [nn.Linear(num_features, num_classes)]
     if params.relu_on_logits:

@@ -84,6 +84,15 @@ SampleRate = Annotated[
     ),
 ]
 
+Sharded = Annotated[
+    bool,
+    Field(
+        description="each process of a training holds its share of the classes (Partial FC), of the task identity; for "
+        "very many identities, on several devices",
+        exclude_if=lambda is_sharded: not is_sharded,  # as the rate
+    ),
+]
+
 
 class LinearHeadParams(Section):
     """One linear layer."""
@@ -91,11 +100,14 @@ class LinearHeadParams(Section):
     name: Literal["linear"] = "linear"
     relu_on_logits: bool = Field(default=False, description="a ReLU after the logits: a fresh head can die under it")
     sample_rate: SampleRate = 1.0
+    sharded: Sharded = False
 
     @model_validator(mode="after")
-    def _sampled_logits_have_no_relu(self):
+    def _logits_of_some_classes_have_no_relu(self):
         if self.sample_rate < 1 and self.relu_on_logits:
             raise ValueError(f"relu_on_logits must be false where sample_rate is below 1. Got {self.sample_rate}.")
+        if self.sharded and self.relu_on_logits:
+            raise ValueError("relu_on_logits must be false where the head is sharded. Got true instead.")
         return self
 
 
@@ -115,6 +127,7 @@ class ArcFaceHeadParams(Section):
     margin_deg: Annotated[float, Field(ge=0, lt=90)] = Field(description="added to the angle of the true class")
     scale: PositiveFloat = Field(description="factor of the cosines")
     sample_rate: SampleRate = 1.0
+    sharded: Sharded = False
 
 
 class CosFaceHeadParams(Section):
@@ -124,6 +137,7 @@ class CosFaceHeadParams(Section):
     margin: Annotated[float, Field(ge=0, lt=1)] = Field(description="subtracted from the cosine of the true class")
     scale: PositiveFloat = Field(description="factor of the cosines")
     sample_rate: SampleRate = 1.0
+    sharded: Sharded = False
 
 
 class AdaFaceHeadParams(Section):
@@ -140,12 +154,19 @@ class AdaFaceHeadParams(Section):
         default=0.99, description="share of the old mean and deviation of the lengths that a step keeps"
     )
     sample_rate: SampleRate = 1.0
+    sharded: Sharded = False
 
 
 HeadParams = Annotated[
     LinearHeadParams | HiddenHeadParams | ArcFaceHeadParams | CosFaceHeadParams | AdaFaceHeadParams,
     Field(discriminator="name"),
 ]
+
+
+def is_sharded(head: HeadParams) -> bool:
+    """Whether the processes of a training each hold a share of the head."""
+    return not isinstance(head, HiddenHeadParams) and head.sharded
+
 
 KindName = Literal["classes", "multi_label", "regression"]
 

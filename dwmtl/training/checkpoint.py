@@ -25,6 +25,7 @@ from torch import Tensor
 from dwmtl.files import partial_of, whole_file
 from dwmtl.network.model_file import file_sha256
 from dwmtl.stage import code_sha256
+from dwmtl.training.distribution import process_number
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,11 @@ class Checkpoint:
         return self.folder is not None and time.monotonic() - self._last_s >= self._interval_s
 
     def save(self, state: dict[str, object]) -> None:
-        """Save a state: tensors, numbers, text, and lists and dicts of them. The one before is kept, no other."""
-        if self.folder is not None:
+        """Save a state: tensors, numbers, text, and lists and dicts of them. The one before is kept, no other.
+
+        Every process calls it; the first one writes.
+        """
+        if self.folder is not None and process_number() == 0:
             path = self.folder / CHECKPOINT_FILE
             if path.exists():
                 os.replace(path, self.folder / PREVIOUS_FILE)
@@ -82,8 +86,8 @@ class Checkpoint:
         return None
 
     def save_non_finite(self, state: dict[str, object]) -> Path | None:
-        """Save the state and the batch of a step whose loss or gradient is not finite, for inspection."""
-        if self.folder is None:
+        """Save the state and the batch of a step whose loss or gradient is not finite, for inspection; as `save`."""
+        if self.folder is None or process_number() > 0:
             return None
         _write(self.folder / NON_FINITE_FILE, state)
         return self.folder / NON_FINITE_FILE

@@ -71,6 +71,63 @@ def sum_both_ways(values: Tensor) -> Tensor:
     return values if num_processes() == 1 else _SumBothWays.apply(values)
 
 
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(context, values: Tensor) -> Tensor:
+        return gather_samples(values)
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> Tensor:
+        gradient = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(gradient)
+        return own_samples(gradient)
+
+
+def gather_both_ways(values: Tensor) -> Tensor:
+    """(B, ...) of every process, in their order; a sample's gradient is summed over the processes, in its own."""
+    return values if num_processes() == 1 else _Gather.apply(values)
+
+
+def own_samples(values: Tensor) -> Tensor:
+    """This process's part of values of all samples, in the order of the processes."""
+    return values.chunk(num_processes())[process_number()]
+
+
+def max_over_processes(values: Tensor) -> Tensor:
+    """The largest, by element, without gradient."""
+    values = values.detach().clone()
+    if num_processes() > 1:
+        dist.all_reduce(values, op=dist.ReduceOp.MAX)
+    return values
+
+
+def cat_of_processes(values: Tensor, dim: int, device: torch.device) -> Tensor:
+    """The processes' tensors, which may differ in size along `dim`, one behind the other: on the CPU, in every process.
+
+    Args:
+        device: of the process group's tensors.
+    """
+    parts = []
+    for number in range(num_processes()):
+        size = torch.tensor(values.shape[dim], device=device)
+        dist.broadcast(size, number)
+        shape = [int(size) if axis == dim else length for axis, length in enumerate(values.shape)]
+        is_own = number == process_number()
+        part = values.detach().to(device).contiguous() if is_own else values.new_empty(shape, device=device)
+        dist.broadcast(part, number)
+        parts.append(part.cpu())
+    return torch.cat(parts, dim)
+
+
+def of_first_process(values: dict[str, float], device: torch.device) -> dict[str, float]:
+    """The first process's numbers; the keys must be the same in all."""
+    if num_processes() == 1:
+        return values
+    numbers = torch.tensor(list(values.values()), dtype=torch.float64, device=device)
+    dist.broadcast(numbers, 0)
+    return dict(zip(values, numbers.tolist(), strict=True))
+
+
 def sum_over_processes(values: Tensor) -> Tensor:
     """The sum; its gradient reaches each process's own values unchanged."""
     return values if num_processes() == 1 else _Sum.apply(values)
@@ -90,10 +147,18 @@ def gather_samples(values: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def sum_gradients(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """Gradients, each in its own type, summed over the processes; the same ones must be None in all."""
+def sum_gradients(gradients: Sequence[Tensor | None], *, is_shard: Sequence[bool] = ()) -> list[Tensor | None]:
+    """Gradients, each in its own type, summed over the processes; the same ones must be None in all.
+
+    Args:
+        is_shard: whether a gradient is of weights that this process alone has, and stays as it is; empty: none is.
+    """
     if num_processes() == 1:
         return list(gradients)
+    if any(is_shard):
+        pairs = list(zip(gradients, is_shard, strict=True))
+        common = iter(sum_gradients([gradient for gradient, is_own in pairs if not is_own]))
+        return [gradient if is_own else next(common) for gradient, is_own in pairs]
     given = [gradient for gradient in gradients if gradient is not None]
     flat = torch.cat([gradient.flatten() for gradient in given])
     dist.all_reduce(flat)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dwmtl.training.distribution import sum_gradients
+from dwmtl.training.distribution import sum_gradients, sum_over_processes
 
 
 def parameters_of(optimizer: Optimizer) -> list[nn.Parameter]:
@@ -19,24 +19,51 @@ def set_gradients(
     loss: Tensor,
     *,
     untrained: Set[nn.Parameter] = frozenset(),
+    shards: Set[Tensor] = frozenset(),
     retain_graph: bool = False,
     scale: float = 1.0,
 ) -> None:
     """Give the optimiser's parameters, and no others, their gradient of `loss`; None where there is none, and to the
-    untrained ones, which an optimiser then leaves alone. `scale`: see `LossScale`."""
+    untrained ones, which an optimiser then leaves alone.
+
+    Args:
+        shards: parameters that this process alone has, see `sharded_heads`.
+        scale: see `LossScale`.
+    """
     for parameter in parameters_of(optimizer):
         parameter.grad = None  # the last step's, whose memory is needed
     parameters = [parameter for parameter in parameters_of(optimizer) if parameter not in untrained]
     gradients = _unscaled(loss, parameters, retain_graph=retain_graph, scale=scale)
-    for parameter, gradient in zip(parameters, sum_gradients(gradients), strict=True):
+    is_shard = [parameter in shards for parameter in parameters]
+    for parameter, gradient in zip(parameters, sum_gradients(gradients, is_shard=is_shard), strict=True):
         parameter.grad = gradient
 
 
-def gradients_of(loss: Tensor, parameters: list[nn.Parameter], *, retain_graph: bool, scale: float) -> list[Tensor]:
-    """Gradients of `loss`, of all processes; zeros where there are none. `scale`: see `LossScale`."""
+def gradients_of(
+    loss: Tensor,
+    parameters: list[nn.Parameter],
+    *,
+    shards: Set[Tensor] = frozenset(),
+    retain_graph: bool,
+    scale: float,
+) -> list[Tensor]:
+    """Gradients of `loss`, of all processes; zeros where there are none. `shards`, `scale`: as in `set_gradients`."""
     gradients = _unscaled(loss, parameters, retain_graph=retain_graph, scale=scale)
     filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
-    return [gradient for gradient in sum_gradients(filled) if gradient is not None]
+    summed = sum_gradients(filled, is_shard=[parameter in shards for parameter in parameters])
+    return [gradient for gradient in summed if gradient is not None]
+
+
+def clip_gradients(parameters: list[nn.Parameter], max_norm: float, *, shards: Set[Tensor] = frozenset()) -> Tensor:
+    """Clip the global norm of the gradients, of the shards of all processes; the norm before clipping."""
+    own = [parameter.grad for parameter in parameters if parameter in shards and parameter.grad is not None]
+    if not own:
+        return nn.utils.clip_grad_norm_(parameters, max_norm)
+    common = [parameter.grad for parameter in parameters if parameter not in shards and parameter.grad is not None]
+    squares = [nn.utils.get_total_norm(gradients).square() for gradients in (common, own)]
+    norm = (squares[0] + sum_over_processes(squares[1])).sqrt()
+    nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return norm
 
 
 def _unscaled(loss: Tensor, parameters: list[nn.Parameter], *, retain_graph: bool, scale: float) -> list[Tensor | None]:

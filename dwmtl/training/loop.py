@@ -27,6 +27,7 @@ from dwmtl.training.distribution import (
     wait_for_all,
 )
 from dwmtl.training.optimizers import scheduled, set_learning_rate
+from dwmtl.training.sharded_heads import shard_heads
 from dwmtl.training.state import TrainingState, moving_average, skipped_step
 from dwmtl.training.step import StepResult
 from dwmtl.training.training import Training
@@ -74,6 +75,7 @@ def fit(training: Training, execution: Execution) -> Fitted:
     loop = _Loop(training, execution, state, checkpoint)
     with StopSignal(is_heeded=execution.checkpoint_dir is not None) as stop, loop.progress() as progress:
         loop.run(stop, progress)
+    state.join_heads()
     best = state.best_row
     none = empty_trajectory(training.network.tasks, has_keep_loss=training.keep > 0)
     return Fitted(
@@ -89,6 +91,7 @@ def fit(training: Training, execution: Execution) -> Fitted:
 def _initial_state(training: Training, execution: Execution) -> TrainingState:
     """The state before the first step, on the device, compiled where `compute.compile` asks for it."""
     network, device, mode = training.network, execution.fabric.device, execution.compute.compile
+    shard_heads(network)  # before a device has to hold all of them
     network.to(device).to(memory_format=torch.channels_last)
     if num_processes() > 1:
         synchronize_batch_norm(network)
@@ -220,10 +223,8 @@ class _Loop:
         crops, indices = gather_samples(crops), gather_samples(indices.to(crops.device))  # of all processes
         labels = {task: gather_samples(values).cpu() for task, values in labels.items()}
         files = [self.training.dataset.paths[index] for index in indices.tolist()]
-        kept = None
-        if process_number() == 0:
-            batch = {"crops": crops.cpu(), "labels": labels, "files": files}
-            kept = self.checkpoint.save_non_finite({"state": self.state.state_dict(), "batch": batch})
+        batch = {"crops": crops.cpu(), "labels": labels, "files": files}
+        kept = self.checkpoint.save_non_finite({"state": self.state.state_dict(), "batch": batch})
         wait_for_all()
         raise NonFiniteLossError(
             f"at step {number}: {error} The step was not applied (learning rate {learning_rate:g}). Lower "
@@ -249,7 +250,7 @@ class _Loop:
     def _save_or_stop(self, stop: StopSignal) -> None:
         """Save when the interval has passed or a signal came; after a signal, all processes stop at the same step."""
         asked = any_process(stop.name is not None, self.device)
-        if process_number() == 0 and (asked or self.checkpoint.is_due):
+        if asked or any_process(process_number() == 0 and self.checkpoint.is_due, self.device):
             self.checkpoint.save(self.state.state_dict())
         if asked:
             wait_for_all()

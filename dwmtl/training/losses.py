@@ -16,8 +16,11 @@ from dwmtl.network.sampled_classes import SamplingHead
 from dwmtl.network.task_kind import ColumnKind
 from dwmtl.training.distribution import gather_samples, sum_over_processes
 from dwmtl.training.params import AnyLossParams, LossParams
+from dwmtl.training.sharded_heads import sharded_losses
 
 NO_LABEL = -1
+EXPRESSION_SHARES = "expression/shares"
+"""Among a batch's labels: the shares of the expressions in each sample's votes, where there are votes."""
 
 
 class CenterLoss(nn.Module):
@@ -73,23 +76,28 @@ class TaskLoss(nn.Module):
             weights = class_weights(class_counts, power=power, max_ratio=params.max_class_weight_ratio)
         self.register_buffer("class_weights", weights, persistent=False)  # they follow from the labels
 
-    def forward(self, head: nn.Module, vectors: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, head: nn.Module, vectors: Tensor, logits: Tensor, labels: Tensor, shares: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Classification loss and centre loss of each sample, (B,) each, nats; 0 for a sample without a label.
 
         Args:
             head: the task's; a margin head has the margin on its true class.
-            vectors: (B, D), the branch's. logits: (B, C), or (B, K) of the head's sampled classes. labels: (B,) in
-                0..C-1 or NO_LABEL.
+            vectors: (B, D), the branch's. logits: (B, C), or (B, K) of the head's sampled classes; not read where the
+                head is sharded. labels: (B,) in 0..C-1 or NO_LABEL. shares: (B, C), of each class in a sample's votes,
+                which the cross-entropy takes in place of its label; None: there are no votes.
         """
         classes = labels.clamp(min=0)  # of samples without a label, whose losses are masked below
         sampled = head.sampled if isinstance(head, SamplingHead) else None
         targets = labels if sampled is None else sampled.places(labels)  # of the logits
         if isinstance(head, AdaFaceHead) and head.training:
             head.track_lengths(labelled_lengths(vectors, labels))
-        if isinstance(head, MarginHead | AdaFaceHead):
+        if isinstance(head, SamplingHead) and head.shard is not None:
+            samples = sharded_losses(head, vectors, labels)
+        elif isinstance(head, MarginHead | AdaFaceHead):
             samples = torch.where(labels != NO_LABEL, head.sample_losses(vectors, targets.clamp(min=0)), 0)
         else:
-            samples = cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+            samples = cross_entropy(logits, targets, shares, label_smoothing=self.label_smoothing)
         if self.class_weights is not None:
             samples = samples * self.class_weights[classes]
         if self.center is None:
@@ -98,13 +106,13 @@ class TaskLoss(nn.Module):
         return samples, torch.where(labels != NO_LABEL, center, 0)
 
     def of_batch(
-        self, head: nn.Module, vectors: Tensor, logits: Tensor, labels: Tensor
+        self, head: nn.Module, vectors: Tensor, logits: Tensor, labels: Tensor, shares: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The loss of a batch of all processes, whether it has a label, and its mean centre loss: scalars.
 
         The loss is the mean over the labelled samples of cross-entropy + factor * centre loss.
         """
-        samples, center = self(head, vectors, logits, labels)
+        samples, center = self(head, vectors, logits, labels, shares)
         loss = mean_over_labelled(samples + self.center_factor * center, labels)
         has_label = sum_over_processes((labels != NO_LABEL).sum()) > 0
         return loss, has_label, mean_over_labelled(center, labels)
@@ -124,9 +132,9 @@ class ColumnLoss(nn.Module):
         self.kind, self.name = kind, name
 
     def of_batch(
-        self, head: nn.Module, vectors: Tensor, outputs: Tensor, labels: Tensor
+        self, head: nn.Module, vectors: Tensor, outputs: Tensor, labels: Tensor, shares: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `TaskLoss.of_batch`; there is no centre loss, so it is 0."""
+        """As `TaskLoss.of_batch`; there are no votes, and no centre loss, so it is 0."""
         loss, has_label = self.kind.loss(outputs, labels, name=self.name, over_processes=sum_over_processes)
         return loss, has_label, torch.zeros_like(loss)
 
@@ -144,8 +152,14 @@ def mean_over_labelled(sample_losses: Tensor, labels: Tensor) -> Tensor:
     return total / sum_over_processes(has_label.sum()).clamp(min=1)
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy per sample, nats: logits (B, C), labels (B,) in 0..C-1 or NO_LABEL (loss 0) -> (B,)."""
+def cross_entropy(
+    logits: Tensor, labels: Tensor, shares: Tensor | None = None, *, label_smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy per sample, nats: logits (B, C), labels (B,) in 0..C-1 or NO_LABEL (loss 0), or in their place the
+    shares (B, C) of the classes -> (B,)."""
+    if shares is not None:
+        samples = functional.cross_entropy(logits, shares, reduction="none", label_smoothing=label_smoothing)
+        return torch.where(labels != NO_LABEL, samples, 0)
     return functional.cross_entropy(
         logits, labels, ignore_index=NO_LABEL, reduction="none", label_smoothing=label_smoothing
     )

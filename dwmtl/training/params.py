@@ -14,6 +14,7 @@ from dwmtl.network.params import (
     MultiLabelTaskParams,
     RegressionLossParams,
     RegressionTaskParams,
+    is_sharded,
 )
 from dwmtl.section import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Seed
 from dwmtl.weighting.params import DynamicWeightingParams, WeightingParams
@@ -60,9 +61,10 @@ class TaskParams(Section):
         return [self.labels]
 
     @model_validator(mode="after")
-    def _margin_heads_do_not_smooth(self):
-        if self.head.name in ("arcface", "cosface", "adaface") and self.loss.label_smoothing:
-            raise ValueError(f"loss.label_smoothing must be 0 under a margin. Got {self.loss.label_smoothing} instead.")
+    def _margin_and_sharded_heads_do_not_smooth(self):
+        reason = "where the head is sharded" if is_sharded(self.head) else "under a margin"
+        if (self.head.name not in ("linear", "hidden") or is_sharded(self.head)) and self.loss.label_smoothing:
+            raise ValueError(f"loss.label_smoothing must be 0 {reason}. Got {self.loss.label_smoothing} instead.")
         return self
 
 

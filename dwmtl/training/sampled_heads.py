@@ -41,6 +41,9 @@ def sampled_classes(
                 num_classes = network.num_outputs[task]
                 classes = draw_classes(gather_samples(labels[task]), num_classes, head.sample_rate, generator)
                 classes = classes.to(labels[task].device)
+                if head.shard is not None:  # those of this process
+                    places = head.shard.places(classes)
+                    classes = places[places >= 0]
                 rows = [
                     stack.enter_context(
                         _rows(parameter, dim, classes, optimizer, is_trained=parameter not in untrained)

@@ -11,8 +11,9 @@ from dwmtl.errors import ProtocolError
 from dwmtl.network.kinds import make_kind
 from dwmtl.network.network import EXPRESSION, IDENTITY
 from dwmtl.network.task_kind import ColumnKind, TaskKind
-from dwmtl.training.losses import NO_LABEL
+from dwmtl.training.losses import EXPRESSION_SHARES, NO_LABEL
 from dwmtl.training.params import AnyTaskParams
+from dwmtl.training.votes import require_head_for_votes, vote_shares
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Samples:
         paths: the crops' files.
         classes: a task's name -> its class names in the order of the logits, or its columns where its kind is another.
         labels: a task's name -> (N,) class indices, NO_LABEL where a sample has none; or (N, columns), see `labels_of`
-            of its kind.
+            of its kind; and `losses.EXPRESSION_SHARES` where people voted on the expressions.
         kinds: a task's name -> its kind.
     """
 
@@ -92,6 +93,10 @@ def fold_samples(
                 "tasks and labels.num_folds in params.yaml."
             )
         labels[name] = class_indices(rows[column], classes[name])
+    shares = vote_shares(rows, labels[EXPRESSION], classes[EXPRESSION])
+    if shares is not None:
+        require_head_for_votes(tasks[EXPRESSION].head)
+        labels[EXPRESSION_SHARES] = shares
     return Samples(rows["path"].tolist(), classes, labels, kinds)
 
 

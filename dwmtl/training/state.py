@@ -9,6 +9,8 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dwmtl.network.network import FaceNetwork
+from dwmtl.training.distribution import cat_of_processes
+from dwmtl.training.sharded_heads import change_classes, join_heads, own_classes
 from dwmtl.training.step import MultiTaskStep, StepResult
 from dwmtl.training.validation import is_better
 
@@ -51,18 +53,23 @@ class TrainingState:
         self.validated.append(row)
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors, numbers and text alone."""
+        """Tensors, numbers and text alone; of heads that are split over processes, which then all call this, whole."""
         modules, optimizers = self._modules(), self._optimizers()
-        return {
+        state = {
             "modules": {name: module.state_dict() for name, module in modules.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in optimizers.items()},
             "best": None if self.best is None else self.best.state_dict(),
             "rows": self.rows,
             "validated": self.validated,
         }
+        device = self._device
+        return change_classes(
+            state, self.step.network, self.step.optimizer, lambda part, dim: cat_of_processes(part, dim, device)
+        )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to a saved state."""
+        state = change_classes(state, self.step.network, self.step.optimizer, own_classes)
         for name, module in self._modules().items():
             module.load_state_dict(state["modules"][name])
         for name, optimizer in self._optimizers().items():
@@ -71,6 +78,17 @@ class TrainingState:
             self.best = copy.deepcopy(self.step.network).cpu()
             self.best.load_state_dict(state["best"])
         self.rows, self.validated = state["rows"], state["validated"]
+
+    def join_heads(self) -> None:
+        """Make heads that are split over processes whole, after the last step. Every process calls it."""
+        averaged = None if self.averaged is None else self.averaged.module
+        for network in (self.step.network, averaged, self.best):
+            if isinstance(network, FaceNetwork):
+                join_heads(network, self._device)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.step.network.trunk.parameters()).device
 
     def _modules(self) -> dict[str, torch.nn.Module]:
         step = self.step

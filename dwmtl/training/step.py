@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dwmtl.errors import NonFiniteLossError
-from dwmtl.network.network import FaceNetwork, NetworkOutput
-from dwmtl.training.distribution import gather_samples, mean_over_processes
-from dwmtl.training.gradients import gradients_of, gramian, parameters_of, set_gradients
+from dwmtl.network.network import EXPRESSION, FaceNetwork, NetworkOutput
+from dwmtl.training.distribution import any_process, gather_samples, mean_over_processes
+from dwmtl.training.gradients import clip_gradients, gradients_of, gramian, parameters_of, set_gradients
 from dwmtl.training.keep import FrozenStart, keep_losses
 from dwmtl.training.loss_scale import GradientOverflowError, LossScale
-from dwmtl.training.losses import ColumnLoss, TaskLoss
+from dwmtl.training.losses import EXPRESSION_SHARES, ColumnLoss, TaskLoss
 from dwmtl.training.sampled_heads import sampled_classes
+from dwmtl.training.sharded_heads import shards_of
 from dwmtl.weighting.weighting import Weighting, WeightingInput
 
 
@@ -114,7 +115,8 @@ class MultiTaskStep:
 
         Args:
             crops: (B, 3, H, W), standardised.
-            labels: a task's name -> (B,) class indices or NO_LABEL, or (B, K) where its kind is another.
+            labels: a task's name -> (B,) class indices or NO_LABEL, or (B, K) where its kind is another; and
+                `losses.EXPRESSION_SHARES` -> (B, C), where people voted.
             generator: for heads that sample classes, and for a weighting that draws, see `WeightingInput`.
         """
         if self.loss_scale is None:
@@ -153,6 +155,7 @@ class MultiTaskStep:
                 self.optimizer,
                 objective,
                 untrained=self.untrained,
+                shards=shards_of(self.network),
                 retain_graph=weighting_loss is not None,
                 scale=self._scale,
             )
@@ -184,8 +187,9 @@ class MultiTaskStep:
         values, has_label, centers = [], [], []
         for task, loss_of in self.task_losses_of.items():
             assert isinstance(loss_of, TaskLoss | ColumnLoss)  # as `task_losses_of` makes them
+            shares = labels.get(EXPRESSION_SHARES) if task == EXPRESSION else None
             value, is_labelled, center = loss_of.of_batch(
-                self.network.heads[task], output.vectors[task], output.logits[task], labels[task]
+                self.network.heads[task], output.vectors[task], output.logits[task], labels[task], shares
             )
             values.append(value)
             has_label.append(is_labelled)
@@ -260,7 +264,7 @@ class MultiTaskStep:
 
     def _clip(self, optimizer: Optimizer) -> Tensor:
         """Clip the gradients; the norm before clipping."""
-        norm = nn.utils.clip_grad_norm_(parameters_of(optimizer), self.clip_grad_norm)
+        norm = clip_gradients(parameters_of(optimizer), self.clip_grad_norm, shards=shards_of(self.network))
         if not torch.isfinite(norm):
             if optimizer is self.optimizer:  # the weighting's gradients do not pass through float16
                 self._refuse_overflow()
@@ -280,9 +284,13 @@ class MultiTaskStep:
 
     def _gradients(self, loss: Tensor, parameters: list[nn.Parameter], *, retain_graph: bool = False) -> list[Tensor]:
         """Gradients of `loss`, of all processes, finite unless the loss's own are not; zeros where there are none."""
-        gradients = gradients_of(loss, parameters, retain_graph=retain_graph, scale=self._scale)
-        if self.loss_scale is not None and not all(bool(gradient.isfinite().all()) for gradient in gradients):
-            self._refuse_overflow()  # before a weighting computes with them
+        gradients = gradients_of(
+            loss, parameters, shards=shards_of(self.network), retain_graph=retain_graph, scale=self._scale
+        )
+        if self.loss_scale is not None:
+            overflows = not all(bool(gradient.isfinite().all()) for gradient in gradients)
+            if any_process(overflows, loss.device):  # a shard's may overflow in one process alone
+                self._refuse_overflow()  # before a weighting computes with them
         return gradients
 
     def _move_centers(self, output: NetworkOutput, labels: dict[str, Tensor]) -> None:

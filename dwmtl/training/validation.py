@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from dwmtl.network.network import EXPRESSION, FaceNetwork, NetworkOutput
 from dwmtl.training.crops import CropDataset
+from dwmtl.training.distribution import of_first_process
 from dwmtl.training.losses import cross_entropy
 
 VALIDATION = ("epoch", "accuracy", "loss")
@@ -31,12 +32,14 @@ class Validation:
     batch_size: int
 
     def score(self, network: FaceNetwork, device: torch.device) -> dict[str, float]:
-        """`accuracy` and `loss` of a network; it is left in inference mode, and its weights as they are."""
+        """`accuracy` and `loss` of a network, the first process's in all; it is left in inference mode, and its weights
+        as they are."""
         network.eval()
         with torch.no_grad():
             parts = [_outcome(network(crops), labels) for crops, labels in self._batches(network, device)]
         is_correct, losses = (torch.cat(values) for values in zip(*parts, strict=True))
-        return {"accuracy": float(is_correct.float().mean()), "loss": float(losses.mean())}
+        scores = {"accuracy": float(is_correct.float().mean()), "loss": float(losses.mean())}
+        return of_first_process(scores, device)  # so that all keep the same epoch
 
     def _batches(self, network: FaceNetwork, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         for crops, labels, _ in DataLoader(self.dataset, self.batch_size):

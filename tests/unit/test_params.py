@@ -322,6 +322,7 @@ def test_far_targets_that_read_alike_are_refused(write_params):
         ({"train.freeze": {"identity": 1}}, r"train\.freeze must name parts"),
         ({"train.freeze": {"trunk": 1, "branches": 2, "heads": None}}, "must leave a part to train in the first epoch"),
         ({"train.balanced_task": "hat"}, r"balanced_task must be one of identity, expression\. Got hat"),
+        ({"tasks.expression.head": {"name": "linear", "sharded": True}}, "expression.head.sharded must be false"),
         (
             {"sets.identity.is_aligned": True, "sets.identity.enlarge_to_px": 160},
             "enlarge_to_px must be null where is_aligned is true",

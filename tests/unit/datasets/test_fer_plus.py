@@ -46,6 +46,26 @@ def test_a_face_is_what_most_people_saw_and_unused_without_a_majority(folder):
     assert set(fer2013.read(folder, num_peak_frames=3).photos["expression"]) == {"anger"}
 
 
+def test_votes_are_given_beside_the_majority_without_single_ones(folder):
+    by_majority = fer2013.read(folder, num_peak_frames=3, fer_plus_labels="majority").photos
+    photos = fer2013.read(folder, num_peak_frames=3, fer_plus_labels="votes").photos
+    assert photos[by_majority.columns].equals(by_majority)
+    given = photos.set_index("photo").filter(like="votes_")
+    assert list(given) == [f"votes_{name}" for name in EXPRESSIONS]
+    assert given.loc["Training/000002"].tolist() == ["0", "6", "4", *"00000"]
+    assert given.loc["PrivateTest/000004"].tolist() == ["8", *"0000000"]
+
+
+def test_votes_keep_their_names():
+    names = {"contempt": None, "anger": "anger"}
+    values = {"role": "expression", "adapter": "fer2013", "folder": "x", "fer_plus_labels": "votes"}
+    SetParams(**values, expressions=names)
+    with pytest.raises(
+        ValueError, match=r"expressions must rename none where fer_plus_labels is votes\. Got \['fear'\]"
+    ):
+        SetParams(**values, expressions=names | {"fear": "afraid"})
+
+
 @pytest.mark.parametrize(
     ("of", "expression"),
     [

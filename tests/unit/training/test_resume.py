@@ -145,9 +145,14 @@ def alike(one: Path, other: Path) -> None:
 
 
 def test_two_processes_train_as_one_with_the_whole_batch(one, finish, tmp_path):
+    """Their sharded head among the rest, whose weights are saved whole."""
     two = tmp_path / "two"
     finish(two, *PLAIN, "--devices", "2")
     alike(one, two)
+    ours, theirs = (torch.load(folder / "weights.pt", weights_only=True) for folder in (one, two))
+    for kind in ("last", "averaged", "best"):
+        for name in ("heads.identity.weight", "heads.identity.bias"):
+            torch.testing.assert_close(ours[kind][name], theirs[kind][name], rtol=1e-3, atol=1e-5)
 
 
 def test_two_processes_go_on_from_what_one_saved(one, finish, stop_after, tmp_path):

@@ -20,7 +20,9 @@ from dwmtl.network.sampled_classes import SampledClasses, draw_classes
 from dwmtl.params import load_params
 from dwmtl.training.losses import NO_LABEL, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
+from dwmtl.training.params import LossParams, TaskParams
 from dwmtl.training.sampled_heads import sampled_classes
+from dwmtl.training.sharded_heads import shard_heads
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.fixed import FixedWeighting
 from dwmtl.weighting.gradient_rule import GradientRuleWeighting
@@ -176,8 +178,17 @@ def test_a_frozen_head_stays_and_its_task_still_trains_the_trunk():
     assert not torch.equal(trunk, next(step.network.trunk.parameters()))
 
 
+def test_a_sharded_head_of_one_process_is_the_plain_one():
+    plain, sharded = (make_step(LinearHeadParams(sharded=value)) for value in (False, True))
+    shard_heads(sharded.network)
+    for step in (plain, sharded):
+        step(CROPS, LABELS, seeded(0))
+    assert list(plain.network.state_dict()) == list(sharded.network.state_dict())
+    assert torch.equal(weight_of(plain), weight_of(sharded))
+
+
 def test_a_rate_is_written_only_where_it_samples():
-    assert "sample_rate" not in LinearHeadParams().model_dump()
+    assert not {"sample_rate", "sharded"} & set(LinearHeadParams().model_dump())
     assert with_rate(HEADS["arcface"], 0.1).model_dump()["sample_rate"] == 0.1
 
 
@@ -187,12 +198,19 @@ def test_a_rate_is_written_only_where_it_samples():
         (lambda: LinearHeadParams(sample_rate=0.0), "greater than 0"),
         (lambda: LinearHeadParams(sample_rate=1.5), "less than or equal to 1"),
         (lambda: LinearHeadParams(sample_rate=0.5, relu_on_logits=True), "relu_on_logits must be false"),
+        (lambda: LinearHeadParams(sharded=True, relu_on_logits=True), "relu_on_logits must be false"),
+        (
+            lambda: TaskParams(
+                labels="subject", head=LinearHeadParams(sharded=True), loss=LossParams(label_smoothing=0.1)
+            ),
+            "label_smoothing must be 0 where the head is sharded",
+        ),
         (
             lambda: MultiLabelTaskParams(kind="multi_label", labels=["a"], head=LinearHeadParams(sample_rate=0.5)),
             "only classes are sampled",
         ),
     ],
 )
-def test_a_rate_that_cannot_be_is_refused(make, message):
+def test_a_rate_or_shard_that_cannot_be_is_refused(make, message):
     with pytest.raises(ValidationError, match=message):
         make()

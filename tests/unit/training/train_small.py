@@ -66,7 +66,7 @@ def main(folder: Path, *, devices: int, optimizer: str, learning_rate: float, dr
     network = FaceNetwork(
         params.network.model_copy(update={"trunk": "timm:test_resnet", "dropout": dropout}),
         {
-            "identity": LinearHeadParams(name="linear", relu_on_logits=False),
+            "identity": LinearHeadParams(sharded=True),  # plain in one process
             "expression": HiddenHeadParams(name="hidden", relu_on_logits=False),
         },
         {"identity": 3, "expression": 2},
