@@ -12,39 +12,36 @@ from matplotlib.figure import Figure
 from dwmtl.report.figures import COLORS, INK, STYLE, svg_text
 
 FIXED = "fixed_"
-UNTAUGHT = "identity_alone"
-"""It learns no expressions, so it is below any panel that shows the others apart."""
-AT_THE_FOOT = ("data", "axes fraction")
+FAR_BELOW = 5.0
+"""Points of expression below the lowest fixed ratio: a panel with such rows would not show the others apart."""
 ALONE = "_alone"
 
 
 def draw_front(rows: Mapping[str, Any]) -> str:
-    """Expression against verification accuracy, percent: fixed ratios joined in their order, other rules as points,
-    each with the learning rate that is best for it."""
+    """Expression against verification accuracy, percent: fixed ratios joined in their order, other rules as numbered
+    points, each with the learning rate that is best for it; rows far below are named at the foot."""
     fixed = sorted((name for name in rows if name.startswith(FIXED)), key=lambda name: int(name.removeprefix(FIXED)))
+    front = np.array([place(rows[name]) for name in fixed])
+    others = sorted((name for name in rows if name not in fixed), key=lambda name: (-place(rows[name])[1], name))
     with matplotlib.rc_context(STYLE | {"font.size": 8}):
-        page = Figure(figsize=(7.5, 5.5), layout="constrained")
+        page = Figure(figsize=(8, 5.5), layout="constrained")
         axes = page.subplots()
-        places = np.array([place(rows[name]) for name in fixed])
-        label = "fixed weights, percent of the expression"
-        axes.plot(*places.T, "o-", color=INK, linewidth=1, markersize=3, label=label)
-        for name, at in zip(fixed, places, strict=True):
+        axes.plot(*front.T, "o-", color=INK, linewidth=1, markersize=3, label="fixed weights, % of the expression")
+        for name, at in zip(fixed, front, strict=True):
             axes.annotate(name.removeprefix(FIXED), at, xytext=(3, 3), textcoords="offset points", fontsize=6)
-        for name, row in rows.items():
-            if name in fixed:
+        below = []
+        for number, name in enumerate(others, start=1):
+            (x, y), counts = place(rows[name]), rows[name].counts
+            if y < front[:, 1].min() - FAR_BELOW:
+                below.append(f"{name} ({x:.1f}, {y:.1f})")
                 continue
-            x, y = place(row)
-            if name == UNTAUGHT:
-                note = f"↓ {name}: {y:.1f} % of the expressions"
-                axes.annotate(note, (x, 0), (0, 3), xycoords=AT_THE_FOOT, textcoords="offset points", color=COLORS[0])
-                continue
-            errors = {"xerr": reach(row.counts["verification"]), "yerr": reach(row.counts["expression"])}
             color = COLORS[1] if name.startswith("dynamic") else COLORS[0]
-            axes.errorbar(x, y, **errors, fmt="o", color=color, alpha=0.8, linewidth=0.3, markersize=4)
-            axes.annotate(name, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=6, color=color)
-        axes.set_xlabel("verification accuracy (%)")
+            reaches = {"xerr": reach(counts["verification"]), "yerr": reach(counts["expression"])}
+            axes.errorbar(x, y, **reaches, fmt="o", color=color, linewidth=0.3, markersize=3, label=f"{number} {name}")
+            axes.annotate(str(number), (x, y), xytext=(3, -7), textcoords="offset points", fontsize=6, color=color)
+        axes.set_xlabel("verification accuracy (%)" + (f"\nfar below: {', '.join(below)}" if below else ""))
         axes.set_ylabel("expression accuracy (%)")
-        page.legend(loc="outside upper center")
+        page.legend(loc="outside right upper", fontsize=6)
         return svg_text(page)
 
 
