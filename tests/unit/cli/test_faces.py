@@ -93,9 +93,11 @@ def test_answers_are_drawn_into_one_picture_or_a_folder(ask, known, tmp_path):
     shutil.copy(known.photo("surprise"), tmp_path / "b.jpeg")
     assert ask("analyze", photo, tmp_path / "b.jpeg", "--annotate", tmp_path / "drawn")[0] == 0
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["003.jpeg.png", "b.jpeg.png"]
-    code, _, err = ask("analyze", photo, tmp_path / "b.jpeg", "--annotate", tmp_path / "one.jpg")
-    assert code == 1
-    assert "one.jpg: a file, but there are 2 photos to draw. Name a folder." in err
+    for name in ("one.jpg", "none_yet.png"):
+        code, _, err = ask("analyze", photo, tmp_path / "b.jpeg", "--annotate", tmp_path / name)
+        assert code == 1
+        assert f"{name}: names a file, but there are 2 photos to draw. Name a folder." in err
+    assert not (tmp_path / "none_yet.png").exists()
     code, _, err = ask("analyze", photo, known.photo("happiness", "P002"), "--annotate", tmp_path / "drawn")
     assert code == 1
     assert "two photos are named 003.jpeg" in err
