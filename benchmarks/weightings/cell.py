@@ -8,7 +8,7 @@ from pathlib import Path
 from differences import tuned
 from grid import REPOSITORY, read_yaml, settings_of, training_params
 from scoring import score
-from trainings import Outcome, Prepared, read_prepared, train
+from trainings import Outcome, read_prepared, train
 
 from dwmtl.files import write_json
 from dwmtl.params import Params, load_params
@@ -28,9 +28,9 @@ def main(weighting: str, data_set: str, data: Path, features: Path, out: Path) -
         outcome = train(fold, prepared, changed)
         records.append({**run_of, **course(outcome)})
         trained.append((outcome, changed))
-    chosen = tuned(records)
+    best = tuned(records)[0]["learning_rate"]
     for record, (outcome, changed) in zip(records, trained, strict=True):
-        if record in chosen:
+        if record["learning_rate"] == best:
             record.update(score(outcome, prepared, changed, fold=record["fold"]))
     write_record(records, out)
 
@@ -49,12 +49,6 @@ def course(outcome: Outcome) -> dict[str, object]:
         "weights": {task: trajectory[f"weight_{task}"].round(4).tolist() for task in tasks},
         "losses": {task: trajectory[f"loss_{task}"].round(4).tolist() for task in tasks},
     }
-
-
-def trained_and_scored(prepared: Prepared, params: Params, run_of: dict) -> dict[str, object]:
-    """The record of a training that is scored whatever its validation says."""
-    outcome = train(run_of["fold"], prepared, params)
-    return {**run_of, **course(outcome), **score(outcome, prepared, params, fold=run_of["fold"])}
 
 
 def write_record(trainings: list[dict], out: Path) -> None:

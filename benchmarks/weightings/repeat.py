@@ -4,10 +4,11 @@ import json
 from itertools import product
 from pathlib import Path
 
-from cell import params_of_training, trained_and_scored, write_record
+from cell import course, params_of_training, write_record
 from differences import tuned
 from grid import read_yaml
-from trainings import read_prepared
+from scoring import score
+from trainings import read_prepared, train
 
 from dwmtl.params import load_params
 from dwmtl.stage import run
@@ -25,7 +26,9 @@ def main(weighting: str, data_set: str, data: Path, features: Path, first: Path,
     records = []
     for seed, fold in product(grid["repeated"]["seeds"], grid["folds"]):
         run_of = {"learning_rate": learning_rate, "seed": seed, "fold": fold}
-        records.append(trained_and_scored(prepared, params_of_training(params, grid, weighting, run_of), run_of))
+        changed = params_of_training(params, grid, weighting, run_of)
+        outcome = train(fold, prepared, changed)
+        records.append({**run_of, **course(outcome), **score(outcome, prepared, changed, fold=fold)})
     write_record(records, out)
 
 

@@ -19,12 +19,6 @@ _MOST_VOTES = 100
 """In a cell; the published table has ten votes in a row."""
 
 
-def majorities(table: Path) -> Iterator[tuple[str, str]]:
-    """Usage and expression of each row, see `majority` and `votes`."""
-    for usage, of in votes(table):
-        yield usage, majority(of)
-
-
 def votes(table: Path) -> Iterator[tuple[str, dict[str, int]]]:
     """Usage of each row, and its number of votes for each of `EXPRESSIONS`, `unknown` and `NF`.
 

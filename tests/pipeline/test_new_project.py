@@ -67,5 +67,6 @@ def test_a_project_of_the_installed_package_runs_the_whole_pipeline(unpacked_whe
     assert (tmp_path / "faces/metrics/report/report.html").is_file()
     run("git", "add", "--all")
     kept = set(run("git", "ls-files").split())
-    assert {"dvc.lock", "dvc.yaml", "metrics/summary.json", "requirements.txt", "stages/train.py"} < kept
+    assert {"README.md", "dvc.lock", "dvc.yaml", "metrics/summary.json", "requirements.txt", "stages/train.py"} < kept
+    assert {"examples/ck_plus_48.yaml", "examples/yale.yaml"} < kept
     assert not any(name.startswith(("data/models", "metrics/report", ".dwmtl")) for name in kept)

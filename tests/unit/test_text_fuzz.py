@@ -130,7 +130,7 @@ FORMATS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "authors' pairs": ("given.txt", PAIRS, _read_pairs),
     "folds": ("folds.csv", FOLDS, _read_folds),
     "FER2013's table": ("fer2013.csv", FER, _set(fer2013)),
-    "FER+'s votes": (fer_plus.TABLE, FER_PLUS, lambda path: list(fer_plus.majorities(path))),
+    "FER+'s votes": (fer_plus.TABLE, FER_PLUS, lambda path: list(fer_plus.votes(path))),
     "RAF-DB's labels": (raf_db.LABELS, "train_00001.jpg 5\n", lambda path: _set(raf_db)(path.parent)),
     "MS-Celeb's lines": ("faces.tsv", MS, lambda path: list(pictures(path))),
     "a clean list": ("clean.txt", CLEAN, _read_clean_list),

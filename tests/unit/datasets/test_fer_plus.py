@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dwmtl.datasets import fer2013
-from dwmtl.datasets.fer_plus import COLUMNS, EXPRESSIONS, TABLE, majorities, majority
+from dwmtl.datasets import fer2013, fer_plus
+from dwmtl.datasets.fer_plus import COLUMNS, EXPRESSIONS, TABLE, majority
 from dwmtl.datasets.packs.fer2013_table import USAGES
 from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError
@@ -121,10 +121,10 @@ def test_tables_of_different_length_and_other_columns_are_refused(folder):
         fer2013.read(folder, num_peak_frames=3, fer_plus_labels="majority")
     (folder / TABLE).write_text(text.replace("contempt", "pride"))
     with pytest.raises(DataSetError, match="line 1: must be Usage,Image name,neutral"):
-        list(majorities(folder / TABLE))
+        list(fer_plus.votes(folder / TABLE))
     (folder / TABLE).unlink()
     with pytest.raises(DataSetError, match=r"fer2013new\.csv: no such file"):
-        list(majorities(folder / TABLE))
+        list(fer_plus.votes(folder / TABLE))
 
 
 def test_fer_plus_labels_are_of_fer2013_alone():
@@ -141,8 +141,8 @@ def test_any_table_is_read_or_refused(tmp_path_factory, lines, tail):
     path = tmp_path_factory.mktemp("fer") / TABLE
     path.write_bytes("\n".join([HEADER, *lines]).encode() + tail)
     try:
-        found, told = list(majorities(path)), "read"
+        found, told = list(fer_plus.votes(path)), "read"
     except DataSetError as error:
         found, told = [], str(error)
     assert len(told.splitlines()) == 1
-    assert {expression for _, expression in found} <= {*EXPRESSIONS, ""}
+    assert {majority(of) for _, of in found} <= {*EXPRESSIONS, ""}
