@@ -5,6 +5,7 @@ Integral images make every mean cost four reads, whatever the window's size. The
 Knows nothing of faces.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,9 +46,8 @@ class IntegralImages:
         [0, 255].
         """
         image = self._images[photo]
-        height, width = (image.new_full((), length - 1, dtype=torch.int64) for length in image.shape[:2])
-        top, bottom = (edge[rows] for edge in windows(height, size[0]))
-        left, right = windows(width, size[1])
+        top, bottom = (edge[rows] for edge in _windows_of(image.shape[0] - 1, size[0], image.device))
+        left, right = _windows_of(image.shape[1] - 1, size[1], image.device)
         strips = image.index_select(0, bottom) - image.index_select(0, top)
         sums = strips.index_select(1, right) - strips.index_select(1, left)
         area = (bottom - top)[:, None] * (right - left)
@@ -76,6 +76,12 @@ class IntegralImages:
         """(K, side, side, 3), the integrals where rows of the table (K, side) meet columns (K, side)."""
         places = rows[:, :, None] + columns[:, None, :]
         return self._table.index_select(0, places.flatten()).view(*places.shape, 3)
+
+
+@functools.lru_cache(maxsize=1024)
+def _windows_of(length: int, num: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """`windows` of one length, kept, as photos of a set often share their size."""
+    return windows(torch.tensor(length, device=device), num)
 
 
 def windows(length: Tensor, num: int) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ networks are facenet-pytorch's, and so is the arithmetic of boxes, pixel for pix
 - the levels of all photos go through P-Net as tiles, tiles of similar size in a batch; padding does not change the
   result, and large levels are cut into strips that overlap by P-Net's receptive field;
 - candidates of all photos go through R- and O-Net together, in chunks;
-- activations stay small enough for the processor's cache, with the channels last.
+- activations stay small enough for the processor's cache, with the channels last, or in oneDNN's blocked layout.
 
 Knows nothing of files, of crops, or of where the networks come from.
 Source: Zhang et al. 2016, arXiv:1604.02878; facenet-pytorch 2.5.3 for rounding and order.
@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from dwmtl.crops.area import IntegralImages
+from dwmtl.crops.blocked import run_blocked
 from dwmtl.crops.suppression import suppress, suppress_contained
 
 _FIELD_PX = 12
@@ -119,6 +120,10 @@ class Mtcnn:
         )
         self._min_face_px, self._thresholds, self._factor = min_face_px, tuple(thresholds), pyramid_factor
         self._device, self._autocast = device, autocast
+        if device.type == "cpu" and autocast is None:
+            run_blocked(self._p_net, "pool1", "prelu3")
+            run_blocked(self._r_net, "conv1", "prelu3")
+            run_blocked(self._o_net, "conv1", "prelu4")
         self._budget = budget or (CPU_BUDGET if device.type == "cpu" else GPU_BUDGET)
 
     @torch.inference_mode()
@@ -185,7 +190,7 @@ class Mtcnn:
         """
         net: Any = self._p_net  # Any: its layers are read by name
         with self._precision():
-            x = net.prelu1(net.conv1(_standardized(canvas.permute(0, 3, 1, 2))))
+            x = _prelu_by_rows(net.conv1(_standardized(canvas.permute(0, 3, 1, 2))), net.prelu1.weight)
             for tile, (height, width) in zip(x, shapes, strict=True):
                 if height < canvas.shape[1]:
                     tile[:, height - 2] = tile[:, height - 3]
@@ -281,6 +286,13 @@ def _suppressed(groups: Tensor, boxes: Tensor, scores: Tensor, *, overlap: float
 
 def _standardized(pixels: Tensor) -> Tensor:
     return (pixels - 127.5) * 0.0078125
+
+
+def _prelu_by_rows(x: Tensor, slopes: Tensor) -> Tensor:
+    """PReLU of (B, C, H, W), channels last: a row at a time, as so few channels do not fill a vector register."""
+    rows = x.permute(0, 2, 3, 1)
+    flat = torch.prelu(rows.reshape(-1, rows.shape[2] * rows.shape[3]), slopes.to(x.dtype).repeat(rows.shape[2]))
+    return flat.view(rows.shape).permute(0, 3, 1, 2)
 
 
 def _moved(boxes: Tensor, moves: Tensor) -> Tensor:
