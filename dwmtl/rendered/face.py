@@ -125,7 +125,7 @@ class _Features:
         person, move = self.person, self.expression
         x = person.eye_distance
         lower = 0.085 * move.brow_lower
-        inner = person.brow_height + person.brow_tilt - 0.10 * move.inner_brow_raise + 1.25 * lower
+        inner = person.brow_height + person.brow_tilt - 0.13 * move.inner_brow_raise + 1.25 * lower
         outer = person.brow_height - person.brow_tilt - 0.10 * move.outer_brow_raise + 0.45 * lower
         middle = (inner + outer) / 2 - 0.055 - 0.02 * move.outer_brow_raise
         pull = 0.045 * move.brow_lower
@@ -222,7 +222,7 @@ class _Features:
         canvas.stroke(self._turn(below), self.shadow, width=0.03, alpha=0.35, softness=0.015)
 
     def _draw_folds(self) -> None:
-        """Furrows that a movement makes: between the brows, on the forehead, from nose to mouth, beside the eyes."""
+        """Furrows of movements: between brows, on the forehead, from nose to mouth, beside eyes, below the mouth."""
         person, move, canvas = self.person, self.expression, self.canvas
         for number in range(3):
             y = -0.5 - 0.07 * number
@@ -240,6 +240,9 @@ class _Features:
                 x = side * (person.eye_distance + person.eye_width + 0.03)
                 foot = arc((x, 0.02 * number), (x + side * 0.05, 0.035 * number), (x + side * 0.1, 0.06 * number))
                 canvas.stroke(self._turn(foot), self.shadow, width=0.014, alpha=0.6 * min(move.cheek_raise, 1.0))
+            x, y = side * person.mouth_width, person.mouth_height + 0.085 * move.corner_down
+            pouch = arc((1.02 * x, y + 0.02), (1.14 * x, y + 0.09), (1.08 * x, y + 0.17))
+            canvas.stroke(self._turn(pouch), self.shadow, width=0.022, alpha=0.7 * min(move.corner_down, 1.0))
             bag = arc((side * 0.18, 0.13), (side * person.eye_distance, 0.18), (side * 0.5, 0.11))
             canvas.stroke(
                 self._turn(bag), self.shadow, width=0.018, alpha=0.15 + 0.5 * min(move.cheek_raise, 1.0), softness=0.006
