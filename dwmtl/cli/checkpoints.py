@@ -1,5 +1,6 @@
 """Commands that convert and copy models: `import-checkpoint`, `export-checkpoint`, `export-onnx`, `export-model`."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,6 +91,7 @@ def import_checkpoint(
     for key, value in start_needs(card.model_dump()).items():
         print(f"  {key}: {'null' if value is None else value}")
     print(f"sha256 {card.weights_sha256}")
+    print(f"To train from it: dwmtl start-from {shlex.quote(str(out))} --name {shlex.quote(out.name)} && dvc repro")
 
 
 def export_checkpoint(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dwmtl.cli.used_model import DeviceOption, ModelOption, ThresholdOption, loaded_model
+from dwmtl.cli.used_model import DEFAULT_MODEL, DeviceOption, ModelOption, ThresholdOption, loaded_model
 from dwmtl.errors import DwmtlError, UnreadablePhotoError
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def analyze(
             print(_described(analysis))
     if as_json:
         print(json.dumps(answers, indent=2))
+    elif unreadable < len(photos) and not face_model().expressions:
+        print(f"{model or DEFAULT_MODEL} does not predict expressions (it has no such task). Use the model of a fold.")
     if unreadable:
         raise typer.Exit(1)
 

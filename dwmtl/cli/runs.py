@@ -29,13 +29,15 @@ def compare(
 ) -> None:
     """Compare experiments in MLflow: weighting, folds, accuracies with their 95 % intervals, and differences.
 
-    The first experiment is the reference. Of experiments that differ in `train.seed` alone, the table ends with mean
-    and deviation over the seeds. Nothing is written.
+    The first experiment is the reference. Settings at the defaults of an experiment's own rule are no differences. Of
+    experiments that differ in `train.seed` alone, a second table has mean and deviation over the seeds. Nothing is
+    written.
     """
     import json
     from dataclasses import asdict
 
-    from dwmtl.report.comparison import compare, comparison_markdown, over_seeds
+    from dwmtl.report.comparison import compare, over_seeds
+    from dwmtl.report.comparison_text import comparison_markdown
     from dwmtl.tracking.experiments import find_experiments
 
     experiments = find_experiments(runs or [])

@@ -1,6 +1,7 @@
 """The command that makes a checkpoint the model that the folds' trainings start from: `start-from`."""
 
 import difflib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +73,13 @@ def start_from(
     write_text(after, params)
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(params), str(params), n=1, lineterm="")
     print("\n".join(lines) or f"{params}: nothing to change")
+    print(f"{params}: train.start is {name}. Next: {_next_commands(params.parent)}")
+
+
+def _next_commands(project: Path) -> str:
+    """What trains from the start, as a line for the shell."""
+    enter = "" if project.resolve() == Path.cwd() else f"cd {shlex.quote(str(project))} && "
+    return f"{enter}dvc repro"
 
 
 def _values_to_write(card: "ModelCard", name: str, params: "Params") -> dict[str, object]:

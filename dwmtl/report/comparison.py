@@ -1,11 +1,10 @@
 """Experiments side by side: their scores and other differences. Does not know where runs are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import fmean, pstdev
 
-from dwmtl.report.template import render
 from dwmtl.scores.headlines import COMPARED
 
 _MOST_DIFFERENCES = 5
@@ -26,6 +25,7 @@ class Experiment:
         started: UTC.
         params: keys joined with `.`, values as text.
         metrics: latest values: scores, and with `_low` and `_high` appended the ends of their 95 % intervals.
+        defaults: values that params have by default under this experiment's rule and heads; those known.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Experiment:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,6 @@ def compare(experiments: Sequence[Experiment], reference: Experiment) -> list[Co
     ]
 
 
-def comparison_markdown(rows: Sequence[ComparedExperiment], reference: str, seeds: Sequence[OverSeeds] = ()) -> str:
-    """A table with a row per experiment, and one of means over seeds where there are any.
-
-    Args:
-        reference: name of the reference.
-    """
-    return render("comparison.md.j2", rows=rows, reference=reference, compared=COMPARED, seeds=seeds)
-
-
 def _score(key: str, experiment: Experiment, reference: Experiment) -> ComparedScore | None:
     mean, reference_mean = experiment.metrics.get(key), reference.metrics.get(key)
     if mean is None:
@@ -137,13 +129,39 @@ def _score(key: str, experiment: Experiment, reference: Experiment) -> ComparedS
 def _differences(experiment: Experiment, reference: Experiment) -> list[str]:
     """`train.num_epochs 6 (not 12)`; a missing value is `-`; only the first few params are listed, the rest counted."""
     theirs, ours = experiment.params, reference.params
-    changed = [name for name in sorted({*theirs, *ours}) if theirs.get(name, "-") != ours.get(name, "-")]
-    texts = [f"{name} {theirs.get(name, '-')} (not {ours.get(name, '-')})" for name in changed[:_MOST_DIFFERENCES]]
-    if len(changed) > _MOST_DIFFERENCES:
-        texts.append(f"{len(changed) - _MOST_DIFFERENCES} more params")
+    texts: dict[str, None] = {}  # in order, each once
+    for name in sorted({*theirs, *ours}):
+        if _is_different(name, experiment, reference):
+            texts[_entry(name, theirs, ours) or f"{name} {theirs.get(name, '-')} (not {ours.get(name, '-')})"] = None
+    listed = list(texts)[:_MOST_DIFFERENCES]
+    if len(texts) > _MOST_DIFFERENCES:
+        listed.append(f"{len(texts) - _MOST_DIFFERENCES} more params")
     if _has_other("dwmtl.folds", experiment, reference):
-        texts.append(f"folds {experiment.tags['dwmtl.folds']} (not {reference.tags['dwmtl.folds']})")
-    return texts + [text for tag, text in _OTHERWISE.items() if _has_other(tag, experiment, reference)]
+        listed.append(f"folds {experiment.tags['dwmtl.folds']} (not {reference.tags['dwmtl.folds']})")
+    return listed + [text for tag, text in _OTHERWISE.items() if _has_other(tag, experiment, reference)]
+
+
+def _is_different(name: str, *experiments: Experiment) -> bool:
+    """Whether a param differs by more than what follows from other params.
+
+    A rule has settings of its own: at their defaults they follow from the rule's name, as does their absence.
+    """
+    values = [experiment.params.get(name) for experiment in experiments]
+    at_defaults = all(
+        value in (None, experiment.defaults.get(name)) for value, experiment in zip(values, experiments, strict=True)
+    )
+    return values[0] != values[1] and not at_defaults
+
+
+def _entry(name: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> str | None:
+    """How a param of a whole set or task is listed that one of two experiments lacks; else None."""
+    section, *keys = name.split(".")
+    if section not in ("sets", "tasks") or not keys:
+        return None
+    entry = f"{section}.{keys[0]}"
+    if not any(other.startswith(f"{entry}.") for other in ours):
+        return f"{entry} added"
+    return None if any(other.startswith(f"{entry}.") for other in theirs) else f"no {entry}"
 
 
 def _has_other(tag: str, experiment: Experiment, reference: Experiment) -> bool:

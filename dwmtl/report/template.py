@@ -28,7 +28,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "as_code": _as_code,
-        "cell": _cell,
+        "cell": cell,
         "code": _code,
         "decimal": lambda value: "" if value is None else f"{value:.3f}",
         "deviation": _deviation,
@@ -65,7 +65,7 @@ def _as_code(name: str) -> str:
     return "`" + name.replace("`", "'") + "`"
 
 
-def _cell(text: object) -> str:
+def cell(text: object) -> str:
     """Text escaped for a cell of a Markdown table; code stays as it is."""
     text = str(text).replace("|", "\\|").replace("\n", " ")
     return text if "`" in text else _without_markup(text)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from dwmtl.errors import TrackingError
 from dwmtl.params import Params
 from dwmtl.report.comparison import Experiment
+from dwmtl.tracking.defaults import defaults_of
 from dwmtl.tracking.machine import commit
 from dwmtl.tracking.run import Run
 from dwmtl.tracking.server import artifact_location, connect, first_line, has_store, server_name
@@ -138,7 +139,14 @@ def experiment_of(run: Any) -> Experiment:
     """An experiment from its run in MLflow."""
     info, data = run.info, run.data
     started = datetime.fromtimestamp(info.start_time / 1000, UTC)
-    return Experiment(info.run_name, started, params=data.params, metrics=data.metrics, tags=data.tags)
+    return Experiment(
+        info.run_name,
+        started,
+        params=data.params,
+        metrics=data.metrics,
+        tags=data.tags,
+        defaults=defaults_of(data.params),
+    )
 
 
 def connect_to_runs() -> Any:

@@ -4,6 +4,7 @@ import re
 import shlex
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from typer.main import get_command
 
 from dwmtl.cli import app
 from dwmtl.params import load_params
+from dwmtl.weighting.params import WEIGHTINGS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMANDS = get_command(app).commands
@@ -45,10 +47,18 @@ def test_no_placeholder_is_left(page):
     assert set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", page.read_text())) - VARIABLES == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_key_of_the_params_that_a_page_names_exists(page):
+def every_key() -> dict[str, Any]:
+    """The values of params.yaml, by section, with the settings of every rule of weights."""
     values = load_params(REPOSITORY / "params.yaml").model_dump()
     values["labels"] |= {"protocol": "folds"}  # left out of a dump where it is the default
+    settings = {name: None for rule in WEIGHTINGS.values() for name in rule.model_fields}
+    values["train"]["weighting"] = settings | values["train"]["weighting"]
+    return values
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_key_of_the_params_that_a_page_names_exists(page):
+    values = every_key()
     sections = "|".join(name for name, value in values.items() if isinstance(value, dict))
     for dotted in re.findall(rf"(?<![\w/.])((?:{sections})(?:\.[a-z_]+)+)(?![\w/(])", page.read_text()):
         if dotted.endswith((".py", ".md", ".html", ".csv", ".txt", ".yaml", ".rec", ".idx")):
@@ -109,6 +119,6 @@ def set_by(change: str) -> None:
     """Follow `-S key=value` into params.yaml, or `-S ++key=value` into all keys that there are."""
     value = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     if change.startswith("++"):
-        value = load_params(REPOSITORY / "params.yaml").model_dump()
+        value = every_key()
     for part in change.removeprefix("++").split("=")[0].split("."):
         value = value[part]

@@ -373,6 +373,9 @@ def test_every_command_of_the_page_on_experiments_works(project, remotes):
             assert changed["train.weighting.name"] == {"old": "dynamic", "new": "uncertainty"}
             assert "verification_accuracy" in project.run("dvc", "metrics", "diff", "--all")
     assert re.search(r"train.weighting.name +equal +uncertainty", said["dvc params diff equal uncertainty"])
+    (baselines,) = [told for line, told in said.items() if line.startswith('dwmtl compare "dynamic on oulu_casia"')]
+    assert "- expression-alone: train.weighting.name single_task (not dynamic)\n" in baselines
+    assert "(not dynamic); train.weighting.task identity (not -)" in baselines
     page = (project.folder / "dvc_plots/index.html").read_text()
     assert '"rev": "equal"' in page
     assert '"rev": "uncertainty"' in page
@@ -406,7 +409,7 @@ def test_queued_experiments_are_in_dvc_and_in_the_checkouts_mlflow_with_their_mo
         assert [fold.data.params["train.seed"] for fold in folds] == [str(seeds[name])]
         assert {fold.info.run_id for fold in folds} <= versions
         assert "expression_accuracy" in runs[name].data.metrics
-    assert len(list((project.folder / ".dwmtl/experiments").glob("*/running/train-*.pid"))) == 2
+    assert len(list((project.folder / ".dwmtl/experiments").glob("*/running/train-*.pid"))) == 4  # with the baselines
 
 
 @pytest.mark.slow

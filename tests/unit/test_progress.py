@@ -10,7 +10,7 @@ import termios
 import pytest
 
 from dwmtl import progress
-from dwmtl.progress import Progress, log_lines_above_bars
+from dwmtl.progress import Progress, about, log_lines_above_bars
 
 LOOP = """
 import logging, time
@@ -62,10 +62,55 @@ def test_what_was_done_before_is_no_progress(caplog, every_update):
     assert caplog.messages == ["train: 6 of 9 img"]
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds of a clock that a test sets; each update is logged."""
+    seconds = [0.0]
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    monkeypatch.setattr(progress, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+def test_a_line_says_how_long_the_rest_takes_from_the_second_on(caplog, clock):
+    with caplog.at_level(logging.INFO), Progress(total=1000, desc="align", unit="photo") as bar:
+        for clock[0], num in ((30.0, 100), (60.0, 100), (960.0, 300), (1860.0, 500)):
+            bar.update(num)
+    assert caplog.messages == [
+        "align: 100 of 1000 photo",
+        "align: 200 of 1000 photo, about 4 min left",
+        "align: 500 of 1000 photo, about 19 min left",
+        "align: 1000 of 1000 photo",
+    ]
+
+
+def test_what_was_finished_before_the_loop_makes_no_estimate_shorter(caplog, clock):
+    """A resumed alignment counts its finished photos at once."""
+    with caplog.at_level(logging.INFO), Progress(total=10_000, desc="align", unit="photo") as bar:
+        for clock[0], num in ((0.0, 5000), (30.0, 10), (60.0, 10)):
+            bar.update(num)
+    assert caplog.messages[-1] == "align: 5020 of 10000 photo, about 4 h 9 min left"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "less than a minute"),
+        (29, "less than a minute"),
+        (31, "about 1 min"),
+        (3599, "about 1 h 0 min"),
+        (3900, "about 1 h 5 min"),
+        (180_000, "about 50 h 0 min"),
+    ],
+)
+def test_an_estimate_is_rounded_to_minutes(seconds, text):
+    assert about(seconds) == text
+
+
 def test_an_unknown_total_is_named_so(caplog, every_update):
     with caplog.at_level(logging.INFO), Progress(desc="weights.pt", unit="B") as bar:
         bar.update(10)
-    assert caplog.messages == ["weights.pt: 10 of unknown B"]
+        bar.update(10)
+    assert caplog.messages == ["weights.pt: 10 of unknown B", "weights.pt: 20 of unknown B"]
 
 
 def test_a_terminal_has_a_bar():

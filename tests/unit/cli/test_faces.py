@@ -13,6 +13,8 @@ from PIL import Image
 
 from dwmtl.cli import main
 from dwmtl.crops.photos import read_photo
+from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, save_model
+from dwmtl.network.params import LinearHeadParams, NetworkParams
 
 THRESHOLD = 1.0
 
@@ -73,6 +75,39 @@ def test_analyze_as_json_is_the_python_answer(ask, known, model):
     assert json.loads(out) == [model.analyze(known.photo("surprise")).as_json()]
     _, out, _ = ask("analyze", known.photo("surprise"), "--json")
     assert "embedding" not in json.loads(out)[0]["faces"][0]
+
+
+@pytest.fixture(scope="module")
+def identities_alone(tmp_path_factory) -> Path:
+    """A model as the stage `pretrain` leaves it: without the task of expressions."""
+    folder: Path = tmp_path_factory.mktemp("pretrain") / "model"
+    card = ModelCard(
+        network=NetworkParams(bottleneck=8),
+        crop_px=80,
+        margin_px=10,
+        detector=DetectorCard(min_face_px=40),
+        tasks={"identity": TaskCard(head=LinearHeadParams(), classes=["a", "b"])},
+        provenance={"made_by": "test"},
+    )
+    save_model(build_network(card), card, folder)
+    return folder
+
+
+def test_analyze_says_in_a_line_that_a_model_has_no_expressions(dwmtl, known, identities_alone):
+    photos = known.photo("happiness"), known.photo("surprise")
+    options = ("--model", identities_alone, "--device", "cpu")
+    code, out, err = dwmtl("analyze", *photos, *options)
+    assert (code, err) == (0, "")
+    *faces, last = out.splitlines()
+    assert last == f"{identities_alone} does not predict expressions (it has no such task). Use the model of a fold."
+    assert not [line for line in faces if "does not" in line]
+    assert len(json.loads(dwmtl("analyze", *photos, *options, "--json")[1])) == 2
+    code, out, err = dwmtl("analyze", "none.jpg", *options)
+    assert (code, out) == (1, "")
+
+
+def test_analyze_says_nothing_of_expressions_that_a_model_has(ask, known):
+    assert "does not predict" not in ask("analyze", known.photo("happiness"))[1]
 
 
 def test_a_photo_that_cannot_be_read_is_told_and_the_others_answered(ask, known, tmp_path):

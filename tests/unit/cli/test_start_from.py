@@ -1,6 +1,7 @@
 """One command from a checkpoint to a training, and what stops where the two do not agree."""
 
 import difflib
+import shlex
 import shutil
 from pathlib import Path
 
@@ -78,6 +79,28 @@ def test_what_says_so_already_is_not_touched(source, params):
     text = params.read_text()
     assert "nothing to change" in start_from(params.parent / "data/models/mobile", params)
     assert params.read_text() == text
+
+
+def test_the_next_command_is_named_last(source, params, monkeypatch):
+    monkeypatch.chdir(params.parent)
+    printed = start_from(source, Path("params.yaml"))
+    assert printed.splitlines()[-1] == "params.yaml: train.start is mobile. Next: dvc repro"
+    again = start_from(Path("data/models/mobile"), Path("params.yaml"))
+    assert again.splitlines() == ["params.yaml: nothing to change", printed.splitlines()[-1]]
+
+
+def test_the_next_command_of_another_project_enters_it(source, params):
+    next_command = start_from(source, params).splitlines()[-1].split("Next: ")[1]
+    assert next_command == f"cd {shlex.quote(str(params.parent))} && dvc repro"
+
+
+def test_an_import_ends_with_the_command_that_makes_it_the_start(source, params, monkeypatch):
+    monkeypatch.chdir(params.parent)
+    run = CliRunner().invoke
+    last = run(app, ["import-checkpoint", str(source), "--out", "data/models/mobile"]).output.splitlines()[-1]
+    assert last == "To train from it: dwmtl start-from data/models/mobile --name mobile && dvc repro"
+    command = last.split("dwmtl ")[1].split(" && ")[0]
+    assert "+  start: mobile" in run(app, shlex.split(command)).output
 
 
 def test_a_name_that_is_taken_leaves_everything_as_it_is(source, params):

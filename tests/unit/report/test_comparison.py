@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dwmtl.report.comparison import ComparedExperiment, Experiment, compare, comparison_markdown, over_seeds
+from dwmtl.report.comparison import ComparedExperiment, Experiment, compare, over_seeds
 
 SCORES = {"expression_accuracy": 0.7, "verification_accuracy": 0.9, "authentication_accuracy": 0.8}
 REFERENCE = Experiment("other", datetime(2026, 1, 2, 23, tzinfo=UTC), {"a": "1", "b": "2"}, SCORES, {})
@@ -57,16 +57,43 @@ def test_other_data_folds_and_scoring_are_named_where_they_are_known():
     assert compared(reference).differences == []
 
 
-def test_a_table_has_a_row_per_experiment_with_intervals_where_there_are_any():
-    metrics = {"expression_accuracy": 0.7, "expression_accuracy_low": 0.5, "expression_accuracy_high": 0.9}
-    params = {"train.weighting.name": "equal"}
-    rows = compare([replace(REFERENCE, params=params, metrics=metrics, tags={"dwmtl.folds": "0"})], REFERENCE)
-    assert comparison_markdown(rows, "other").splitlines() == [
-        "| experiment | weighting | folds | expression | verification | authentication | differs from other in |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        "| other | equal | 0 | 70.0 % (50.0 to 90.0) | - | - | a - (not 1); b - (not 2); "
-        "train.weighting.name equal (not -) |",
+def ruled(name: str, *, defaults: dict[str, str], **settings: str) -> dict[str, object]:
+    """Params and defaults of an experiment with a rule of weights."""
+    params = {"rule.name": name, **{f"rule.{key}": value for key, value in settings.items()}}
+    return {"params": params, "defaults": {f"rule.{key}": value for key, value in defaults.items()}}
+
+
+def test_settings_that_follow_from_the_rule_are_no_differences():
+    dynamic = replace(
+        REFERENCE, **ruled("dynamic", rate="0.1", sigma="0.01", defaults={"rate": "0.1", "sigma": "0.01"})
+    )
+    famo = ruled("famo", rate="0.025", gamma="1", defaults={"rate": "0.025", "gamma": "1"})
+    assert compared(dynamic, **famo).differences == ["rule.name famo (not dynamic)"]
+
+
+def test_settings_that_somebody_chose_are_differences_of_either_experiment():
+    dynamic = replace(REFERENCE, **ruled("dynamic", rate="0.1", sigma="0.5", defaults={"rate": "0.1", "sigma": "0.01"}))
+    famo = ruled("famo", rate="0.3", gamma="2", defaults={"rate": "0.025", "gamma": "1"})
+    assert compared(dynamic, **famo).differences == [
+        "rule.gamma 2 (not -)",
+        "rule.name famo (not dynamic)",
+        "rule.rate 0.3 (not 0.1)",
+        "rule.sigma - (not 0.5)",
     ]
+
+
+def test_a_param_that_an_older_version_did_not_know_is_no_difference_at_its_default():
+    newer = {"params": {**REFERENCE.params, "c": "0"}, "defaults": {"c": "0"}}
+    assert compared(**newer).differences == []
+    assert compared(**{**newer, "defaults": {"c": "1"}}).differences == ["c 0 (not -)"]
+
+
+def test_a_whole_task_or_set_is_one_difference():
+    params = {"tasks.a.labels": "x", "tasks.a.kind": "classes", "sets.b.folder": "f"}
+    more = compared(params={**REFERENCE.params, **params})
+    assert more.differences == ["sets.b added", "tasks.a added"]
+    less = compared(replace(REFERENCE, params={**REFERENCE.params, **params}))
+    assert less.differences == ["no sets.b", "no tasks.a"]
 
 
 def seeded(seed: int, accuracy: float, **changes: object) -> Experiment:
@@ -86,14 +113,3 @@ def test_other_folds_are_no_other_seed_and_a_missing_score_has_no_mean():
     assert over_seeds([seeded(0, 0.6), seeded(1, 0.7, tags={"dwmtl.folds": "0"})]) == []
     (group,) = over_seeds([seeded(0, 0.6), replace(seeded(1, 0.7), metrics={"expression_accuracy": 0.7})])
     assert group.scores["verification_accuracy"] is None
-
-
-def test_the_table_ends_with_the_seeds():
-    runs = [seeded(0, 0.6), seeded(1, 0.8)]
-    assert comparison_markdown(compare(runs, runs[0]), "s0", over_seeds(runs)).splitlines()[4:] == [
-        "",
-        "| over the seeds | of | expression, mean ± deviation | verification, mean ± deviation | "
-        "authentication, mean ± deviation |",
-        "| --- | --- | --- | --- | --- |",
-        "| 0, 1 | s0, s1 | 70.0 % ± 10.0 % | 90.0 % ± 0.0 % | 80.0 % ± 0.0 % |",
-    ]

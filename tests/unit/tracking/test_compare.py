@@ -12,6 +12,7 @@ from dwmtl.inference.model import load_model
 from dwmtl.params import load_params
 from dwmtl.tracking.experiments import find_experiments, resume_experiment_run, start_fold_run
 from dwmtl.tracking.log_report import log_summary
+from dwmtl.weighting.params import weighting_params
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCORE = {"mean": 0.7, "std": 0.1, "per_fold": [0.6, 0.8]}
@@ -51,10 +52,14 @@ def compare(monkeypatch, capsys):
 
 def test_experiments_stand_side_by_side_with_their_intervals(experiments, compare):
     assert compare("slow", "fast")[1].splitlines() == [
-        "| experiment | weighting | folds | expression | verification | authentication | differs from slow in |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        "| slow | dynamic | 0, 1 | 70.0 % (50.0 to 90.0) | 70.0 % | - |  |",
-        "| fast | dynamic | 0, 1 | 70.0 % (50.0 to 90.0) | 70.0 % (60.0 to 80.0) | - | other photos, crops or labels |",
+        "| experiment | weighting | folds | expression, %       | verification, %     | authentication, % |",
+        "| ---------- | --------- | ----- | ------------------- | ------------------- | ----------------- |",
+        "| slow       | dynamic   | 0, 1  | 70.0 (50.0 to 90.0) | 70.0                | -                 |",
+        "| fast       | dynamic   | 0, 1  | 70.0 (50.0 to 90.0) | 70.0 (60.0 to 80.0) | -                 |",
+        "",
+        "What differs from slow:",
+        "",
+        "- fast: other photos, crops or labels",
     ]
 
 
@@ -67,6 +72,21 @@ def test_json_has_the_same(experiments, compare):
     assert (row["name"], row["folds"], row["differences"]) == ("fast", "0, 1", [])
     assert row["scores"]["expression_accuracy"] == {"mean": 0.7, "low": 0.5, "high": 0.9, "lead": 0.0}
     assert row["scores"]["authentication_accuracy"] is None
+
+
+def test_settings_that_follow_from_the_rule_are_not_listed(experiments, compare, monkeypatch):
+    params = load_params(REPOSITORY / "params.yaml")
+    monkeypatch.setenv("DVC_EXP_NAME", "gradnorm")
+    weighting = weighting_params("gradnorm", alpha=0.5)
+    with start_fold_run(
+        params.model_copy(update={"train": params.train.model_copy(update={"weighting": weighting})}),
+        0,
+        data_sha256="slow",
+    ):
+        pass
+    assert compare("slow", "gradnorm")[1].splitlines()[-1] == (
+        "- gradnorm: train.weighting.alpha 0.5 (not -); train.weighting.name gradnorm (not dynamic)"
+    )
 
 
 def test_an_experiment_is_named_by_its_runs_id_too(experiments):

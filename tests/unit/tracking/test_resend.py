@@ -169,7 +169,7 @@ def test_the_pages_commands_run(checkout, server, monkeypatch, capsys):
             main()
         assert not ended.value.code, line
     told = capsys.readouterr().out
-    assert "| equal | dynamic | 0, 1 | 70.0 % (50.0 to 90.0) |" in told
+    assert "| equal       | dynamic   | 0, 1  | 70.0 (50.0 to 90.0) |" in told
     assert "the server has everything" in told
 
 
