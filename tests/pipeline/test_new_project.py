@@ -49,8 +49,9 @@ def test_a_folder_that_holds_something_becomes_no_project(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_project_of_the_installed_package_runs_the_whole_pipeline(unpacked_wheel, tmp_path):
-    environment = pipeline.environment() | {"PYTHONPATH": str(unpacked_wheel)}
+def test_a_project_of_the_installed_package_runs_the_whole_pipeline(python, unpacked_wheel, tmp_path):
+    python.fork_dvc()
+    environment = pipeline.environment(python.programs) | {"PYTHONPATH": str(unpacked_wheel)}
 
     def run(*command: str) -> str:
         done = subprocess.run(command, cwd=tmp_path / "faces", env=environment, capture_output=True, text=True)
@@ -58,7 +59,7 @@ def test_a_project_of_the_installed_package_runs_the_whole_pipeline(unpacked_whe
         return done.stdout
 
     (tmp_path / "faces").mkdir()
-    assert "git init && make repro" in run(sys.executable, "-m", "dwmtl", "new", ".")
+    assert "git init && make repro" in run(sys.executable, "-m", "dwmtl", "new", ".")  # a Python of its own, no fork
     path = tmp_path / "faces/params.yaml"
     path.write_text(pipeline.small(path.read_text(), {"tracking.enabled": False}))
     run("git", "init", "--quiet")
