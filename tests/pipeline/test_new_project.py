@@ -63,6 +63,7 @@ def test_a_project_of_the_installed_package_runs_the_whole_pipeline(python, unpa
     path = tmp_path / "faces/params.yaml"
     path.write_text(pipeline.small(path.read_text(), {"tracking.enabled": False}))
     run("git", "init", "--quiet")
+    assert str(unpacked_wheel) in run("python", "-c", "import dwmtl; print(dwmtl.__file__)")
     run("make", "repro")
     assert 0 <= json.loads((tmp_path / "faces/metrics/summary.json").read_text())["expression_accuracy"] <= 1
     assert (tmp_path / "faces/metrics/report/report.html").is_file()
