@@ -17,8 +17,9 @@ from typing import NoReturn, TextIO
 
 SLOW_TO_IMPORT = {
     "python": (
-        *("cv2", "facenet_pytorch", "lightning_fabric", "matplotlib.figure", "mlflow.store.tracking.sqlalchemy_store"),
-        *("pandas", "pydantic", "safetensors.torch", "sklearn.metrics", "timm", "torch", "torchvision", "typer"),
+        *("cv2", "facenet_pytorch", "jinja2", "lightning_fabric", "matplotlib.figure"),
+        *("mlflow.store.tracking.sqlalchemy_store", "pandas", "pydantic", "ruamel.yaml", "safetensors.torch"),
+        *("sklearn.metrics", "sqlalchemy.dialects.sqlite", "timm", "torch", "torchvision", "typer"),
     ),
     "dvc": (  # alone: a fork of a Python that has imported torch costs more than what DVC imports
         *("dulwich.worktree", "dvc.cli.parser", "dvc.repo.experiments.queue.celery", "dvc.repo.graph"),
