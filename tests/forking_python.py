@@ -151,8 +151,10 @@ def leave(status: int) -> NoReturn:
         try:
             if not stream.closed:
                 stream.flush()
-        except OSError:  # as of a full disk, or a pipe that nobody reads
-            status = status or 120
+        except OSError as error:  # as of a full disk, or a pipe that nobody reads
+            status = 120
+            if stream is sys.stdout:
+                print(f"Exception ignored in: {stream!r}\n{type(error).__name__}: {error}", file=sys.stderr)
     if status < 0:
         end_by_signal(-status)
     os._exit(status)
