@@ -12,13 +12,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TextIO
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn, TextIO
 
 SLOW_TO_IMPORT = {
     "python": (
-        *("cv2", "facenet_pytorch", "lightning_fabric", "matplotlib.figure", "mlflow.store.tracking.sqlalchemy_store"),
-        *("pandas", "pydantic", "safetensors.torch", "sklearn.metrics", "timm", "torch", "torchvision", "typer"),
+        *("cv2", "facenet_pytorch", "jinja2", "lightning_fabric", "matplotlib.figure"),
+        *("mlflow.store.tracking.sqlalchemy_store", "pandas", "pydantic", "ruamel.yaml", "safetensors.torch"),
+        *("sklearn.metrics", "sqlalchemy.dialects.sqlite", "timm", "torch", "torchvision", "typer"),
     ),
     "dvc": (  # alone: a fork of a Python that has imported torch costs more than what DVC imports
         *("dulwich.worktree", "dvc.cli.parser", "dvc.repo.experiments.queue.celery", "dvc.repo.graph"),
@@ -49,9 +50,13 @@ def run_here(address: str, *arguments: str) -> int:
         signal.signal(number, lambda number, _: os.kill(process, number))
     status = int(answers.readline())
     if status < 0:  # as killed by that signal
-        signal.signal(-status, signal.SIG_DFL)
-        os.kill(os.getpid(), -status)
+        end_by_signal(-status)
     return status
+
+
+def end_by_signal(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def serve(listening: socket.socket) -> dict:
@@ -108,6 +113,7 @@ def become(arguments: list[str], folder: str, environment: dict[str, str], strea
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[1:1] = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     if arguments[0] == "-m":
         sys.argv, sys.path[0] = arguments[1:], folder
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
@@ -119,6 +125,41 @@ def become(arguments: list[str], folder: str, environment: dict[str, str], strea
         runpy.run_path(arguments[0], run_name="__main__")
 
 
+def status_of(program: Callable[[], None]) -> int:
+    """The exit status of a program, after it has said why it failed; a signal's number, negative, if that ends it."""
+    try:
+        program()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return (end.code or 0) & 0xFF
+        print(end.code, file=sys.stderr)
+        return 1
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def leave(status: int) -> NoReturn:
+    """End as Python does, but for freeing what was imported, object by object: it takes longer than most programs."""
+    import atexit
+    import threading
+
+    threading._shutdown()  # waits for the threads that are no daemons
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if not stream.closed:
+                stream.flush()
+        except OSError as error:  # as of a full disk, or a pipe that nobody reads
+            status = 120
+            if stream is sys.stdout:
+                print(f"Exception ignored in: {stream!r}\n{type(error).__name__}: {error}", file=sys.stderr)
+    if status < 0:
+        end_by_signal(-status)
+    os._exit(status)
+
+
 def main(kind: str) -> None:
     import gc
     from importlib import import_module
@@ -127,7 +168,8 @@ def main(kind: str) -> None:
     for name in SLOW_TO_IMPORT[kind]:
         import_module(name)
     gc.freeze()  # else a fork's collections would copy every page that it shares
-    become(**serve(listening))
+    program = serve(listening)
+    leave(status_of(lambda: become(**program)))
 
 
 if __name__ == "__main__":

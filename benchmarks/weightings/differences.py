@@ -1,5 +1,6 @@
 """Scores of the comparison's rows, and paired differences between them, with intervals over people and trainings."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,12 +72,19 @@ def resampled_means(counts: Counts) -> np.ndarray:
 
     Source: the crossed ("pigeonhole") bootstrap, Owen 2007, arXiv:0712.1111.
     """
-    rng = np.random.default_rng(SEED)
-    times_unit, times_run = (
-        rng.multinomial(number, np.full(number, 1 / number), NUM_RESAMPLES) for number in counts.right.shape
-    )
+    times_unit, times_run = _draws(*counts.right.shape)
     right, size = (((times_unit @ of) * times_run).sum(axis=1) for of in (counts.right, counts.size))
     return right / np.maximum(size, 1)
+
+
+@functools.cache
+def _draws(num_units: int, num_runs: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each resample takes each unit, (NUM_RESAMPLES, U), and each training, (NUM_RESAMPLES, R)."""
+    rng = np.random.default_rng(SEED)
+    times_unit, times_run = (
+        rng.multinomial(number, np.full(number, 1 / number), NUM_RESAMPLES) for number in (num_units, num_runs)
+    )
+    return times_unit, times_run
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ what they hold). DWMTL_GOLDEN names another one.
 import json
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,6 @@ from dwmtl.training.losses import task_losses_of
 from dwmtl.training.optimizers import make_optimizer
 from dwmtl.training.step import MultiTaskStep, StepResult
 from dwmtl.weighting.dynamic import DynamicWeighting
-
-pytest.importorskip("tensorflow", reason="reads a TensorFlow checkpoint: pip install 'dwmtl[tensorflow]'")
 
 
 @dataclass
@@ -41,6 +40,8 @@ class Golden:
 
 @pytest.fixture(scope="module")
 def folder(testdata) -> Path:
+    if not find_spec("tensorflow"):  # whose import takes seconds: not for the collection of tests
+        pytest.skip("reads a TensorFlow checkpoint: pip install 'dwmtl[tensorflow]'")
     folder = Path(os.environ.get("DWMTL_GOLDEN", testdata / "golden"))
     if not folder.is_dir():
         if "DWMTL_GOLDEN" in os.environ:

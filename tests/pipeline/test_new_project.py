@@ -48,9 +48,20 @@ def test_a_folder_that_holds_something_becomes_no_project(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+@pytest.fixture
+def programs(python, tmp_path) -> Path:
+    """A folder with `python`: every stage runs in a plain Python once, and for further sets in forks of one."""
+    program = tmp_path / "bin/python"
+    program.parent.mkdir()
+    forking, further = python.programs / "python", '*"--set verification"* | *"--set identity"*'
+    program.write_text(f'#!/bin/sh\ncase "$*" in {further}) exec {forking} "$@" ;; esac\nexec {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    return program.parent
+
+
 @pytest.mark.slow
-def test_a_project_of_the_installed_package_runs_the_whole_pipeline(unpacked_wheel, tmp_path):
-    environment = pipeline.environment() | {"PYTHONPATH": str(unpacked_wheel)}
+def test_a_project_of_the_installed_package_runs_the_whole_pipeline(programs, python, unpacked_wheel, tmp_path):
+    environment = pipeline.environment(programs) | {"PYTHONPATH": str(unpacked_wheel)}
 
     def run(*command: str) -> str:
         done = subprocess.run(command, cwd=tmp_path / "faces", env=environment, capture_output=True, text=True)
@@ -62,6 +73,8 @@ def test_a_project_of_the_installed_package_runs_the_whole_pipeline(unpacked_whe
     path = tmp_path / "faces/params.yaml"
     path.write_text(pipeline.small(path.read_text(), {"tracking.enabled": False}))
     run("git", "init", "--quiet")
+    for program in ("python", str(python.programs / "python")):
+        assert str(unpacked_wheel) in run(program, "-c", "import dwmtl; print(dwmtl.__file__)")
     run("make", "repro")
     assert 0 <= json.loads((tmp_path / "faces/metrics/summary.json").read_text())["expression_accuracy"] <= 1
     assert (tmp_path / "faces/metrics/report/report.html").is_file()

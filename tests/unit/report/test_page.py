@@ -22,6 +22,18 @@ def world(tmp_path):
     return small_world["make_world"](tmp_path)
 
 
+@pytest.fixture(scope="module")
+def unchanged(module_path):
+    """A world that no test changes, for what is read of its pages."""
+    return small_world["make_world"](module_path)
+
+
+@pytest.fixture(scope="module")
+def report(unchanged) -> Path:
+    """Its pages."""
+    return write(unchanged, "report")
+
+
 def test_the_copy_shows_what_changes_at_equal_results_and_the_report_does_not(world):
     content = content_of(world)
     write_pages(content, world[0] / "report")
@@ -33,33 +45,32 @@ def test_the_copy_shows_what_changes_at_equal_results_and_the_report_does_not(wo
     assert [text for text in told if text in report] == []
 
 
-def test_the_sets_and_their_cards_cautions_are_told_once_each(world):
-    page = (write(world, "report") / "report.html").read_text()
+def test_the_sets_and_their_cards_cautions_are_told_once_each(report):
+    page = (report / "report.html").read_text()
     assert page.count("Said of every set.") == 1
     assert "<strong>expression, verification, identity:</strong> Said of every set." in page
     assert "<code>identity.jpg</code> is &lt;odd&gt;." in page
 
 
-def test_the_three_scores_at_the_top_stand_with_interval_and_chance(world):
-    summary = small_world["summary_of"](world[0])
-    top = (write(world, "report") / "report.html").read_text().split('<div class="key">')[1].split("<h2>")[0]
+def test_the_three_scores_at_the_top_stand_with_interval_and_chance(unchanged, report):
+    summary = small_world["summary_of"](unchanged[0])
+    top = (report / "report.html").read_text().split('<div class="key">')[1].split("<h2>")[0]
     for name in ("expression_accuracy", "verification_accuracy", "authentication_accuracy"):
         assert f"<b>{100 * summary.scores[name].mean:.1f} %</b>" in top
         assert f"chance {100 * summary.chance[name]:.1f} %" in top
     assert top.count("95 % interval") == 3
 
 
-def test_what_was_gained_over_the_start_stands_on_both_pages(world):
-    folder = write(world, "report")
-    html, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+def test_what_was_gained_over_the_start_stands_on_both_pages(report):
+    html, text = (report / "report.html").read_text(), (report / "report.md").read_text()
     assert "| gained by the training, points | +50.0 | +50.0 to +100.0 | +50.0 | +50.0 |\n" in text
     assert "| accuracy of the start, `pretrain` | 50.0 % | 0.0 to 50.0 % | | |\n" in text
     row = html.split("Gained by the training, points</td>")[1].split("</tr>")[0]
     assert re.findall(r"[+-]\d+\.\d", row) == ["+50.0", "+50.0", "+100.0", "+50.0", "+50.0"]
 
 
-def test_the_page_needs_nothing_beside_it(world):
-    page = (write(world, "report") / "report.html").read_text()
+def test_the_page_needs_nothing_beside_it(report):
+    page = (report / "report.html").read_text()
     assert page.count("<figure") == 12  # two trajectories, three ROC and DET, two distances, five on expression
     assert page.count("<svg") == 12
     assert not re.findall(r"src=[\"'](?!data:)", page)
@@ -73,18 +84,17 @@ def test_the_page_needs_nothing_beside_it(world):
     assert "data:image/jpeg;base64," in page
 
 
-def test_the_markdown_names_figures_that_are_there(world):
-    folder = write(world, "report")
-    figures = re.findall(r"\]\((figures/[^)]+)\)", (folder / "report.md").read_text())
+def test_the_markdown_names_figures_that_are_there(report):
+    figures = re.findall(r"\]\((figures/[^)]+)\)", (report / "report.md").read_text())
     assert len(figures) == 12
-    assert all((folder / figure).is_file() for figure in figures)
+    assert all((report / figure).is_file() for figure in figures)
 
 
-def test_the_same_outcome_gives_the_same_bytes(world):
-    first, second = write(world, "first"), write(world, "second")
-    files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
+def test_the_same_outcome_gives_the_same_bytes(unchanged, report):
+    again = write(unchanged, "again")
+    files = [path.relative_to(report) for path in report.rglob("*") if path.is_file()]
     assert files
-    assert all((first / file).read_bytes() == (second / file).read_bytes() for file in files)
+    assert all((report / file).read_bytes() == (again / file).read_bytes() for file in files)
 
 
 def test_names_from_a_data_set_cannot_write_into_the_page(world):
@@ -95,9 +105,9 @@ def test_names_from_a_data_set_cannot_write_into_the_page(world):
     assert "<script>" not in (write(world, "report") / "report.html").read_text()
 
 
-def test_every_false_accept_rate_asked_for_has_a_row(world):
-    page = (write(world, "report") / "report.html").read_text()
-    assert [f"VAL at FAR {target:g}" in page for target in world[1].evaluate.far_targets] == [True, True]
+def test_every_false_accept_rate_asked_for_has_a_row(unchanged, report):
+    page = (report / "report.html").read_text()
+    assert [f"VAL at FAR {target:g}" in page for target in unchanged[1].evaluate.far_targets] == [True, True]
 
 
 def test_both_sets_show_mistakes_and_two_people_show_once(world):
@@ -114,20 +124,19 @@ def test_both_sets_show_mistakes_and_two_people_show_once(world):
     assert [pair for pair in names if pair[0][0] == "A"]
 
 
-def test_the_report_gives_the_best_epoch_beside_the_last(world):
-    out = write(world, "report")
+def test_the_report_gives_the_best_epoch_beside_the_last(report):
     for page in ("report.md", "report.html"):
-        assert "epoch 2 in fold 0, epoch 2 in fold 1" in (out / page).read_text()
+        assert "epoch 2 in fold 0, epoch 2 in fold 1" in (report / page).read_text()
     assert (
         "| Expression: accuracy | 93.8 % | 100.0 % | 100.0 to 100.0 % | 100.0 % | 100.0 % |"
-        in (out / "report.md").read_text()
+        in (report / "report.md").read_text()
     )
-    row = (out / "report.html").read_text().split("best one on validation subjects")[1].split("</tr>")[1]
+    row = (report / "report.html").read_text().split("best one on validation subjects")[1].split("</tr>")[1]
     assert re.findall(r"<strong>(.*?)</strong>", row) == ["100.0 %"]  # the higher of the two
 
 
-def test_one_fold_has_no_deviation(world):
-    folder, params = world
+def test_one_fold_has_no_deviation(unchanged, report):
+    folder, params = unchanged
     content = report_content(
         folds_of(folder)[:1],
         small_world["start_of"](folder),
@@ -138,17 +147,16 @@ def test_one_fold_has_no_deviation(world):
         verification_dir=folder / "index",
     )
     write_pages(content, folder / "one")
-    write_pages(content_of(world), folder / "two")
     for page in ("report.html", "report.md", "model_card.md"):
-        one, two = ((folder / name / page).read_text() for name in ("one", "two"))
+        one, two = ((pages / page).read_text() for pages in (folder / "one", report))
         assert not re.search(r"± \d", one), page
         assert re.search(r"± \d", two), page
     for page in ("report.html", "report.md"):
         assert re.search(r" weighting( ·|;) fold 0( ·|;)", (folder / "one" / page).read_text()), page
 
 
-def test_the_joint_accuracy_stands_with_its_error_rates(world):
-    summary = small_world["summary_of"](world[0])
-    top = (write(world, "report") / "report.html").read_text().split('<div class="key">')[1].split("<h2>")[0]
+def test_the_joint_accuracy_stands_with_its_error_rates(unchanged, report):
+    summary = small_world["summary_of"](unchanged[0])
+    top = (report / "report.html").read_text().split('<div class="key">')[1].split("<h2>")[0]
     far, frr = (f"{100 * summary.scores[f'authentication_{rate}'].mean:.1f} %" for rate in ("far", "frr"))
     assert f"FAR {far}, FRR {frr}" in top

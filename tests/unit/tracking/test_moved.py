@@ -1,5 +1,6 @@
 """A checkout that is moved or copied keeps its artifacts beside its mlflow.db, and leaves the old folder alone."""
 
+import functools
 import logging
 import shutil
 import sqlite3
@@ -143,6 +144,7 @@ def test_artifacts_that_the_user_put_elsewhere_stay_there(tmp_path, monkeypatch,
 def test_a_database_that_cannot_be_changed_is_a_warning_with_both_folders(old, monkeypatch, caplog):
     new = old.rename(old.with_name("new"))
     work_in(new, monkeypatch)
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0.1))  # in place of 5 s
     with closing(sqlite3.connect(new / "mlflow.db")) as other:
         other.execute("BEGIN IMMEDIATE")  # as by a process that writes
         follow_artifacts(new / "mlflow.db")

@@ -23,7 +23,7 @@ def finish(python) -> Callable[..., list[str]]:
     """Trains to the end, going on after a step where one is given, else from the start; the lines of its steps."""
 
     def finish(folder: Path, *options: str, after: int | None = None) -> list[str]:
-        done = python(SCRIPT, folder, *options)
+        done = python(SCRIPT, folder, *options, "--python", python.programs / "python")
         assert done.returncode == 0, done.stderr
         gone_on = re.findall(r"resuming from .* after step (\d+)", done.stderr)
         assert bool(gone_on) == (after is not None), done.stderr
@@ -38,7 +38,7 @@ def stop_after(python) -> Callable[..., subprocess.CompletedProcess]:
     """Sends a signal when a step's line has come; returns when every process of the training has ended."""
 
     def stop_after(folder: Path, step: int, number: signal.Signals, *options: str) -> subprocess.CompletedProcess:
-        first = psutil.Process(python.start(SCRIPT, folder, *options))
+        first = psutil.Process(python.start(SCRIPT, folder, *options, "--python", python.programs / "python"))
         while f"step {step}\n" not in python.output.read_text():
             assert first.is_running(), python.errors.read_text()
             time.sleep(0.01)

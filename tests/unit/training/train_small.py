@@ -6,6 +6,7 @@ every step into `<folder>/checkpoints`.
 
 import argparse
 import logging
+import sys
 import time
 from pathlib import Path
 
@@ -114,4 +115,7 @@ if __name__ == "__main__":
     parser.add_argument("--optimizer", default="adamw")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--dropout", type=float, default=0.5)
-    main(**vars(parser.parse_args()))
+    parser.add_argument("--python", default=sys.executable, help="program that the second process is started by")
+    arguments = vars(parser.parse_args())
+    sys.executable = arguments.pop("python")
+    main(**arguments)
