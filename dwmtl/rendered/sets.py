@@ -108,11 +108,11 @@ def _render_sequence(folder: Path, person: Person, params: RenderParams, subject
 
 
 def _growth(frame: int, num_frames: int) -> float:
-    """Share of the peak at a frame: 0 at the first, smooth, at least 0.8 over the last three."""
+    """Share of the peak at a frame: 0 at the first, smooth, at least 0.9 over the last three."""
     first_peak = num_frames - 3
     if frame >= first_peak:
-        return 0.8 + 0.1 * (frame - first_peak)
-    return 0.8 * frame / first_peak
+        return 0.9 + 0.05 * (frame - first_peak)
+    return 0.9 * frame / first_peak
 
 
 def _render_casual(
