@@ -387,7 +387,7 @@ def test_every_command_of_the_page_on_experiments_works(project, remotes):
     assert all(len(line) < 80 for line in said["dvc dag --mermaid --collapse-foreach-matrix"].splitlines())
     table = said["make experiments"]  # after the queue
     assert all(len(line) < 160 for line in table.splitlines())
-    assert re.search("expression_accuracy +verification_accuracy .*train.seed +train.weighting.name", table)
+    assert re.search("verification_accuracy .*train.seed +train.weighting.name", table)  # the scores that differ
 
 
 @pytest.mark.slow
