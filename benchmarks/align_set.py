@@ -82,7 +82,11 @@ def stock_into(names: list[str], photos: Path, out: Path) -> None:
             pixels = np.asarray(Image.open(photos / name).convert("RGB"))
             by_size.setdefault(pixels.shape, []).append((name, pixels))
         for group in by_size.values():
-            mtcnn(np.stack([pixels for _, pixels in group]), save_path=[str(out / name) for name, _ in group])
+            try:
+                mtcnn(np.stack([pixels for _, pixels in group]), save_path=[str(out / name) for name, _ in group])
+            except ValueError:  # where a photo of a batch has no face, facenet-pytorch fails with NumPy from 1.24 on
+                for name, pixels in group:
+                    mtcnn(pixels, save_path=str(out / name))
 
 
 if __name__ == "__main__":
