@@ -299,7 +299,8 @@ def test_shards_of_another_enlargement_are_not_taken(small, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("num_photos", "num_cores", "num_workers"), [(400, 8, 0), (999, 8, 1), (1999, 8, 3), (7701, 2, 2), (7701, 8, 8), (10**6, 64, 16)]
+    ("num_photos", "num_cores", "num_workers"),
+    [(400, 8, 0), (999, 8, 1), (1999, 8, 3), (7701, 2, 2), (7701, 8, 8), (10**6, 64, 16)],
 )
 def test_a_large_set_is_aligned_by_a_process_per_core_and_a_small_one_by_the_stages_own(
     num_photos, num_cores, num_workers
