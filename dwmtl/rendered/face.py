@@ -9,6 +9,7 @@ from dwmtl.rendered.person import Color, Person
 from dwmtl.rendered.scene import Scene
 
 _SKULL_HEIGHT = 1.12  # from the origin to the top of the head without hair
+_CORNER_FALL = 0.085  # of the mouth's corners, at a full `corner_down`
 
 
 def draw_photo(
@@ -188,7 +189,7 @@ class _Features:
             1 + 0.22 * move.corner_up + 0.28 * move.lip_stretch - 0.14 * move.lip_press - 0.16 * move.jaw_drop
         )
         y = person.mouth_height + 0.03 * move.jaw_drop
-        corner = y + 0.035 * person.resting_mouth + 0.085 * move.corner_down - 0.10 * move.corner_up
+        corner = y + 0.035 * person.resting_mouth + _CORNER_FALL * move.corner_down - 0.10 * move.corner_up
         opening = 0.21 * move.jaw_drop + 0.075 * move.lips_part
         raised = 0.05 * move.upper_lip_raise
         full = person.lip_fullness * (1 - 0.6 * move.lip_press)
@@ -240,7 +241,7 @@ class _Features:
                 x = side * (person.eye_distance + person.eye_width + 0.03)
                 foot = arc((x, 0.02 * number), (x + side * 0.05, 0.035 * number), (x + side * 0.1, 0.06 * number))
                 canvas.stroke(self._turn(foot), self.shadow, width=0.014, alpha=0.6 * min(move.cheek_raise, 1.0))
-            x, y = side * person.mouth_width, person.mouth_height + 0.085 * move.corner_down
+            x, y = side * person.mouth_width, person.mouth_height + _CORNER_FALL * move.corner_down
             pouch = arc((1.02 * x, y + 0.02), (1.14 * x, y + 0.09), (1.08 * x, y + 0.17))
             canvas.stroke(self._turn(pouch), self.shadow, width=0.022, alpha=0.7 * min(move.corner_down, 1.0))
             bag = arc((side * 0.18, 0.13), (side * person.eye_distance, 0.18), (side * 0.5, 0.11))

@@ -387,7 +387,7 @@ def test_every_command_of_the_page_on_experiments_works(project, remotes):
     assert all(len(line) < 80 for line in said["dvc dag --mermaid --collapse-foreach-matrix"].splitlines())
     table = said["make experiments"]  # after the queue
     assert all(len(line) < 160 for line in table.splitlines())
-    assert re.search("verification_accuracy .*train.seed +train.weighting.name", table)  # the scores that differ
+    assert re.search("n_accuracy .*train.seed +train.weighting.name", table)  # of the scores those that differ
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from dwmtl.params import load_params
 from dwmtl.rendered import sets
 from dwmtl.rendered.expression import NUM_MOVEMENTS, PROTOTYPES, express
 from dwmtl.rendered.scene import draw_scene
-from dwmtl.rendered.sets import render_identities, render_lfw, render_oulu_casia
+from dwmtl.rendered.sets import _growth, render_identities, render_lfw, render_oulu_casia
 
 SMALL = load_params().render.model_copy(
     update={
@@ -116,6 +116,14 @@ def test_the_face_moves_more_towards_the_peak(rendered):
     frames = [read_photo(folder / f"{frame:03d}.jpeg").astype(float) for frame in range(4)]
     change = [np.abs(frame - frames[0]).mean() for frame in frames]
     assert change[0] < change[1] < change[3]
+
+
+@pytest.mark.parametrize("num_frames", [4, 5, 20])
+def test_a_sequence_starts_neutral_and_its_last_three_frames_are_near_the_peak(num_frames):
+    shares = [_growth(frame, num_frames) for frame in range(num_frames)]
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert shares[-3:] == pytest.approx([0.9, 0.95, 1.0])
 
 
 def test_neutral_is_the_absence_of_every_movement():
