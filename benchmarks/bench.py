@@ -23,7 +23,7 @@ RUNS = [
     ["training.py", "--batch-size", "8", "--steps", "4", "--rounds", "2"],
     ["step_time.py", "--rounds", "4", "--only", "dynamic"],
     ["evaluation.py"],
-    ["beside_load.py", "--rounds", "3"],
+    ["beside_load.py", "--rounds", "5", "--turns", "1"],
     ["same_bytes.py", "--steps", "3", "--batch-size", "4"],
     ["many_identities.py", "--num-identities", "20000", "--steps", "2"],
     ["score_pairs.py"],

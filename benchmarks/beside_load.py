@@ -2,14 +2,16 @@
 
     python benchmarks/beside_load.py --rounds 10
 
-Each is measured in processes of its own: with OpenMP's and glibc's defaults in float32, and as dwmtl runs (threads wait
-passively, freed memory is kept, `precision: auto`). In turn: a block alone, the same block beside the loops.
+Each is measured in processes of its own: as dwmtl runs (threads sleep after a short wait, freed memory is kept,
+`precision: auto`), with threads that sleep at once, and with OpenMP's and glibc's defaults in float32. In turn: all
+three alone, all three beside the loops, and again.
 """
 
 import os
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -23,15 +25,21 @@ from outcome import Outcome, report
 from dwmtl.device import autocast, num_cores
 from dwmtl.params import load_params
 
-SPINNING = {"OMP_WAIT_POLICY": "ACTIVE", "MALLOC_PERTURB_": "0"}
-"""OpenMP's default, and glibc's: dwmtl leaves memory alone where the user has set a MALLOC_ variable."""
+DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "300000", "MALLOC_PERTURB_": "0"}
+"""The default number of turns that GNU's OpenMP spins, and glibc's settings, which dwmtl leaves alone where the user has
+set a MALLOC_ variable."""
 
-SIDES = {"ours": ({}, "auto"), "other": (SPINNING, "32-true")}
+SIDES = {
+    "ours": ({}, "auto"),
+    "threads that sleep at once": ({"GOMP_SPINCOUNT": "0"}, "auto"),
+    "OpenMP's default, in float32": (DEFAULTS, "32-true"),
+}
 """Each side's environment and precision."""
 
 
 def main(
     rounds: Annotated[int, typer.Option(help="measured calls of each kind in each process")] = 10,
+    turns: Annotated[int, typer.Option(help="processes of each kind, in turn; the median of theirs is told")] = 3,
     record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md")] = False,
     child: Annotated[str, typer.Option(hidden=True)] = "",
     precision: Annotated[str, typer.Option(hidden=True)] = "auto",
@@ -42,22 +50,23 @@ def main(
         return
     outcomes = []
     for name in CALLS:
-        seconds = {}
-        for is_loaded in (False, True):
+        seconds = defaultdict(list)
+        for is_loaded in (False, True) * turns:
             loops = [
                 subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(num_cores() * is_loaded)
             ]
             try:
                 for side in SIDES:
-                    seconds[side, is_loaded] = in_a_process(name, rounds, *SIDES[side])
+                    seconds[side, is_loaded].append(in_a_process(name, rounds, *SIDES[side]))
             finally:
                 for loop in loops:
                     loop.kill()
                     loop.wait()
         for is_loaded, where in ((False, "alone"), (True, "beside a busy loop on each core")):
-            ours, other = (seconds[side, is_loaded] for side in SIDES)
-            what = f"{name}, {where}, against spinning threads in float32"
-            outcomes.append(Outcome(what, f"{1000 * ours:.0f} ms", f"{1000 * other:.0f} ms", other / ours))
+            ours, *others = (median(seconds[side, is_loaded]) for side in SIDES)
+            for side, other in zip(list(SIDES)[1:], others, strict=True):
+                what = f"{name}, {where}, against {side}"
+                outcomes.append(Outcome(what, f"{1000 * ours:.0f} ms", f"{1000 * other:.0f} ms", other / ours))
     report(outcomes, record=record)
 
 

@@ -13,10 +13,13 @@ import sys
 
 __version__ = "0.1.0"
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-"""OpenMP's threads sleep while they wait. By default they spin, and beside another busy process a training step then
-takes several times as long (docs/benchmarks.md). OpenMP reads it when torch is loaded, which only imports below this
-package do; a value that the user has set stays."""
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+"""OpenMP's threads sleep while they wait, in GNU's OpenMP after they have spun for a fraction of a millisecond. By
+default they spin thirty times as long, and beside another busy process a training step then takes up to several times as
+long; if they slept at once, waking them would take a third of a step's and of detection's time (docs/benchmarks.md).
+OpenMP reads both when torch is loaded, which only imports below this package do; values that the user has set stay."""
 
 
 def _keep_freed_memory() -> None:

@@ -447,14 +447,22 @@ def test_importing_dwmtl_imports_no_heavy_package():
     assert set(done.stdout.split()) - sys.stdlib_module_names == {"dwmtl"}, done.stderr
 
 
-def test_threads_of_openmp_wait_passively_unless_the_user_says_otherwise():
-    code = "import dwmtl, os; print(os.environ['OMP_WAIT_POLICY'])"
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, env=environment | given
-        )
-        assert done.stdout.strip() == expected, done.stderr
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "PASSIVE 10000"),
+        ({"GOMP_SPINCOUNT": "5"}, "PASSIVE 5"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE None"),
+    ],
+)
+def test_threads_of_openmp_sleep_after_a_short_wait_unless_the_user_says_otherwise(given, expected):
+    code = "import dwmtl, os; print(os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT'))"
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, env=environment | given
+    )
+    assert done.stdout.strip() == expected, done.stderr
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's settings")
