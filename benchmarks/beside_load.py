@@ -26,8 +26,7 @@ from dwmtl.device import autocast, num_cores
 from dwmtl.params import load_params
 
 DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "300000", "MALLOC_PERTURB_": "0"}
-"""The default number of turns that GNU's OpenMP spins, and glibc's settings, which dwmtl leaves alone where the user has
-set a MALLOC_ variable."""
+"""How long GNU's OpenMP spins by default, and glibc's settings: dwmtl leaves them alone where a MALLOC_ variable is set."""
 
 SIDES = {
     "ours": ({}, "auto"),
