@@ -26,7 +26,8 @@ from dwmtl.device import autocast, num_cores
 from dwmtl.params import load_params
 
 DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "300000", "MALLOC_PERTURB_": "0"}
-"""How long GNU's OpenMP spins by default, and glibc's settings: dwmtl leaves them alone where a MALLOC_ variable is set."""
+"""How long GNU's OpenMP spins by default, and glibc's own settings, which dwmtl leaves alone where a MALLOC_ variable
+is set."""
 
 SIDES = {
     "ours": ({}, "auto"),
