@@ -17,6 +17,7 @@ from dwmtl.training.augmentation import Augmentation
 from dwmtl.training.batch_norm import synchronize_batch_norm
 from dwmtl.training.checkpoint import Checkpoint, StopSignal
 from dwmtl.training.compute import Execution
+from dwmtl.training.cores import CoreWatch
 from dwmtl.training.crops import ShuffledBatches
 from dwmtl.training.distribution import (
     any_process,
@@ -137,6 +138,7 @@ class _Loop:
         self.execution, self.device = execution, execution.fabric.device
         self.state, self.checkpoint = state, checkpoint
         self.batches = _batches(training, execution)
+        self.cores = CoreWatch()
         self.num_steps = self.params.num_epochs * len(self.batches)
         self.augment = Augmentation(**self.params.augment.model_dump())
         self.statistics = list(self.network.buffers())
@@ -161,6 +163,8 @@ class _Loop:
             for crops, labels, indices in self.batches.epoch(epoch, start=start):
                 self._step(crops, labels, indices, epoch)
                 progress.update(self.batches.batch_size)
+                if self.device.type == "cpu" and process_number() == 0:
+                    self.cores.look()
                 if len(self.state.rows) % len(self.batches) == 0:
                     self._end_epoch(epoch)
                 self._save_or_stop(stop)

@@ -155,6 +155,7 @@ OUR_FILES = {
     "dwmtl/tracking/resend.py": "dvc.lock",
     "dwmtl/training/checkpoint.py": "a checkpoint",
     "dwmtl/training/fold_data.py": "classes.json",
+    "dwmtl/training/cores.py": "how long threads waited, in /proc/self/task",
 }
 
 PURE = (
