@@ -1,6 +1,7 @@
 """A model in MLflow, found, loaded and served: the answers are those of the Python API."""
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -134,9 +135,10 @@ class Server:
         command = [self.port if word == "5001" else word for word in shlex.split(line)]
         assert self.port in command
         assert "models:/dwmtl@champion" in command
+        programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # MLflow looks for uvicorn
         self.process = subprocess.Popen(
             [sys.executable, "-m", *command, "--workers", "1"],
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "CUDA_VISIBLE_DEVICES": ""},
+            env=os.environ | {"PATH": programs, "MLFLOW_DISABLE_TELEMETRY": "true", "CUDA_VISIBLE_DEVICES": ""},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -163,7 +165,8 @@ class Server:
             return json.load(answer)["predictions"]
 
     def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)  # of its own session: uvicorn and its worker
+        with contextlib.suppress(ProcessLookupError):  # it never started
+            os.killpg(self.process.pid, signal.SIGKILL)  # of its own session: uvicorn and its worker
         self.process.wait()
         self.process.stdout.close()
 
