@@ -154,8 +154,8 @@ OUR_FILES = {
     "dwmtl/tracking/machine.py": "/proc/cpuinfo",
     "dwmtl/tracking/resend.py": "dvc.lock",
     "dwmtl/training/checkpoint.py": "a checkpoint",
-    "dwmtl/training/fold_data.py": "classes.json",
     "dwmtl/training/cores.py": "how long threads waited, in /proc/self/task",
+    "dwmtl/training/fold_data.py": "classes.json",
 }
 
 PURE = (

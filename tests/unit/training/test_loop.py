@@ -487,3 +487,10 @@ def test_fewer_crops_than_processes_are_told():
     nothing = CropDataset([], {"identity": np.zeros(0)})
     with pytest.raises(ProtocolError, match="0 crops to train on, and 1 processes"):
         ShuffledBatches(nothing, batch_size=4, seed=0, num_workers=0, pin_memory=False)
+
+
+def test_the_cores_are_watched_at_each_step(train, new_network, monkeypatch):
+    looks = []
+    monkeypatch.setattr("dwmtl.training.cores.CoreWatch.look", lambda watch: looks.append(watch))
+    fitted = train(new_network())
+    assert len(looks) == len(fitted.trajectory) == 4
