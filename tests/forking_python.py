@@ -9,6 +9,7 @@ Only packages of others are imported before the fork: a program imports `dwmtl` 
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -62,28 +63,35 @@ def end_by_signal(number: int) -> None:
 def serve(listening: socket.socket) -> dict:
     """Fork for every request; returns in the fork, with what it is to become."""
     running: dict[int, socket.socket] = {}
-
-    def answer(*_) -> None:
-        while running and (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            with running.pop(ended[0]) as connection:
-                send(connection, os.waitstatus_to_exitcode(ended[1]))
-
-    signal.signal(signal.SIGCHLD, answer)
+    ended, signalled = socket.socketpair()
+    signalled.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)  # a handler may run only after the wait
     while True:
-        connection, _ = listening.accept()
-        program = receive(connection)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # until it is known whom to answer
-        if not (process := os.fork()):
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            for other in (listening, connection, *running.values()):
-                other.close()
-            return program
-        for stream in program["streams"]:
-            os.close(stream)
-        send(connection, process)
-        running[process] = connection
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        for ready in select.select([listening, ended], [], [])[0]:
+            if ready is ended:
+                ended.recv(2**10)
+                answer_ended(running)
+                continue
+            connection, _ = listening.accept()
+            program = receive(connection)
+            if not (process := os.fork()):
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for other in (listening, ended, signalled, connection, *running.values()):
+                    other.close()
+                return program
+            for stream in program["streams"]:
+                os.close(stream)
+            send(connection, process)
+            running[process] = connection
+
+
+def answer_ended(running: dict[int, socket.socket]) -> None:
+    """Send the status of every fork that has ended to whom asked for it."""
+    while running and (ended := os.waitpid(-1, os.WNOHANG))[0]:
+        with running.pop(ended[0]) as connection:
+            send(connection, os.waitstatus_to_exitcode(ended[1]))
 
 
 def receive(connection: socket.socket) -> dict:
