@@ -57,7 +57,7 @@ def run(main: Callable) -> None:
         with log_lines_above_bars(), _one_at_a_time():
             app()
     except USERS_ERRORS as error:
-        if isinstance(error, InterruptedTrainingError) and os.environ.get("LOCAL_RANK", "0") != "0":
+        if isinstance(error, InterruptedTrainingError) and (local_rank() or 0) > 0:
             sys.exit(0)  # the first process says it, and would be killed if another failed
         print(f"error: {line_of(error)}", file=sys.stderr)
         sys.exit(1)
@@ -70,7 +70,7 @@ def _one_at_a_time() -> Iterator[None]:
     A DVC that is killed leaves its stage running. The next `dvc repro` starts the stage again, and the two would
     replace each other's checkpoints and outputs.
     """
-    if "LOCAL_RANK" in os.environ:  # one of several processes of one training
+    if local_rank() is not None:
         yield
         return
     from filelock import FileLock, Timeout
@@ -93,6 +93,24 @@ def _one_at_a_time() -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def num_started() -> int | None:
+    """How many processes of one training were started together with this one: by another of them, `torchrun` or srun.
+
+    None where this one was started alone; so are those of an interactive job of SLURM, in Fabric's reading.
+    """
+    if "WORLD_SIZE" in os.environ:
+        return int(os.environ["WORLD_SIZE"])
+    is_interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
+    return int(os.environ["SLURM_NTASKS"]) if "SLURM_NTASKS" in os.environ and not is_interactive else None
+
+
+def local_rank() -> int | None:
+    """The number of this process among those of one training on this node; None where it was started alone."""
+    if "LOCAL_RANK" in os.environ:
+        return int(os.environ["LOCAL_RANK"])
+    return int(os.environ.get("SLURM_LOCALID", 0)) if (num_started() or 1) > 1 else None
 
 
 def code_sha256(parts: Iterable[str]) -> str:

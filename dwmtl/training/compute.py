@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 
 from dwmtl.device import device_of, training_precision
 from dwmtl.errors import ParamsError
+from dwmtl.stage import num_started
 from dwmtl.training.params import ComputeParams
 
 
@@ -87,8 +88,8 @@ def precision_facts(fabric: Fabric, *, asked: str) -> dict[str, str]:
 
 def _check_processes(number: int, num_nodes: int) -> None:
     """Whoever started this process must have started as many as the params say."""
-    started = os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS"))
-    if started is not None and int(started) != number:
+    started = num_started()
+    if started is not None and started != number:
         raise ParamsError(
             f"{started} processes were started, and compute.num_devices times compute.num_nodes is {number}. Make them "
             "equal."

@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import time
@@ -76,12 +78,17 @@ def test_text_in_no_encoding_is_one_line(tmp_path):
     assert done.stderr.startswith("error: '\\udcff': it cannot be read or written as utf-8.")
 
 
-def test_of_the_processes_of_a_stopped_training_the_first_alone_says_so_and_fails(tmp_path):
+def by_srun(rank: int) -> dict[str, str]:
+    return {"SLURM_NTASKS": "2", "SLURM_LOCALID": str(rank), "SLURM_JOB_NAME": "train"}
+
+
+@pytest.mark.parametrize("started", [lambda rank: {"LOCAL_RANK": str(rank)}, by_srun])
+def test_of_the_processes_of_a_stopped_training_the_first_alone_says_so_and_fails(tmp_path, started):
     """Another one that failed would have the first killed before it has ended."""
-    first, other = (_run(tmp_path, "--mode", "stopped", more={"LOCAL_RANK": rank}) for rank in ("0", "1"))
+    first, other = (_run(tmp_path, "--mode", "stopped", more=started(rank)) for rank in (0, 1))
     assert (first.returncode, first.stderr) == (1, "error: stopped, and saved.\n")
     assert (other.returncode, other.stderr) == (0, "")
-    assert _run(tmp_path, "--mode", "user", more={"LOCAL_RANK": "1"}).returncode == 1
+    assert _run(tmp_path, "--mode", "user", more=started(1)).returncode == 1
 
 
 def test_our_bug_keeps_its_traceback(tmp_path):
@@ -121,11 +128,12 @@ def test_a_stage_waits_until_the_process_that_a_killed_dvc_left_has_ended(tmp_pa
         process.communicate()
 
 
-def test_the_processes_of_one_training_do_not_wait_for_each_other(tmp_path):
+@pytest.mark.parametrize("more", [{"LOCAL_RANK": "1"}, by_srun(1)])
+def test_the_processes_of_one_training_do_not_wait_for_each_other(tmp_path, more):
     options = ("--mode", "slow", "--out", "out")
     first = _start(tmp_path, *options)
     _wait_for(tmp_path / "out")
-    other = _run(tmp_path, *options, more={"LOCAL_RANK": "1"})
+    other = _run(tmp_path, *options, more=more)
     assert "FileExistsError" in other.stderr or "File exists" in other.stderr
     first.kill()
     first.communicate()

@@ -31,6 +31,12 @@ def test_as_many_processes_as_the_params_say_must_have_been_started(compute, mon
         launch(compute.model_copy(update={"num_devices": num_devices}), precision="32-true")
 
 
+def test_an_interactive_job_of_a_cluster_starts_one_process(compute, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    monkeypatch.setenv("SLURM_JOB_NAME", "interactive")
+    assert launch(compute, precision="32-true").world_size == 1
+
+
 def test_nodes_that_nobody_started_are_told_at_once(compute):
     with pytest.raises(ParamsError, match=r"num_nodes is 2, and nobody started the other nodes\. Start .* torchrun"):
         launch(compute.model_copy(update={"num_nodes": 2}), precision="32-true")
