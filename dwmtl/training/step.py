@@ -138,6 +138,8 @@ class MultiTaskStep:
         self.check(losses.values.detach())
         gradients = self._task_gradients(losses)
         inner_products = None if gradients is None else gramian(gradients)
+        if inner_products is not None and not inner_products.isfinite().all():
+            raise _non_finite_gradient()  # before a weighting computes with it, or remembers it
         given = WeightingInput(output.shared_features, losses.values, losses.has_label, generator, inner_products)
         weights = self.weighting.weigh(given, over_processes=mean_over_processes)
         total = (weights * losses.values).sum()
@@ -245,22 +247,26 @@ class MultiTaskStep:
 
     @torch.no_grad()
     def _losses_again(self, crops: Tensor, labels: dict[str, Tensor]) -> Tensor:
-        """(T,), the task losses on the same batch, now; batch norm's statistics stay as they are."""
+        """(T,), the task losses on the same batch, now; the network's statistics (batch norm's, a head's) stay as they
+        are."""
         buffers = list(self.network.buffers())
         before = [buffer.clone() for buffer in buffers]
         with self.autocast():
             output = self._forward(crops)
+        losses = self.task_losses(output, labels)
         torch._foreach_copy_(buffers, before)
-        return self.task_losses(output, labels).values
+        return losses.values
 
     def _look_back(self, losses: TaskLosses, crops: Tensor, labels: dict[str, Tensor]) -> None:
-        """Train the weighting by what the network's step did to the losses."""
+        """Train the weighting by what the network's step did to the losses; where it made one no finite number, the
+        weighting stays, and the next step says so."""
         assert self.weighting_optimizer is not None  # a weighting that looks back has one
         after = self._losses_again(crops, labels)
         loss = mean_over_processes(self.weighting.look_back(losses.values.detach(), after, losses.has_label))
         set_gradients(self.weighting_optimizer, loss)
-        self._clip(self.weighting_optimizer)
-        self.weighting_optimizer.step()
+        norm = clip_gradients(parameters_of(self.weighting_optimizer), self.clip_grad_norm)
+        if torch.isfinite(norm):
+            self.weighting_optimizer.step()
 
     def _clip(self, optimizer: Optimizer) -> Tensor:
         """Clip the gradients; the norm before clipping."""
@@ -268,10 +274,7 @@ class MultiTaskStep:
         if not torch.isfinite(norm):
             if optimizer is self.optimizer:  # the weighting's gradients do not pass through float16
                 self._refuse_overflow()
-            raise NonFiniteLossError(
-                "the gradient of finite losses is no finite number; the step was not applied. Lower "
-                "optimizer.learning_rate, or set precision to 32-true."
-            )
+            raise _non_finite_gradient()
         return norm
 
     @property
@@ -297,3 +300,10 @@ class MultiTaskStep:
         for task, loss_of in self.task_losses_of.items():
             if isinstance(loss_of, TaskLoss) and loss_of.center is not None:
                 loss_of.move_centers(gather_samples(output.vectors[task]), gather_samples(labels[task]))
+
+
+def _non_finite_gradient() -> NonFiniteLossError:
+    return NonFiniteLossError(
+        "the gradient of finite losses is no finite number; the step was not applied. Lower optimizer.learning_rate, "
+        "or set precision to 32-true."
+    )

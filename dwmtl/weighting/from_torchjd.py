@@ -8,6 +8,8 @@ from torch import Tensor
 
 from dwmtl.errors import ParamsError
 
+_CPU = torch.device("cpu")
+
 
 def aggregation(name: str) -> ModuleType:
     """TorchJD's rules.
@@ -24,11 +26,15 @@ def aggregation(name: str) -> ModuleType:
     return aggregation
 
 
-def with_random_state(generator: torch.Generator, rule: Callable[[], Tensor]) -> Tensor:
-    """Call a rule of TorchJD's, which draws from the global generator, with a generator's state in it."""
-    state = torch.get_rng_state()
-    torch.set_rng_state(generator.get_state())
-    try:
+def with_random_state(generator: torch.Generator, rule: Callable[[], Tensor], *, device: torch.device = _CPU) -> Tensor:
+    """Call a rule of TorchJD's, which draws from the global generator of its matrix's device.
+
+    On the CPU that has the state of `generator` meanwhile, on a GPU its seed: the same in every process.
+    """
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        torch.set_rng_state(generator.get_state())
+        if on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(generator.initial_seed())
         return rule()
-    finally:
-        torch.set_rng_state(state)

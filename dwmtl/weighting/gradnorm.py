@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dwmtl.weighting.weighting import Weighting, WeightingInput
+from dwmtl.weighting.weighting import Weighting, WeightingInput, renormalize
 
 _SMALLEST_WEIGHT = 1e-3
 
@@ -36,6 +36,11 @@ class GradNormWeighting(Weighting):
             is_first = self.first_losses.isnan() & given.has_label
             self.first_losses[is_first] = given.task_losses.detach()[is_first]
         return self.task_weights
+
+    def masked(self, task_weights: Tensor, has_label: Tensor) -> Tensor:
+        """The factor that keeps their sum is a constant: a task without a label has no gradient through it."""
+        weights = task_weights.detach()
+        return task_weights * (renormalize(weights, has_label) / weights)
 
     def weighting_loss(self, task_weights: Tensor, given: WeightingInput) -> Tensor:
         assert given.gramian is not None  # the step computes it for a rule with `gradients_of`

@@ -9,7 +9,7 @@ from dwmtl.weighting.weighting import Weighting, WeightingInput
 class ImtlLWeighting(Weighting):
     """Total loss: the sum over tasks of e^s_t L_t - s_t; s_t is a parameter, 0 at the start. The weights are e^s_t.
 
-    A task without a label adds nothing to the loss, and its s_t does not change.
+    A task without a label adds nothing to the loss, and its s_t has no gradient.
 
     Source: Liu et al. 2021 (ICLR), Towards Impartial Multi-task Learning.
     """

@@ -40,6 +40,7 @@ class JacobianRuleWeighting(Weighting):
         labelled = [row for row, weight in zip(rows, task_weights.tolist(), strict=True) if weight]
         if not labelled:
             return [torch.zeros_like(gradient) for gradient in gradients[0]]
-        whole = with_random_state(generator, lambda: self._rule(torch.stack(labelled)))
+        matrix = torch.stack(labelled)
+        whole = with_random_state(generator, lambda: self._rule(matrix), device=matrix.device)
         parts = whole.split([shape.numel() for shape in shapes])
         return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -9,7 +9,7 @@ from dwmtl.weighting.weighting import Weighting, WeightingInput
 class UncertaintyWeighting(Weighting):
     """Total loss: the sum over tasks of L_t / (2 e^s_t) + s_t / 2; s_t is a parameter. The weights are 1 / (2 e^s_t).
 
-    A task without a label adds nothing to the loss, and its s_t does not change.
+    A task without a label adds nothing to the loss, and its s_t has no gradient.
 
     Args:
         initial_log_variance: s_t at the start.

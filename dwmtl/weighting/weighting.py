@@ -110,4 +110,6 @@ def renormalize(task_weights: Tensor, has_label: Tensor) -> Tensor:
         has_label: (T,), bool.
     """
     kept = task_weights * has_label
-    return kept * (task_weights.sum() / kept.sum().clamp(min=torch.finfo(kept.dtype).tiny))
+    sum_kept = kept.sum()
+    sum_kept = (sum_kept + (sum_kept == 0)).clamp(min=torch.finfo(kept.dtype).tiny)  # all 0 where no task has a label
+    return kept * (task_weights.sum() / sum_kept)

@@ -6,8 +6,9 @@ import torch
 from torch.nn import functional
 
 from dwmtl.errors import NonFiniteLossError
+from dwmtl.network.adaface_head import AdaFaceHead
 from dwmtl.network.kinds import make_kind
-from dwmtl.network.params import MultiLabelLossParams, RegressionLossParams
+from dwmtl.network.params import AdaFaceHeadParams, MultiLabelLossParams, RegressionLossParams
 from dwmtl.training.gradients import set_gradients
 from dwmtl.training.keep import FrozenStart
 from dwmtl.training.losses import NO_LABEL, TaskLoss, class_weights, cross_entropy, task_losses_of
@@ -19,6 +20,7 @@ from dwmtl.weighting.famo import FamoWeighting
 from dwmtl.weighting.fixed import FixedWeighting
 from dwmtl.weighting.gradient_rule import GradientRuleWeighting
 from dwmtl.weighting.gradnorm import GradNormWeighting
+from dwmtl.weighting.gradvac import GradVacWeighting
 from dwmtl.weighting.jacobian_rule import JacobianRuleWeighting
 from dwmtl.weighting.naive_dynamic import NaiveDynamicWeighting
 from dwmtl.weighting.uncertainty import UncertaintyWeighting
@@ -160,6 +162,19 @@ def test_a_gradient_that_is_no_number_is_not_applied(make_step):
     with pytest.raises(NonFiniteLossError, match="the step was not applied"):
         step(CROPS, LABELS, seeded())
     assert all(torch.equal(before[name], value) for name, value in snapshot(step.network).items())
+
+
+SOLVED = [GradientRuleWeighting(name) for name in ("cagrad", "fairgrad", "imtl_g")]
+
+
+@pytest.mark.parametrize("weighting", [*SOLVED, JacobianRuleWeighting("graddrop"), GradVacWeighting(2, beta=0.5)])
+def test_no_rule_sees_or_remembers_a_gradient_that_is_no_number(make_step, weighting):
+    step = make_step(weighting)
+    next(step.network.trunk.parameters()).register_hook(lambda gradient: gradient * float("nan"))
+    before = copy.deepcopy(step.weighting.state_dict())
+    with pytest.raises(NonFiniteLossError, match="the step was not applied"):
+        step(CROPS, LABELS, seeded())
+    torch.testing.assert_close(step.weighting.state_dict(), before, rtol=0, atol=0, equal_nan=True)
 
 
 def test_the_check_comes_before_any_update(make_step):
@@ -447,6 +462,31 @@ def test_a_rule_that_looks_back_learns_from_the_losses_on_the_same_batch_and_mov
     fallen = (result.task_losses.log() - after.log()).tolist()
     gradient = [0.25 * (fallen[0] - fallen[1]), 0.25 * (fallen[1] - fallen[0])]  # of the softmax of (0, 0)
     assert (-weighting.logits.detach()).tolist() == pytest.approx(gradient, rel=1e-3, abs=1e-5)
+
+
+def test_a_rule_that_looks_back_at_a_loss_that_is_no_number_stays(make_step):
+    """The step was applied; the next one's check says what it led to."""
+    weighting = FamoWeighting(2)
+    step = make_step(weighting, weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=1.0))
+    step.optimizer.param_groups[0]["lr"] = 1e30
+    before = snapshot(step.network)
+    step(CROPS, LABELS, seeded())
+    assert not torch.equal(snapshot(step.network)["heads.identity.weight"], before["heads.identity.weight"])
+    assert weighting.logits.tolist() == [0, 0]
+
+
+def test_a_rule_that_looks_back_counts_a_batch_once_in_a_heads_statistics(make_step):
+    means = []
+    for looks_back in (False, True):
+        weighting = FamoWeighting(2)
+        weighting.looks_back = looks_back
+        step = make_step(
+            weighting, weighting_optimizer=make_optimizer("sgd", weighting.parameters(), learning_rate=1.0)
+        )
+        step.network.heads["identity"] = AdaFaceHead(1792, 4, AdaFaceHeadParams()).train()
+        step(CROPS, LABELS, seeded())
+        means.append(step.network.heads["identity"].length_mean.item())
+    assert means[0] == means[1] != AdaFaceHead(1792, 4, AdaFaceHeadParams()).length_mean.item()
 
 
 def test_a_rule_on_the_jacobian_sets_the_trunks_gradient_alone(make_step):
