@@ -39,7 +39,7 @@ class Samples:
         for task, names in self.classes.items():
             kind, labels = self.kinds[task], self.labels[task]
             seen = np.flatnonzero(kind.is_shown(labels).any(axis=0)) if isinstance(kind, ColumnKind) else labels
-            unseen[task] = [name for index, name in enumerate(names) if index not in set(seen)]
+            unseen[task] = [names[index] for index in np.setdiff1d(np.arange(len(names)), seen)]
         return {task: names for task, names in unseen.items() if names}
 
 
