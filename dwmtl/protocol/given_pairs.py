@@ -16,7 +16,7 @@ def check_given_pairs(pairs: pd.DataFrame, labels: pd.DataFrame) -> int:
         labels: table of `tables.EXPRESSION_LABELS`, every fold of it.
     Raises:
         ProtocolError: a photo is not in the labels, a pair contradicts them, no peak shows a required expression, or
-            the subjects are in no fold or in several.
+            the subjects are in no fold or in several; or no pair is to be accepted, or none to be rejected.
     """
     labelled = labels.set_index("photo")
     for column in ("input", "reference"):
@@ -26,6 +26,7 @@ def check_given_pairs(pairs: pd.DataFrame, labels: pd.DataFrame) -> int:
                 f"pairs.file names {unknown.iloc[0]}, which is not in the labels: index.num_peak_frames, "
                 "sets.*.expressions or labels.drop_duplicates left it out. Change them, or remove the pair."
             )
+    _check_kinds(pairs)
     a, b = (labelled.loc[pairs[column]].reset_index() for column in ("input", "reference"))
     _check_contradictions(pairs, a, b)
     shown = set(labels.loc[labels["use"] == "peak", "expression"])
@@ -64,6 +65,18 @@ def interleave_pairs(pairs: pd.DataFrame, *, num_blocks: int) -> pd.DataFrame:
     fold[~is_genuine] = _blocks_from(num_genuine % num_blocks, num_impostor, num_blocks)  # evens out the sizes
     order = np.lexsort((~is_genuine, place, fold))
     return pairs.assign(fold=fold).iloc[order].reset_index(drop=True)
+
+
+def _check_kinds(pairs: pd.DataFrame) -> None:
+    """Authentication is scored by the pairs that it wrongly rejects, and by those that it wrongly accepts."""
+    is_to_accept = pairs["is_same_identity"] & pairs["is_required_expression"]
+    for kind, is_of_kind in (("accept", is_to_accept), ("reject", ~is_to_accept)):
+        if not is_of_kind.any():
+            raise ProtocolError(
+                f"pairs.file has no pair to {kind}, and authentication needs both kinds: a pair of one person who "
+                "shows the required expression is to accept, any other is to reject. Add such pairs to the file, or "
+                "set pairs.file to null."
+            )
 
 
 def _check_contradictions(pairs: pd.DataFrame, inputs: pd.DataFrame, references: pd.DataFrame) -> None:

@@ -84,6 +84,13 @@ def test_pairs_of_no_single_fold_are_told_with_their_subjects(pairs, labels, fol
         check_given_pairs(pairs, labels)
 
 
+@pytest.mark.parametrize(("is_kept", "lacking"), [(True, "reject"), (False, "accept")])
+def test_pairs_that_are_all_to_accept_or_all_to_reject_are_refused(pairs, labels, is_kept, lacking):
+    is_to_accept = pairs["is_same_identity"] & pairs["is_required_expression"]
+    with pytest.raises(ProtocolError, match=rf"pairs\.file has no pair to {lacking}, .* Add such pairs to the file"):
+        check_given_pairs(pairs[is_to_accept == is_kept], labels)
+
+
 def _blocked(num_genuine: int, num_impostor: int) -> pd.DataFrame:
     """Pairs as in the authors' file: all genuine, then all impostor."""
     kinds = [True] * num_genuine + [False] * num_impostor
