@@ -362,6 +362,22 @@ def test_a_training_of_other_facts_starts_anew(tmp_path, train, new_network, cap
     assert "was written for other parameters" in caplog.text
 
 
+def test_a_training_resumes_in_the_precision_that_auto_became_and_in_no_other(
+    tmp_path, train, new_network, caplog, monkeypatch
+):
+    def train_in(precision: str, capabilities: dict[str, bool]) -> None:
+        caplog.clear()
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+        with caplog.at_level(logging.INFO):
+            train(new_network(), precision=precision, checkpoint_dir=tmp_path, compute={"checkpoint_interval_s": 0.0})
+
+    train_in("auto", {})
+    train_in("32-true", {})
+    assert "resuming from" in caplog.text
+    train_in("auto", {"avx512_bf16": True})
+    assert "was written for other parameters" in caplog.text
+
+
 RULES = {
     "dwa": lambda: DwaWeighting(2, temperature=2.0),
     "gradnorm": lambda: GradNormWeighting(2, alpha=1.5),
