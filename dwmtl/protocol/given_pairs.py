@@ -5,7 +5,6 @@ import pandas as pd
 
 from dwmtl.errors import ProtocolError
 from dwmtl.protocol.expressions import NEUTRAL
-from dwmtl.protocol.folds import NO_FOLD
 
 
 def check_given_pairs(pairs: pd.DataFrame, labels: pd.DataFrame) -> int:
@@ -15,8 +14,9 @@ def check_given_pairs(pairs: pd.DataFrame, labels: pd.DataFrame) -> int:
         pairs: table of `tables.GIVEN_PAIRS`.
         labels: table of `tables.EXPRESSION_LABELS`, every fold of it.
     Raises:
-        ProtocolError: a photo is not in the labels, a pair contradicts them, no peak shows a required expression, or
-            the subjects are in no fold or in several.
+        ProtocolError: a photo is not in the labels, a pair contradicts them, no peak shows a required expression, the
+            subjects are unknown, in no fold, in several, or in an official validation part, or no pair is to be
+            accepted or none to be rejected.
     """
     labelled = labels.set_index("photo")
     for column in ("input", "reference"):
@@ -26,7 +26,9 @@ def check_given_pairs(pairs: pd.DataFrame, labels: pd.DataFrame) -> int:
                 f"pairs.file names {unknown.iloc[0]}, which is not in the labels: index.num_peak_frames, "
                 "sets.*.expressions or labels.drop_duplicates left it out. Change them, or remove the pair."
             )
+    _check_kinds(pairs)
     a, b = (labelled.loc[pairs[column]].reset_index() for column in ("input", "reference"))
+    _check_subjects(pd.concat([a, b]))
     _check_contradictions(pairs, a, b)
     shown = set(labels.loc[labels["use"] == "peak", "expression"])
     if unknown := sorted(set(pairs["expression_required"]) - shown):
@@ -66,6 +68,28 @@ def interleave_pairs(pairs: pd.DataFrame, *, num_blocks: int) -> pd.DataFrame:
     return pairs.assign(fold=fold).iloc[order].reset_index(drop=True)
 
 
+def _check_kinds(pairs: pd.DataFrame) -> None:
+    """Authentication is scored by the pairs that it wrongly rejects, and by those that it wrongly accepts."""
+    is_to_accept = pairs["is_same_identity"] & pairs["is_required_expression"]
+    for kind, is_of_kind in (("accept", is_to_accept), ("reject", ~is_to_accept)):
+        if not is_of_kind.any():
+            raise ProtocolError(
+                f"pairs.file has no pair to {kind}, and authentication needs both kinds: a pair of one person who "
+                "shows the required expression is to accept, any other is to reject. Add such pairs to the file, or "
+                "set pairs.file to null."
+            )
+
+
+def _check_subjects(photos: pd.DataFrame) -> None:
+    """An official test part may name no subjects; then no pair is genuine or impostor."""
+    unknown = photos.loc[photos["subject"] == "", "photo"]
+    if len(unknown):
+        raise ProtocolError(
+            f"pairs.file names {unknown.iloc[0]}, whose subject is unknown. Remove its pairs, or set pairs.file to "
+            "null."
+        )
+
+
 def _check_contradictions(pairs: pd.DataFrame, inputs: pd.DataFrame, references: pd.DataFrame) -> None:
     """Compare each pair with the labels of its photos, which are in the pairs' order."""
     is_same = (inputs["subject"] == references["subject"]).to_numpy()
@@ -91,11 +115,11 @@ def _expression(photos: pd.DataFrame) -> np.ndarray:
 
 def _only_fold(photos: pd.DataFrame) -> int:
     subjects = photos.groupby("fold")["subject"].agg(lambda names: ", ".join(sorted(set(names))))
-    if len(subjects) != 1 or subjects.index[0] == NO_FOLD:
+    if len(subjects) != 1 or subjects.index[0] < 0:  # in no fold, or in the official validation part
         folds = "; ".join(f"fold {fold}: {names}" for fold, names in subjects.items())
         raise ProtocolError(
             f"pairs.file must name test subjects of one fold. Got {folds}. Set labels.folds to the split that the "
-            "file was made for."
+            "file was made for; where labels.protocol is official, name photos of the official test part, fold 0."
         )
     return int(subjects.index[0])
 

@@ -49,9 +49,9 @@ def pairs_by_fold(
     Raises:
         ProtocolError: as `make_pairs` and `check_given_pairs`.
     """
+    given_fold = None if given_pairs.empty else check_given_pairs(given_pairs, labels)
     if not (labels.loc[labels["fold"] >= 0, "subject"] != "").any():  # an official test part without subjects
         return [(_NO_PAIRS, _LEFT_OUT_NOTHING)] * num_folds
-    given_fold = None if given_pairs.empty else check_given_pairs(given_pairs, labels)
     options = params.model_dump(exclude={"file"})
     return [
         (interleave_pairs(given_pairs, num_blocks=params.num_blocks), _LEFT_OUT_NOTHING)

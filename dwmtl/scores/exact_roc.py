@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dwmtl.scores.threshold import RATE_ROUNDING
+
 RULE_OF_30 = 30
 """False accepts below which a rate is a rough guess: with 30 errors the true rate is within 30 % of the measured one,
 with a confidence of 90 %. Source: Doddington et al. 2000 (Speech Communication 31), the rule of 30."""
@@ -33,12 +35,12 @@ class ExactRoc:
 
     def num_allowed(self, far_targets: np.ndarray) -> np.ndarray:
         """Impostors that each target allows to be accepted, the number that a TAR rests on: (T,) -> (T,) int."""
-        return np.floor(np.asarray(far_targets) * len(self.impostor) * (1 + 1e-12)).astype(int)
+        return np.floor(np.asarray(far_targets) * len(self.impostor) * (1 + RATE_ROUNDING)).astype(int)
 
 
 def num_impostors_needed(far_target: float) -> int:
     """Impostor pairs that a set needs for one of them to be allowed to be accepted at a target."""
-    return int(np.ceil(1 / far_target * (1 - 1e-12)))
+    return int(np.ceil(1 / far_target * (1 - RATE_ROUNDING)))
 
 
 def exact_roc(distances: np.ndarray, is_same: np.ndarray) -> ExactRoc:

@@ -189,8 +189,9 @@ def _intervals(
     if subjects is None:
         return None
     growing = np.argsort(far_targets, kind="stable")
-    places = np.unique(pairs.folds, return_inverse=True)[1]
-    val_thresholds = np.array([rate.threshold_per_fold for rate in outcome.val_at_far])[growing]
+    places = _fold_places(pairs)
+    shape = len(far_targets), len(outcome.threshold_per_fold)  # (0, F) without a target
+    val_thresholds = np.reshape([rate.threshold_per_fold for rate in outcome.val_at_far], shape)[growing]
     intervals = verification_intervals(
         JudgedPairs(
             distances=outcome.distances,
@@ -214,6 +215,11 @@ def _intervals(
     )
 
 
+def _fold_places(pairs: NamedPairs) -> np.ndarray:
+    """Place of each pair's fold among the folds' numbers, which need not start at 0: (N,)."""
+    return np.unique(pairs.folds, return_inverse=True)[1]
+
+
 def _subjects(pairs: NamedPairs) -> np.ndarray | None:
     """Number of each image's subject: (M,). An image is named by its subject and a number, `Aaron_Eckhart_0001`.
 
@@ -226,7 +232,7 @@ def _subjects(pairs: NamedPairs) -> np.ndarray | None:
 
 def _wrong_pairs(outcome: Verification, pairs: NamedPairs, wrong: np.ndarray) -> list[WrongPair]:
     """Farthest from their fold's threshold first; ties in the file's order."""
-    thresholds = outcome.threshold_per_fold[pairs.folds]
+    thresholds = outcome.threshold_per_fold[_fold_places(pairs)]
     order = np.argsort(-np.abs(outcome.distances - thresholds)[wrong], kind="stable")[:_MOST_WRONG_PAIRS]
     return [
         WrongPair(

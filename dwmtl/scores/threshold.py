@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # using a model needs no tables
     import pandas as pd
 
 
+RATE_ROUNDING = 1e-12
+"""Relative: rates that differ by less are equal. A mean over folds rounds, and so does a target times a count."""
+
 _GRID_SCALE = {"squared_euclidean": 1.0, "cosine": 0.5}
 """Cosine distance is half the squared Euclidean one, so its grids are half as wide."""
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from dwmtl.errors import ProtocolError
 from dwmtl.scores.distances import Embeddings, distances_of_pairs, mean_of_sides
-from dwmtl.scores.threshold import far_threshold_grid, largest_within, most_accurate, threshold_grid
+from dwmtl.scores.threshold import RATE_ROUNDING, far_threshold_grid, largest_within, most_accurate, threshold_grid
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def equal_error_rate(far: np.ndarray, tar: np.ndarray) -> np.ndarray:
 
 def tar_within(far: np.ndarray, tar: np.ndarray, far_target: float) -> tuple[np.ndarray, np.ndarray]:
     """TAR at the last point of a ROC whose FAR is within the target, and that FAR; shapes as in `area_under_roc`."""
-    point = np.expand_dims((far <= far_target).sum(axis=0) - 1, 0)  # FAR starts at 0 and does not decrease
+    is_within = far <= far_target * (1 + RATE_ROUNDING)
+    point = np.expand_dims(is_within.sum(axis=0) - 1, 0)  # FAR starts at 0 and does not decrease
     return _rows(tar, point), _rows(far, point)
 
 

@@ -52,6 +52,7 @@ class Checkpoint:
         self._key = key
         self._interval_s = interval_s
         self._last_s = time.monotonic()
+        self._is_last_whole = True
 
     @property
     def is_due(self) -> bool:
@@ -59,15 +60,16 @@ class Checkpoint:
         return self.folder is not None and time.monotonic() - self._last_s >= self._interval_s
 
     def save(self, state: dict[str, object]) -> None:
-        """Save a state: tensors, numbers, text, and lists and dicts of them. The one before is kept, no other.
+        """Save a state: tensors, numbers, text, and lists and dicts of them. The whole one before is kept, no other.
 
         Every process calls it; the first one writes.
         """
         if self.folder is not None and process_number() == 0:
             path = self.folder / CHECKPOINT_FILE
-            if path.exists():
+            if path.exists() and self._is_last_whole:  # a damaged one must not replace the one before it
                 os.replace(path, self.folder / PREVIOUS_FILE)
             _write(path, {"key": self._key, "state": state})
+            self._is_last_whole = True
             self._last_s = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
@@ -78,6 +80,7 @@ class Checkpoint:
         for path in (self.folder / CHECKPOINT_FILE, self.folder / PREVIOUS_FILE):
             saved = _read(path)
             if saved is None:
+                self._is_last_whole &= path.name != CHECKPOINT_FILE
                 continue
             if saved["key"] != self._key:
                 log.warning("%s was written for other parameters, data or code; starting over.", path)

@@ -16,7 +16,7 @@ from dwmtl.progress import Progress
 from dwmtl.training.augmentation import Augmentation
 from dwmtl.training.batch_norm import synchronize_batch_norm
 from dwmtl.training.checkpoint import Checkpoint, StopSignal
-from dwmtl.training.compute import Execution
+from dwmtl.training.compute import Execution, precision_of
 from dwmtl.training.cores import CoreWatch
 from dwmtl.training.crops import ShuffledBatches
 from dwmtl.training.distribution import (
@@ -69,7 +69,9 @@ def fit(training: Training, execution: Execution) -> Fitted:
         InterruptedTrainingError: SIGTERM or SIGINT came; the state is saved. Only with a `checkpoint_dir`.
     """
     checkpoint = Checkpoint(
-        execution.checkpoint_dir, key=training.key(), interval_s=execution.compute.checkpoint_interval_s
+        execution.checkpoint_dir,
+        key=training.key(precision=precision_of(execution.fabric)),
+        interval_s=execution.compute.checkpoint_interval_s,
     )
     state = _initial_state(training, execution)
     _resume(state, checkpoint, execution)

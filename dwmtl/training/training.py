@@ -56,11 +56,15 @@ class Training:
     balanced_task: str | None = None
     facts: object = None
 
-    def key(self) -> str:
-        """Digest by which a checkpoint is recognised as this training's. Take it before the first step."""
+    def key(self, *, precision: str) -> str:
+        """Digest by which a checkpoint is recognised as this training's. Take it before the first step.
+
+        Args:
+            precision: the one that the training runs in, see `precision_of`; `params.precision` may be `auto`.
+        """
         facts = {
             "facts": self.facts,
-            "params": self.params.model_dump(),
+            "params": self.params.model_dump() | {"precision": precision},
             "losses": {task: values.model_dump() for task, values in self.losses.items()},
             "frozen": sorted(self.frozen),
             "keep": self.keep,  # the start itself is the network before the first step

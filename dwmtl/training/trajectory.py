@@ -71,14 +71,14 @@ def empty_trajectory(tasks: tuple[str, ...], *, has_keep_loss: bool) -> pd.DataF
 
 
 def final_losses(trajectory: pd.DataFrame) -> dict[str, float]:
-    """Means over the last epoch of the losses (of steps that had a label) and weights, by column."""
+    """Means over the last epoch of the losses and weights, by column; of the tasks' losses, over steps with a label."""
     last = trajectory[trajectory["epoch"] == trajectory["epoch"].max()]
     beside = ("center_loss", "keep_loss")
     columns = [column for column in trajectory if column.startswith(("loss_", "weight_")) or column in beside]
-    values = last[columns]
-    is_loss = [column.startswith("loss_") for column in columns]
-    labelled = values.where((values > 0) | [not loss for loss in is_loss])  # a step without a label has loss 0
-    return {column: round(float(value), 6) for column, value in labelled.mean().items() if math.isfinite(value)}
+    values = last[columns].copy()
+    task_losses = [column.replace("weight_", "loss_", 1) for column in columns if column.startswith("weight_")]
+    values[task_losses] = values[task_losses].where(values[task_losses] > 0)  # a step without a label has loss 0
+    return {column: round(float(value), 6) for column, value in values.mean().items() if math.isfinite(value)}
 
 
 def epoch_summary(epoch_rows: pd.DataFrame, tasks: tuple[str, ...], validation: dict[str, float]) -> str:

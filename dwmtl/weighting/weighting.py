@@ -52,7 +52,8 @@ class Weighting(nn.Module):
     def forward(self, given: WeightingInput) -> Tensor:
         """Task weights from this process's samples, (T,), not yet masked.
 
-        Their sum depends on the rule. They are non-negative, except those of `imtl_g`, which may be negative.
+        Their sum depends on the rule. They are non-negative, except those of `imtl_g` and `aligned_mtl`, which may be
+        negative.
         """
         raise NotImplementedError
 

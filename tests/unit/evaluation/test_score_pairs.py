@@ -12,6 +12,7 @@ from dwmtl.errors import DataSetError, ProtocolError
 from dwmtl.evaluation import embeddings_file
 from dwmtl.evaluation.embeddings_file import read_embeddings
 from dwmtl.evaluation.score_pairs import score_pairs
+from dwmtl.scores.pair_scores import NamedPairs, PairScores, score_named
 from dwmtl.scores.verification import verify
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -227,6 +228,31 @@ def test_every_score_has_the_interval_of_other_people(tmp_path):
     other = scored(*files, far_targets=[0.1, 0.3])["intervals"]
     assert other["val_at_far"] == intervals["val_at_far"][::-1]  # in the order asked for
     assert other["tar_at_far"] == intervals["tar_at_far"][::-1]
+
+
+def test_without_a_far_target_the_other_scores_and_their_intervals_are_the_same(tmp_path):
+    files, *_ = random_world(tmp_path, seed=7)
+    result, expected = scored(*files, far_targets=[]), scored(*files, far_targets=[0.1])
+    for part in (expected, expected["intervals"]):
+        part.update(val_at_far=[], tar_at_far=[])
+    expected["settings"]["far_targets"] = []
+    assert result == expected
+
+
+def test_folds_need_not_be_numbered_from_zero():
+    rng = np.random.default_rng(0)
+    a, b, is_same, folds = (np.array(column) for column in zip(*as_pairs(pair_lines(rng, 4, 5)), strict=True))
+    rows = [np.array([NAMES.index(name) for name in side]) for side in (a, b)]
+    embeddings = rng.normal(size=(len(NAMES), 6))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+
+    def score(folds: np.ndarray) -> PairScores:
+        pairs = NamedPairs(NAMES, *rows, is_same, folds)
+        how = {"distance": "cosine", "subtract_mean": False, "far_targets": [0.1], "settings": {}}
+        return score_named(embeddings, pairs, **how)
+
+    assert score(folds).wrong_pairs
+    assert score(1 + 2 * folds) == score(folds)
 
 
 def test_an_image_that_is_there_twice_alike_counts_once(tmp_path):

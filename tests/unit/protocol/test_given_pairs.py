@@ -8,6 +8,7 @@ from dwmtl.errors import ProtocolError
 from dwmtl.params import load_params
 from dwmtl.protocol.folds import NO_FOLD
 from dwmtl.protocol.given_pairs import check_given_pairs, interleave_pairs
+from dwmtl.protocol.official import VALIDATION_FOLD
 from dwmtl.protocol.pairs import check_blocks, make_pairs, pairs_by_fold
 
 SHOWN = ("anger", "happiness")
@@ -75,13 +76,30 @@ def test_a_pair_that_contradicts_the_labels_is_named(pairs, labels, column, valu
 
 
 @pytest.mark.parametrize(
-    ("fold", "message"),
-    [(0, r"one fold\. Got fold 0: P4; fold 1: P3\. Set labels\.folds"), (NO_FOLD, r"Got fold -1: P4; fold 1: P3")],
+    ("subjects", "fold", "message"),
+    [
+        (["P4"], 0, r"one fold\. Got fold 0: P4; fold 1: P3\. Set labels\.folds"),
+        (["P4"], NO_FOLD, r"Got fold -1: P4; fold 1: P3"),
+        (["P3", "P4"], NO_FOLD, r"Got fold -1: P3, P4"),
+        (["P3", "P4"], VALIDATION_FOLD, r"Got fold -2: P3, P4.* official, name photos of the official test part"),
+    ],
 )
-def test_pairs_of_no_single_fold_are_told_with_their_subjects(pairs, labels, fold, message):
-    labels.loc[labels["subject"] == "P4", "fold"] = fold
+def test_pairs_of_no_single_fold_are_told_with_their_subjects(pairs, labels, subjects, fold, message):
+    labels.loc[labels["subject"].isin(subjects), "fold"] = fold
     with pytest.raises(ProtocolError, match=message):
         check_given_pairs(pairs, labels)
+
+
+def test_given_pairs_are_refused_where_the_test_part_names_no_subjects(pairs, labels):
+    with pytest.raises(ProtocolError, match=r"names P3/.*, whose subject is unknown\. Remove its pairs"):
+        pairs_by_fold(labels.assign(subject="", fold=0), pairs, PARAMS, num_folds=1)
+
+
+@pytest.mark.parametrize(("is_kept", "lacking"), [(True, "reject"), (False, "accept")])
+def test_pairs_that_are_all_to_accept_or_all_to_reject_are_refused(pairs, labels, is_kept, lacking):
+    is_to_accept = pairs["is_same_identity"] & pairs["is_required_expression"]
+    with pytest.raises(ProtocolError, match=rf"pairs\.file has no pair to {lacking}, .* Add such pairs to the file"):
+        check_given_pairs(pairs[is_to_accept == is_kept], labels)
 
 
 def _blocked(num_genuine: int, num_impostor: int) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dwmtl.errors import ProtocolError
 from dwmtl.scores.distances import pair_distances
-from dwmtl.scores.verification import verify
+from dwmtl.scores.verification import tar_at, verify
 
 
 def unit(values: np.ndarray) -> np.ndarray:
@@ -104,6 +104,16 @@ def test_a_perfect_network_is_told():
     outcome = run(a, b, is_same, np.arange(20) // 5)
     assert (outcome.accuracy_mean, outcome.auc, outcome.eer) == (1.0, 1.0, 0.0)
     assert outcome.accepted.tolist() == is_same.tolist()
+
+
+def test_a_false_accept_rate_that_equals_the_target_is_within_it():
+    """One impostor of ten is accepted in each of three folds; in floating point the mean of these rates exceeds 0.1."""
+    is_same, folds = np.arange(60) % 2 == 0, np.arange(60) // 20
+    distance = np.where(is_same, 1.0, np.where(np.arange(60) % 20 == 1, 0.5, 2.0))
+    b = np.stack([1 - distance / 2, np.sqrt(1 - (1 - distance / 2) ** 2)], axis=1)
+    outcome = run(np.tile([1.0, 0.0], (60, 1)), b, is_same, folds)
+    assert outcome.far[150] > 0.1
+    assert tar_at(outcome, 0.1) == pytest.approx((1.0, 0.1))
 
 
 def test_cosine_is_half_the_squared_euclidean_distance_of_unit_vectors():

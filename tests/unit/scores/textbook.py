@@ -106,7 +106,7 @@ def _validation_rate(test, rest, grid, target):
 
 
 def _last_point_within(far, tar, target):
-    point = [i for i in range(len(far)) if far[i] <= target][-1]
+    point = [i for i in range(len(far)) if far[i] <= target or math.isclose(far[i], target)][-1]
     return {"far_target": target, "far": far[point], "tar": tar[point]}
 
 

@@ -68,6 +68,30 @@ def test_a_process_killed_between_two_files_finds_the_state_before(tmp_path):
     assert checkpoint.load()["weights"].tolist() == [1.0] * 1000
 
 
+def test_a_process_killed_while_it_replaces_a_damaged_state_leaves_the_one_before(tmp_path):
+    class Killed:
+        def __reduce__(self):
+            raise KeyboardInterrupt
+
+    checkpoint = saved_twice(tmp_path)
+    flip_a_bit(tmp_path / "checkpoint.pt", 0.5)
+    checkpoint.load()
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save({"weights": Killed()})
+    assert checkpoint.load()["weights"].tolist() == [1.0] * 1000
+
+
+def test_the_state_that_replaced_a_damaged_one_is_kept_as_any_other(tmp_path):
+    checkpoint = saved_twice(tmp_path)
+    flip_a_bit(tmp_path / "checkpoint.pt", 0.5)
+    checkpoint.load()
+    for value in (3, 4):
+        checkpoint.save({"weights": torch.full((1000,), float(value))})
+    assert checkpoint.load()["weights"].tolist() == [4.0] * 1000
+    flip_a_bit(tmp_path / "checkpoint.pt", 0.5)
+    assert checkpoint.load()["weights"].tolist() == [3.0] * 1000
+
+
 def test_a_pickle_that_would_run_something_is_not_loaded(tmp_path):
     class Bad:
         def __reduce__(self):

@@ -330,6 +330,12 @@ def test_the_last_losses_are_those_of_steps_with_a_label():
     assert final_losses(trajectory) == {"loss_hat": 2.0, "weight_hat": 0.25, "center_loss": 0.25}
 
 
+def test_a_total_loss_below_zero_counts_in_the_last_losses():
+    """Under a rule whose weights may be negative."""
+    trajectory = pd.DataFrame({"epoch": 0, "loss_hat": 2.0, "loss_total": [1.0, -3.0], "weight_hat": [0.5, -1.5]})
+    assert final_losses(trajectory) == {"loss_hat": 2.0, "loss_total": -1.0, "weight_hat": -0.5}
+
+
 def test_an_epoch_is_a_line_with_its_mean_losses_and_weights():
     rows = pd.DataFrame({"epoch": [1, 1], "loss_hat": [0.0, 2.0], "weight_hat": [0.2, 0.4]})
     assert epoch_summary(rows, ("hat",), {}) == "hat loss 2.000 (weight 0.30)"
@@ -353,6 +359,22 @@ def test_a_training_of_other_facts_starts_anew(tmp_path, train, new_network, cap
     train_with(14)
     assert "resuming from" in caplog.text
     train_with(20)
+    assert "was written for other parameters" in caplog.text
+
+
+def test_a_training_resumes_in_the_precision_that_auto_became_and_in_no_other(
+    tmp_path, train, new_network, caplog, monkeypatch
+):
+    def train_in(precision: str, capabilities: dict[str, bool]) -> None:
+        caplog.clear()
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+        with caplog.at_level(logging.INFO):
+            train(new_network(), precision=precision, checkpoint_dir=tmp_path, compute={"checkpoint_interval_s": 0.0})
+
+    train_in("auto", {})
+    train_in("32-true", {})
+    assert "resuming from" in caplog.text
+    train_in("auto", {"avx512_bf16": True})
     assert "was written for other parameters" in caplog.text
 
 
