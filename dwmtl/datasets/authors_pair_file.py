@@ -44,12 +44,14 @@ def read_authors_pairs(
     Returns:
         Columns `tables.GIVEN_PAIRS`, in the file's order, with photos and expressions named as in the manifest.
     Raises:
-        DataSetError: as `parse_pairs`; also a photo that the set does not have.
+        DataSetError: as `parse_pairs`; also a file without a pair, or a photo that the set does not have.
     """
     lines = list(numbered_lines(path))
     cells = [cell for _, line in lines[1:] for cell in line.split()[4:7]]
     has_numbers = all(re.fullmatch(r"-?\d+", cell) for cell in cells)
     pairs = parse_pairs(lines, name=str(path), expressions=OULU_EXPRESSIONS if has_numbers else None, remap=remap)
+    if pairs.empty:
+        raise DataSetError(f"{path}: it has no pair below its header. Complete it, or set pairs.file to null.")
     spelt = {tables.composed(photo): photo for photo in photos["photo"]}
     for column in ("input", "reference"):
         pairs[column] = pairs[column].map(lambda photo: spelt.get(tables.composed(photo), photo))

@@ -106,6 +106,12 @@ def test_photo_that_the_set_lacks_is_named_with_its_pair(tmp_path):
         read_authors_pairs(tmp_path / "pairs.txt", PHOTOS[:2], remap=("/data/zming/Oulu", ""))
 
 
+def test_a_set_is_not_paired_by_a_file_without_pairs(tmp_path):
+    (tmp_path / "pairs.txt").write_text(OULU_TEXT.splitlines()[0] + "\n")
+    with pytest.raises(DataSetError, match=r"pairs\.txt: it has no pair below its header\. Complete it"):
+        read_authors_pairs(tmp_path / "pairs.txt", PHOTOS)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
