@@ -150,6 +150,22 @@ def run_dwmtl(python) -> Callable[..., subprocess.CompletedProcess]:
     return functools.partial(python, "-m", "dwmtl")
 
 
+@pytest.fixture
+def call_dwmtl(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs `dwmtl ...` in this process, which has imported torch: its exit code, what it printed, and its errors."""
+    from dwmtl.cli import main
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["dwmtl", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
 @pytest.fixture(scope="module")
 def module_path(tmp_path_factory) -> Iterator[Path]:
     """Folder of a file's tests, removed after the last of them: those of a whole suite would be gigabytes."""

@@ -1,9 +1,15 @@
-"""What the files of `dwmtl/` and `stages/` import, read from their syntax trees; nothing is run."""
+"""The files of `dwmtl/` and `stages/`, and what they import, read from their syntax trees; nothing is run."""
 
 import ast
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CODE = sorted([*(REPOSITORY / "dwmtl").rglob("*.py"), *(REPOSITORY / "stages").glob("*.py")])
+
+
+def name_of(file: Path) -> str:
+    """Its path in the repository."""
+    return file.relative_to(REPOSITORY).as_posix()
 
 
 def imported_names(file: Path) -> set[str]:

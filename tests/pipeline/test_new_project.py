@@ -15,7 +15,7 @@ from dwmtl.cli.new import new, project_map
 from dwmtl.errors import DwmtlError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-pipeline = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("test_pipeline.py"))))
+pipeline = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("small_pipeline.py"))))
 
 
 def stages(text: str) -> dict[str, dict]:

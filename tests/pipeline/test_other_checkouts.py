@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-pipeline = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("test_pipeline.py"))))
+pipeline = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("small_pipeline.py"))))
 pipeline.SMALL["render.num_expression_subjects"] = 1  # nothing is trained
 
 
@@ -66,10 +66,7 @@ def test_a_set_outside_the_checkout_is_read_from_a_copy(tmp_path):
     project = in_a_repository(tmp_path / "work/checkout")
     project.run("dvc", "repro", "render")
     (project.folder / "data/raw/rendered/identities").rename(tmp_path / "work/identities")
-    path = project.folder / "params.yaml"
-    values = yaml.safe_load(path.read_text())
-    values["sets"]["identity"]["folder"] = "../identities"
-    path.write_text(yaml.safe_dump(values))
+    project.set_params({"sets.identity.folder": "../identities"})
     project.run("dwmtl", "check")
     project.commit("a folder of one's own")
     project.run("dvc", "exp", "run", "--temp", "--name", "own", "index@identity")

@@ -13,7 +13,6 @@ from dwmtl.datasets.packs.pictures import open_pictures
 from dwmtl.set_facts import SetFacts, write_set_facts
 from dwmtl.tables import BOX, CROPS, FAILURES, FOLDS, MANIFEST, write_table
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PHOTOS = ["P1.normal", "P1.sad", "P2.normal", "P2.sad", "P2.broken"]
 
 

@@ -17,7 +17,6 @@ from dwmtl.tables import EXPRESSION_LABELS, read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_SUBJECTS, NUM_FRAMES = 4, 4
-EXPRESSIONS = ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")
 CK_PLUS = {"Anger": 1, "Disgust": 3, "Fear": 4, "Happiness": 5, "Sadness": 6, "Surprise": 7}
 JAFFE = {"Anger": "AN", "Disgust": "DI", "Fear": "FE", "Happiness": "HA", "Sadness": "SA", "Surprise": "SU"}
 YALE = {"Happiness": "happy", "Sadness": "sad", "Surprise": "surprised"}

@@ -6,7 +6,6 @@ import pytest
 
 from dwmtl import tables
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 EXPRESSIONS = ("anger", "happiness", "surprise")
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {
     "render.num_expression_subjects": 1,
     "render.num_frames": 4,

@@ -43,7 +43,7 @@ def test_a_damaged_dvc_yaml_is_an_error_that_names_it(project, damaged):
         check(folder)
 
 
-def test_a_pipeline_without_drawn_faces_creates_no_folder(project, tmp_path):
+def test_a_pipeline_without_drawn_faces_needs_the_sets_folders(project):
     folder = project({})
     (folder / "dvc.yaml").write_text("stages: {index: {cmd: python stages/index.py}}")
     with pytest.raises(DataSetError, match=r"no such folder\. Set sets\.expression\.folder"):

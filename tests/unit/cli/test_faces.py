@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dwmtl.cli import main
 from dwmtl.crops.photos import read_photo
 from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, save_model
 from dwmtl.network.params import LinearHeadParams, NetworkParams
@@ -20,24 +19,9 @@ THRESHOLD = 1.0
 
 
 @pytest.fixture
-def dwmtl(capsys, monkeypatch):
-    """Runs `dwmtl ...`: its exit code, what it printed, and its errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dwmtl", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return run
-
-
-@pytest.fixture
-def ask(dwmtl, known):
+def ask(call_dwmtl, known):
     """Runs a command with the known model, on the CPU."""
-    return lambda *arguments: dwmtl(*arguments, "--model", known.model, "--device", "cpu")
+    return lambda *arguments: call_dwmtl(*arguments, "--model", known.model, "--device", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -93,16 +77,16 @@ def identities_alone(tmp_path_factory) -> Path:
     return folder
 
 
-def test_analyze_says_in_a_line_that_a_model_has_no_expressions(dwmtl, known, identities_alone):
+def test_analyze_says_in_a_line_that_a_model_has_no_expressions(call_dwmtl, known, identities_alone):
     photos = known.photo("happiness"), known.photo("surprise")
     options = ("--model", identities_alone, "--device", "cpu")
-    code, out, err = dwmtl("analyze", *photos, *options)
+    code, out, err = call_dwmtl("analyze", *photos, *options)
     assert (code, err) == (0, "")
     *faces, last = out.splitlines()
     assert last == f"{identities_alone} does not predict expressions (it has no such task). Use the model of a fold."
     assert not [line for line in faces if "does not" in line]
-    assert len(json.loads(dwmtl("analyze", *photos, *options, "--json")[1])) == 2
-    code, out, err = dwmtl("analyze", "none.jpg", *options)
+    assert len(json.loads(call_dwmtl("analyze", *photos, *options, "--json")[1])) == 2
+    code, out, err = call_dwmtl("analyze", "none.jpg", *options)
     assert (code, out) == (1, "")
 
 
@@ -257,7 +241,7 @@ MISSING = (
 
 
 @pytest.mark.parametrize("arguments", MISSING, ids=" ".join)
-def test_what_is_missing_is_told_before_weights_are_loaded(dwmtl, tmp_path, monkeypatch, arguments):
+def test_what_is_missing_is_told_before_weights_are_loaded(call_dwmtl, tmp_path, monkeypatch, arguments):
     """The model's weights are damaged, which any command that opens them would tell."""
     monkeypatch.chdir(tmp_path)
     Path("a.jpg").write_bytes(b"\xff\xd8\xff")
@@ -266,7 +250,7 @@ def test_what_is_missing_is_told_before_weights_are_loaded(dwmtl, tmp_path, monk
         for name in ("model.json", "model.safetensors"):
             (Path(folder) / name).write_text("damaged")
     before = set(Path().rglob("*"))
-    code, out, err = dwmtl(*arguments)
+    code, out, err = call_dwmtl(*arguments)
     assert (code, out) == (1, "")
     assert err.startswith("error: gone")
     assert {"no such file" in line for line in err.splitlines()} == {True}
@@ -316,29 +300,29 @@ def test_authenticate_takes_a_clip(ask, known, tmp_path):
     assert ask("authenticate", tmp_path / "clip", *options, "--min-frames", 2)[0] == 3
 
 
-def test_without_a_model_the_cure_is_told(dwmtl, known, tmp_path, monkeypatch):
+def test_without_a_model_the_cure_is_told(call_dwmtl, known, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, _, err = dwmtl("verify", known.photo("neutral"), known.photo("neutral"))
+    code, _, err = call_dwmtl("verify", known.photo("neutral"), known.photo("neutral"))
     assert code == 1
     assert err.startswith("error: data/models/fold_0: no such model here. Name one with --model, or run `make repro`")
 
 
-def test_align_writes_crops_and_their_table(dwmtl, known, tmp_path, write_params):
+def test_align_writes_crops_and_their_table(call_dwmtl, known, tmp_path, write_params):
     source, params = tmp_path / "photos", write_params()
     shutil.copytree(known.photos / "VL/Strong/P001/Happiness", source / "P001")
-    code, out, _ = dwmtl("align", source, tmp_path / "crops", "--params", params, "--device", "cpu")
+    code, out, _ = call_dwmtl("align", source, tmp_path / "crops", "--params", params, "--device", "cpu")
     assert (code, out) == (0, f"{tmp_path / 'crops'}: 4 aligned, 0 fallback, 0 unreadable\n")
     assert (tmp_path / "crops/photos/P001/000.jpeg.png").exists()
-    code, _, err = dwmtl("align", source, tmp_path / "crops", "--params", params)
+    code, _, err = call_dwmtl("align", source, tmp_path / "crops", "--params", params)
     assert code == 1
     assert "crops: it is there already, and not empty" in err
 
 
-def test_align_crops_all_faces(dwmtl, known, tmp_path, write_params):
+def test_align_crops_all_faces(call_dwmtl, known, tmp_path, write_params):
     source = tmp_path / "photos"
     source.mkdir()
     shutil.copy(known.photo("neutral"), source / "a.jpg")
-    code, out, _ = dwmtl(
+    code, out, _ = call_dwmtl(
         "align", source, tmp_path / "crops", "--params", write_params(), "--device", "cpu", "--all-faces"
     )
     assert (code, out) == (0, f"{tmp_path / 'crops'}: 1 aligned, 0 fallback, 0 unreadable\n")
@@ -353,44 +337,46 @@ def test_align_crops_all_faces(dwmtl, known, tmp_path, write_params):
         ("x" * 300, "File name too long. Shorten the name."),
     ],
 )
-def test_a_place_that_no_folder_can_have_is_one_line(dwmtl, known, tmp_path, write_params, out, line):
+def test_a_place_that_no_folder_can_have_is_one_line(call_dwmtl, known, tmp_path, write_params, out, line):
     (tmp_path / "photos").mkdir()
     shutil.copy(known.photo("neutral"), tmp_path / "photos/a.jpg")
     (tmp_path / "file").touch()
-    code, _, err = dwmtl("align", tmp_path / "photos", tmp_path / out, "--params", write_params(), "--device", "cpu")
+    code, _, err = call_dwmtl(
+        "align", tmp_path / "photos", tmp_path / out, "--params", write_params(), "--device", "cpu"
+    )
     assert (code, err.count("\n")) == (1, 1)
     assert line in err
 
 
-def test_align_tells_of_photos_that_cannot_be_read(dwmtl, known, tmp_path, write_params):
+def test_align_tells_of_photos_that_cannot_be_read(call_dwmtl, tmp_path, write_params):
     source = tmp_path / "photos"
     source.mkdir()
     (source / "a.jpg").write_text("no picture")
-    code, out, err = dwmtl("align", source, tmp_path / "crops", "--params", write_params(), "--device", "cpu")
+    code, out, err = call_dwmtl("align", source, tmp_path / "crops", "--params", write_params(), "--device", "cpu")
     assert code == 1
     assert "0 aligned, 0 fallback, 1 unreadable" in out
     assert f"1 photos cannot be read; {tmp_path / 'crops/failures.csv'} lists them." in err
 
 
-def test_a_command_line_that_cannot_be_read_ends_with_2(dwmtl):
-    assert dwmtl("verify", "only_one.jpg")[0] == 2
-    assert dwmtl("analyze", "a.jpg", "--faces", "some")[0] == 2
+def test_a_command_line_that_cannot_be_read_ends_with_2(call_dwmtl):
+    assert call_dwmtl("verify", "only_one.jpg")[0] == 2
+    assert call_dwmtl("analyze", "a.jpg", "--faces", "some")[0] == 2
 
 
-def test_embed_lists_what_has_no_face_or_cannot_be_read(dwmtl, known, tmp_path):
+def test_embed_lists_what_has_no_face_or_cannot_be_read(call_dwmtl, known, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     shutil.copy(known.photo("neutral"), folder / "a.jpeg")
     Image.new("RGB", (120, 100), "grey").save(folder / "grey.png")
     arguments = ("embed", known.model, folder, "--out", tmp_path / "E.npz", "--device", "cpu")
-    code, printed, errors = dwmtl(*arguments)
+    code, printed, errors = call_dwmtl(*arguments)
     assert code == 0
     assert f"fallback: {folder}/grey.png: no face found" in errors
     assert printed == (
         f"{tmp_path}/E.npz: 2 embeddings; 1 without a face or unreadable, listed in {tmp_path}/E_failures.csv\n"
     )
     (folder / "junk.png").write_text("no picture")
-    code, _, errors = dwmtl(*arguments)
+    code, _, errors = call_dwmtl(*arguments)
     assert code == 1
     assert f"unreadable: {folder}/junk.png: not a whole picture" in errors
     assert np.load(tmp_path / "E.npz")["names"].tolist() == ["a", "grey"]

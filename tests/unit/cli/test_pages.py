@@ -4,7 +4,6 @@ import base64
 import re
 import shlex
 import shutil
-import sys
 from collections.abc import Callable
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -15,7 +14,6 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from dwmtl.cli import main
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
 from dwmtl.datasets.packs.record_io import write_record_pack
 from dwmtl.network.import_checkpoint import import_checkpoint
@@ -137,17 +135,14 @@ COMMANDS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("prepare", "line"), COMMANDS, ids=lambda value: value[:60] if isinstance(value, str) else "")
-def test_a_command_of_a_page_runs(prepare: Callable, line: str, known, tmp_path, monkeypatch, request):
+def test_a_command_of_a_page_runs(prepare: Callable, line: str, known, tmp_path, call_dwmtl, monkeypatch, request):
     prepare(known, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     _, *arguments = shlex.split(line, comments=True)
     if checkpoint := re.search(r"path/to/(\S+)", line):
         place_checkpoint(request.getfixturevalue("testdata"), tmp_path / checkpoint[0])
-    monkeypatch.setattr(sys, "argv", ["dwmtl", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert (ended.value.code or 0) == 0, line
+    assert call_dwmtl(*arguments)[0] == 0, line
     for option, value in pairwise(arguments):
         assert option != "--out" or (tmp_path / value).exists()
 
@@ -160,7 +155,7 @@ def place_checkpoint(testdata: Path, path: Path) -> None:
         shutil.copyfile(file, path.parent / file.name.replace("facelivenet.ckpt", path.name))
 
 
-def test_the_blocks_of_the_page_on_packs_run(known, tmp_path, monkeypatch):
+def test_the_blocks_of_the_page_on_packs_run(known, tmp_path, call_dwmtl, monkeypatch):
     ann, other, bob = [known.photo("neutral").read_bytes(), *(known.photo("happiness", p).read_bytes() for p in PEOPLE)]
     write_record_pack(tmp_path / "webface_pack", [(0, ann), (1, bob)], height_px=112, width_px=112)
     for_evaluation(known, tmp_path)
@@ -173,10 +168,8 @@ def test_the_blocks_of_the_page_on_packs_run(known, tmp_path, monkeypatch):
     for block in blocks("packs.md", "python"):
         exec(block, pack | pictures)
     for line in commands("packs.md"):
-        monkeypatch.setattr(sys, "argv", shlex.split(line, comments=True))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert (ended.value.code or 0) == 0, line
+        _, *arguments = shlex.split(line, comments=True)
+        assert call_dwmtl(*arguments)[0] == 0, line
     extracted = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg")}
     assert {"webface/0000001/000000002.jpg", "celeb/12/m.015t56-56-FaceId-0.jpg"} <= extracted
     assert "lfw_pack/lfw/000/000000_a.jpg" in extracted

@@ -1,67 +1,19 @@
-import shutil
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
-from dwmtl.crops.align import Aligned, Source, align, workers_for
+from dwmtl.crops.align import workers_for
 from dwmtl.crops.aligned import read_crop
-from dwmtl.crops.detector import Detector
 from dwmtl.crops.photos import read_photo
 from dwmtl.errors import DataSetError
-from dwmtl.params import load_params
-from dwmtl.rendered.sets import render_oulu_casia
-from dwmtl.tables import MANIFEST
 
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory) -> Path:
-    """Rendered faces of one subject, and photos that are difficult in one way each."""
-    folder = tmp_path_factory.mktemp("photos")
-    render = load_params().render.model_copy(update={"num_expression_subjects": 1, "num_frames": 4})
-    render_oulu_casia(folder, render)
-    face = read_photo(folder / "VL/Strong/P001/Happiness/000.jpeg")
-    Image.fromarray(np.concatenate([face, face], axis=1)).save(folder / "two.png")
-    Image.fromarray(np.random.default_rng(0).integers(0, 40, (240, 320, 3), dtype=np.uint8)).save(folder / "none.png")
-    Image.fromarray(face[:20, :20]).save(folder / "tiny.png")
-    (folder / "truncated.jpeg").write_bytes((folder / "VL/Strong/P001/Happiness/000.jpeg").read_bytes()[:900])
-    return folder
-
-
-def manifest(*names: str, use: str = "train") -> pd.DataFrame:
-    table = pd.DataFrame({"photo": names}).reindex(columns=list(MANIFEST))
-    return table.assign(use=use)
-
-
-def run(
-    names: list[str],
-    photos: Path,
-    out: Path,
-    *,
-    use: str = "train",
-    adapter: str = "folders",
-    is_aligned=False,
-    num_workers=0,
-    enlarge_to_px=None,
-    **changes,
-) -> Aligned:
-    """Align photos into a folder that need not be there; `changes` to the repository's `align` section."""
-    out.mkdir(parents=True, exist_ok=True)
-    return align(
-        manifest(*names, use=use),
-        Source(adapter, photos, is_aligned, enlarge_to_px),
-        out,
-        load_params().align.model_copy(update=changes),
-        work_dir=out.with_name(f"{out.name}.work"),
-        device=torch.device("cpu"),
-        num_workers=num_workers,
-    )
-
-
-FACES = [f"VL/Strong/P001/{name}/000.jpeg" for name in ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise")]
+align_small = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("align_small.py"))))
+run, FACES, NAMES = align_small.run, align_small.FACES, align_small.NAMES
 
 
 def test_every_rendered_face_is_found_and_cropped(photos, tmp_path):
@@ -118,12 +70,6 @@ def test_waiting_photos_are_bounded_in_pixels(photos, tmp_path, monkeypatch):
     assert crops["status"].tolist() == ["aligned", "fallback", "aligned", "aligned", "fallback"]
 
 
-@pytest.mark.parametrize("side", [46, 47, 48])
-def test_a_photo_no_larger_than_the_smallest_face_is_one_without(side):
-    small = Detector(min_face_px=47, thresholds=[0.6, 0.7, 0.7], pyramid_factor=0.709, device=torch.device("cpu"))
-    assert [len(found) for found in small(np.zeros((2, side, 90, 3), np.uint8))] == [0, 0]
-
-
 def test_unused_frames_are_passed_over(photos, tmp_path):
     aligned = run(FACES[:1], photos, tmp_path, use="unused")
     assert aligned.crops.empty
@@ -156,9 +102,6 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-NAMES = [*FACES, "none.png", "truncated.jpeg", "two.png", "tiny.png"]
-
-
 @pytest.mark.slow
 def test_processes_do_not_change_a_byte(photos, tmp_path):
     alone = run(NAMES, photos, tmp_path / "alone", crops_a_shard=3)
@@ -181,73 +124,6 @@ def test_a_set_that_cannot_be_opened_is_one_message_whoever_opens_it(photos, tmp
             crops_a_shard=1,
             num_workers=num_workers,
         )
-
-
-def test_archives_hold_the_same_crops_as_files(photos, tmp_path):
-    files = run(NAMES, photos, tmp_path / "files").crops
-    archives = run(NAMES, photos, tmp_path / "archives", crops_a_shard=4).crops
-    pd.testing.assert_frame_equal(files.drop(columns="crop"), archives.drop(columns="crop"))
-    assert archives["crop"].tolist()[0] == f"shards/00000.zip/{files['crop'][0]}"
-    for file, place in zip(files["crop"], archives["crop"], strict=True):
-        assert (file == "") == (place == "")
-        if file:
-            assert (read_crop(tmp_path / "files" / file) == read_crop(tmp_path / "archives" / place)).all()
-
-
-def test_a_shard_without_a_crop_has_no_archive(photos, tmp_path):
-    crops = run(["truncated.jpeg", "gone.jpeg", FACES[0]], photos, tmp_path / "out", crops_a_shard=2).crops
-    assert crops["crop"].tolist() == ["", "", f"shards/00001.zip/photos/{FACES[0]}.png"]
-    assert [path.name for path in (tmp_path / "out/shards").iterdir()] == ["00001.zip"]
-
-
-def test_finished_shards_are_taken_and_stale_ones_cleared(tmp_path, caplog):
-    caplog.set_level("INFO")
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    names = [f"{number}.png" for number in range(6)]
-    for name in names:
-        Image.new("RGB", (50, 50), (int(name[0]), 0, 0)).save(photos / name)
-    run(names, photos, tmp_path / "out", crops_a_shard=2)
-    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out.work").iterdir()}
-    Image.new("RGB", (50, 60)).save(photos / "3.png")
-    (tmp_path / "out.work" / "00001-left.99.partial").mkdir()
-    crops = run(names, photos, tmp_path / "out2", crops_a_shard=2).crops
-    assert len(crops) == 6
-    assert "finished already" not in caplog.text  # another output, another work folder
-    (tmp_path / "out2.work").rename(tmp_path / "out2.other")
-    (tmp_path / "out.work").rename(tmp_path / "out2.work")
-    again = run(names, photos, tmp_path / "out2", crops_a_shard=2)
-    assert "2 of 3 shards are finished already" in caplog.text
-    pd.testing.assert_frame_equal(again.crops, crops)
-    later = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out2.work").iterdir()}
-    assert sorted(name[:5] for name in later) == ["00000", "00001", "00002"]
-    assert {name[:5] for name in times if later.get(name) == times[name]} == {"00000", "00002"}
-
-
-@pytest.mark.parametrize(("name", "place"), [("crops.zip", 0.3), ("crops.zip", 0.99), ("rows.json", 0.5)])
-def test_a_shard_with_a_flipped_bit_is_made_again(tmp_path, caplog, name, place):
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    names = [f"{number}.png" for number in range(4)]
-    for photo in names:
-        Image.new("RGB", (50, 50), (int(photo[0]), 0, 0)).save(photos / photo)
-    whole = run(names, photos, tmp_path / "out", crops_a_shard=2).crops
-    shard = min((tmp_path / "out.work").iterdir())
-    data = bytearray((shard / name).read_bytes())
-    data[int(place * (len(data) - 1))] ^= 0x20
-    (shard / name).write_bytes(data)
-    shutil.rmtree(tmp_path / "out")
-    again = run(names, photos, tmp_path / "out", crops_a_shard=2).crops
-    assert f"{shard} is damaged (its SHA-256 differs); its photos are aligned again." in caplog.text
-    pd.testing.assert_frame_equal(again, whole)
-
-
-def test_other_settings_take_no_shard(photos, tmp_path, caplog):
-    caplog.set_level("INFO")
-    run(FACES[:1], photos, tmp_path / "out")
-    run(FACES[:1], photos, tmp_path / "out", crop_px=96)
-    assert "finished already" not in caplog.text
-    assert len(list((tmp_path / "out.work").iterdir())) == 1
 
 
 @pytest.mark.parametrize("form", ["margin_in_photo", "similarity"])

@@ -112,3 +112,9 @@ def test_as_good_as_every_real_photo_has_the_same_faces(testdata):
             continue
         same += 1
     assert same >= 0.995 * len(files)
+
+
+@pytest.mark.parametrize("side", [46, 47, 48])
+def test_a_photo_no_larger_than_the_smallest_face_is_one_without(side):
+    small = Detector(min_face_px=47, thresholds=[0.6, 0.7, 0.7], pyramid_factor=0.709, device=torch.device("cpu"))
+    assert [len(found) for found in small(np.zeros((2, side, 90, 3), np.uint8))] == [0, 0]

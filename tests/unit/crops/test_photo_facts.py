@@ -16,16 +16,22 @@ def _save(path, pixels, **options):
     Image.fromarray(pixels).save(path, **options)
 
 
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def test_bytes_are_those_of_the_file_and_pixels_those_of_the_picture(tmp_path):
     pixels = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
     _save(tmp_path / "a.png", pixels)
     _save(tmp_path / "b.bmp", pixels)
-    digests = photo_facts(open_pictures("folders", tmp_path), ["a.png", "b.bmp"])
-    assert tuple(digests.columns) == tables.PHOTO_FACTS
-    assert digests["bytes_sha256"].tolist() == [
-        hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("a.png", "b.bmp")
-    ]
-    assert digests["pixels_sha256"].tolist() == [hashlib.sha256(b"2x3x3" + pixels.tobytes()).hexdigest()] * 2
+    names = ["b.bmp", "a.png"]
+    facts = photo_facts(open_pictures("folders", tmp_path), names)
+    assert tuple(facts.columns) == tables.PHOTO_FACTS
+    assert facts["photo"].tolist() == names
+    assert facts["bytes_sha256"].tolist() == [_sha256((tmp_path / name).read_bytes()) for name in names]
+    assert facts["bytes_sha256"].nunique() == 2
+    assert facts["pixels_sha256"].tolist() == [_sha256(b"2x3x3" + pixels.tobytes())] * 2
+    assert facts[["width_px", "height_px"]].to_numpy().tolist() == [[3, 2]] * 2
 
 
 def test_pictures_of_the_same_numbers_and_another_shape_differ(tmp_path):
@@ -38,10 +44,10 @@ def test_photo_that_cannot_be_decoded_has_no_digest_of_pixels_and_no_size(tmp_pa
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "folder.png").mkdir()
-    digests = photo_facts(open_pictures("folders", tmp_path), ["empty.png", "text.png", "missing.png", "folder.png"])
-    assert digests["pixels_sha256"].tolist() == [""] * 4
-    assert digests["width_px"].isna().all()
-    assert digests["bytes_sha256"].tolist()[2:] == ["", ""]
+    facts = photo_facts(open_pictures("folders", tmp_path), ["empty.png", "text.png", "missing.png", "folder.png"])
+    assert facts["pixels_sha256"].tolist() == [""] * 4
+    assert facts[["width_px", "height_px"]].isna().all(axis=None)
+    assert facts["bytes_sha256"].tolist() == [_sha256(b""), _sha256(b"no picture"), "", ""]
 
 
 def test_no_photos_are_a_table_without_rows(tmp_path):

@@ -3,11 +3,12 @@
 `DWMTL_FUZZ=20000` tries so many; the same number tries the same ones again.
 """
 
-import io
 import os
 import resource
+import runpy
 import struct
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from PIL import Image, features
 from dwmtl.crops.photos import decode_photo, is_animated, read_frames
 from dwmtl.errors import UnreadablePhotoError
 
+encoded = runpy.run_path(str(Path(__file__).with_name("pictures.py")))["encoded"]
+
 NUM_MUTATIONS = int(os.environ.get("DWMTL_FUZZ", 2000))
 MOST_SECONDS = 10
 """Of one picture, of the processor: 64 million pixels take about one."""
@@ -23,12 +26,6 @@ MOST_GROWTH_KIB = 2 * 2**20
 """Of the process: 64 million pixels are 190 MB as RGB and 250 MB as RGBA, a few times over."""
 
 EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF]
-
-
-def _encoded(picture: Image.Image, form: str, **options) -> bytes:
-    data = io.BytesIO()
-    picture.save(data, form, **options)
-    return data.getvalue()
 
 
 def _seeds() -> dict[str, bytes]:
@@ -43,29 +40,29 @@ def _seeds() -> dict[str, bytes]:
     others = [picture.rotate(90 * turn) for turn in (1, 2)]
     moving = {"save_all": True, "append_images": others, "duration": 50}
     seeds = {
-        "JPEG": _encoded(picture, "JPEG", exif=block, comment="a comment"),
-        "JPEG progressive": _encoded(picture, "JPEG", exif=block, progressive=True),
-        "JPEG CMYK": _encoded(picture.convert("CMYK"), "JPEG"),
-        "PNG": _encoded(picture, "PNG", exif=block, icc_profile=b"profile"),
-        "PNG palette": _encoded(picture.quantize(16), "PNG", transparency=bytes(range(16))),
-        "PNG 16 bit": _encoded(deep, "PNG"),
-        "PNG moving": _encoded(picture, "PNG", **moving),
-        "GIF": _encoded(picture, "GIF", comment="a comment"),
-        "GIF moving": _encoded(picture, "GIF", **moving),
-        "WEBP": _encoded(picture, "WEBP", exif=block),
-        "WEBP lossless": _encoded(picture.convert("RGBA"), "WEBP", lossless=True, exif=block),
-        "WEBP moving": _encoded(picture, "WEBP", **moving),
-        "TIFF": _encoded(picture, "TIFF", exif=block),
-        "TIFF 16 bit": _encoded(deep, "TIFF"),
-        "TIFF big": _encoded(picture, "TIFF", big_tiff=True),
-        "BMP": _encoded(picture, "BMP"),
-        "BMP palette": _encoded(picture.quantize(16), "BMP"),
-        "PPM": _encoded(picture, "PPM"),
+        "JPEG": encoded(picture, "JPEG", exif=block, comment="a comment"),
+        "JPEG progressive": encoded(picture, "JPEG", exif=block, progressive=True),
+        "JPEG CMYK": encoded(picture.convert("CMYK"), "JPEG"),
+        "PNG": encoded(picture, "PNG", exif=block, icc_profile=b"profile"),
+        "PNG palette": encoded(picture.quantize(16), "PNG", transparency=bytes(range(16))),
+        "PNG 16 bit": encoded(deep, "PNG"),
+        "PNG moving": encoded(picture, "PNG", **moving),
+        "GIF": encoded(picture, "GIF", comment="a comment"),
+        "GIF moving": encoded(picture, "GIF", **moving),
+        "WEBP": encoded(picture, "WEBP", exif=block),
+        "WEBP lossless": encoded(picture.convert("RGBA"), "WEBP", lossless=True, exif=block),
+        "WEBP moving": encoded(picture, "WEBP", **moving),
+        "TIFF": encoded(picture, "TIFF", exif=block),
+        "TIFF 16 bit": encoded(deep, "TIFF"),
+        "TIFF big": encoded(picture, "TIFF", big_tiff=True),
+        "BMP": encoded(picture, "BMP"),
+        "BMP palette": encoded(picture.quantize(16), "BMP"),
+        "PPM": encoded(picture, "PPM"),
     }
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"):
-        seeds[f"TIFF {compression}"] = _encoded(picture, "TIFF", compression=compression)
+        seeds[f"TIFF {compression}"] = encoded(picture, "TIFF", compression=compression)
     if features.check("avif"):
-        seeds["AVIF"] = _encoded(picture, "AVIF", exif=block)
+        seeds["AVIF"] = encoded(picture, "AVIF", exif=block)
     return seeds
 
 

@@ -138,3 +138,15 @@ def test_any_table_is_read_or_refused(tmp_path_factory, header, rows, tail):
         return
     assert set(photos["photo"]) <= {"a.png"}
     assert set(photos["use"]) <= set(USES)
+
+
+@pytest.mark.parametrize("written", ["./ann/1.jpg", "ann//1.jpg", "ann/./1.jpg", " ann/1.jpg "])
+def test_a_table_may_write_a_path_in_other_ways(make_tree, written):
+    photos = read(make_tree("ann/1.jpg"), f"\ufeffphoto,subject \n{written},ann \n").photos
+    assert photos[["photo", "subject"]].to_numpy().tolist() == [["ann/1.jpg", "ann"]]
+
+
+@pytest.mark.parametrize(("written", "on_disk"), [("Jos\u00e9", "Jose\u0301"), ("Jose\u0301", "Jos\u00e9")])
+def test_a_table_may_write_a_path_in_another_form_of_unicode(make_tree, written, on_disk):
+    photos = read(make_tree(f"{on_disk}/1.jpg"), f"photo,subject\n{written}/1.jpg,{written}\n").photos
+    assert photos[["photo", "subject"]].to_numpy().tolist() == [[f"{on_disk}/1.jpg", "Jos\u00e9"]]

@@ -120,7 +120,7 @@ def test_too_long_a_body_is_refused_before_it_is_sent(address):
     connection.close()
 
 
-def test_too_long_a_body_without_a_length_is_refused_where_it_becomes_so(address, ask, monkeypatch):
+def test_too_long_a_body_without_a_length_is_refused_where_it_becomes_so(address, monkeypatch):
     monkeypatch.setattr("dwmtl.demo.uploads.MAX_PHOTOS_BYTES", 2**20)
     connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=30)
     chunks = (b" " * 2**16 for _ in range(17))

@@ -115,7 +115,7 @@ def test_a_challenge_is_answered_as_it_was_started_and_by_the_same_session(chall
     assert challenges.get(**right) is timed  # and it is still there
 
 
-def test_every_drawn_expression_comes_up(clock):
+def test_every_drawn_expression_comes_up():
     drawn = {Challenges().start(FACE, NAMES, by="clip", session="", limit_s=1)[1].challenge.required for _ in range(64)}
     assert drawn == {"happiness", "surprise"}  # fails once in 2^63
 

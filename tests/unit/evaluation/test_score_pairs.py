@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 
 from dwmtl.errors import DataSetError, ProtocolError
 from dwmtl.evaluation import embeddings_file
-from dwmtl.evaluation.embeddings_file import read_embeddings
 from dwmtl.evaluation.score_pairs import score_pairs
 from dwmtl.scores.pair_scores import NamedPairs, PairScores, score_named
 from dwmtl.scores.verification import verify
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 textbook = runpy.run_path(str(REPOSITORY / "tests/unit/scores/textbook.py"))
-
 PEOPLE = ["Ann_A", "Bob_B", "Cyd_C", "Dan_D", "Eve_E"]
 NAMES = [f"{person}_{number:04d}" for person in PEOPLE for number in (1, 2, 3)]
 
@@ -262,71 +260,11 @@ def test_an_image_that_is_there_twice_alike_counts_once(tmp_path):
     assert scored(*twice) == first
 
 
-# Errors: each names the file, and the line or the image.
-
-
-def good(**changes: object) -> dict[str, object]:
-    embeddings = np.random.default_rng(0).normal(size=(len(NAMES), 4)).astype(np.float32)
-    arrays = {"names": NAMES, "embeddings": embeddings, "embeddings_flipped": embeddings}
-    return {name: array for name, array in {**arrays, **changes}.items() if array is not None}
-
-
-def changed(row: int, value: float) -> np.ndarray:
-    embeddings = np.array(good()["embeddings"])
-    embeddings[row] = value
-    return embeddings
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"embeddings": None}, r"E\.npz: no array embeddings\. It holds embeddings_flipped, names"),
-        ({"names": None}, "no array names"),
-        ({"embeddings_flipped": None}, r"no array embeddings_flipped \(the mirrored images', for flip sum\)"),
-        ({"embeddings": changed(4, np.nan)}, "embedding of Bob_B_0002 holds NaN or infinity"),
-        ({"embeddings": changed(14, np.inf)}, "embedding of Eve_E_0003 holds NaN or infinity"),
-        ({"embeddings_flipped": changed(0, np.nan)}, "embedding of Ann_A_0001 holds NaN or infinity"),
-        ({"embeddings": np.full((15, 4), np.nan)}, r"Ann_A_0001, Ann_A_0002, Ann_A_0003, \.\.\. holds NaN"),
-        ({"embeddings": changed(5, 0)}, "embedding of Bob_B_0003 has length 0"),
-        ({"embeddings_flipped": -good()["embeddings"]}, "Ann_A_0001, .* cancels its mirrored image's"),
-        ({"embeddings": np.ones((14, 4))}, "embeddings must have a row per name. Got 14 rows and 15 names"),
-        ({"embeddings": np.ones(15)}, r"embeddings must be floats, \(N, D\), D > 0\. Got float64 of shape \(15,\)"),
-        ({"embeddings": np.ones((15, 4), int)}, "embeddings must be floats"),
-        ({"embeddings": np.ones((15, 0))}, "embeddings must be floats"),
-        ({"embeddings_flipped": np.ones((15, 3))}, r"must have the shape of embeddings. Got \(15, 3\) and \(15, 4\)"),
-        ({"names": np.arange(15)}, r"names must be text, \(N,\)\. Got int64"),
-        ({"names": [NAMES[1], *NAMES[1:]]}, "Ann_A_0002 has two different embeddings, in rows 0 and 1"),
-        ({"names": np.array(NAMES, dtype=object)}, "not an .npz of numbers and text .*allow_pickle=False"),
-    ],
-)
-def test_a_file_of_embeddings_that_cannot_be_scored_is_told(tmp_path, changes, message):
-    path, _ = write(tmp_path, [], **good(**changes))
-    with pytest.raises(DataSetError, match=message):
-        read_embeddings(path, flip="sum")
-
-
-@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 and no more"])
-def test_a_file_that_is_no_npz_is_told(tmp_path, content):
-    (tmp_path / "E.npz").write_bytes(content)
-    with pytest.raises(DataSetError, match=r"E\.npz: not an \.npz"):
-        read_embeddings(tmp_path / "E.npz", flip="none")
-
-
-def test_a_cut_off_npz_is_told(tmp_path):
-    path, _ = write(tmp_path, [], **good())
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(DataSetError, match=r"E\.npz: not an \.npz"):
-        read_embeddings(path, flip="none")
-
-
-def test_a_single_array_is_told(tmp_path):
-    np.save(tmp_path / "E.npy", np.ones((3, 2)))
-    with pytest.raises(DataSetError, match="holds a single one"):
-        read_embeddings(tmp_path / "E.npy", flip="none")
+ARRAYS = {"names": NAMES, "embeddings": np.random.default_rng(0).normal(size=(len(NAMES), 4))}
 
 
 def test_a_missing_file_is_named(tmp_path):
-    files = write(tmp_path, pair_lines(np.random.default_rng(0), 2, 2), **good())
+    files = write(tmp_path, pair_lines(np.random.default_rng(0), 2, 2), **ARRAYS)
     with pytest.raises(DataSetError, match=r"gone\.npz: no such file"):
         scored(tmp_path / "gone.npz", files[1])
     with pytest.raises(DataSetError, match=r"gone\.txt: no such file"):
@@ -359,16 +297,13 @@ GOOD = ["2\t1", "Ann_A\t1\t2", "Ann_A\t1\tBob_B\t2", "Bob_B\t1\t2", "Bob_B\t1\tA
 )
 def test_pairs_that_cannot_be_scored_are_told(tmp_path, lines, message):
     with pytest.raises(DataSetError, match=message):
-        scored(*write(tmp_path, lines, **good()))
+        scored(*write(tmp_path, lines, **ARRAYS))
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, -1.0, float("nan")])
 def test_a_target_that_is_no_rate_is_told(tmp_path, target):
     with pytest.raises(ProtocolError, match=r"far_target must be a rate in \(0, 1\)"):
-        scored(*write(tmp_path, GOOD, **good()), far_targets=[target])
-
-
-# The command line.
+        scored(*write(tmp_path, GOOD, **ARRAYS), far_targets=[target])
 
 
 def test_the_command_writes_what_the_function_returns(dwmtl, tmp_path):
@@ -404,15 +339,3 @@ def test_an_out_that_cannot_be_written_is_told(dwmtl, tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "R.json: Not a directory" in done.stderr
-
-
-def test_embeddings_that_unpack_to_far_more_than_the_file_are_refused(tmp_path):
-    np.savez_compressed(tmp_path / "E.npz", names=np.array(["a"]), embeddings=np.ones((1, 4_000_000), np.float32))
-    with pytest.raises(DataSetError, match=r"E\.npz: \d+ bytes that unpack to 160\d+, more than 100 times as many"):
-        read_embeddings(tmp_path / "E.npz", flip="none")
-
-
-def test_compressed_embeddings_are_read(tmp_path):
-    embeddings = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
-    np.savez_compressed(tmp_path / "E.npz", names=np.array(["a", "b", "x" * 100]), embeddings=embeddings)
-    assert len(read_embeddings(tmp_path / "E.npz", flip="none")) == 3

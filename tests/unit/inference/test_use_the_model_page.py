@@ -3,12 +3,9 @@
 import re
 import shlex
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-
-from dwmtl.cli import main
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PAGE = (REPOSITORY / "docs/use_the_model.md").read_text()
@@ -42,17 +39,14 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_every_command_and_block_of_the_page_runs(workplace, monkeypatch, capsys):
+def test_every_command_and_block_of_the_page_runs(workplace, call_dwmtl, monkeypatch, capsys):
     monkeypatch.chdir(workplace)
     for line in "".join(blocks("bash")).splitlines():
         program, *arguments = shlex.split(line, comments=True)
         assert program == "dwmtl", line
         expected = re.search(r"# exit code (\d)", line)
-        monkeypatch.setattr(sys, "argv", ["dwmtl", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        assert (ended.value.code or 0) == int(expected[1] if expected else 0), f"{line}\n{printed.err}"
+        code, _, errors = call_dwmtl(*arguments)
+        assert code == int(expected[1] if expected else 0), f"{line}\n{errors}"
     assert {path.name for path in workplace.iterdir()} >= {"annotated.png", "model.onnx", "crops", "more_crops"}
     for block in blocks("python"):
         exec(compile(block, "use_the_model.md", "exec"), {})

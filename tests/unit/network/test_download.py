@@ -136,7 +136,7 @@ def test_a_local_files_digest_is_checked_too(checkpoint, tmp_path):
         ("/away", r"http://198\.51\.100\.1/weights\.ckpt: not an https address"),
     ],
 )
-def test_a_server_that_does_not_give_the_file_is_one_line_of_error(server, path, message, tmp_path):
+def test_a_server_that_does_not_give_the_file_is_one_line_of_error(server, path, message):
     with pytest.raises(ModelFileError, match=message) as caught:
         import_checkpoint(f"{server.address}{path}", sha256="0" * 64)
     assert "\n" not in str(caught.value)

@@ -24,8 +24,6 @@ from dwmtl.network.model_file import (
 )
 from dwmtl.params import load_params
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-
 
 def make_card(network: dict | None = None, /, **classes: list[str]) -> ModelCard:
     params = load_params()

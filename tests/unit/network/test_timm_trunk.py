@@ -159,7 +159,7 @@ def test_weights_that_cannot_be_downloaded_are_told_in_one_line(tmp_path):
     assert "timm:resnet18: timm could not get its weights" in done.stderr.splitlines()[-1]
 
 
-def test_a_model_that_started_from_published_weights_is_loaded_without_a_download(make_network, file, tmp_path):
+def test_a_model_that_started_from_published_weights_is_loaded_without_a_download(file, tmp_path):
     imported = import_checkpoint(str(file), trunk="timm:resnet18", overrides=SAID)
     network = imported.card.network.model_copy(update={"pretrained": True})
     save_model(imported.network, imported.card.model_copy(update={"network": network}), tmp_path / "model")

@@ -1,12 +1,11 @@
 """Experiments of MLflow by `dwmtl compare`."""
 
+import functools
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from dwmtl.cli import main
 from dwmtl.errors import ModelFileError, TrackingError
 from dwmtl.inference.model import load_model
 from dwmtl.params import load_params
@@ -38,16 +37,9 @@ def experiments(server, plots, monkeypatch, make_summary):
 
 
 @pytest.fixture
-def compare(monkeypatch, capsys):
+def compare(call_dwmtl):
     """Runs `dwmtl compare` with arguments: exit code, standard output, standard error."""
-
-    def compare(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dwmtl", "compare", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code or 0, *capsys.readouterr()
-
-    return compare
+    return functools.partial(call_dwmtl, "compare")
 
 
 def test_experiments_stand_side_by_side_with_their_intervals(experiments, compare):

@@ -1,11 +1,10 @@
 """`dwmtl promote`: the alias `champion` follows the best experiment by validation."""
 
-import sys
+import functools
 from pathlib import Path
 
 import pytest
 
-from dwmtl.cli import main
 from dwmtl.params import Params, load_params
 from dwmtl.tracking.experiments import start_fold_run
 
@@ -35,16 +34,9 @@ def train(server, monkeypatch, params):
 
 
 @pytest.fixture
-def promote(monkeypatch, capsys):
+def promote(call_dwmtl):
     """Runs `dwmtl promote` with arguments: exit code, standard output, standard error."""
-
-    def promote(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dwmtl", "promote", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code or 0, *capsys.readouterr()
-
-    return promote
+    return functools.partial(call_dwmtl, "promote")
 
 
 def aliases(server) -> dict[str, int]:

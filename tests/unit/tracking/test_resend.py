@@ -2,13 +2,11 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from dwmtl.cli import main
 from dwmtl.errors import TableError, TrackingError
 from dwmtl.params import load_params
 from dwmtl.tracking.data_sets import fold_data_sets, fold_data_sha256
@@ -120,13 +118,10 @@ def test_params_that_changed_since_the_training_are_refused(checkout, server):
         b"stages: \xff",
     ],
 )
-def test_a_damaged_lock_is_one_line_with_the_cure(checkout, monkeypatch, capsys, lock):
+def test_a_damaged_lock_is_one_line_with_the_cure(checkout, call_dwmtl, lock):
     (checkout / "dvc.lock").write_bytes(lock if isinstance(lock, bytes) else lock.encode())
-    monkeypatch.setattr(sys, "argv", ["dwmtl", "resend", str(checkout)])
-    with pytest.raises(SystemExit, match="1"):
-        main()
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
+    code, _, told = call_dwmtl("resend", checkout)
+    assert (code, told.count("\n")) == (1, 1)
     assert told.startswith(
         f"error: {checkout}/dvc.lock: damaged, as by a merge or a kill. Restore it with `git restore"
     )
@@ -152,7 +147,7 @@ def test_a_damaged_result_is_named(checkout, server, name, damaged):
         resend(checkout)
 
 
-def test_the_pages_commands_run(checkout, server, monkeypatch, capsys):
+def test_the_pages_commands_run(checkout, server, call_dwmtl, monkeypatch):
     page = (Path(__file__).resolve().parents[3] / "docs/mlflow.md").read_text()
     lines = re.findall(r"^dwmtl .*$", "".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL)), re.MULTILINE)
     assert {line.split()[1] for line in lines} == {"compare", "promote", "resend"}
@@ -163,12 +158,11 @@ def test_the_pages_commands_run(checkout, server, monkeypatch, capsys):
     with start_fold_run(params, 0, data_sha256="other"):
         pass
     monkeypatch.chdir(checkout)
+    told = ""
     for line in lines:
-        monkeypatch.setattr(sys, "argv", shlex.split(line))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert not ended.value.code, line
-    told = capsys.readouterr().out
+        code, printed, _ = call_dwmtl(*shlex.split(line)[1:])
+        assert code == 0, line
+        told += printed
     assert "| equal       | dynamic   | 0, 1  | 70.0 (50.0 to 90.0) |" in told
     assert "the server has everything" in told
 

@@ -1,5 +1,9 @@
 """Float16 with scaled losses. CPUs have it too, slower: here it runs without a GPU."""
 
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -15,8 +19,8 @@ from dwmtl.training.step import MultiTaskStep
 from dwmtl.weighting.by_name import make_weighting
 from dwmtl.weighting.params import UnitParams, weighting_params
 
-CROPS = torch.randn(4, 3, 80, 80, generator=torch.Generator().manual_seed(1))
-LABELS = {"identity": torch.tensor([0, 1, 2, 3]), "expression": torch.tensor([0, 1, 2, 0])}
+batch = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("batch.py"))))
+CROPS, LABELS = batch.CROPS, batch.LABELS
 
 
 def float16() -> torch.autocast:

@@ -5,7 +5,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dwmtl.training.losses import NO_LABEL, CenterLoss, cross_entropy, mean_over_labelled
+from dwmtl.training.losses import (
+    NO_LABEL,
+    CenterLoss,
+    TaskLoss,
+    class_weights,
+    cross_entropy,
+    mean_over_labelled,
+)
+from dwmtl.training.params import LossParams
 
 
 def longhand_centers(centers, embeddings, identities, alpha):
@@ -64,3 +72,27 @@ def test_the_mean_over_no_labelled_sample_is_zero_with_a_zero_gradient():
 def test_cross_entropy_of_equal_logits_is_the_logarithm_of_the_classes():
     losses = cross_entropy(torch.zeros(2, 7), torch.tensor([3, NO_LABEL]))
     assert losses.tolist() == [pytest.approx(math.log(7)), 0]
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_class_weights_weigh_each_sample_and_keep_the_losss_scale(power):
+    counts, longhand = [6, 3, 1], []
+    for count in counts:
+        longhand.append((sum(counts) / count) ** power)
+    mean = sum(count * weight for count, weight in zip(counts, longhand, strict=True)) / sum(counts)
+    weights = class_weights(torch.tensor(counts), power=power, max_ratio=100.0)
+    assert weights.tolist() == pytest.approx([weight / mean for weight in longhand])
+    params = LossParams(class_weights="inverse" if power == 1 else "inverse_sqrt", label_smoothing=0.1)
+    loss = TaskLoss(params, num_features=4, num_classes=3, class_counts=torch.tensor(counts))
+    logits, labels = torch.randn(4, 3), torch.tensor([0, 2, NO_LABEL, 1])
+    samples, _ = loss(torch.nn.Linear(4, 3), torch.zeros(4, 4), logits, labels)
+    plain = cross_entropy(logits, labels, label_smoothing=0.1)
+    expected = [plain[0] * weights[0], plain[1] * weights[2], torch.tensor(0.0), plain[3] * weights[1]]
+    torch.testing.assert_close(samples, torch.stack(expected))
+    assert not loss.state_dict()
+
+
+def test_class_weights_are_capped_and_a_class_without_a_sample_has_the_greatest():
+    weights = class_weights(torch.tensor([1000, 10, 0]), power=1.0, max_ratio=5.0)
+    assert (weights[1:] / weights[0]).tolist() == pytest.approx([5, 5])
+    assert (1000 * weights[0] + 10 * weights[1]).item() == pytest.approx(1010)
