@@ -82,8 +82,8 @@ def test_pretrain_and_train_differ_in_epochs_learning_rate_and_augmentation_alon
 
 
 def test_margin_as_wide_as_the_crop_is_an_error(write_params):
-    with pytest.raises(ParamsError, match=r"align: margin_px must be < crop_px \(112\)\. Got 112 instead"):
-        load_params(write_params({"align.margin_px": 112}))
+    with pytest.raises(ParamsError, match=r"align: margin_px must be < crop_px \(96\)\. Got 96 instead"):
+        load_params(write_params({"align.margin_px": 96}))
 
 
 def test_missing_file_is_an_error_with_the_cure(tmp_path):
