@@ -50,7 +50,7 @@ def start_from(source: Path, params: Path, name: str = "mobile", *options: str) 
 
 
 def test_a_checkpoint_becomes_the_start_and_the_params_agree(source, params):
-    before = params.read_text()
+    before, crop_px = params.read_text(), load_params(params).align.crop_px
     printed = start_from(source, params)
     values = load_params(params)
     assert (values.network.trunk, values.network.channel_order, values.network.standardization) == (
@@ -64,7 +64,7 @@ def test_a_checkpoint_becomes_the_start_and_the_params_agree(source, params):
     assert load_card(params.parent / "data/models/mobile").weights_sha256 == load_card(source).weights_sha256
     changed = [line for line in difflib.ndiff(before.splitlines(), params.read_text().splitlines()) if line[0] in "+-"]
     assert [line.split("#")[0].rstrip() for line in changed if line[0] == "-"] == [
-        "-   crop_px: 112",
+        f"-   crop_px: {crop_px}",
         "-   crop_form: margin_in_crop",
         "-   trunk: facelivenet",
         "-   standardization: per_image",

@@ -17,12 +17,12 @@ run, FACES, NAMES = align_small.run, align_small.FACES, align_small.NAMES
 
 
 def test_every_rendered_face_is_found_and_cropped(photos, tmp_path):
-    aligned = run(FACES, photos, tmp_path)
+    aligned = run(FACES, photos, tmp_path, crop_px=80)
     assert aligned.crops["status"].tolist() == ["aligned"] * 6
     assert (aligned.crops["confidence"] > 0.8).all()
     assert aligned.failures.empty
     for row in aligned.crops.itertuples():
-        assert read_crop(tmp_path / row.crop).shape == (112, 112, 3)
+        assert read_crop(tmp_path / row.crop).shape == (80, 80, 3)
         assert row.box_x1_px < row.left_eye_x_px < row.nose_x_px < row.right_eye_x_px < row.box_x2_px
         assert row.left_eye_y_px < row.nose_y_px < row.left_mouth_y_px
 
@@ -91,10 +91,10 @@ def test_real_edge_cases_are_told_apart(testdata, tmp_path):
 
 
 def test_pictures_that_are_crops_already_are_scaled_and_nothing_is_looked_for(photos, tmp_path):
-    aligned = run(["none.png"], photos, tmp_path, is_aligned=True)
+    aligned = run(["none.png"], photos, tmp_path, is_aligned=True, crop_px=80)
     row = aligned.crops.iloc[0]
     assert (row["status"], row["chosen_by"], row["num_faces"]) == ("aligned", "declared", 1)
-    assert read_crop(tmp_path / row["crop"]).shape == (112, 112, 3)
+    assert read_crop(tmp_path / row["crop"]).shape == (80, 80, 3)
     assert aligned.failures.empty
 
 

@@ -77,6 +77,6 @@ def test_a_shard_with_a_flipped_bit_is_made_again(tmp_path, caplog, name, place)
 def test_other_settings_take_no_shard(photos, tmp_path, caplog):
     caplog.set_level("INFO")
     run(FACES[:1], photos, tmp_path / "out")
-    run(FACES[:1], photos, tmp_path / "out", crop_px=96)
+    run(FACES[:1], photos, tmp_path / "out", crop_px=80)
     assert "finished already" not in caplog.text
     assert len(list((tmp_path / "out.work").iterdir())) == 1
