@@ -43,7 +43,7 @@ def main(
         whole: list[float] = []
         measured = Rounds(whole, logged, is_rate=True)  # more training per logging is better
         for _ in rounds_until(lambda: measured.agrees, rounds):
-            seconds = logged_and_all(crops, batch_size)
+            seconds = logged_and_all(crops, batch_size, crop_px)
             logged.append(seconds[0])
             whole.append(seconds[1])
     what = (
@@ -53,11 +53,11 @@ def main(
     report([measured.outcome(what, lambda s: f"{1000 * s / steps:.2f} ms", wanted=1 / MOST)], record=record)
 
 
-def logged_and_all(crops: list[Path], batch_size: int) -> tuple[float, float]:
+def logged_and_all(crops: list[Path], batch_size: int, crop_px: int) -> tuple[float, float]:
     """Seconds in MLflow, and of the whole training including them; creating the run is not counted."""
     params = load_params(REPOSITORY / "params.yaml")
     network = two_tasks(params)
-    num_features = network.num_shared_features(params.align.crop_px)
+    num_features = network.num_shared_features(crop_px)
     run, seconds = start_fold_run(params, 0, data_sha256="benchmark"), 0.0
     if not run.is_logged:
         raise SystemExit("MLflow does not answer; the warning above says why.")
