@@ -4,6 +4,8 @@ Exit codes: 0: done, or the answer is yes; 1: an error of the input or the syste
 command line; 3: the answer is no (`verify`, `authenticate`).
 """
 
+import atexit
+import gc
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -69,6 +71,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a photo's name may not be in the terminal's encoding
+    atexit.register(gc.freeze)  # as in a stage: `stage.keep_imports`
     try:
         app(prog_name="dwmtl")
     except USERS_ERRORS as error:

@@ -1,11 +1,10 @@
-"""MTCNN with facenet-pytorch's networks and typed results. The sole owner of facenet_pytorch."""
+"""MTCNN with typed results, and in parts of photos that fit in memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
 from dwmtl.crops.mtcnn import Mtcnn
 
@@ -58,9 +57,6 @@ class Detector:
         self.min_face_px = min_face_px
         self._most_pixels = 4_000_000 if device.type == "cpu" else 40_000_000
         self._mtcnn = Mtcnn(
-            PNet(),
-            RNet(),
-            ONet(),
             min_face_px=min_face_px,
             thresholds=thresholds,
             pyramid_factor=pyramid_factor,

@@ -1,15 +1,15 @@
 """MTCNN's cascade, on photos of any sizes together.
 
 P-Net proposes boxes at every level of a pyramid, R-Net refines them, O-Net refines those and adds landmarks. The
-networks are facenet-pytorch's, and so is the arithmetic of boxes, pixel for pixel; the batching is ours:
+arithmetic of boxes is facenet-pytorch's, pixel for pixel; the batching is ours:
 
 - the pyramid and the crops of R- and O-Net come from integral images, in a few vectorised reads;
 - the levels of all photos go through P-Net as tiles, tiles of similar size in a batch; padding does not change the
   result, and large levels are cut into strips that overlap by P-Net's receptive field;
 - candidates of all photos go through R- and O-Net together, in chunks;
-- activations stay small enough for the processor's cache, with the channels last, or in oneDNN's blocked layout.
+- activations stay small enough for the processor's cache.
 
-Knows nothing of files, of crops, or of where the networks come from.
+Knows nothing of files and of crops.
 Source: Zhang et al. 2016, arXiv:1604.02878; facenet-pytorch 2.5.3 for rounding and order.
 """
 
@@ -17,14 +17,14 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dwmtl.crops.area import IntegralImages
-from dwmtl.crops.blocked import run_blocked
+from dwmtl.crops.mtcnn_networks import ProposalNet, Refined, RefinementNet, load_weights, o_net, r_net
 from dwmtl.crops.suppression import suppress, suppress_contained
 
 _FIELD_PX = 12
@@ -91,8 +91,6 @@ class Mtcnn:
     """The cascade.
 
     Args:
-        p_net, r_net, o_net: facenet-pytorch's modules (`PNet` and `RNet` return regressions and probabilities, `ONet`
-            regressions, landmarks and probabilities).
         min_face_px: smallest face searched for, pixels of the photo.
         thresholds: probabilities kept by the three networks.
         pyramid_factor: scale from one level to the next, in (0, 1).
@@ -103,9 +101,6 @@ class Mtcnn:
 
     def __init__(
         self,
-        p_net: nn.Module,
-        r_net: nn.Module,
-        o_net: nn.Module,
         *,
         min_face_px: int,
         thresholds: Sequence[float],
@@ -114,16 +109,12 @@ class Mtcnn:
         autocast: torch.dtype | None = None,
         budget: Budget | None = None,
     ):
-        self._p_net, self._r_net, self._o_net = (
-            net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
-            for net in (p_net, r_net, o_net)
-        )
         self._min_face_px, self._thresholds, self._factor = min_face_px, tuple(thresholds), pyramid_factor
         self._device, self._autocast = device, autocast
-        if device.type == "cpu" and autocast is None:
-            run_blocked(self._p_net, "pool1", "prelu3")
-            run_blocked(self._r_net, "conv1", "prelu3")
-            run_blocked(self._o_net, "conv1", "prelu4")
+        is_blocked = device.type == "cpu" and autocast is None
+        self._p_net = ProposalNet(load_weights("pnet", device=device), is_blocked=is_blocked)
+        self._r_net = r_net(device=device, is_blocked=is_blocked)
+        self._o_net = o_net(device=device, is_blocked=is_blocked)
         self._budget = budget or (CPU_BUDGET if device.type == "cpu" else GPU_BUDGET)
 
     @torch.inference_mode()
@@ -170,7 +161,9 @@ class Mtcnn:
         canvas = torch.zeros((len(tiles), height, width, 3), device=self._device)
         for place, tile in zip(canvas, tiles, strict=True):
             images.scaled(tile.photo, tile.size, tile.rows, out=place[: tile.shape[0], : tile.shape[1]])
-        moves, scores = self._run_p_net(canvas, [tile.shape for tile in tiles])
+        with self._precision():
+            pictures = _standardized(canvas.permute(0, 3, 1, 2))
+            scores, moves = self._p_net(pictures, [tile.shape for tile in tiles])
         num_cells = torch.tensor([[(n - 1) // 2 - 4 for n in tile.shape] for tile in tiles], device=self._device)
         hits = (scores >= self._thresholds[0]).nonzero()
         hits = hits[(hits[:, 1:] < num_cells[hits[:, 0]]).all(1)]  # without hits in the padding
@@ -182,70 +175,52 @@ class Mtcnn:
         boxes = torch.cat([((corner + 1) / scales).floor(), ((corner + _FIELD_PX) / scales).floor()], 1)
         return photos, levels, boxes, scores[tile, row, column], moves[tile, :, row, column]
 
-    def _run_p_net(self, canvas: Tensor, shapes: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """Regressions (B, 4, h, w) and probabilities (B, h, w) of tiles (B, H, W, 3) padded below and to the right.
-
-        Pooling takes rows and columns in pairs. At the canvas' edge it takes an unpaired last one alone; before padding
-        the last one is duplicated instead, which gives the same maximum.
-        """
-        net: Any = self._p_net  # Any: its layers are read by name
-        with self._precision():
-            x = _prelu_by_rows(net.conv1(_standardized(canvas.permute(0, 3, 1, 2))), net.prelu1.weight)
-            for tile, (height, width) in zip(x, shapes, strict=True):
-                if height < canvas.shape[1]:
-                    tile[:, height - 2] = tile[:, height - 3]
-                if width < canvas.shape[2]:
-                    tile[:, :, width - 2] = tile[:, :, width - 3]
-            x = net.prelu2(net.conv2(net.pool1(x)))
-            x = net.prelu3(net.conv3(x))
-            scores = net.softmax4_1(net.conv4_1(x))[:, 1]
-            return net.conv4_2(x).float(), scores.float()
-
     def _refine(self, images: IntegralImages, candidates: _Candidates) -> _Candidates:
         """The candidates that R-Net accepts, suppressed per photo, moved and made square."""
-        candidates, (moves, classes) = self._run_on_candidates(images, candidates, self._r_net, 24, self._budget.r_net)
-        candidates = candidates._replace(scores=classes[:, 1])
+        candidates, refined = self._run_on_candidates(images, candidates, self._r_net, 24, self._budget.r_net)
         passed = (candidates.scores > self._thresholds[1]).nonzero()[:, 0]
-        candidates, moves = candidates.at(passed), moves[passed]
+        candidates, moves = candidates.at(passed), refined.moves[passed]
         kept = suppress(candidates.boxes, candidates.scores, candidates.photos, overlap=0.7)
         candidates = candidates.at(kept)
         return candidates._replace(boxes=_squared(_moved(candidates.boxes, moves[kept])))
 
     def _finish(self, images: IntegralImages, candidates: _Candidates) -> tuple[_Candidates, Tensor]:
         """The candidates that O-Net accepts, moved, and their landmarks (N, 5, 2)."""
-        candidates, (moves, points, classes) = self._run_on_candidates(
-            images, candidates, self._o_net, 48, self._budget.o_net
-        )
-        candidates = candidates._replace(scores=classes[:, 1])
+        candidates, refined = self._run_on_candidates(images, candidates, self._o_net, 48, self._budget.o_net)
         passed = (candidates.scores > self._thresholds[2]).nonzero()[:, 0]
-        candidates, moves = candidates.at(passed), moves[passed]
+        candidates, moves = candidates.at(passed), refined.moves[passed]
         sides = candidates.boxes[:, 2:] - candidates.boxes[:, :2] + 1
-        landmarks = points[passed].view(-1, 2, 5).transpose(1, 2) * sides[:, None] + candidates.boxes[:, None, :2] - 1
+        landmarks = (
+            refined.landmarks[passed].view(-1, 2, 5).transpose(1, 2) * sides[:, None]
+            + candidates.boxes[:, None, :2]
+            - 1
+        )
         return candidates._replace(boxes=_moved(candidates.boxes, moves)), landmarks
 
     def _run_on_candidates(
-        self, images: IntegralImages, candidates: _Candidates, net: nn.Module, side: int, chunk: int
-    ) -> tuple[_Candidates, list[Tensor]]:
+        self, images: IntegralImages, candidates: _Candidates, net: RefinementNet, side: int, chunk: int
+    ) -> tuple[_Candidates, Refined]:
         """Cut out the candidates that overlap their photo, scale them to `side` and run a network on them.
 
-        Returns these candidates and the network's outputs for them.
+        Returns these candidates, with the network's probabilities, and its answers for them.
         """
         low, high = candidates.boxes.trunc().long().split(2, dim=1)
         low, high = low.clamp(min=1) - 1, torch.minimum(high, images.sizes[candidates.photos].flip(1))
         inside = (high > low).all(1).nonzero()[:, 0]
         candidates, boxes = candidates.at(inside), torch.cat([low, high], 1)[inside]
-        outputs = []
+        parts = []
         for part in range(0, max(len(boxes), 1), chunk):
             crops = images.cut(candidates.photos[part : part + chunk], boxes[part : part + chunk], side)
-            outputs.append(self._run(net, crops))
-        return candidates, [torch.cat(values) for values in zip(*outputs, strict=True)]
+            parts.append(self._run(net, crops))
+        refined = Refined(*(torch.cat(values) for values in zip(*parts, strict=True)))
+        return candidates._replace(scores=refined.scores), refined
 
-    def _run(self, net: nn.Module, crops: Tensor) -> list[Tensor]:
-        """Outputs of R-Net or O-Net for crops (K, 3, side, side) in [0, 255]; float32."""
+    def _run(self, net: RefinementNet, crops: Tensor) -> Refined:
+        """Answers of R-Net or O-Net for crops (K, 3, side, side) in [0, 255]."""
         if not len(crops):  # the networks do not accept an empty batch
-            return [values[:0] for values in self._run(net, crops.new_zeros((1, *crops.shape[1:])))]
+            return Refined(*(values[:0] for values in self._run(net, crops.new_zeros((1, *crops.shape[1:])))))
         with self._precision():
-            return [values.float() for values in net(_standardized(crops))]
+            return net(_standardized(crops))
 
     def _precision(self) -> contextlib.AbstractContextManager:
         return torch.autocast(self._device.type, self._autocast, enabled=self._autocast is not None)
@@ -286,13 +261,6 @@ def _suppressed(groups: Tensor, boxes: Tensor, scores: Tensor, *, overlap: float
 
 def _standardized(pixels: Tensor) -> Tensor:
     return (pixels - 127.5) * 0.0078125
-
-
-def _prelu_by_rows(x: Tensor, slopes: Tensor) -> Tensor:
-    """PReLU of (B, C, H, W), channels last: a row at a time, as so few channels do not fill a vector register."""
-    rows = x.permute(0, 2, 3, 1)
-    flat = torch.prelu(rows.reshape(-1, rows.shape[2] * rows.shape[3]), slopes.to(x.dtype).repeat(rows.shape[2]))
-    return flat.view(rows.shape).permute(0, 3, 1, 2)
 
 
 def _moved(boxes: Tensor, moves: Tensor) -> Tensor:

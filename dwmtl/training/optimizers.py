@@ -4,7 +4,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from timm.optim import RMSpropTF
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
@@ -46,6 +45,8 @@ def make_optimizer(
     if name == "sgd":
         return SGD(groups, lr=learning_rate, momentum=0.9)
     if name == "rmsprop_tf":
+        from timm.optim import RMSpropTF  # slow to import, and the others do not need it
+
         return RMSpropTF(groups, lr=learning_rate, alpha=0.9, eps=1.0, momentum=0.9)
     raise ValueError(f"name must be adamw, sgd or rmsprop_tf. Got {name!r} instead.")
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from facenet_pytorch import MTCNN
-from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
 from dwmtl.crops.detector import NO_FACES, Detections, Detector
 from dwmtl.crops.mtcnn import Budget, Faces, Mtcnn
@@ -48,7 +47,7 @@ def test_the_faces_are_facenet_pytorchs(photos, min_face_px):
 
 
 def cascade(budget: Budget) -> Mtcnn:
-    return Mtcnn(PNet(), RNet(), ONet(), min_face_px=20, budget=budget, **SETTINGS)
+    return Mtcnn(min_face_px=20, budget=budget, **SETTINGS)
 
 
 def test_padding_strips_and_chunks_change_nothing(photos):
