@@ -217,6 +217,21 @@ def test_scoring_pairs_imports_no_torch_pandas_or_sklearn():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("use", ["stages/align.py", "stages/evaluate.py", "dwmtl.inference.model"])
+def test_faces_are_found_and_networks_used_without_what_is_slow_to_import(use):
+    """torchvision and torch's compiler take as long as torch itself, timm another second."""
+    load = f"runpy.run_path({use!r})" if use.endswith(".py") else f"__import__({use!r})"
+    done = _python(
+        f"import numpy, runpy, sys, torch; {load}\n"
+        "from dwmtl.crops.detector import Detector\n"
+        "device = torch.device('cpu')\n"
+        "find = Detector(min_face_px=40, thresholds=(0.6, 0.7, 0.7), pyramid_factor=0.709, device=device)\n"
+        "find([numpy.zeros((99, 99, 3), numpy.uint8)]); print(*sys.modules)"
+    )
+    assert "dwmtl.crops.mtcnn" in done.stdout.split(), done.stderr
+    assert {"facenet_pytorch", "timm", "torch._dynamo", "torchvision"} & set(done.stdout.split()) == set()
+
+
 def test_a_report_imports_no_torch():
     done = _python("import sys, runpy; runpy.run_path('stages/report.py'); print(*sys.modules)")
     assert "dwmtl.tracking.log_report" in done.stdout.split(), done.stderr

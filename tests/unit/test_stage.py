@@ -137,3 +137,29 @@ def test_the_processes_of_one_training_do_not_wait_for_each_other(tmp_path, more
     assert "FileExistsError" in other.stderr or "File exists" in other.stderr
     first.kill()
     first.communicate()
+
+
+def test_no_garbage_is_looked_for_among_what_a_stage_has_imported(tmp_path):
+    (tmp_path / "script.py").write_text("""
+import atexit
+import gc
+
+from dwmtl.stage import run
+
+at_start = []
+made = []
+atexit.register(lambda: print(0 < at_start[0], at_start[0] + 1000 <= gc.get_freeze_count()))  # after the stage's own
+
+
+def main() -> None:
+    at_start.append(gc.get_freeze_count())
+    made.extend([] for _ in range(1000))
+
+
+run(main)
+""")
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True True\n"
