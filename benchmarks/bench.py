@@ -39,9 +39,11 @@ def main(record: Annotated[bool, typer.Option(help="append to docs/benchmarks.md
     """Run all benchmarks. Those that fail are named, and the exit code is 1."""
     rows, failed, start = [], [], time.perf_counter()
     for script, *options in RUNS:
-        print(f"... {script}", file=sys.stderr, flush=True)
+        print(f"... {script}", end="", file=sys.stderr, flush=True)
+        began = time.perf_counter()
         command = [sys.executable, str(REPOSITORY / "benchmarks" / script), *options]
         run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+        print(f", {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
         rows += outcomes(run.stdout)
         if run.returncode:
             failed.append(script)
