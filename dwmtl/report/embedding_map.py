@@ -39,11 +39,12 @@ def embedding_map(fold: int, photos: pd.DataFrame, embeddings: np.ndarray) -> Em
     Returns:
         None for fewer than three photos, or embeddings that are all equal.
     """
-    from sklearn.decomposition import PCA  # slow to import
-
     if len(photos) < 3 or not np.ptp(embeddings, axis=0).any():
         return None
-    plane = PCA(2, svd_solver="full")
-    places = plane.fit_transform(embeddings.astype(np.float64)).round(3)
+    centered = embeddings.astype(np.float64) - embeddings.mean(axis=0, dtype=np.float64)
+    _, lengths, directions = np.linalg.svd(centered, full_matrices=False)
+    plane = directions[:2]
+    longest = np.take_along_axis(plane, np.abs(plane).argmax(axis=1, keepdims=True), axis=1)
+    places = (centered @ (np.sign(longest) * plane).T).round(3)  # a direction has no sign of its own
     points = photos[["subject", "expression"]].assign(x=places[:, 0], y=places[:, 1])
-    return EmbeddingMap(fold, points, float(plane.explained_variance_ratio_.sum()))
+    return EmbeddingMap(fold, points, float((lengths[:2] ** 2).sum() / (lengths**2).sum()))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, f1_score
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,17 @@ def score_classes(actual: np.ndarray, predicted: np.ndarray, classes: list[str])
         actual, predicted: (N,) class indices, N > 0.
         classes: the C classes' names.
     """
-    confusion = confusion_matrix(actual, predicted, labels=np.arange(len(classes)))
+    num = len(classes)
+    confusion = np.bincount(np.asarray(actual, np.int64) * num + predicted, minlength=num * num).reshape(num, num)
+    balanced_accuracy, macro_f1 = (float(values[0]) for values in confusion_scores(confusion[..., None]))
     counts = confusion.sum(axis=1)
     present = np.flatnonzero(counts)
     per_class = {classes[i]: float(confusion[i, i] / counts[i]) for i in present}
     return ClassScore(
         accuracy=float(np.trace(confusion) / counts.sum()),
         per_class=per_class,
-        balanced_accuracy=float(np.mean(list(per_class.values()))),
-        macro_f1=float(f1_score(actual, predicted, labels=present, average="macro", zero_division=0)),
+        balanced_accuracy=balanced_accuracy,
+        macro_f1=macro_f1,
         confusion=confusion,
         majority=float(counts.max() / counts.sum()),
     )
@@ -58,7 +59,7 @@ def confusion_scores(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     right = np.einsum("iir->ir", confusion)  # (C, R)
     actual, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
-    is_present, nothing = actual > 0, np.zeros_like(right)
+    is_present, nothing = actual > 0, np.zeros(right.shape)
     recall = np.divide(right, actual, out=nothing.copy(), where=is_present)
     f1 = np.divide(2 * right, actual + predicted, out=nothing, where=is_present)
     num_present = np.where(is_present.any(axis=0), is_present.sum(axis=0), np.nan)

@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+from sklearn.decomposition import PCA
 
 from dwmtl.report.embedding_map import MOST_PHOTOS, embedding_map, mapped_photos
 from dwmtl.report.figures import embeddings_svg, recall_svg
@@ -18,6 +19,15 @@ def test_the_plane_holds_the_two_directions_that_vary_most():
     assert abs(np.corrcoef(plane.points["x"], embeddings[:, 5])[0, 1]) > 0.99
     assert abs(np.corrcoef(plane.points["y"], embeddings[:, 2])[0, 1]) > 0.99
     assert plane.explained > 0.999
+
+
+def test_the_plane_is_that_of_scikit_learns_principal_components():
+    embeddings = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    plane, theirs = embedding_map(0, photos(20), embeddings), PCA(2, svd_solver="full").fit(embeddings)
+    projected = theirs.transform(embeddings)
+    for ours, other in zip(plane.points[["x", "y"]].to_numpy().T, projected.T, strict=True):
+        assert np.allclose(ours, other, atol=0.002) or np.allclose(ours, -other, atol=0.002)
+    assert np.isclose(plane.explained, theirs.explained_variance_ratio_.sum())
 
 
 def test_the_order_of_the_photos_moves_no_point():

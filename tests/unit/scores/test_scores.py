@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 from dwmtl.scores.authentication import authenticate
 from dwmtl.scores.classification import score_classes
@@ -21,6 +21,18 @@ def test_expression_score_equals_its_longhand_twin():
     assert score.macro_f1 == pytest.approx(np.mean(f1))
     assert score.confusion.tolist() == [[1, 1, 0], [0, 2, 0], [1, 0, 2]]
     assert score.majority == pytest.approx(3 / 7)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_expression_score_is_scikit_learns(seed):
+    actual, predicted = np.random.default_rng(seed).integers(0, 7, (2, 40), dtype=np.int8)  # as pandas' codes
+    actual[actual == 3] = 4  # a class without a photo, and predicted
+    score = score_classes(actual, predicted, [f"class {number}" for number in range(40)])
+    assert score.confusion.tolist() == confusion_matrix(actual, predicted, labels=np.arange(40)).tolist()
+    present = np.unique(actual)
+    assert score.macro_f1 == pytest.approx(f1_score(actual, predicted, labels=present, average="macro"))
+    recall = confusion_matrix(actual, predicted, normalize="true", labels=np.arange(40)).diagonal()[present]
+    assert score.balanced_accuracy == pytest.approx(recall.mean())
 
 
 def test_a_class_without_a_photo_is_left_out():
