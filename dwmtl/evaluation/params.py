@@ -27,7 +27,6 @@ class EvaluateParams(Section):
     far_targets: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = Field(
         default=[0.01, 0.1], description="false accept rates at which VAL is computed"
     )
-
     main_set: str | None = Field(
         default=None,
         description="of several verification sets the one that gives the headline scores and the model's threshold; "

@@ -64,8 +64,10 @@ class LabelsParams(Section):
         return 1 if self.protocol == "official" else self.num_folds
 
     def check_folds(self, folds: list[int]) -> None:
-        """Raises:
-        ValueError: `folds` of params.yaml names a fold twice, or one that there is not.
+        """Refuse what `folds` of params.yaml cannot be.
+
+        Raises:
+            ValueError: it names a fold twice, or one that there is not.
         """
         if len(set(folds)) < len(folds):
             raise ValueError(f"folds must name each fold once. Got {folds} instead.")
