@@ -86,6 +86,7 @@ OUR_FILES = {
     "dwmtl/checkout.py": "params.yaml, for its digest",
     "dwmtl/cli/check.py": "dvc.yaml, and a project's requirements.txt",
     "dwmtl/cli/new.py": "the files of a project, in the package",
+    "dwmtl/crops/mtcnn_networks.py": "weights in facenet-pytorch's wheel",
     "dwmtl/crops/shards.py": "a shard",
     "dwmtl/crops/store.py": "a shard's archive",
     "dwmtl/network/download.py": "an address, no file",
