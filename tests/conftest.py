@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import logging
 import os
 import random
@@ -34,6 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with most slow tests come first, so that no worker ends with one while the other has nothing left."""
     num_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -num_slow[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """No garbage is looked for among what was imported for the tests: half a million objects, again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
