@@ -1,6 +1,8 @@
 """The command line, run as a user does: `dwmtl ...` in a process of its own."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -217,3 +219,15 @@ def test_a_models_own_file_is_no_output(dwmtl, tmp_path, command):
     assert done.returncode == 1
     assert "model.safetensors: it is read" in done.stderr
     assert (tmp_path / "model/model.safetensors").read_bytes() == before
+
+
+def test_a_command_ends_without_a_search_for_garbage():
+    program = """
+import atexit, gc, sys
+from dwmtl.cli import main
+atexit.register(lambda: print(gc.get_freeze_count() > 1000))  # after the command's own
+sys.argv = ["dwmtl", "--version"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("True\n")

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 from facenet_pytorch.models.utils.detect_face import nms_numpy
+from torchvision.ops import nms
 
+from dwmtl.crops import suppression
 from dwmtl.crops.suppression import _pieces, suppress, suppress_contained
 
 
@@ -37,6 +39,17 @@ def test_what_stays_is_what_loops_leave(seed):
     groups = sorted(np.random.default_rng(seed).integers(0, 4, 60).tolist())
     kept = suppress(torch.from_numpy(boxes), torch.from_numpy(scores), torch.tensor(groups), overlap=0.3)
     assert kept.tolist() == suppressed_by_loops(boxes.tolist(), scores.tolist(), groups, 0.3)
+
+
+@pytest.mark.parametrize("most_overlaps", [1, 4_000_000])
+def test_groups_of_any_size_keep_what_torchvision_keeps(most_overlaps, monkeypatch):
+    """Larger than a block, as large as one, and small ones, together and one by one."""
+    monkeypatch.setattr(suppression, "_MOST_OVERLAPS", most_overlaps)
+    counts = [1, 3, 64, 65, 2, 200, 3]
+    boxes, scores = map(torch.from_numpy, boxes_of(sum(counts)))
+    groups = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    expected = [of[nms(boxes[of], scores[of], 0.3)] for of in torch.arange(len(boxes)).split(counts)]
+    assert suppress(boxes, scores, groups, overlap=0.3).tolist() == torch.cat(expected).tolist()
 
 
 def test_equal_scores_keep_the_first():
