@@ -9,8 +9,9 @@ import pandas as pd
 from frozen import FeatureDataset, cut
 
 from dwmtl.errors import ProtocolError
-from dwmtl.network.model_file import load_card, start_from
+from dwmtl.network.model_file import load_card
 from dwmtl.network.network import EXPRESSION, FaceNetwork
+from dwmtl.network.start_from import start_from
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split, validation_subjects
 from dwmtl.training.compute import Execution, launch

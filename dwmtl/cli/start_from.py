@@ -21,7 +21,7 @@ from dwmtl.cli.checkpoints import (
 from dwmtl.errors import DwmtlError
 
 if TYPE_CHECKING:
-    from dwmtl.network.model_file import ModelCard
+    from dwmtl.network.model_card import ModelCard
     from dwmtl.params import Params
 
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from dwmtl.crops.area import IntegralImages
-from dwmtl.crops.mtcnn_networks import ProposalNet, Refined, RefinementNet, load_weights, o_net, r_net
+from dwmtl.crops.mtcnn_networks import Refined, RefinementNet, o_net, p_net, r_net
 from dwmtl.crops.suppression import suppress, suppress_contained
 
 _FIELD_PX = 12
@@ -112,7 +112,7 @@ class Mtcnn:
         self._min_face_px, self._thresholds, self._factor = min_face_px, tuple(thresholds), pyramid_factor
         self._device, self._autocast = device, autocast
         is_blocked = device.type == "cpu" and autocast is None
-        self._p_net = ProposalNet(load_weights("pnet", device=device), is_blocked=is_blocked)
+        self._p_net = p_net(device=device, is_blocked=is_blocked)
         self._r_net = r_net(device=device, is_blocked=is_blocked)
         self._o_net = o_net(device=device, is_blocked=is_blocked)
         self._budget = budget or (CPU_BUDGET if device.type == "cpu" else GPU_BUDGET)

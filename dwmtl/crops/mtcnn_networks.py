@@ -20,7 +20,7 @@ from torch.nn import functional as F
 Weights = dict[str, Tensor]
 
 
-def load_weights(network: str, *, device: torch.device) -> Weights:
+def _load_weights(network: str, *, device: torch.device) -> Weights:
     """The weights of `pnet`, `rnet` or `onet`, by their names; those of convolutions with the channels last."""
     package = find_spec("facenet_pytorch")  # found, not imported
     if package is None or package.origin is None:
@@ -46,7 +46,7 @@ class ProposalNet:
     """P-Net. It slides over a picture with a field of 12 pixels, by two pixels.
 
     Args:
-        weights: as `load_weights` gives them.
+        weights: by their names in facenet-pytorch; of convolutions with the channels last.
         is_blocked: use the blocked layout where torch has it; on a CPU, in float32.
     """
 
@@ -81,13 +81,14 @@ class RefinementNet:
     """R-Net, or O-Net, which also gives landmarks.
 
     Args:
-        weights: as `load_weights` gives them.
+        weights: as for `ProposalNet`.
         pools: the side of the maximum taken after each convolution; 1: none.
+        num_heads: of the dense layers behind the last; the third gives landmarks.
         is_blocked: as for `ProposalNet`.
     """
 
-    def __init__(self, weights: Weights, *, pools: Sequence[int], is_blocked: bool):
-        self._weights, self._pools = weights, pools
+    def __init__(self, weights: Weights, *, pools: Sequence[int], num_heads: int, is_blocked: bool):
+        self._weights, self._pools, self._num_heads = weights, pools, num_heads
         self._is_blocked = is_blocked and torch.backends.mkldnn.is_available()
 
     def __call__(self, crops: Tensor) -> Refined:
@@ -102,19 +103,24 @@ class RefinementNet:
         dense = len(self._pools) + 1
         x = _dense(x.permute(0, 3, 2, 1).flatten(1), weights, f"dense{dense}")
         x = F.prelu(x, weights[f"prelu{dense}.weight"])
-        heads = [name for head in (1, 2, 3) if f"{(name := f'dense{dense + 1}_{head}')}.weight" in weights]
-        classes, moves, *landmarks = (_dense(x, weights, name).float() for name in heads)
+        heads = (f"dense{dense + 1}_{number}" for number in range(1, self._num_heads + 1))
+        classes, moves, *landmarks = (_dense(x, weights, head).float() for head in heads)
         return Refined(classes.softmax(1)[:, 1], moves, *(landmarks or [moves[:, :0]]))
+
+
+def p_net(*, device: torch.device, is_blocked: bool) -> ProposalNet:
+    """P-Net."""
+    return ProposalNet(_load_weights("pnet", device=device), is_blocked=is_blocked)
 
 
 def r_net(*, device: torch.device, is_blocked: bool) -> RefinementNet:
     """R-Net, of crops of 24 pixels."""
-    return RefinementNet(load_weights("rnet", device=device), pools=(3, 3, 1), is_blocked=is_blocked)
+    return RefinementNet(_load_weights("rnet", device=device), pools=(3, 3, 1), num_heads=2, is_blocked=is_blocked)
 
 
 def o_net(*, device: torch.device, is_blocked: bool) -> RefinementNet:
     """O-Net, of crops of 48 pixels."""
-    return RefinementNet(load_weights("onet", device=device), pools=(3, 3, 2, 1), is_blocked=is_blocked)
+    return RefinementNet(_load_weights("onet", device=device), pools=(3, 3, 2, 1), num_heads=3, is_blocked=is_blocked)
 
 
 def _convolved(x: Tensor, weights: Weights, number: str) -> Tensor:

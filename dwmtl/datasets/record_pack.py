@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dwmtl.datasets.data_set import DataSet, manifest
-from dwmtl.datasets.packs.record_io import RecordPack
+from dwmtl.datasets.packs.record_pack import RecordPack
 
 TERMS = "A training pack: photographs of public people, from the web; the terms are those of its set."
 

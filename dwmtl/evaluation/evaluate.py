@@ -16,7 +16,8 @@ from dwmtl.evaluation.fold import (
 from dwmtl.evaluation.further_tasks import FurtherTask
 from dwmtl.evaluation.predict import predict
 from dwmtl.evaluation.verification_sets import evaluate_sets, people_by_folder, photos_of
-from dwmtl.network.model_file import THRESHOLD_FILE, ModelCard, has_best, load_model
+from dwmtl.network.model_card import ModelCard
+from dwmtl.network.model_file import THRESHOLD_FILE, has_best, load_model, sha256_of
 from dwmtl.network.network import EXPRESSION, IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split
@@ -52,7 +53,8 @@ def evaluate_model_folder(
     if has_best(card):
         best_network, best_card = load_model(model, weights="best")
         best = evaluate_model(best_network, best_card, params, fold=fold, **folders)
-    thresholds = fold_thresholds(last.pairs, comparison_settings(params.evaluate), model_sha256=card.sha256_of(weights))
+    settings, sha256 = comparison_settings(params.evaluate), sha256_of(card, weights)
+    thresholds = fold_thresholds(last.pairs, settings, model_sha256=sha256)
     return ModelEvaluation(last, best, thresholds)
 
 

@@ -22,7 +22,8 @@ from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verificati
 from dwmtl.datasets.pairs_file import read_pairs
 from dwmtl.errors import DataSetError
 from dwmtl.evaluation.embedding import embed
-from dwmtl.network.model_file import ModelCard, load_model
+from dwmtl.network.model_card import ModelCard
+from dwmtl.network.model_file import load_model
 from dwmtl.scores.pair_scores import NamedPairs, PairScores, check_far_targets, score_named
 from dwmtl.section import crop_size
 

@@ -11,7 +11,8 @@ from dwmtl.crops.params import AlignParams
 from dwmtl.datasets.data_set import manifest, pictures_below
 from dwmtl.errors import DataSetError
 from dwmtl.files import UNFINISHED, whole_folder, work_beside
-from dwmtl.network.model_file import ModelCard, load_card
+from dwmtl.network.model_card import ModelCard
+from dwmtl.network.model_file import load_card
 from dwmtl.params import load_align_params
 from dwmtl.tables import CROPS, FAILURES, STATUSES, write_table
 

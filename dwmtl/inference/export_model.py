@@ -7,7 +7,7 @@ from dwmtl.errors import ThresholdError
 from dwmtl.files import whole_new_folder
 from dwmtl.inference.model_source import local_model, threshold_file
 from dwmtl.inference.threshold_file import read_threshold
-from dwmtl.network.model_file import BEST_FILE, METHOD_FILE, THRESHOLD_FILE, files_of, load_card
+from dwmtl.network.model_file import BEST_FILE, METHOD_FILE, THRESHOLD_FILE, files_of, load_card, sha256_of
 from dwmtl.scores.threshold import Threshold
 
 
@@ -27,7 +27,7 @@ def export_model(source: Path | str, out: Path, *, threshold: Path | None = None
         DwmtlError: `out` is there, and holds something.
     """
     with whole_new_folder(out) as copy, local_model(source) as folder:
-        sha256 = load_card(folder).sha256_of("raw")
+        sha256 = sha256_of(load_card(folder), "raw")
         path = threshold or threshold_file(folder, model_sha256=sha256)
         if path is None:
             raise ThresholdError(

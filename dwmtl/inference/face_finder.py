@@ -10,7 +10,7 @@ import torch
 
 from dwmtl.crops.crop import choose_face, face_crop
 from dwmtl.crops.detector import Detections, Detector
-from dwmtl.network.model_file import ModelCard
+from dwmtl.network.model_card import ModelCard
 from dwmtl.section import crop_size
 
 _turn = threading.Lock()

@@ -21,8 +21,9 @@ from dwmtl.inference.crop_answers import CropAnswers
 from dwmtl.inference.decisions import authenticated, clip_decided, distance_between, sight_of, verified
 from dwmtl.inference.face_finder import FaceFinder, FoundFace
 from dwmtl.inference.model_source import find_threshold, given_threshold, local_model
-from dwmtl.network.model_file import ModelCard
+from dwmtl.network.model_card import ModelCard
 from dwmtl.network.model_file import load_model as read_model
+from dwmtl.network.model_file import sha256_of
 from dwmtl.network.network import EXPRESSION, FaceNetwork
 from dwmtl.scores.threshold import Threshold
 
@@ -58,7 +59,7 @@ def load_model(
     chosen_device = device_of(device)
     with local_model(source) as folder:
         network, card = read_model(folder, weights=weights)
-        sha256 = card.sha256_of(weights)
+        sha256 = sha256_of(card, weights)
         if threshold is None:
             limit = find_threshold(folder, model_sha256=sha256)
         else:

@@ -13,7 +13,8 @@ import torch
 from dwmtl.errors import DwmtlError
 from dwmtl.files import require_output, write_bytes
 from dwmtl.inference.crop_answers import CropAnswers
-from dwmtl.network.model_file import ModelCard, files_of, load_model
+from dwmtl.network.model_card import ModelCard
+from dwmtl.network.model_file import files_of, load_model
 from dwmtl.section import crop_size
 
 OPSET = 18

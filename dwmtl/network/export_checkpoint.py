@@ -9,7 +9,8 @@ from safetensors.torch import save
 
 from dwmtl.errors import ModelFileError
 from dwmtl.files import require_output, write_bytes
-from dwmtl.network.model_file import ModelCard, files_of, load_model
+from dwmtl.network.model_card import ModelCard
+from dwmtl.network.model_file import files_of, load_model
 from dwmtl.network.published import Project, project_of, published_names
 from dwmtl.network.timm_trunk import TIMM
 

@@ -11,7 +11,8 @@ from dwmtl.network.download import address_of, download
 from dwmtl.network.facenet_pytorch_file import PUBLISHED, published_file
 from dwmtl.network.import_tensorflow import checkpoint_prefix, import_tensorflow
 from dwmtl.network.imported import COUNTERS, Imported, filled, new_card, provenance_of, task_cards
-from dwmtl.network.model_file import CARD_FILE, METHOD_FILE, build_network, checked_weights, file_sha256, load_model
+from dwmtl.network.model_card import build_network
+from dwmtl.network.model_file import CARD_FILE, METHOD_FILE, checked_weights, file_sha256, load_model
 from dwmtl.network.network import IDENTITY
 from dwmtl.network.published import ExpectedInput, Project, project_of, published_names, recognised
 from dwmtl.network.timm_trunk import TIMM, TimmTrunk

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from dwmtl.errors import ModelFileError, ParamsError
-from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, file_sha256
+from dwmtl.network.model_card import DetectorCard, ModelCard, TaskCard, build_network
+from dwmtl.network.model_file import file_sha256
 from dwmtl.network.network import EXPRESSION, FaceNetwork
 from dwmtl.network.params import HeadParams, HiddenHeadParams, LinearHeadParams, NetworkParams
 from dwmtl.network.published import ExpectedInput

@@ -8,24 +8,19 @@ No file is a pickle. The same model gives the same bytes.
 import codecs
 import hashlib
 import json
-import logging
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from dwmtl.errors import ModelFileError, ParamsError, line_of
 from dwmtl.files import write_bytes, write_text
-from dwmtl.network.kinds import make_kind
-from dwmtl.network.network import IDENTITY, FaceNetwork
-from dwmtl.network.params import HeadParams, KindName, NetworkParams
-from dwmtl.section import CropPx, Fraction
-
-log = logging.getLogger(__name__)
+from dwmtl.network.model_card import ModelCard, build_network
+from dwmtl.network.network import FaceNetwork
 
 WEIGHTS_FILE = "model.safetensors"
 EMA_FILE = "model_ema.safetensors"
@@ -38,86 +33,6 @@ THRESHOLD_FILE = "threshold.json"
 FILES = {"raw": WEIGHTS_FILE, "ema": EMA_FILE, "best": BEST_FILE}
 """Kind of weights -> file."""
 _ALL_FILES = (CARD_FILE, *FILES.values(), METHOD_FILE)
-
-
-class TaskCard(BaseModel):
-    """A task of a model: its head, and the names of its outputs in their order, of its classes or columns.
-
-    `kind` and `range` are written where the task is not of classes; see `network.params`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    head: HeadParams
-    classes: list[str]
-    kind: KindName = Field("classes", exclude_if=lambda kind: kind == "classes")
-    range: list[float] | None = Field(None, min_length=2, max_length=2, exclude_if=lambda ends: ends is None)
-
-
-class DetectorCard(BaseModel):
-    """How the faces of a model's crops were detected, chosen and cropped; see `AlignParams`.
-
-    The defaults are facenet's; an imported checkpoint's card has them.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    min_face_px: int = Field(20, ge=12)
-    thresholds: list[Fraction] = Field([0.6, 0.7, 0.7], min_length=3, max_length=3)
-    pyramid_factor: float = Field(0.709, gt=0, lt=1)
-    select: Literal["center_weighted_size", "largest", "most_confident"] = "center_weighted_size"
-    crop_form: Literal["margin_in_crop", "margin_in_photo", "similarity"] = "margin_in_crop"
-
-
-class ModelCard(BaseModel):
-    """The description of a model: enough to build its network and to prepare a photo as in its training.
-
-    Attributes:
-        crop_px, margin_px: size (a side, or height and width) and margin of its crops.
-        detector: how the faces of its crops were detected and cropped.
-        tasks: by name, in their order.
-        provenance: what made it (`made_by`) and from what; no time and no path of a machine.
-        weights_sha256: SHA-256 of the file of weights, hexadecimal; None before it is saved.
-        further_sha256: file name -> SHA-256 of the optional files.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal["dwmtl-2"] = "dwmtl-2"
-    network: NetworkParams
-    crop_px: CropPx
-    margin_px: int
-    detector: DetectorCard = DetectorCard()
-    tasks: dict[str, TaskCard]
-    provenance: dict[str, Any]
-    weights_sha256: str | None = None
-    further_sha256: dict[str, str] = {}
-
-    def classes(self, task: str) -> list[str]:
-        """Names of a task's classes or columns; empty where the model does not have the task."""
-        return self.tasks[task].classes if task in self.tasks else []
-
-    def sha256_of(self, weights: Literal["raw", "ema", "best"]) -> str:
-        """SHA-256 of a file of weights of the saved model, hexadecimal."""
-        if weights != "raw":
-            return self.further_sha256[FILES[weights]]
-        assert self.weights_sha256 is not None  # saving wrote it
-        return self.weights_sha256
-
-    def people_seen(self) -> list[str]:
-        """Subjects that must not be tested on, sorted: those of the training, of its start, and of validation."""
-        seen = (self.provenance.get(key, []) for key in ("trained_on", "validated_on"))
-        return sorted({*self.classes(IDENTITY), *(name for names in seen for name in names)})
-
-
-def build_network(card: ModelCard) -> FaceNetwork:
-    """Build a network with initial weights from torch's generator."""
-    return FaceNetwork(
-        card.network,
-        {name: task.head for name, task in card.tasks.items()},
-        {name: len(task.classes) for name, task in card.tasks.items()},
-        {name: make_kind(task.kind, task.range) for name, task in card.tasks.items()},
-    )
 
 
 def save_model(
@@ -202,6 +117,14 @@ def load_model(folder: Path, *, weights: Literal["raw", "ema", "best"] = "raw") 
     return network.eval(), card
 
 
+def sha256_of(card: ModelCard, weights: Literal["raw", "ema", "best"]) -> str:
+    """SHA-256 of a file of weights of the saved model, hexadecimal."""
+    if weights != "raw":
+        return card.further_sha256[FILES[weights]]
+    assert card.weights_sha256 is not None  # saving wrote it
+    return card.weights_sha256
+
+
 def has_best(card: ModelCard) -> bool:
     """Whether a model has the weights of an epoch that was best on validation subjects."""
     return BEST_FILE in card.further_sha256
@@ -217,41 +140,6 @@ def model_sha256(folder: Path) -> str:
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file. Run its stage, or fetch it by `dvc checkout`.")
     return file_sha256(path)
-
-
-def start_from(network: FaceNetwork, card: ModelCard, folder: Path) -> dict[str, str]:
-    """Fill a network's trunk and branches from a model; the heads, which depend on the classes, stay initial.
-
-    A branch that the model does not have is filled from its identity branch, as the authors fill the expression branch
-    from a face-recognition network.
-
-    Args:
-        card: card of the network to fill.
-    Returns:
-        A part of the network -> the part of the model it was filled from.
-    Raises:
-        ModelFileError: the files are missing or damaged, the model has another trunk, bottleneck, standardisation
-            or channel order, or a part does not fit. Nothing is filled in part.
-    """
-    source = load_card(folder)
-    _refuse_another_kind(card, source, folder)
-    weights = checked_weights(folder, source)
-    sources = {"trunk": "trunk"}
-    for task in network.tasks:
-        sources[f"branches.{task}"] = f"branches.{task if task in source.tasks else IDENTITY}"
-    filled = network.state_dict()
-    for part, origin in sources.items():
-        for name in [name for name in filled if name.startswith(part + ".")]:
-            value = weights.get(origin + name.removeprefix(part))
-            if value is None or value.shape != filled[name].shape:
-                problem = "has none" if value is None else f"has {tuple(value.shape)}"
-                raise ModelFileError(
-                    f"{folder}: it {problem} for the network's {name} {tuple(filled[name].shape)}. Start from a model "
-                    "of the same `network` in params.yaml."
-                )
-            filled[name] = value
-    network.load_state_dict(filled)
-    return sources
 
 
 def load_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
@@ -305,23 +193,3 @@ def file_sha256(path: Path) -> str:
 def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
     # contiguous, so that the bytes do not depend on the memory format of the training
     write_bytes(save({name: value.detach().cpu().contiguous() for name, value in weights.items()}), path)
-
-
-def _refuse_another_kind(card: ModelCard, source: ModelCard, folder: Path) -> None:
-    for key in ("trunk", "bottleneck", "standardization", "channel_order"):
-        ours, theirs = getattr(card.network, key), getattr(source.network, key)
-        if ours != theirs:
-            raise ModelFileError(
-                f"{folder}: its network.{key} is {theirs}, and params.yaml has {ours}. Set network.{key} to {theirs}, "
-                "or start from another model."
-            )
-    aligned = {
-        "crop_px": (card.crop_px, source.crop_px),
-        "margin_px": (card.margin_px, source.margin_px),
-        "crop_form": (card.detector.crop_form, source.detector.crop_form),
-    }
-    if aligned["crop_form"] == ("similarity", "similarity"):
-        del aligned["margin_px"]  # of no meaning there
-    for key, (ours, theirs) in aligned.items():
-        if ours != theirs:
-            log.warning("%s was trained on crops with %s %s; yours have %s.", folder, key, theirs, ours)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from dwmtl.errors import ProtocolError
-from dwmtl.network.model_file import load_card, start_from
+from dwmtl.network.model_file import load_card
 from dwmtl.network.network import EXPRESSION, IDENTITY
+from dwmtl.network.start_from import start_from
 from dwmtl.params import Params
 from dwmtl.protocol.folds import split, validation_subjects
 from dwmtl.protocol.official import is_held_out

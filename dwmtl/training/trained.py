@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from dwmtl.files import whole_folder, write_json
-from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, model_sha256, save_model
+from dwmtl.network.model_card import DetectorCard, ModelCard, TaskCard, build_network
+from dwmtl.network.model_file import model_sha256, save_model
 from dwmtl.network.network import IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.tables import write_table

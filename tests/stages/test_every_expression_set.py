@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
-from dwmtl.datasets.packs.record_io import write_record_pack
+from dwmtl.datasets.packs.record_pack_writer import write_record_pack
 from dwmtl.inference.threshold_file import read_threshold
 from dwmtl.network.model_file import model_sha256
 from dwmtl.params import load_params

@@ -43,7 +43,8 @@ def known(tmp_path_factory) -> Known:
 
     from dwmtl.crops.photos import read_photo
     from dwmtl.inference.face_finder import FaceFinder
-    from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, save_model
+    from dwmtl.network.model_card import DetectorCard, ModelCard, TaskCard, build_network
+    from dwmtl.network.model_file import save_model
     from dwmtl.network.params import LinearHeadParams
     from dwmtl.params import load_params
     from dwmtl.rendered.sets import render_oulu_casia

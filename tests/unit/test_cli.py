@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from dwmtl.network.model_file import ModelCard, TaskCard, build_network, load_model, save_model
+from dwmtl.network.model_card import ModelCard, TaskCard, build_network
+from dwmtl.network.model_file import load_model, save_model
 from dwmtl.params import load_params
 
 

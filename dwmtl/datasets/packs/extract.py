@@ -12,7 +12,7 @@ from pathlib import Path
 from dwmtl.datasets.packs import ms_celeb
 from dwmtl.datasets.packs.bin_pack import photo_names, read_bin_pack, verification_pairs
 from dwmtl.datasets.packs.files import path_name
-from dwmtl.datasets.packs.record_io import RecordPack
+from dwmtl.datasets.packs.record_pack import RecordPack
 from dwmtl.errors import DataSetError
 from dwmtl.files import require_free, require_space, whole_new_folder
 from dwmtl.tables import VERIFICATION_PAIRS, write_table

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dwmtl.datasets.packs.bin_pack import find_bin_pack, photo_names, read_bin_pack
 from dwmtl.datasets.packs.fer2013_table import TABLE, encoded_picture, face_name, faces
-from dwmtl.datasets.packs.record_io import RecordPack
+from dwmtl.datasets.packs.record_pack import RecordPack
 
 
 def open_pictures(adapter: str, folder: Path) -> Callable[[str], bytes]:

@@ -8,7 +8,7 @@ import pytest
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.authors_pair_file import read_authors_pairs
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
-from dwmtl.datasets.packs.record_io import write_record_pack
+from dwmtl.datasets.packs.record_pack_writer import write_record_pack
 from dwmtl.datasets.params import SetParams
 from dwmtl.tables import EXPRESSION_LABELS, EXPRESSION_PAIRS, GIVEN_PAIRS, write_table
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from dwmtl.crops.photos import read_photo
-from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, save_model
+from dwmtl.network.model_card import DetectorCard, ModelCard, TaskCard, build_network
+from dwmtl.network.model_file import save_model
 from dwmtl.network.params import LinearHeadParams, NetworkParams
 
 THRESHOLD = 1.0

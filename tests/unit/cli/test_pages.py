@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
-from dwmtl.datasets.packs.record_io import write_record_pack
+from dwmtl.datasets.packs.record_pack_writer import write_record_pack
 from dwmtl.network.import_checkpoint import import_checkpoint
 from dwmtl.network.model_file import save_model
 from dwmtl.network.network import FaceNetwork

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from dwmtl.cli import app
 from dwmtl.errors import DwmtlError, ParamsError
-from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, load_card, save_model
+from dwmtl.network.model_card import DetectorCard, ModelCard, TaskCard, build_network
+from dwmtl.network.model_file import load_card, save_model
 from dwmtl.network.params import LinearHeadParams, NetworkParams
 from dwmtl.params import load_params
 from dwmtl.start_needs import start_needs

@@ -5,7 +5,7 @@ import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
 from dwmtl.crops import mtcnn_networks
-from dwmtl.crops.mtcnn_networks import ProposalNet, load_weights, o_net, r_net
+from dwmtl.crops.mtcnn_networks import o_net, p_net, r_net
 
 CPU = torch.device("cpu")
 
@@ -35,9 +35,7 @@ def test_pictures_of_two_sizes_get_facenet_pytorchs_proposals(is_blocked):
     together = torch.zeros(2, 3, 40, 33).to(memory_format=torch.channels_last)
     together[0, :, :31, :25], together[1] = small[0], large[0]
     with torch.inference_mode():
-        scores, moves = ProposalNet(load_weights("pnet", device=CPU), is_blocked=is_blocked)(
-            together, [(31, 25), (40, 33)]
-        )
+        scores, moves = p_net(device=CPU, is_blocked=is_blocked)(together, [(31, 25), (40, 33)])
         for number, picture in enumerate((small, large)):
             their_moves, their_scores = PNet().eval()(picture)
             height, width = their_scores.shape[2:]
@@ -69,4 +67,4 @@ def test_layers_are_blocked_where_torch_has_onednn(has_onednn, monkeypatch):
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(mtcnn_networks, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="facenet_pytorch"):
-        load_weights("pnet", device=CPU)
+        p_net(device=CPU, is_blocked=False)

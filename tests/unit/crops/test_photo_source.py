@@ -7,7 +7,7 @@ from PIL import Image
 from dwmtl.crops.photo_source import open_photos
 from dwmtl.datasets.adapters import read_data_set
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
-from dwmtl.datasets.packs.record_io import write_record_pack
+from dwmtl.datasets.packs.record_pack_writer import write_record_pack
 from dwmtl.datasets.params import SetParams
 from dwmtl.errors import DataSetError, UnreadablePhotoError
 

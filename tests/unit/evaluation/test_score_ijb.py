@@ -13,7 +13,8 @@ from dwmtl.crops.crop import face_crop
 from dwmtl.errors import ProtocolError
 from dwmtl.evaluation.score_ijb import score_ijb
 from dwmtl.evaluation.score_model import ModelScoring
-from dwmtl.network.model_file import DetectorCard, ModelCard, TaskCard, build_network, load_model, save_model
+from dwmtl.network.model_card import DetectorCard, ModelCard, TaskCard, build_network
+from dwmtl.network.model_file import load_model, save_model
 from dwmtl.params import load_params
 from dwmtl.rendered.expression import NUM_MOVEMENTS, PROTOTYPES, express
 from dwmtl.rendered.face import draw_photo

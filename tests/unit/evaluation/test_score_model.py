@@ -14,7 +14,8 @@ from dwmtl.datasets.packs.bin_pack import read_bin_pack, write_bin_pack
 from dwmtl.errors import DataSetError, ModelFileError, ProtocolError, UnreadablePhotoError
 from dwmtl.evaluation.score_model import ModelScoring, score_folder, score_pack
 from dwmtl.evaluation.score_pairs import score_pairs
-from dwmtl.network.model_file import ModelCard, TaskCard, build_network, load_model, save_model
+from dwmtl.network.model_card import ModelCard, TaskCard, build_network
+from dwmtl.network.model_file import load_model, save_model
 from dwmtl.params import load_params
 from dwmtl.results import read_result
 from dwmtl.scores.pair_scores import PairScores

@@ -15,8 +15,9 @@ from dwmtl.errors import ModelFileError, NoFaceError, ProtocolError, UnreadableP
 from dwmtl.evaluation.embedding import CropFiles, embed
 from dwmtl.inference.answers import Analysis
 from dwmtl.inference.model import load_model
-from dwmtl.network.model_file import ModelCard, TaskCard, build_network, save_model
+from dwmtl.network.model_card import ModelCard, TaskCard, build_network
 from dwmtl.network.model_file import load_model as read_model
+from dwmtl.network.model_file import save_model
 from dwmtl.params import load_params
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -9,7 +9,8 @@ from dwmtl.errors import DwmtlError, ModelFileError
 from dwmtl.inference import onnx_export
 from dwmtl.inference.crop_answers import CropAnswers
 from dwmtl.network.imported import new_card
-from dwmtl.network.model_file import TaskCard, build_network, load_model, save_model
+from dwmtl.network.model_card import TaskCard, build_network
+from dwmtl.network.model_file import load_model, save_model
 from dwmtl.network.params import LinearHeadParams
 from dwmtl.network.published import project_of
 from dwmtl.section import crop_size

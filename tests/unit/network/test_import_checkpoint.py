@@ -7,7 +7,8 @@ from facenet_pytorch import InceptionResnetV1
 from dwmtl.errors import ModelFileError
 from dwmtl.network.export_checkpoint import export_checkpoint
 from dwmtl.network.import_checkpoint import import_checkpoint
-from dwmtl.network.model_file import ModelCard, TaskCard, build_network, save_model
+from dwmtl.network.model_card import ModelCard, TaskCard, build_network
+from dwmtl.network.model_file import save_model
 from dwmtl.network.published import ExpectedInput
 from dwmtl.params import load_params
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from dwmtl.network.import_checkpoint import import_checkpoint
-from dwmtl.network.model_file import TaskCard, build_network, save_model, start_from
+from dwmtl.network.model_card import TaskCard, build_network
+from dwmtl.network.model_file import save_model
+from dwmtl.network.start_from import start_from
 from dwmtl.params import load_params
 
 

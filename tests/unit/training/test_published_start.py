@@ -10,7 +10,8 @@ from PIL import Image
 
 from dwmtl.errors import ModelFileError, ParamsError
 from dwmtl.network.imported import new_card
-from dwmtl.network.model_file import TaskCard, build_network, save_model
+from dwmtl.network.model_card import TaskCard, build_network
+from dwmtl.network.model_file import save_model
 from dwmtl.network.params import LinearHeadParams
 from dwmtl.network.published import project_of
 from dwmtl.params import Params, load_params

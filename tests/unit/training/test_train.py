@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from dwmtl.errors import ProtocolError
-from dwmtl.network.model_file import DetectorCard, has_best, load_card, load_model, model_sha256
+from dwmtl.network.model_card import DetectorCard
+from dwmtl.network.model_file import has_best, load_card, load_model, model_sha256
 from dwmtl.network.params import MultiLabelTaskParams, RegressionTaskParams
 from dwmtl.params import Params, load_params
 from dwmtl.tables import CROPS, EXPRESSION_LABELS, write_table

@@ -10,7 +10,9 @@ from dwmtl.datasets import folders
 from dwmtl.datasets.packs import extract
 from dwmtl.datasets.packs.bin_pack import write_bin_pack
 from dwmtl.datasets.packs.extract import extract_bin_pack, extract_ms_celeb, extract_pictures, extract_record_pack
-from dwmtl.datasets.packs.record_io import MAGIC, RecordPack, write_record_pack
+from dwmtl.datasets.packs.record_file import MAGIC
+from dwmtl.datasets.packs.record_pack import RecordPack
+from dwmtl.datasets.packs.record_pack_writer import write_record_pack
 from dwmtl.errors import DataSetError, DwmtlError
 from dwmtl.tables import VERIFICATION_PAIRS, read_table
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dwmtl.datasets.packs.record_io import MAGIC, Property, RecordPack, records, write_record_pack
+from dwmtl.datasets.packs.record_file import MAGIC, records
+from dwmtl.datasets.packs.record_pack import Property, RecordPack
+from dwmtl.datasets.packs.record_pack_writer import write_record_pack
 from dwmtl.errors import DataSetError, DwmtlError
 
 FILES = ("train.rec", "train.idx", "property")
