@@ -34,7 +34,7 @@ from dwmtl.params import Params, load_params
 from dwmtl.training.compute import Execution, make_fabric, precision_of
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import fit
-from dwmtl.training.params import LossParams
+from dwmtl.training.task_params import LossParams
 from dwmtl.training.training import Training
 from dwmtl.weighting.by_name import make_weighting
 from dwmtl.weighting.fixed import FixedWeighting

@@ -5,19 +5,18 @@ stage. Knows no path except the sets' folders and the start's card, and nothing 
 """
 
 import os
-import re
 from itertools import combinations
 from pathlib import Path, PurePath
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
-from ruamel.yaml import YAML, YAMLError
 
 from dwmtl.crops.params import AlignParams
 from dwmtl.datasets.params import IndexParams, SetParams
 from dwmtl.errors import ParamsError
 from dwmtl.evaluation.params import EvaluateParams
 from dwmtl.network.params import NetworkParams, is_sharded
+from dwmtl.network.parts import part_names, smallest_parts, value_of_part
 from dwmtl.params_errors import explain
 from dwmtl.protocol.params import LabelsParams, PairsParams
 from dwmtl.rendered.params import RenderParams
@@ -25,22 +24,11 @@ from dwmtl.report.params import ReportParams
 from dwmtl.section import Section
 from dwmtl.start_needs import require_start_fits
 from dwmtl.tracking.params import TrackingParams
-from dwmtl.training.params import (
-    AnyTaskParams,
-    ComputeParams,
-    PretrainParams,
-    TrainParams,
-    part_names,
-    smallest_parts,
-    value_of_part,
-)
+from dwmtl.training.params import ComputeParams, PretrainParams, TrainParams
+from dwmtl.training.task_params import AnyTaskParams
+from dwmtl.yaml_text import parse_yaml
 
 Checked = TypeVar("Checked", bound=BaseModel)
-
-_MAX_DEPTH = 50
-"""Of brackets in brackets: the YAML reader's time grows with its square."""
-_MAX_VALUES = 1_000_000
-"""Of a file, aliases counted as often as they are named; `labels.folds` may name many thousands of subjects."""
 
 
 class Params(Section):
@@ -249,50 +237,9 @@ class _AlignOnly(BaseModel):
     align: AlignParams = AlignParams()
 
 
-def parse_yaml(text: str, path: Path) -> Any:
-    """The values of a YAML text as DVC reads them (1e-4 is a number), in bounded time; `path` names the file in errors.
-
-    Raises:
-        ParamsError: it is not YAML, or nested too deeply.
-    """
-    if _depth_of_brackets(text) > _MAX_DEPTH:
-        raise ParamsError(f"{path}: not YAML: brackets in brackets, more than {_MAX_DEPTH} deep. Close them.")
-    try:
-        values = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, OverflowError, RecursionError) as error:  # also of a month 13
-        raise ParamsError(f"{path}: not YAML: {error}") from None
-    _require_few_values(values, path)
-    return values
-
-
 def _checked(kind: type[Checked], text: str, path: Path) -> Checked:
     values = parse_yaml(text, path)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         raise ParamsError("\n".join(f"{path}: {line}" for line in explain(error, values))) from None
-
-
-def _depth_of_brackets(text: str) -> int:
-    """The most that are open at once; those in a comment do not count."""
-    depth = most = 0
-    for bracket in re.findall(r"[][{}]", re.sub(r"(?m)(?:^|\s)#.*", "", text)):
-        depth = depth + 1 if bracket in "[{" else max(depth - 1, 0)
-        most = max(most, depth)
-    return most
-
-
-def _require_few_values(values: object, path: Path) -> None:
-    """Refuse aliases of aliases, which multiply: nine lines of nine are 387 million values, and one may hold itself."""
-    left, num_values = [values], 0
-    while left:
-        value = left.pop()
-        num_values += 1
-        if num_values > _MAX_VALUES:
-            raise ParamsError(
-                f"{path}: more than {_MAX_VALUES} values. Write out what its aliases (`*name`) stand for."
-            )
-        if isinstance(value, dict):
-            left.extend(value.values())
-        elif isinstance(value, list | tuple | set):
-            left.extend(value)

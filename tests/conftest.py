@@ -265,7 +265,7 @@ def make_network() -> Callable[..., object]:
 @pytest.fixture(scope="session")
 def loss_params() -> Callable[..., dict]:
     """Loss params by task: centre loss on `identity` (factor 0.1, alpha 0.5), cross-entropy alone on the others."""
-    from dwmtl.training.params import LossParams
+    from dwmtl.training.task_params import LossParams
 
     def make(*tasks: str, factor: float = 0.1) -> dict:
         return {

@@ -77,7 +77,7 @@ def _created_folders() -> list[str]:
     Raises:
         ParamsError: `dvc.yaml` is damaged.
     """
-    from dwmtl.params import parse_yaml
+    from dwmtl.yaml_text import parse_yaml
 
     path = Path("dvc.yaml")
     try:

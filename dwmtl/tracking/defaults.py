@@ -7,7 +7,7 @@ from dwmtl.network.params import HeadParams
 from dwmtl.params import Params
 from dwmtl.results import flatten
 from dwmtl.section import Section
-from dwmtl.training.params import LossParams
+from dwmtl.training.task_params import LossParams
 from dwmtl.weighting.params import WEIGHTINGS
 
 _HEADS: dict[str, type[Section]] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from dwmtl.errors import ParamsError, TrackingError
 from dwmtl.network.model_file import model_sha256
-from dwmtl.params import Params, load_params, parse_yaml, read_text
+from dwmtl.params import Params, load_params, read_text
 from dwmtl.report.summary import Summary
 from dwmtl.results import read_result
 from dwmtl.tables import read_table
@@ -33,6 +33,7 @@ from dwmtl.tracking.log_report import REPORTED, log_pages, log_summary, summary_
 from dwmtl.tracking.log_training import log_training
 from dwmtl.tracking.machine import experiment_name
 from dwmtl.tracking.run import Run
+from dwmtl.yaml_text import parse_yaml
 
 
 def resend(root: Path) -> list[str]:

@@ -15,8 +15,8 @@ from dwmtl.network.network import FaceNetwork
 from dwmtl.network.sampled_classes import SamplingHead
 from dwmtl.network.task_kind import ColumnKind
 from dwmtl.training.distribution import gather_samples, sum_over_processes
-from dwmtl.training.params import AnyLossParams, LossParams
 from dwmtl.training.sharded_heads import sharded_losses
+from dwmtl.training.task_params import AnyLossParams, LossParams
 
 NO_LABEL = -1
 EXPRESSION_SHARES = "expression/shares"

@@ -1,86 +1,13 @@
-"""The sections `tasks`, `pretrain`, `train` and `compute` of `params.yaml`."""
+"""The sections `pretrain`, `train` and `compute` of `params.yaml`."""
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from dwmtl.network.params import (
-    HeadParams,
-    HiddenHeadParams,
-    MultiLabelLossParams,
-    MultiLabelTaskParams,
-    RegressionLossParams,
-    RegressionTaskParams,
-    is_sharded,
-)
 from dwmtl.section import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Seed
 from dwmtl.weighting.params import DynamicWeightingParams, WeightingParams
-
-Value = TypeVar("Value")
-
-
-class LossParams(Section):
-    """A task's loss: cross-entropy, and a centre loss on the task's vector (Wen et al. 2016) where it has a factor."""
-
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    center_factor: NonNegativeFloat = Field(
-        default=0.0, description="weight of the centre loss beside the cross-entropy; 0: none"
-    )
-    center_alpha: Fraction = Field(
-        default=0.5, description="share of a centre kept when it moves; 1: centres never move"
-    )
-    class_weights: Literal["none", "inverse_sqrt", "inverse"] = Field(
-        default="none",
-        description="of the cross-entropy, from the training photos: all alike; 1 / sqrt(photos of the class); or 1 / "
-        "photos of the class; scaled to a mean of 1 over the photos",
-    )
-    max_class_weight_ratio: Annotated[float, Field(ge=1)] = Field(
-        default=10.0, description="a class weight is at most this many times that of the most frequent class"
-    )
-
-
-class TaskParams(Section):
-    """A task of classes: which of them a face shows, by its branch and its head."""
-
-    range: ClassVar[None] = None
-    kind: Literal["classes"] = Field(
-        default="classes",
-        exclude_if=lambda kind: True,  # so that files written before there were kinds keep their bytes
-        description="what the labels are: classes, or multi_label or regression, which have keys of their own",
-    )
-    labels: str = Field(description="column of the labels; each of its values is a class, an empty cell no label")
-    head: HeadParams = HiddenHeadParams()
-    loss: LossParams = LossParams()
-
-    @property
-    def columns(self) -> list[str]:
-        """The column of the labels."""
-        return [self.labels]
-
-    @model_validator(mode="after")
-    def _margin_and_sharded_heads_do_not_smooth(self):
-        reason = "where the head is sharded" if is_sharded(self.head) else "under a margin"
-        if (self.head.name not in ("linear", "hidden") or is_sharded(self.head)) and self.loss.label_smoothing:
-            raise ValueError(f"loss.label_smoothing must be 0 {reason}. Got {self.loss.label_smoothing} instead.")
-        return self
-
-
-def kind_of(task: object) -> str:
-    """The kind of a task, read or not yet read."""
-    return str(task.get("kind", "classes") if isinstance(task, dict) else getattr(task, "kind", "classes"))
-
-
-AnyTaskParams = Annotated[
-    Annotated[TaskParams, Tag("classes")]
-    | Annotated[MultiLabelTaskParams, Tag("multi_label")]
-    | Annotated[RegressionTaskParams, Tag("regression")],
-    Discriminator(kind_of),
-]
-"""A task of any kind."""
-AnyLossParams = LossParams | MultiLabelLossParams | RegressionLossParams
 
 
 class AugmentParams(Section):
@@ -280,20 +207,3 @@ def parse_schedule(text: str) -> dict[int, float]:
     if 0 not in rates:
         raise ValueError(f"schedule must have a rate for epoch 0. Got epochs {sorted(rates)} instead.")
     return dict(sorted(rates.items()))
-
-
-def part_names(tasks: Iterable[str]) -> set[str]:
-    """The names of all parts: the trunk, all branches or heads together, and each task's own."""
-    return {"trunk", "branches", "heads", *(f"{kind}.{task}" for task in tasks for kind in ("branches", "heads"))}
-
-
-def smallest_parts(tasks: Iterable[str]) -> list[str]:
-    """The parts that hold no other, in the network's order."""
-    tasks = list(tasks)
-    return ["trunk", *(f"{kind}.{task}" for kind in ("branches", "heads") for task in tasks)]
-
-
-def value_of_part(name: str, values: Mapping[str, Value], default: Value) -> Value:
-    """The value of the smallest part that a part or parameter lies in: `heads.expression` is before `heads`."""
-    parts = [part for part in values if f"{name}.".startswith(f"{part}.")]
-    return values[max(parts, key=len)] if parts else default

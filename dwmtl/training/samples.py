@@ -12,7 +12,7 @@ from dwmtl.network.kinds import make_kind
 from dwmtl.network.network import EXPRESSION, IDENTITY
 from dwmtl.network.task_kind import ColumnKind, TaskKind
 from dwmtl.training.losses import EXPRESSION_SHARES, NO_LABEL
-from dwmtl.training.params import AnyTaskParams
+from dwmtl.training.task_params import AnyTaskParams
 from dwmtl.training.votes import require_head_for_votes, vote_shares
 
 

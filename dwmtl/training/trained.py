@@ -12,7 +12,7 @@ from dwmtl.network.network import IDENTITY, FaceNetwork
 from dwmtl.params import Params
 from dwmtl.tables import write_table
 from dwmtl.training.loop import Fitted
-from dwmtl.training.params import AnyTaskParams
+from dwmtl.training.task_params import AnyTaskParams
 from dwmtl.training.trajectory import empty_trajectory, final_losses
 from dwmtl.training.validation import validation_table
 

@@ -7,7 +7,7 @@ from dwmtl.network.adaface_head import AdaFaceHead
 from dwmtl.network.heads import make_head
 from dwmtl.network.params import AdaFaceHeadParams
 from dwmtl.training.losses import NO_LABEL, TaskLoss
-from dwmtl.training.params import LossParams
+from dwmtl.training.task_params import LossParams
 
 PARAMS = AdaFaceHeadParams(margin=0.4, concentration=0.333, scale=16.0, length_momentum=0.9)
 

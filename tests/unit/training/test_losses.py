@@ -13,7 +13,7 @@ from dwmtl.training.losses import (
     cross_entropy,
     mean_over_labelled,
 )
-from dwmtl.training.params import LossParams
+from dwmtl.training.task_params import LossParams
 
 
 def longhand_centers(centers, embeddings, identities, alpha):

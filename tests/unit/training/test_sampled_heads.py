@@ -20,10 +20,10 @@ from dwmtl.network.sampled_classes import SampledClasses, draw_classes
 from dwmtl.params import load_params
 from dwmtl.training.losses import NO_LABEL, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
-from dwmtl.training.params import LossParams, TaskParams
 from dwmtl.training.sampled_heads import sampled_classes
 from dwmtl.training.sharded_heads import shard_heads
 from dwmtl.training.step import MultiTaskStep
+from dwmtl.training.task_params import LossParams, TaskParams
 from dwmtl.weighting.fixed import FixedWeighting
 from dwmtl.weighting.gradient_rule import GradientRuleWeighting
 

@@ -11,8 +11,8 @@ from dwmtl.errors import ProtocolError
 from dwmtl.network.params import ArcFaceHeadParams, HiddenHeadParams, LinearHeadParams
 from dwmtl.params import load_params
 from dwmtl.training.losses import EXPRESSION_SHARES, NO_LABEL, TaskLoss
-from dwmtl.training.params import LossParams
 from dwmtl.training.samples import fold_samples
+from dwmtl.training.task_params import LossParams
 from dwmtl.training.votes import require_head_for_votes, vote_shares
 
 CLASSES = ["anger", "fear", "neutral"]

@@ -20,7 +20,7 @@ from dwmtl.params import load_params
 from dwmtl.training.compute import Execution, launch
 from dwmtl.training.crops import CropDataset
 from dwmtl.training.loop import fit
-from dwmtl.training.params import LossParams
+from dwmtl.training.task_params import LossParams
 from dwmtl.training.training import Training
 from dwmtl.training.validation import Validation
 from dwmtl.weighting.by_name import make_weighting
