@@ -5,8 +5,9 @@ from pathlib import Path
 
 from dwmtl.errors import ThresholdError
 from dwmtl.files import whole_new_folder
-from dwmtl.inference.model_source import local_model, threshold_file
+from dwmtl.inference.model_source import local_model
 from dwmtl.inference.threshold_file import read_threshold
+from dwmtl.inference.threshold_source import threshold_file
 from dwmtl.network.model_file import BEST_FILE, METHOD_FILE, THRESHOLD_FILE, files_of, load_card, sha256_of
 from dwmtl.scores.threshold import Threshold
 

@@ -20,7 +20,8 @@ from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
 from dwmtl.inference.crop_answers import CropAnswers
 from dwmtl.inference.decisions import authenticated, clip_decided, distance_between, sight_of, verified
 from dwmtl.inference.face_finder import FaceFinder, FoundFace
-from dwmtl.inference.model_source import find_threshold, given_threshold, local_model
+from dwmtl.inference.model_source import local_model
+from dwmtl.inference.threshold_source import find_threshold, given_threshold
 from dwmtl.network.model_card import ModelCard
 from dwmtl.network.model_file import load_model as read_model
 from dwmtl.network.model_file import sha256_of
