@@ -18,9 +18,9 @@ from facenet_pytorch import MTCNN
 from outcome import Outcome, report
 from PIL import Image
 
+from dwmtl.cores import num_cores
 from dwmtl.crops.align import Source, align
 from dwmtl.datasets.data_set import manifest
-from dwmtl.device import num_cores
 from dwmtl.params import load_params
 
 BLOCK = 64

@@ -22,7 +22,8 @@ import torch
 import typer
 from outcome import Outcome, report
 
-from dwmtl.device import autocast, num_cores
+from dwmtl.cores import num_cores
+from dwmtl.device import autocast
 from dwmtl.params import load_params
 
 DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "300000", "MALLOC_PERTURB_": "0"}

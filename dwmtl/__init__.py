@@ -11,6 +11,8 @@ ICCV workshop 2019, arXiv:1911.03281.
 import os
 import sys
 
+from dwmtl.cores import num_cores, num_cores_to_run_on
+
 __version__ = "0.1.0"
 
 if "OMP_WAIT_POLICY" not in os.environ:
@@ -20,6 +22,12 @@ if "OMP_WAIT_POLICY" not in os.environ:
 default they spin thirty times as long, and beside another busy process a training step then takes up to several times
 as long; if they slept at once, waking them would take a third of a step on an Intel Xeon (docs/benchmarks.md). OpenMP
 reads both when torch is loaded, which only imports below this package do; what the user has set stays."""
+
+
+if "OMP_NUM_THREADS" not in os.environ and num_cores() < num_cores_to_run_on():
+    os.environ["OMP_NUM_THREADS"] = str(num_cores())
+"""In a container with a quota OpenMP would start a thread for every core of the machine, and all stand still when the
+quota is used up."""
 
 
 def _keep_freed_memory() -> None:

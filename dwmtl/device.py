@@ -1,7 +1,5 @@
 """The device of a model or a detector, by its name in a command or in `params.yaml`, and its precision."""
 
-import os
-
 import torch
 
 from dwmtl.errors import ParamsError
@@ -25,12 +23,6 @@ def device_of(name: str | torch.device, *, asked_by: str = "device") -> torch.de
     if kind == "cuda" and int(number or 0) >= num_gpus:
         raise ParamsError(f"{asked_by} is {name}, and torch sees {num_gpus} CUDA devices. Use auto or cpu.")
     return torch.device(name)
-
-
-def num_cores() -> int:
-    """The cores that this process may use; a container or a scheduler may leave it fewer than the machine has."""
-    has_affinity = hasattr(os, "sched_getaffinity")  # Linux
-    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 def training_precision(accelerator: str) -> tuple[str, str]:

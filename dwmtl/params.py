@@ -16,7 +16,6 @@ from dwmtl.datasets.params import IndexParams, SetParams
 from dwmtl.errors import ParamsError
 from dwmtl.evaluation.params import EvaluateParams
 from dwmtl.network.params import NetworkParams, is_sharded
-from dwmtl.network.parts import part_names, smallest_parts, value_of_part
 from dwmtl.params_errors import explain
 from dwmtl.protocol.params import LabelsParams, PairsParams
 from dwmtl.rendered.params import RenderParams
@@ -24,7 +23,7 @@ from dwmtl.report.params import ReportParams
 from dwmtl.section import Section
 from dwmtl.start_needs import require_start_fits
 from dwmtl.tracking.params import TrackingParams
-from dwmtl.training.params import ComputeParams, PretrainParams, TrainParams
+from dwmtl.training.params import ComputeParams, PretrainParams, TrainParams, part_names, smallest_parts, value_of_part
 from dwmtl.training.task_params import AnyTaskParams
 from dwmtl.yaml_text import parse_yaml
 

@@ -20,11 +20,11 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 import torch
 
+from dwmtl.cores import num_cores
 from dwmtl.crops.aligner import Aligner, Job, Source
 from dwmtl.crops.params import AlignParams
 from dwmtl.crops.shards import ARCHIVE, Shard, shards_of, stamps
 from dwmtl.crops.store import put_archive, put_files
-from dwmtl.device import num_cores
 from dwmtl.errors import DataSetError
 from dwmtl.progress import Progress
 from dwmtl.tables import BOX, CROPS, FAILURES, LANDMARKS

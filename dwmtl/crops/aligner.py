@@ -3,7 +3,6 @@
 A shard's content depends on its photos and the job alone. Knows nothing of processes, or of how sets become shards.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dwmtl.cores import num_cores
 from dwmtl.crops import crop as geometry
 from dwmtl.crops.detector import Detections, Detector
 from dwmtl.crops.params import AlignParams
@@ -69,7 +69,7 @@ class Aligner:
         source, params = job.source, job.params
         self._job = job
         self._read = open_photos(source.adapter, source.photos_dir)
-        self._num_threads = _NUM_THREADS if device.type == "cpu" else min(8, os.cpu_count() or 1)
+        self._num_threads = _NUM_THREADS if device.type == "cpu" else min(8, num_cores())
         self._detector = None
         if not source.is_aligned:
             self._detector = Detector(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from dwmtl.cores import num_cores
+
 _RESULTS = ("dvc.lock", "metrics")
 """Paths that a run itself writes into the checkout; changes there do not count."""
 _EXPERIMENT_REFS_IN_USE = ("refs/exps/exec/", "refs/exps/stash", "refs/exps/celery/", "refs/exps/tasks/")
@@ -50,7 +52,7 @@ def hardware() -> dict[str, str]:
     """Part -> description, in the order to show; unknown parts are left out."""
     facts = {
         "processor": _processor(),
-        "cores": str(_num_cores()),
+        "cores": str(num_cores()),
         "memory": _memory(),
         "GPU": _gpus(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -76,11 +78,6 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> str:

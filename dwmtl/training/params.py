@@ -2,12 +2,15 @@
 
 import math
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
 from dwmtl.section import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Seed
 from dwmtl.weighting.params import DynamicWeightingParams, WeightingParams
+
+Value = TypeVar("Value")
 
 
 class AugmentParams(Section):
@@ -207,3 +210,20 @@ def parse_schedule(text: str) -> dict[int, float]:
     if 0 not in rates:
         raise ValueError(f"schedule must have a rate for epoch 0. Got epochs {sorted(rates)} instead.")
     return dict(sorted(rates.items()))
+
+
+def part_names(tasks: Iterable[str]) -> set[str]:
+    """The names of all parts: the trunk, all branches or heads together, and each task's own."""
+    return {"trunk", "branches", "heads", *(f"{kind}.{task}" for task in tasks for kind in ("branches", "heads"))}
+
+
+def smallest_parts(tasks: Iterable[str]) -> list[str]:
+    """The parts that hold no other, in the network's order."""
+    tasks = list(tasks)
+    return ["trunk", *(f"{kind}.{task}" for kind in ("branches", "heads") for task in tasks)]
+
+
+def value_of_part(name: str, values: Mapping[str, Value], default: Value) -> Value:
+    """The value of the smallest part that a part or parameter lies in: `heads.expression` is before `heads`."""
+    parts = [part for part in values if f"{name}.".startswith(f"{part}.")]
+    return values[max(parts, key=len)] if parts else default

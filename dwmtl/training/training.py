@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from dwmtl.errors import NonFiniteLossError
 from dwmtl.network.classes import Classes
 from dwmtl.network.network import FaceNetwork
-from dwmtl.network.parts import smallest_parts, value_of_part
 from dwmtl.training.checkpoint import training_key
 from dwmtl.training.compute import precision_of
 from dwmtl.training.crops import CropDataset
@@ -18,7 +17,7 @@ from dwmtl.training.keep import FrozenStart
 from dwmtl.training.loss_scale import LossScale
 from dwmtl.training.losses import NO_LABEL, task_losses_of
 from dwmtl.training.optimizers import make_optimizer
-from dwmtl.training.params import FitParams
+from dwmtl.training.params import FitParams, smallest_parts, value_of_part
 from dwmtl.training.step import MultiTaskStep
 from dwmtl.training.task_params import AnyLossParams
 from dwmtl.training.validation import Validation

@@ -85,6 +85,7 @@ USERS_FILES = {
 OUR_FILES = {
     "dwmtl/checkout.py": "params.yaml, for its digest",
     "dwmtl/cli/check.py": "dvc.yaml, and a project's requirements.txt",
+    "dwmtl/cores.py": "control groups and their limits, in /proc and /sys",
     "dwmtl/cli/new.py": "the files of a project, in the package",
     "dwmtl/crops/mtcnn_networks.py": "weights in facenet-pytorch's wheel",
     "dwmtl/crops/shards.py": "a shard",

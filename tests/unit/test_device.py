@@ -1,9 +1,7 @@
-import os
-
 import pytest
 import torch
 
-from dwmtl.device import device_of, fastest_precision, num_cores
+from dwmtl.device import device_of, fastest_precision
 from dwmtl.errors import ParamsError
 from dwmtl.training.compute import make_fabric
 
@@ -31,11 +29,3 @@ def test_mps_is_refused_by_name(mac):
 
 def test_bf16_is_not_chosen_on_mps(mac):
     assert fastest_precision("mps") == ("32-true", "bf16 was never measured on mps")
-
-
-def test_the_cores_are_those_that_the_process_may_use(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 5}, raising=False)
-    assert num_cores() == 2
-    monkeypatch.delattr(os, "sched_getaffinity")  # not on Linux
-    monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert num_cores() == 7

@@ -71,3 +71,20 @@ def test_freed_memory_is_kept_for_the_next_tensors_unless_the_user_says_otherwis
         done = _python(code, environment | ({given: "0"} if given else {}))
         faults[given] = int(done.stdout)
     assert faults[""] < 1000 < faults["MALLOC_PERTURB_"]
+
+
+@pytest.mark.parametrize(
+    ("quota", "given", "expected"),
+    [("150000 100000", {}, "2"), ("max 100000", {}, "None"), ("150000 100000", {"OMP_NUM_THREADS": "5"}, "5")],
+)
+def test_openmp_has_a_thread_for_each_core_that_a_quota_allows_unless_the_user_says_otherwise(quota, given, expected):
+    code = (
+        "import builtins, io, os\n"
+        f"files, system = {{'/proc/self/cgroup': '0::/', '/sys/fs/cgroup/cpu.max': {quota!r}}}, open\n"
+        "builtins.open = lambda path, *a, **b: io.StringIO(files[path]) if path in files else system(path, *a, **b)\n"
+        "os.sched_getaffinity = lambda process: set(range(8))\n"
+        "import dwmtl; print(os.environ.get('OMP_NUM_THREADS'))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = _python(code, environment | given)
+    assert done.stdout.strip() == expected, done.stderr
