@@ -11,7 +11,7 @@ ICCV workshop 2019, arXiv:1911.03281.
 import os
 import sys
 
-from dwmtl.cores import num_cores, num_cores_to_run_on
+from dwmtl.cores import num_cores, num_cores_by_affinity
 
 __version__ = "0.1.0"
 
@@ -23,8 +23,7 @@ default they spin thirty times as long, and beside another busy process a traini
 as long; if they slept at once, waking them would take a third of a step on an Intel Xeon (docs/benchmarks.md). OpenMP
 reads both when torch is loaded, which only imports below this package do; what the user has set stays."""
 
-
-if "OMP_NUM_THREADS" not in os.environ and num_cores() < num_cores_to_run_on():
+if "OMP_NUM_THREADS" not in os.environ and num_cores() < num_cores_by_affinity():
     os.environ["OMP_NUM_THREADS"] = str(num_cores())
 """In a container with a quota OpenMP would start a thread for every core of the machine, and all stand still when the
 quota is used up."""

@@ -5,12 +5,12 @@ import os
 
 
 def num_cores() -> int:
-    """The cores that this process may use, at least 1: those of `num_cores_to_run_on`, of which a container's quota may
-    allow only a part, rounded up."""
-    return max(1, math.ceil(min(num_cores_to_run_on(), quota())))
+    """The cores that this process may use, at least 1: those of `num_cores_by_affinity`, of which a container's quota
+    may allow only a part, rounded up."""
+    return max(1, math.ceil(min(num_cores_by_affinity(), quota())))
 
 
-def num_cores_to_run_on() -> int:
+def num_cores_by_affinity() -> int:
     """The cores that the system runs this process on; a scheduler or a user (`taskset`) may leave it few."""
     has_affinity = hasattr(os, "sched_getaffinity")  # Linux
     return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
@@ -28,9 +28,10 @@ def quota(root: str = "/") -> float:
     """
     limits = [math.inf]
     for line in _text(os.path.join(root, "proc/self/cgroup")).splitlines():
-        _number, controllers, group = line.split(":", 2)
+        rest = line.partition(":")[2]
+        controllers, _, group = rest.partition(":")
         if not controllers:
-            limits += [_limit(*_text(path).split()) for path in _in_groups(root, "", group, "cpu.max")]
+            limits += [_limit(*_text(path).split()[:2]) for path in _in_groups(root, "", group, "cpu.max")]
         elif "cpu" in controllers.split(","):
             quotas, periods = (_in_groups(root, "cpu", group, f"cpu.cfs_{name}_us") for name in ("quota", "period"))
             limits += [_limit(_text(a).strip(), _text(b).strip()) for a, b in zip(quotas, periods, strict=True)]
@@ -46,12 +47,13 @@ def _in_groups(root: str, hierarchy: str, group: str, name: str) -> list[str]:
 
 def _limit(quota_us: str = "", period_us: str = "") -> float:
     """Cores' time of a quota in a period; a quota of `max`, -1 or nothing is none."""
-    return int(quota_us) / int(period_us) if quota_us.isdigit() and period_us.isdigit() else math.inf
+    is_limit = quota_us.isdecimal() and period_us.isdecimal() and int(period_us) > 0
+    return int(quota_us) / int(period_us) if is_limit else math.inf
 
 
 def _text(path: str) -> str:
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="ascii", errors="replace") as file:
             return file.read()
     except OSError:
         return ""

@@ -62,6 +62,8 @@ def test_a_quota_allows_a_part_of_the_cores_rounded_up(monkeypatch, quota, expec
         ),
         pytest.param("2:cpuset:/a\n", {"sys/fs/cgroup/a/cpu.max": "100000 100000\n"}, math.inf, id="no CPU"),
         pytest.param("", {}, math.inf, id="no groups"),
+        pytest.param("0::/\n", {"sys/fs/cgroup/cpu.max": "1 0 7\n"}, math.inf, id="a limit of another form"),
+        pytest.param("cpu\n0:\n\n0::/\u00fc\n", {}, math.inf, id="groups of another form"),
     ],
 )
 def test_the_quota_is_that_of_the_control_groups(tmp_path, groups, files, expected):
