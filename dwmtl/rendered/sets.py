@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dwmtl.cores import num_cores
 from dwmtl.files import write_text
 from dwmtl.progress import Progress
 from dwmtl.rendered.expression import NUM_MOVEMENTS, PROTOTYPES, Expression, express
@@ -70,7 +71,7 @@ def _render(render: Callable, places: Iterable, num_photos: int, title: str) -> 
     """
     places = list(places)
     is_parallel = num_photos > FEW_PHOTOS
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) if is_parallel else nullcontext() as pool:
+    with ProcessPoolExecutor(num_cores(), get_context("spawn")) if is_parallel else nullcontext() as pool:
         for _ in Progress((pool.map if pool else map)(render, places), desc=f"render {title}", total=len(places)):
             pass
 
