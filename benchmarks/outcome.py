@@ -1,12 +1,13 @@
 """The outcome of every benchmark as rows of a table: printed, and appended to docs/benchmarks.md on request."""
 
-import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+from dwmtl.cores import num_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
@@ -106,7 +107,7 @@ def hardware() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     names = [line.partition(":")[2].strip() for line in _cpu_lines() if line.startswith("model name")]
-    return f"{os.cpu_count()} cores {names[0] if names else platform.processor()}, torch {torch.__version__}"
+    return f"{num_cores()} cores {names[0] if names else platform.processor()}, torch {torch.__version__}"
 
 
 def commit() -> str:

@@ -11,7 +11,7 @@ ICCV workshop 2019, arXiv:1911.03281.
 import os
 import sys
 
-from dwmtl.cores import num_cores, num_cores_by_affinity
+from dwmtl.cores import limit_threads
 
 __version__ = "0.1.0"
 
@@ -21,12 +21,9 @@ if "OMP_WAIT_POLICY" not in os.environ:
 """OpenMP's threads sleep while they wait, in GNU's OpenMP after they have spun for a fraction of a millisecond. By
 default they spin thirty times as long, and beside another busy process a training step then takes up to several times
 as long; if they slept at once, waking them would take a third of a step on an Intel Xeon (docs/benchmarks.md). OpenMP
-reads both when torch is loaded, which only imports below this package do; what the user has set stays."""
+reads them when torch is loaded, which only imports below this package do; what the user has set stays."""
 
-if "OMP_NUM_THREADS" not in os.environ and num_cores() < num_cores_by_affinity():
-    os.environ["OMP_NUM_THREADS"] = str(num_cores())
-"""In a container with a quota OpenMP would start a thread for every core of the machine, and all stand still when the
-quota is used up."""
+limit_threads()
 
 
 def _keep_freed_memory() -> None:

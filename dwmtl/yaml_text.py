@@ -1,4 +1,4 @@
-"""Reading a YAML text as DVC does, in bounded time. Knows nothing of what it holds."""
+"""Reads a YAML text as DVC does, in bounded time. Knows nothing of what it holds."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def parse_yaml(text: str, path: Path) -> Any:
     """The values of a YAML text as DVC reads them (1e-4 is a number), in bounded time; `path` names the file in errors.
 
     Raises:
-        ParamsError: it is not YAML, or nested too deeply.
+        ParamsError: it is not YAML, nested too deeply, or of too many values.
     """
     if _depth_of_brackets(text) > _MAX_DEPTH:
         raise ParamsError(f"{path}: not YAML: brackets in brackets, more than {_MAX_DEPTH} deep. Close them.")

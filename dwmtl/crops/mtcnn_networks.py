@@ -83,7 +83,7 @@ class RefinementNet:
     Args:
         weights: as for `ProposalNet`.
         pools: the side of the maximum taken after each convolution; 1: none.
-        num_heads: of the dense layers behind the last; the third gives landmarks.
+        num_heads: 2: scores and moves of the boxes; 3: landmarks, too.
         is_blocked: as for `ProposalNet`.
     """
 
@@ -109,7 +109,7 @@ class RefinementNet:
 
 
 def p_net(*, device: torch.device, is_blocked: bool) -> ProposalNet:
-    """P-Net."""
+    """P-Net, of whole pictures."""
     return ProposalNet(_load_weights("pnet", device=device), is_blocked=is_blocked)
 
 

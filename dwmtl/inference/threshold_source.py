@@ -1,4 +1,4 @@
-"""Finds the threshold of a model: given, beside the model, or among the pipeline's evaluations."""
+"""Finds the threshold of a model: given, beside the model, or among the pipeline's evaluations. Reads no weights."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""Filling a network's trunk and branches from a model's weights."""
+"""Fills a network's trunk and branches from a model's weights. Knows nothing of training."""
 
 import logging
 from pathlib import Path

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from dwmtl.cores import limit_threads
 from dwmtl.device import device_of, training_precision
 from dwmtl.errors import ParamsError
 from dwmtl.stage import num_started
@@ -71,6 +72,8 @@ def launch(compute: ComputeParams, *, precision: str) -> Fabric:
     fabric = make_fabric(
         compute.accelerator, precision=precision, num_devices=compute.num_devices, num_nodes=compute.num_nodes
     )
+    if num_threads := limit_threads(compute.num_devices):  # Fabric shares out the machine's cores, not a quota's
+        torch.set_num_threads(num_threads)
     fabric.launch()
     return fabric
 

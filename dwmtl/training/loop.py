@@ -17,7 +17,7 @@ from dwmtl.training.augmentation import Augmentation
 from dwmtl.training.batch_norm import synchronize_batch_norm
 from dwmtl.training.checkpoint import Checkpoint, StopSignal
 from dwmtl.training.compute import Execution, precision_of
-from dwmtl.training.cores import CoreWatch
+from dwmtl.training.core_watch import CoreWatch
 from dwmtl.training.crops import ShuffledBatches
 from dwmtl.training.distribution import (
     any_process,

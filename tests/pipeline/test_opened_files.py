@@ -99,7 +99,7 @@ OUR_FILES = {
     "dwmtl/tracking/machine.py": "/proc/cpuinfo",
     "dwmtl/tracking/resend.py": "dvc.lock",
     "dwmtl/training/checkpoint.py": "a checkpoint",
-    "dwmtl/training/cores.py": "how long threads waited, in /proc/self/task",
+    "dwmtl/training/core_watch.py": "how long threads waited, in /proc/self/task",
     "dwmtl/training/fold_data.py": "classes.json",
 }
 

@@ -28,7 +28,7 @@ NO_DEPS = (
     "dwmtl/checkout.py",
     "dwmtl/errors.py",
     "dwmtl/device.py",
-    "dwmtl/cores.py",
+    "dwmtl/cores.py",  # a number of threads, as `compute` has
     "dwmtl/progress.py",
     "dwmtl/stage.py",  # the command line of a script
 )

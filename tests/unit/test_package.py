@@ -73,18 +73,45 @@ def test_freed_memory_is_kept_for_the_next_tensors_unless_the_user_says_otherwis
     assert faults[""] < 1000 < faults["MALLOC_PERTURB_"]
 
 
+def _python_under_a_quota(quota: str, code: str, given: dict[str, str]) -> subprocess.CompletedProcess:
+    """Run code in a container with this `cpu.max`, on a machine of eight cores."""
+    machine = (
+        "import builtins, io, os\n"
+        f"files, system = {{'/proc/self/cgroup': b'0::/', '/sys/fs/cgroup/cpu.max': {quota.encode()!r}}}, open\n"
+        "builtins.open = lambda path, *a, **b: io.BytesIO(files[path]) if path in files else system(path, *a, **b)\n"
+        "os.sched_getaffinity = lambda process: set(range(8))\n"
+        "import dwmtl\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    return _python(machine + code, environment | given)
+
+
 @pytest.mark.parametrize(
     ("quota", "given", "expected"),
     [("150000 100000", {}, "2"), ("max 100000", {}, "None"), ("150000 100000", {"OMP_NUM_THREADS": "5"}, "5")],
 )
 def test_openmp_has_a_thread_for_each_core_that_a_quota_allows_unless_the_user_says_otherwise(quota, given, expected):
-    code = (
-        "import builtins, io, os\n"
-        f"files, system = {{'/proc/self/cgroup': '0::/', '/sys/fs/cgroup/cpu.max': {quota!r}}}, open\n"
-        "builtins.open = lambda path, *a, **b: io.StringIO(files[path]) if path in files else system(path, *a, **b)\n"
-        "os.sched_getaffinity = lambda process: set(range(8))\n"
-        "import dwmtl; print(os.environ.get('OMP_NUM_THREADS'))"
-    )
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    done = _python(code, environment | given)
+    done = _python_under_a_quota(quota, "print(os.environ.get('OMP_NUM_THREADS'))", given)
     assert done.stdout.strip() == expected, done.stderr
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "1 1"), ({"OMP_NUM_THREADS": "2"}, "2 2")])
+def test_the_processes_of_a_training_share_a_quota(given, expected):
+    code = (
+        "import torch; from lightning_fabric import Fabric\n"
+        "from dwmtl.training.compute import launch; from dwmtl.training.params import ComputeParams\n"
+        "Fabric.launch = lambda fabric: None\n"
+        "launch(ComputeParams(accelerator='cpu', num_devices=2), precision='32-true')\n"
+        "print(os.environ['OMP_NUM_THREADS'], torch.get_num_threads())"
+    )
+    done = _python_under_a_quota("200000 100000", code, given)
+    assert done.stdout.strip() == expected, done.stderr
+
+
+def test_a_number_of_threads_that_the_user_sets_later_stays():
+    code = (
+        "import subprocess, sys; os.environ['OMP_NUM_THREADS'] = '7'\n"
+        "subprocess.run([sys.executable, '-c', 'import dwmtl, os; print(os.environ[\"OMP_NUM_THREADS\"])'], check=True)"
+    )
+    done = _python_under_a_quota("400000 100000", code, {})
+    assert done.stdout.strip() == "7", done.stderr

@@ -3,7 +3,7 @@
 A file is a sequence of records, each uint32 magic, uint32 (part flag << 29 | length), payload, zeros up to a multiple
 of 4. A payload that holds the magic at a multiple of 4 is cut there: the parts carry the flags first, middle, last, and
 the magic between them is omitted. The payload is `<IfQQ` (number of labels or 0, label, id, id2), the labels if their
-number is not 0, and the encoded picture, which is never decoded here. Knows nothing of keys, headers and identities.
+number is not 0, and the encoded picture, which is never decoded here. Knows no index and no ranges.
 
 Source: dmlc-core recordio.h and recordio.cc; mxnet recordio.py (`IRHeader`).
 """

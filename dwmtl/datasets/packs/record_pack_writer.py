@@ -1,4 +1,5 @@
-"""Writes a RecordIO pack of faces that mxnet and insightface read; `record_pack` has the format of its files."""
+"""Writes a RecordIO pack of faces that mxnet and insightface read; `record_pack` has the format of its files. Knows
+nothing of what a picture holds."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -201,6 +201,6 @@ def test_a_log_has_a_line_per_epoch(caplog, train, new_network):
 
 def test_the_cores_are_watched_at_each_step(train, new_network, monkeypatch):
     looks = []
-    monkeypatch.setattr("dwmtl.training.cores.CoreWatch.look", lambda watch: looks.append(watch))
+    monkeypatch.setattr("dwmtl.training.core_watch.CoreWatch.look", lambda watch: looks.append(watch))
     fitted = train(new_network())
     assert len(looks) == len(fitted.trajectory) == 4

@@ -1,5 +1,6 @@
-import struct
+import runpy
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from hypothesis import strategies as st
 from dwmtl.datasets.packs.record_file import MAGIC, records
 from dwmtl.datasets.packs.record_pack import Property, RecordPack
 from dwmtl.datasets.packs.record_pack_writer import write_record_pack
-from dwmtl.errors import DataSetError, DwmtlError
+from dwmtl.errors import DataSetError
 
+raw_record = runpy.run_path(str(Path(__file__).with_name("raw_record.py")))
+part, content = raw_record["part"], raw_record["content"]
+GOOD = part(content(b"good"))
 FILES = ("train.rec", "train.idx", "property")
 
 magics_and_bytes = st.lists(st.sampled_from([MAGIC, b"\0", b"ab", MAGIC[:3]]) | st.binary(max_size=9), min_size=1)
@@ -18,14 +22,6 @@ encoded = magics_and_bytes.map(b"".join).filter(len)
 grouped = st.dictionaries(
     st.integers(0, 1 << 24), st.lists(encoded, min_size=1, max_size=4), min_size=1, max_size=5
 ).map(lambda people: [(identity, picture) for identity, pictures in people.items() for picture in pictures])
-
-
-def part(payload: bytes, flag: int = 0) -> bytes:
-    return MAGIC + struct.pack("<I", flag << 29 | len(payload)) + payload + b"\0" * (-len(payload) % 4)
-
-
-def content(picture: bytes = b"picture", label: float = 0, key: int = 0, labels: tuple[float, ...] = ()) -> bytes:
-    return struct.pack("<IfQQ", len(labels), label, key, 0) + struct.pack(f"<{len(labels)}f", *labels) + picture
 
 
 def make_pack(folder, payloads: dict[int, bytes], with_index: bool = True):
@@ -76,28 +72,6 @@ def test_records_read_in_a_row_are_those_read_by_key(tmp_path_factory, items, ha
     assert [record.picture for record in records(folder / "train.rec") if record.picture] == [p for _, p in items]
     (folder / "train.idx").unlink()
     assert items_of(RecordPack(folder)) == items
-
-
-@given(picture=encoded)
-@settings(deadline=None)
-def test_no_written_part_holds_the_magic_where_a_record_could_start(tmp_path_factory, picture):
-    folder = fresh(tmp_path_factory)
-    write_record_pack(folder, [(0, picture)], has_header=False)
-    rec = (folder / "train.rec").read_bytes()
-    starts, offset = [], 0
-    while offset < len(rec):
-        starts.append(offset)
-        length = struct.unpack_from("<I", rec, offset + 4)[0] & (1 << 29) - 1
-        offset += 8 + length + -length % 4
-    assert [place for place in range(0, len(rec), 4) if rec[place : place + 4] == MAGIC] == starts
-
-
-def test_an_aligned_magic_is_cut_out_as_dmlc_does_and_another_is_not(tmp_path):
-    write_record_pack(tmp_path / "a", [(0, b"abcd" + MAGIC + MAGIC + b"efg")], has_header=False)
-    expected = part(content(b"abcd"), 1) + part(b"", 2) + part(b"efg", 3)
-    assert (tmp_path / "a" / "train.rec").read_bytes() == expected
-    write_record_pack(tmp_path / "b", [(0, b"ab" + MAGIC + b"cd")], has_header=False)
-    assert (tmp_path / "b" / "train.rec").read_bytes() == part(content(b"ab" + MAGIC + b"cd"))
 
 
 def test_a_written_pack_has_the_layout_of_insightface(tmp_path):
@@ -168,34 +142,6 @@ def test_labels_that_are_no_identities_are_refused_when_asked_for(tmp_path):
         pack.picture_bytes(1)
 
 
-GOOD = part(content(b"good"))
-
-
-@pytest.mark.parametrize(
-    ("rec", "message"),
-    [
-        (GOOD + MAGIC, "byte 36: truncated: a record's first 8 bytes"),
-        (GOOD + b"abcdefgh", "byte 36: no record starts here"),
-        (GOOD[:-1], "byte 0: truncated: a record of 28 bytes, 27 are left"),
-        (GOOD + MAGIC + b"\xff\xff\xff\x1f", "byte 36: truncated: a record of 536870911 bytes, 0 are left"),
-        (GOOD + part(b"x", 7), "byte 36: a record's part flag must be 0 to 3. Got 7"),
-        (GOOD + part(b"x", 2), r"byte 36: a record's later part \(flag 2\)"),
-        (GOOD + part(b"x", 3), r"byte 36: a record's later part \(flag 3\)"),
-        (GOOD + part(b"x", 1), "byte 36: the file ends before the last part"),
-        (part(b"x", 1) + part(b"x", 2), "byte 0: the file ends before the last part"),
-        (part(b"x", 1) + GOOD, "byte 12: a record starts inside the one at byte 0"),
-        (part(b"x", 1) + part(b"x", 1), "byte 12: a record starts inside the one"),
-        (GOOD + part(b"x" * 23), "byte 36: 23 bytes are too few"),
-        (part(struct.pack("<IfQQ", 1 << 31, 0, 0, 0)), "byte 0: 2147483648 labels do not fit"),
-        (b"", "the file is empty"),
-    ],
-)
-def test_a_malformed_record_is_named_with_its_byte(tmp_path, rec, message):
-    (tmp_path / "train.rec").write_bytes(rec)
-    with pytest.raises(DataSetError, match=r"train\.rec.*" + message):
-        list(records(tmp_path / "train.rec"))
-
-
 @pytest.mark.parametrize(
     ("index", "message"),
     [
@@ -244,41 +190,6 @@ def test_a_pack_without_index_whose_ids_repeat_is_refused(tmp_path):
 def test_a_missing_pack_is_named(tmp_path):
     with pytest.raises(DataSetError, match=r"train\.rec: no such file"):
         RecordPack(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("items", "message"),
-    [
-        ([], "must have a picture"),
-        ([(-1, b"a")], r"picture 1: its identity must be a whole number in \[0, 16777216\]. Got -1"),
-        ([((1 << 24) + 1, b"a")], "picture 1: its identity"),
-        ([(0.5, b"a")], "picture 1: its identity"),
-        ([(0, b"a"), (1, b"")], "picture 2: must be the bytes"),
-        ([(0, "a")], "picture 1: must be the bytes of an encoded picture. Got str"),
-        ([(0, b"a"), (1, b"a"), (0, b"a")], "picture 3: identity 0 has earlier pictures"),
-    ],
-)
-def test_what_a_pack_cannot_hold_is_refused_and_nothing_is_left(tmp_path, items, message):
-    with pytest.raises(DataSetError, match=message):
-        write_record_pack(tmp_path / "p", items)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_in_use_is_not_written_over(tmp_path):
-    (tmp_path / "mine.txt").touch()
-    with pytest.raises(DwmtlError, match="it is there already, and not empty"):
-        write_record_pack(tmp_path, [(0, b"a")])
-    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
-
-
-def test_a_write_that_breaks_off_leaves_nothing(tmp_path):
-    def items():
-        yield 0, b"a"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_record_pack(tmp_path / "p", items())
-    assert list(tmp_path.iterdir()) == []
 
 
 def fuzzed(rng: np.random.Generator, data: bytes, case: int) -> bytes:

@@ -8,8 +8,8 @@ from time import monotonic
 
 import pytest
 
-from dwmtl.training import cores
-from dwmtl.training.cores import WINDOW_S, CoreWatch, waited_for_core_s
+from dwmtl.training import core_watch
+from dwmtl.training.core_watch import WINDOW_S, CoreWatch, waited_for_core_s
 
 
 class Clock:
@@ -17,9 +17,9 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self.now, self.waited = 100.0, 5.0
-        monkeypatch.setattr(cores, "monotonic", lambda: self.now)
-        monkeypatch.setattr(cores, "waited_for_core_s", lambda: self.waited)
-        monkeypatch.setattr(cores.torch, "get_num_threads", lambda: 2)
+        monkeypatch.setattr(core_watch, "monotonic", lambda: self.now)
+        monkeypatch.setattr(core_watch, "waited_for_core_s", lambda: self.waited)
+        monkeypatch.setattr(core_watch.torch, "get_num_threads", lambda: 2)
 
     def pass_window(self, watch: CoreWatch, *, share: float | None) -> None:
         """Let a window pass, of which the two threads waited this share; None: the system does not say."""
@@ -45,7 +45,7 @@ def test_threads_that_wait_for_a_core_are_warned_of_once(clock, caplog):
     clock.pass_window(watch, share=0.6)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "this training's 2 threads waited for one 50 % of the last 30 s" in record.getMessage()
+    assert "this training's 2 threads waited for a core 50 % of the last 30 s" in record.getMessage()
     assert "OMP_NUM_THREADS" in record.getMessage()
 
 

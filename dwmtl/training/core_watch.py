@@ -42,9 +42,9 @@ class CoreWatch:
         if share > MAX_SHARE:
             self._has_warned = True
             log.warning(
-                "other processes use the same cores: this training's %d threads waited for one %.0f %% of the last "
-                "%.0f s. Threads wait for each other, so a step may take many times as long. Set OMP_NUM_THREADS to "
-                "the number of cores that are free (docs/benchmarks.md).",
+                "this training's %d threads waited for a core %.0f %% of the last %.0f s: other processes use the same "
+                "cores, or a container's quota is used up. Threads wait for each other, so a step may take many times "
+                "as long. Set OMP_NUM_THREADS to the number of cores that are free (docs/benchmarks.md).",
                 num_threads,
                 100 * share,
                 window_s,
