@@ -19,9 +19,10 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 """OpenMP's threads sleep while they wait, in GNU's OpenMP after they have spun for a fraction of a millisecond. By
-default they spin thirty times as long, and beside another busy process a training step then takes up to several times
-as long; if they slept at once, waking them would take a third of a step on an Intel Xeon (docs/benchmarks.md). OpenMP
-reads them when torch is loaded, which only imports below this package do; what the user has set stays."""
+default they spin thirty times as long, and beside another busy process a training step then took up to several times
+as long on an AMD EPYC, though not on an Intel Xeon; if they slept at once, waking them would take a third of a step on
+the latter (docs/benchmarks.md). OpenMP reads them when torch is loaded, which only imports below this package do; what
+the user has set stays."""
 
 limit_threads()
 
