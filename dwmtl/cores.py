@@ -59,7 +59,8 @@ def limit_threads(num_processes: int = 1) -> int | None:
     Returns:
         The number of threads, for a torch that is loaded already; None where there is no quota, or the user has set it.
     """
-    if os.environ.get("OMP_NUM_THREADS") != os.environ.get(_CHOSEN) or num_cores() >= num_cores_by_affinity():
+    is_users = os.environ.get("OMP_NUM_THREADS") not in (None, os.environ.get(_CHOSEN))
+    if is_users or num_cores() >= num_cores_by_affinity():
         return None
     num_threads = max(1, num_cores() // num_processes)
     os.environ["OMP_NUM_THREADS"] = os.environ[_CHOSEN] = str(num_threads)

@@ -46,29 +46,16 @@ def test_a_quota_allows_a_part_of_the_cores_rounded_up(monkeypatch, tmp_path, qu
         pytest.param("0::/\n", v2("", 150_000), 1.5, id="a container"),
         pytest.param("0::/\n", v2("", "max"), math.inf, id="a container without a limit"),
         pytest.param(
-            "0::/pod/box\n",
-            {**v2("pod", 200_000), **v2("pod/box", "max")},
-            2,
-            id="a limit of the group above",
+            "0::/pod/box\n", {**v2("pod", 200_000), **v2("pod/box", "max")}, 2, id="a limit of the group above"
         ),
-        pytest.param(
-            "0::/pod/box\n",
-            {**v2("pod", 400_000), **v2("pod/box", 50_000)},
-            0.5,
-            id="the least of two",
-        ),
+        pytest.param("0::/pod/box\n", {**v2("pod", 400_000), **v2("pod/box", 50_000)}, 0.5, id="the least of two"),
         pytest.param(
             "5:cpu,cpuacct:/docker/1f\n0::/\n",
             v1("cpu", 300_000),
             3,
             id="version 1, the group's folder not in the container",
         ),
-        pytest.param(
-            "1:cpu:/\n",
-            v1("cpu", -1),
-            math.inf,
-            id="version 1 without a limit",
-        ),
+        pytest.param("1:cpu:/\n", v1("cpu", -1), math.inf, id="version 1 without a limit"),
         pytest.param(
             "1:cpuacct,cpu:/a/b\n",
             {**v1("cpuacct,cpu/a", 400_000), **v1("cpuacct,cpu/a/b", 250_000)},

@@ -73,6 +73,9 @@ def test_freed_memory_is_kept_for_the_next_tensors_unless_the_user_says_otherwis
     assert faults[""] < 1000 < faults["MALLOC_PERTURB_"]
 
 
+THREADS = ("OMP_NUM_THREADS", "DWMTL_NUM_THREADS")
+
+
 def _python_under_a_quota(quota: str, code: str, given: dict[str, str]) -> subprocess.CompletedProcess:
     """Run code in a container with this `cpu.max`, on a machine of eight cores."""
     machine = (
@@ -82,13 +85,18 @@ def _python_under_a_quota(quota: str, code: str, given: dict[str, str]) -> subpr
         "os.sched_getaffinity = lambda process: set(range(8))\n"
         "import dwmtl\n"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
     return _python(machine + code, environment | given)
 
 
 @pytest.mark.parametrize(
     ("quota", "given", "expected"),
-    [("150000 100000", {}, "2"), ("max 100000", {}, "None"), ("150000 100000", {"OMP_NUM_THREADS": "5"}, "5")],
+    [
+        ("150000 100000", {}, "2"),
+        ("max 100000", {}, "None"),
+        ("150000 100000", {"OMP_NUM_THREADS": "5"}, "5"),
+        ("150000 100000", {"DWMTL_NUM_THREADS": "3"}, "2"),  # of a parent under another quota
+    ],
 )
 def test_openmp_has_a_thread_for_each_core_that_a_quota_allows_unless_the_user_says_otherwise(quota, given, expected):
     done = _python_under_a_quota(quota, "print(os.environ.get('OMP_NUM_THREADS'))", given)
