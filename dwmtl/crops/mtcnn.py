@@ -3,7 +3,7 @@
 P-Net proposes boxes at every level of a pyramid, R-Net refines them, O-Net refines those and adds landmarks. The
 arithmetic of boxes is facenet-pytorch's, pixel for pixel; the batching is ours:
 
-- the pyramid and the crops of R- and O-Net come from integral images, in a few vectorised reads;
+- the pyramid and the crops of R- and O-Net come from integral images, in a few reads;
 - the levels of all photos go through P-Net as tiles, tiles of similar size in a batch; padding does not change the
   result, and large levels are cut into strips that overlap by P-Net's receptive field;
 - candidates of all photos go through R- and O-Net together, in chunks;
@@ -23,7 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dwmtl.crops.area import IntegralImages
+from dwmtl.crops.area import AreaSampler
+from dwmtl.crops.integral_images import IntegralImages
+from dwmtl.crops.integral_table import IntegralTable
 from dwmtl.crops.mtcnn_networks import Refined, RefinementNet, o_net, p_net, r_net
 from dwmtl.crops.suppression import suppress, suppress_contained
 
@@ -120,12 +122,15 @@ class Mtcnn:
     @torch.inference_mode()
     def __call__(self, photos: Sequence[np.ndarray]) -> list[Faces]:
         """Find the faces of photos, (H, W, 3) uint8 RGB each; a photo smaller than `min_face_px` has none."""
-        images = IntegralImages(photos, device=self._device)
+        images = self._sampler(photos)
         candidates = self._propose(images, [photo.shape[:2] for photo in photos])
         candidates = self._refine(images, candidates)
         return _by_photo(len(photos), *self._finish(images, candidates))
 
-    def _propose(self, images: IntegralImages, sizes: list[tuple[int, int]]) -> _Candidates:
+    def _sampler(self, photos: Sequence[np.ndarray]) -> AreaSampler:
+        return IntegralImages(photos) if self._device.type == "cpu" else IntegralTable(photos, device=self._device)
+
+    def _propose(self, images: AreaSampler, sizes: list[tuple[int, int]]) -> _Candidates:
         """P-Net's candidates: suppressed per level, then per photo, moved by the regression and made square."""
         tiles = [tile for photo, size in enumerate(sizes) for tile in self._tiles(photo, size)]
         if not tiles:
@@ -155,7 +160,7 @@ class Mtcnn:
             yield _Tile(photo, level, scale, (height, width), slice(start, height))
             scale, shorter, level = scale * self._factor, shorter * self._factor, level + 1
 
-    def _propose_batch(self, images: IntegralImages, tiles: list[_Tile]) -> tuple[Tensor, ...]:
+    def _propose_batch(self, images: AreaSampler, tiles: list[_Tile]) -> tuple[Tensor, ...]:
         """Photos, levels, boxes, scores and regressions (N, 4) of P-Net's hits in a batch of tiles."""
         height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
         canvas = torch.zeros((len(tiles), height, width, 3), device=self._device)
@@ -175,7 +180,7 @@ class Mtcnn:
         boxes = torch.cat([((corner + 1) / scales).floor(), ((corner + _FIELD_PX) / scales).floor()], 1)
         return photos, levels, boxes, scores[tile, row, column], moves[tile, :, row, column]
 
-    def _refine(self, images: IntegralImages, candidates: _Candidates) -> _Candidates:
+    def _refine(self, images: AreaSampler, candidates: _Candidates) -> _Candidates:
         """The candidates that R-Net accepts, suppressed per photo, moved and made square."""
         candidates, refined = self._run_on_candidates(images, candidates, self._r_net, 24, self._budget.r_net)
         passed = (candidates.scores > self._thresholds[1]).nonzero()[:, 0]
@@ -184,7 +189,7 @@ class Mtcnn:
         candidates = candidates.at(kept)
         return candidates._replace(boxes=_squared(_moved(candidates.boxes, moves[kept])))
 
-    def _finish(self, images: IntegralImages, candidates: _Candidates) -> tuple[_Candidates, Tensor]:
+    def _finish(self, images: AreaSampler, candidates: _Candidates) -> tuple[_Candidates, Tensor]:
         """The candidates that O-Net accepts, moved, and their landmarks (N, 5, 2)."""
         candidates, refined = self._run_on_candidates(images, candidates, self._o_net, 48, self._budget.o_net)
         passed = (candidates.scores > self._thresholds[2]).nonzero()[:, 0]
@@ -198,7 +203,7 @@ class Mtcnn:
         return candidates._replace(boxes=_moved(candidates.boxes, moves)), landmarks
 
     def _run_on_candidates(
-        self, images: IntegralImages, candidates: _Candidates, net: RefinementNet, side: int, chunk: int
+        self, images: AreaSampler, candidates: _Candidates, net: RefinementNet, side: int, chunk: int
     ) -> tuple[_Candidates, Refined]:
         """Cut out the candidates that overlap their photo, scale them to `side` and run a network on them.
 

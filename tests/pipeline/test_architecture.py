@@ -40,7 +40,7 @@ PARTS = {
 
 # Folders and files that may import a heavy package; nobody else does.
 OWNERS = {
-    "cv2": ("dwmtl/rendered", "dwmtl/inference/clip_file.py"),
+    "cv2": ("dwmtl/rendered", "dwmtl/crops/integral_images.py", "dwmtl/inference/clip_file.py"),
     "facenet_pytorch": ("dwmtl/network/facenet_pytorch_file.py",),
     "matplotlib": ("dwmtl/report/figures.py",),
     "mlflow": ("dwmtl/tracking",),
