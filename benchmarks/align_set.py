@@ -8,13 +8,13 @@ detects and saves batches of equal sizes with as many torch threads as there are
 
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import torch
 import typer
-from facenet_pytorch import MTCNN
 from outcome import Outcome, report
 from PIL import Image
 
@@ -34,6 +34,7 @@ def main(
     """Measure, print, and keep."""
     names = sorted(str(path.relative_to(photos)) for path in photos.rglob("*.jp*g"))
     names = names[:: -(-len(names) // limit)] if limit else names
+    import_module("facenet_pytorch")  # untimed, as our own imports are
     with tempfile.TemporaryDirectory() as folder:
         ours = seconds_of(ours_into, names, photos, Path(folder) / "ours")
         other = seconds_of(stock_into, names, photos, Path(folder) / "stock")
@@ -66,6 +67,8 @@ def ours_into(names: list[str], photos: Path, out: Path) -> None:
 
 def stock_into(names: list[str], photos: Path, out: Path) -> None:
     """As facenet-pytorch's examples do it, in batches of photos of one size."""
+    from facenet_pytorch import MTCNN  # not above: our processes, which import this file, would take a second longer
+
     torch.set_num_threads(num_cores())
     params = load_params().align
     mtcnn = MTCNN(
