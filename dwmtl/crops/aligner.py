@@ -1,18 +1,18 @@
-"""From the photos of a shard to its crops and rows: decoding ahead of the detector, encoding behind it.
+"""From the photos of a shard to its crops and rows: each thread decodes, detects and encodes batches of its own.
 
 A shard's content depends on its photos and the job alone. Knows nothing of processes, or of how sets become shards.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from dwmtl.cores import num_cores
 from dwmtl.crops import crop as geometry
 from dwmtl.crops.detector import Detections, Detector
 from dwmtl.crops.params import AlignParams
@@ -23,12 +23,10 @@ from dwmtl.errors import UnreadablePhotoError
 from dwmtl.section import crop_size
 from dwmtl.tables import BOX, LANDMARKS
 
-_MAX_WAITING_PIXELS = 16_000_000
-"""Of photos decoded and waiting for the detector: 48 MB, and four times that while the detector holds them."""
-
-_NUM_THREADS = 2
-"""Threads per process that decode and encode beside a detector on the CPU; beside one on a GPU, a thread per core, at
-most eight."""
+_MOST_PIXELS = 8_000_000
+"""Of the photos that a thread has decoded: 24 MB, and four times that while the detector has them. A larger photo is
+alone, and the detector has one such photo at a time.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,19 +55,25 @@ class Job:
     all_faces: bool = False
 
 
+Cropped = tuple[dict[str, object], bytes | None]
+"""A row of `tables.CROPS` without the place of the crop, and the crop as PNG."""
+
+
 class Aligner:
     """Makes shards: finds the faces of photos, crops them and writes a row per crop.
 
     Args:
         job: where the photos are, and how they are cropped.
-        device: where the detector runs.
+        device: where the detector runs; a GPU has a batch at a time.
+        num_threads: batches in work at once. The detector needs a core for each, where it runs on the CPU.
     """
 
-    def __init__(self, job: Job, device: torch.device):
+    def __init__(self, job: Job, device: torch.device, *, num_threads: int):
         source, params = job.source, job.params
         self._job = job
         self._read = open_photos(source.adapter, source.photos_dir)
-        self._num_threads = _NUM_THREADS if device.type == "cpu" else min(8, num_cores())
+        self._num_threads, self._is_on_gpu = num_threads, device.type != "cpu"
+        self._one_at_a_time = threading.Lock()
         self._detector = None
         if not source.is_aligned:
             self._detector = Detector(
@@ -82,50 +86,61 @@ class Aligner:
     def make(self, shard: Shard) -> None:
         """Write the crops and rows of a shard."""
         rows: list[dict[str, object]] = []
+        size = self._job.params.batch_size
+        batches = [shard.photos[start : start + size] for start in range(0, len(shard.photos), size)]
         with shard.writing() as folder:
-            with CropArchive(folder / ARCHIVE) as archive, ThreadPoolExecutor(self._num_threads) as pool:
-                encoding: list[Future] = []
-                for batch in self._batches(shard.photos, pool):
-                    detections = self._detect([photo for _, photo in batch if isinstance(photo, np.ndarray)])
-                    rows += self._written(encoding, archive)  # the previous batch, encoded meanwhile
-                    encoding = [
-                        pool.submit(_cropped, name, photo, next(detections), self._job)
-                        if isinstance(photo, np.ndarray)
-                        else pool.submit(_unreadable, name, photo)
-                        for name, photo in batch
-                    ]
-                rows += self._written(encoding, archive)
+            with CropArchive(folder / ARCHIVE) as archive, self._pool() as pool:
+                for crops in pool.map(self._crops, batches):
+                    rows += self._written(crops, archive)
             shard.write_rows(rows, folder)
+
+    def _pool(self) -> ThreadPoolExecutor:
+        """Threads of one torch thread each: photos side by side take less time than threads that share a photo."""
+        return ThreadPoolExecutor(self._num_threads, initializer=torch.set_num_threads, initargs=(1,))
+
+    def _crops(self, names: tuple[str, ...]) -> list[list[Cropped]]:
+        """The crops of each photo."""
+        crops = []
+        for batch in self._decoded(names):
+            detections = self._detect([photo for _, photo in batch if isinstance(photo, np.ndarray)])
+            crops += [
+                _cropped(name, photo, next(detections), self._job)
+                if isinstance(photo, np.ndarray)
+                else _unreadable(name, photo)
+                for name, photo in batch
+            ]
+        return crops
+
+    def _decoded(self, names: tuple[str, ...]) -> Iterator[list[tuple[str, np.ndarray | str]]]:
+        """Names with their photos, or with why one is unreadable, in parts of at most `_MOST_PIXELS`."""
+        part: list[tuple[str, np.ndarray | str]] = []
+        num_pixels = 0
+        for name in names:
+            photo = self._decode(name)
+            if part and num_pixels + _num_pixels(photo) > _MOST_PIXELS:
+                yield part
+                part, num_pixels = [], 0
+            part.append((name, photo))
+            num_pixels += _num_pixels(photo)
+        if part:
+            yield part
 
     def _detect(self, photos: list[np.ndarray]) -> Iterator[Detections | None]:
         if self._detector is None:
             return iter([None] * len(photos))
-        return iter(self._detector([_enlarged(photo, self._job).picture for photo in photos]))
+        pictures = [_enlarged(photo, self._job).picture for photo in photos]
+        is_large = sum(map(_num_pixels, pictures)) > _MOST_PIXELS
+        with self._one_at_a_time if is_large or self._is_on_gpu else contextlib.nullcontext():
+            return iter(self._detector(pictures))
 
-    def _written(self, encoding: list[Future], archive: CropArchive) -> list[dict[str, object]]:
-        """Write encoded crops in their order; returns their rows."""
+    def _written(self, crops: list[list[Cropped]], archive: CropArchive) -> list[dict[str, object]]:
+        """Write the crops of some photos; returns their rows."""
         rows = []
-        for photo in encoding:
-            for number, (row, picture) in enumerate(photo.result()):
+        for photo in crops:
+            for number, (row, picture) in enumerate(photo):
                 face = number if self._job.all_faces else None
-                rows.append(row | {"crop": archive.write(row["photo"], picture, face=face) if picture else ""})
+                rows.append(row | {"crop": archive.write(str(row["photo"]), picture, face=face) if picture else ""})
         return rows
-
-    def _batches(
-        self, names: tuple[str, ...], pool: ThreadPoolExecutor
-    ) -> Iterator[list[tuple[str, np.ndarray | str]]]:
-        """Names with their photos, or with why one is unreadable, in batches; batches of large photos are smaller."""
-        batch: list[tuple[str, np.ndarray | str]] = []
-        num_pixels = 0
-        batch_size = self._job.params.batch_size
-        for name, photo in _ahead(self._decode, names, pool, batch_size):
-            batch.append((name, photo))
-            num_pixels += _num_pixels(photo)
-            if len(batch) == batch_size or num_pixels > _MAX_WAITING_PIXELS:
-                yield batch
-                batch, num_pixels = [], 0
-        if batch:
-            yield batch
 
     def _decode(self, name: str) -> np.ndarray | str:
         """The decoded photo, or the reason why it is unreadable."""
@@ -136,32 +151,8 @@ class Aligner:
             return str(error).removeprefix(f"{folder / name}: ").removeprefix(f"{folder}, {name}: ")
 
 
-def _ahead(
-    decode: Callable[[str], np.ndarray | str], names: tuple[str, ...], pool: ThreadPoolExecutor, most: int
-) -> Iterator[tuple[str, np.ndarray | str]]:
-    """Names with what `decode` returns for them, in order; up to `most` photos, or `_MAX_WAITING_PIXELS`, ahead."""
-    waiting: deque[tuple[str, Future]] = deque()
-    for name in names:
-        while waiting and (len(waiting) > most or _too_many(waiting)):
-            ready, future = waiting.popleft()
-            yield ready, future.result()
-        waiting.append((name, pool.submit(decode, name)))
-    for ready, future in waiting:
-        yield ready, future.result()
-
-
-def _too_many(waiting: deque[tuple[str, Future]]) -> bool:
-    """Whether the waiting photos exceed the limit; one still being decoded counts as the largest of the others."""
-    sizes = [_num_pixels(future.result()) for _, future in waiting if future.done()]
-    return sum(sizes) + (len(waiting) - len(sizes)) * max(sizes, default=0) > _MAX_WAITING_PIXELS
-
-
 def _num_pixels(photo: np.ndarray | str) -> int:
     return photo.shape[0] * photo.shape[1] if isinstance(photo, np.ndarray) else 0
-
-
-Cropped = tuple[dict[str, object], bytes | None]
-"""A row of `tables.CROPS` without the place of the crop, and the crop as PNG."""
 
 
 def _unreadable(name: str, reason: str) -> list[Cropped]:

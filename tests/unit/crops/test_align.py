@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from dwmtl.crops.align import workers_for
@@ -62,12 +63,16 @@ def test_the_same_photos_give_the_same_bytes(photos, tmp_path):
         assert (tmp_path / "a" / crop).read_bytes() == (tmp_path / "b" / crop).read_bytes()
 
 
-def test_waiting_photos_are_bounded_in_pixels(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr("dwmtl.crops.aligner._MAX_WAITING_PIXELS", 240 * 320)
-    names = [FACES[0], "tiny.png", "two.png", FACES[1], "none.png"]
-    crops = run(names, photos, tmp_path).crops
+@pytest.mark.parametrize("most_pixels", [1, 240 * 320])
+def test_photos_beyond_the_pixels_of_a_batch_come_in_another_and_none_is_lost(
+    photos, tmp_path, monkeypatch, most_pixels
+):
+    """Of a single pixel every photo is beyond the limit: alone in its batch, and alone in the detector."""
+    monkeypatch.setattr("dwmtl.crops.aligner._MOST_PIXELS", most_pixels)
+    names = [FACES[0], "tiny.png", "two.png", "truncated.jpeg", FACES[1], "none.png"]
+    crops = run(names, photos, tmp_path, batch_size=3).crops
     assert crops["photo"].tolist() == names
-    assert crops["status"].tolist() == ["aligned", "fallback", "aligned", "aligned", "fallback"]
+    assert crops["status"].tolist() == ["aligned", "fallback", "aligned", "unreadable", "aligned", "fallback"]
 
 
 def test_unused_frames_are_passed_over(photos, tmp_path):
@@ -100,6 +105,20 @@ def test_pictures_that_are_crops_already_are_scaled_and_nothing_is_looked_for(ph
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_threads_do_not_change_a_byte(photos, tmp_path):
+    num_threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = run(NAMES, photos, tmp_path / "one", batch_size=2)
+        torch.set_num_threads(4)
+        four = run(NAMES, photos, tmp_path / "four", batch_size=2)
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(num_threads)
+    pd.testing.assert_frame_equal(one.crops, four.crops)
+    assert contents(tmp_path / "one") == contents(tmp_path / "four")
 
 
 @pytest.mark.slow
@@ -176,7 +195,7 @@ def test_shards_of_another_enlargement_are_not_taken(small, tmp_path):
 
 @pytest.mark.parametrize(
     ("num_photos", "num_cores", "num_workers"),
-    [(400, 8, 0), (999, 8, 1), (1999, 8, 3), (7701, 2, 2), (7701, 8, 8), (10**6, 64, 16)],
+    [(400, 8, 0), (1499, 8, 1), (2999, 8, 3), (7701, 2, 2), (7701, 8, 8), (10**6, 64, 16)],
 )
 def test_a_large_set_is_aligned_by_a_process_per_core_and_a_small_one_by_the_stages_own(
     num_photos, num_cores, num_workers
