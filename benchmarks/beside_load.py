@@ -1,4 +1,4 @@
-"""A training step, face detection and embedding, alone and beside a busy loop on each core.
+"""A training step, alignment and embedding, alone and beside a busy loop on each core.
 
     python benchmarks/beside_load.py --rounds 10
 
@@ -15,9 +15,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from outcome import Outcome, report
@@ -107,20 +107,26 @@ def training_step(precision: str) -> Callable[[], object]:
     return lambda: step(crops, labels, generator)
 
 
-def detection(precision: str) -> Callable[[], object]:
-    """MTCNN on 8 photos of 320 x 240 with a face each; always float32."""
-    from dwmtl.crops.detector import Detector
-    from dwmtl.crops.photos import read_photo
+def alignment(precision: str) -> Callable[[], object]:
+    """Files to crops as the stage `align` does it: 48 photos of 320 x 240 with a face each; always float32."""
+    from dwmtl.crops.align import Source, align
+    from dwmtl.datasets.data_set import manifest
 
-    photo = read_photo(Path(__file__).resolve().parents[1] / "dwmtl/tracking/example.jpg")
-    params = load_params().align
-    detector = Detector(
-        min_face_px=params.min_face_px,
-        thresholds=params.thresholds,
-        pyramid_factor=params.pyramid_factor,
-        device=torch.device("cpu"),
-    )
-    return lambda: detector(np.stack([photo] * 8))
+    folder = TemporaryDirectory()
+    photo = (Path(__file__).resolve().parents[1] / "dwmtl/tracking/example.jpg").read_bytes()
+    names = [f"{number:02d}.jpg" for number in range(48)]
+    for name in names:
+        Path(folder.name, name).write_bytes(photo)
+    table, source = manifest({"photo": names, "subject": ["0"] * len(names)}), Source("folders", Path(folder.name))
+    params = load_params().align.model_copy(update={"batch_size": 8})
+
+    def call() -> object:
+        with TemporaryDirectory(dir=folder.name) as out:
+            crops_dir = Path(out, "crops")
+            crops_dir.mkdir()
+            return align(table, source, crops_dir, params, work_dir=Path(out, "work"), device=torch.device("cpu"))
+
+    return call
 
 
 def embedding(precision: str) -> Callable[[], object]:
@@ -138,7 +144,7 @@ def embedding(precision: str) -> Callable[[], object]:
     return call
 
 
-CALLS = {"training step": training_step, "detection": detection, "embedding": embedding}
+CALLS = {"training step": training_step, "alignment": alignment, "embedding": embedding}
 
 
 if __name__ == "__main__":

@@ -207,11 +207,8 @@ def embed(
     from dwmtl.files import require_inputs
 
     require_inputs(source)
-    import torch
-
     from dwmtl.inference.embed_folder import embed_folder, failures_path
 
-    torch.set_num_threads(1)  # as `align` does
     embedded = embed_folder(
         model, source, out, is_aligned=aligned, flipped=flipped, batch_size=batch_size, device=device
     )

@@ -7,13 +7,14 @@ processes nor an interruption changes it.
 """
 
 import atexit
+import contextlib
 import functools
 import itertools
 import logging
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -41,11 +42,8 @@ _PHOTOS_PER_WORKER = 750
 _MOST_WORKERS = 16
 """Of those started by themselves: each takes about 1 GB of memory."""
 
-_MOST_THREADS = 8
-"""Of a process that has all cores, or a GPU."""
-
-_THREADS_PER_WORKER = 2
-"""Of a process per core: one decodes or encodes while the other detects, and neither waits for a slow disk."""
+_MOST_DETECTING = 8
+"""Threads of a process that detect: Python itself runs in one at a time."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,8 @@ def align(
         stamp=stamps(source.photos_dir),
     )
     is_archive = params.crops_a_shard is not None
-    finished = _finished(shards, Job(source, params, all_faces), device, num_workers)
-    crops = {shard.number: _put(shard, crops_dir, is_archive=is_archive) for shard in finished}
+    with contextlib.closing(_finished(shards, Job(source, params, all_faces), device, num_workers)) as finished:
+        crops = {shard.number: _put(shard, crops_dir, is_archive=is_archive) for shard in finished}
     table = pd.concat([crops[shard.number] for shard in shards], ignore_index=True) if crops else _table([])
     failed = table[table["status"] != "aligned"]
     return Aligned(table[list(CROPS)], failed[list(FAILURES)].reset_index(drop=True))
@@ -113,7 +111,9 @@ def _require_inside(photos_dir: Path, photo: str) -> None:
         raise DataSetError(f"the manifest's photo {photo!r} lies outside the set's folder {photos_dir}.")
 
 
-def _finished(shards: list[Shard], job: Job, device: torch.device, num_workers: int | None) -> Iterator[Shard]:
+def _finished(
+    shards: list[Shard], job: Job, device: torch.device, num_workers: int | None
+) -> Generator[Shard, None, None]:
     """Every shard once it is finished; those that an earlier run finished come first, the others are made, in this
     process or in several.
     """
@@ -155,12 +155,17 @@ def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device])
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in every worker, for the same bytes whatever their number
     try:
-        aligner = Aligner(job, devices[0], num_threads=min(num_threads, _MOST_THREADS))
+        aligner = Aligner(job, devices[0], num_detecting=_num_detecting(devices[0], num_cores=num_threads))
         for shard in shards:
             aligner.make(shard)
             yield shard
     finally:
         torch.set_num_threads(num_threads)
+
+
+def _num_detecting(device: torch.device, *, num_cores: int) -> int:
+    """Threads of a process that detect: one per core that the process has, or one that feeds a GPU."""
+    return max(1, min(num_cores, _MOST_DETECTING)) if device.type == "cpu" else 1
 
 
 _aligner: Callable[[], "Aligner"]
@@ -173,28 +178,34 @@ def _in_processes(shards: list[Shard], job: Job, devices: list[torch.device]) ->
     handed_out = context.Queue()
     for device in devices:
         handed_out.put(device)
-    with ProcessPoolExecutor(len(devices), mp_context=context, initializer=_start, initargs=(job, handed_out)) as pool:
+    initargs = job, handed_out, max(1, num_cores() // len(devices))
+    with ProcessPoolExecutor(len(devices), mp_context=context, initializer=_start, initargs=initargs) as pool:
         remaining = iter(shards)
         running: set[Future[Shard]] = set()
-        while True:
-            num_free = 2 * len(devices) - len(running)
-            running |= {pool.submit(_make, shard) for shard in itertools.islice(remaining, num_free)}
-            if not running:
-                return
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
+        try:
+            while True:
+                num_free = 2 * len(devices) - len(running)
+                running |= {pool.submit(_make, shard) for shard in itertools.islice(remaining, num_free)}
+                if not running:
+                    return
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start(job: Job, devices: multiprocessing.Queue) -> None:
+def _start(job: Job, devices: multiprocessing.Queue, num_cores: int) -> None:
     """Set up a worker process."""
     global _aligner
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    atexit.register(os._exit, 0)  # Python would clear away torch's modules, object by object, for most of a second
+    # Python would clear away torch's modules, object by object, for most of a second. Nothing is lost: what the process
+    # prints is flushed by then, and the pool does not read its exit status.
+    atexit.register(os._exit, 0)
     torch.set_num_threads(1)  # the processes run in parallel; more threads would only compete for the cores
     device = devices.get()
-    num_threads = _THREADS_PER_WORKER if device.type == "cpu" else min(_MOST_THREADS, num_cores())
-    _aligner = functools.cache(lambda: Aligner(job, device, num_threads=num_threads))
+    num_detecting = _num_detecting(device, num_cores=num_cores)
+    _aligner = functools.cache(lambda: Aligner(job, device, num_detecting=num_detecting))
 
 
 def _end_with_parent() -> None:

@@ -1,14 +1,16 @@
-"""From the photos of a shard to its crops and rows: each thread decodes, detects and encodes batches of its own.
+"""From the photos of a shard to its crops and rows: each thread decodes, detects and encodes a batch of its own.
 
 A shard's content depends on its photos and the job alone. Knows nothing of processes, or of how sets become shards.
 """
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,10 +25,17 @@ from dwmtl.errors import UnreadablePhotoError
 from dwmtl.section import crop_size
 from dwmtl.tables import BOX, LANDMARKS
 
-_MOST_PIXELS = 8_000_000
-"""Of the photos that a thread has decoded: 24 MB, and four times that while the detector has them. A larger photo is
-alone, and the detector has one such photo at a time.
-"""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_ENOUGH_PIXELS = 8_000_000
+"""A thread decodes no more photos of its batch before it has cropped these: 24 MB, and a photo that exceeds it."""
+
+_LARGE_PIXELS = 16_000_000
+"""Of larger photos, the detector processes one at a time: it takes 12 bytes per pixel."""
+
+_NUM_WAITING_THREADS = 2
+"""Threads beside those that detect: they decode and encode meanwhile, or wait for the disk."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +73,16 @@ class Aligner:
 
     Args:
         job: where the photos are, and how they are cropped.
-        device: where the detector runs; a GPU has a batch at a time.
-        num_threads: batches in work at once. The detector needs a core for each, where it runs on the CPU.
+        device: where the detector runs.
+        num_detecting: threads that detect at the same time, on a CPU each on a core of its own.
     """
 
-    def __init__(self, job: Job, device: torch.device, *, num_threads: int):
+    def __init__(self, job: Job, device: torch.device, *, num_detecting: int):
         source, params = job.source, job.params
         self._job = job
         self._read = open_photos(source.adapter, source.photos_dir)
-        self._num_threads, self._is_on_gpu = num_threads, device.type != "cpu"
-        self._one_at_a_time = threading.Lock()
+        self._num_threads = num_detecting + _NUM_WAITING_THREADS
+        self._detecting, self._detecting_large = threading.Semaphore(num_detecting), threading.Lock()
         self._detector = None
         if not source.is_aligned:
             self._detector = Detector(
@@ -90,7 +99,7 @@ class Aligner:
         batches = [shard.photos[start : start + size] for start in range(0, len(shard.photos), size)]
         with shard.writing() as folder:
             with CropArchive(folder / ARCHIVE) as archive, self._pool() as pool:
-                for crops in pool.map(self._crops, batches):
+                for crops in _ahead(pool, self._crops, batches, most=2 * self._num_threads):
                     rows += self._written(crops, archive)
             shard.write_rows(rows, folder)
 
@@ -101,27 +110,28 @@ class Aligner:
     def _crops(self, names: tuple[str, ...]) -> list[list[Cropped]]:
         """The crops of each photo."""
         crops = []
-        for batch in self._decoded(names):
-            detections = self._detect([photo for _, photo in batch if isinstance(photo, np.ndarray)])
+        for part in self._decoded(names):
+            detections = self._detect([photo for _, photo in part if isinstance(photo, np.ndarray)])
             crops += [
                 _cropped(name, photo, next(detections), self._job)
                 if isinstance(photo, np.ndarray)
                 else _unreadable(name, photo)
-                for name, photo in batch
+                for name, photo in part
             ]
+            part.clear()  # before the next photos are decoded
         return crops
 
     def _decoded(self, names: tuple[str, ...]) -> Iterator[list[tuple[str, np.ndarray | str]]]:
-        """Names with their photos, or with why one is unreadable, in parts of at most `_MOST_PIXELS`."""
+        """Names with their photos, or with why one is unreadable, in parts of `_ENOUGH_PIXELS`."""
         part: list[tuple[str, np.ndarray | str]] = []
         num_pixels = 0
         for name in names:
             photo = self._decode(name)
-            if part and num_pixels + _num_pixels(photo) > _MOST_PIXELS:
+            part.append((name, photo))
+            num_pixels += _num_pixels(photo) if isinstance(photo, np.ndarray) else 0
+            if num_pixels >= _ENOUGH_PIXELS:
                 yield part
                 part, num_pixels = [], 0
-            part.append((name, photo))
-            num_pixels += _num_pixels(photo)
         if part:
             yield part
 
@@ -129,8 +139,8 @@ class Aligner:
         if self._detector is None:
             return iter([None] * len(photos))
         pictures = [_enlarged(photo, self._job).picture for photo in photos]
-        is_large = sum(map(_num_pixels, pictures)) > _MOST_PIXELS
-        with self._one_at_a_time if is_large or self._is_on_gpu else contextlib.nullcontext():
+        is_large = max(map(_num_pixels, pictures), default=0) > _LARGE_PIXELS
+        with self._detecting_large if is_large else contextlib.nullcontext(), self._detecting:
             return iter(self._detector(pictures))
 
     def _written(self, crops: list[list[Cropped]], archive: CropArchive) -> list[dict[str, object]]:
@@ -151,8 +161,25 @@ class Aligner:
             return str(error).removeprefix(f"{folder / name}: ").removeprefix(f"{folder}, {name}: ")
 
 
-def _num_pixels(photo: np.ndarray | str) -> int:
-    return photo.shape[0] * photo.shape[1] if isinstance(photo, np.ndarray) else 0
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item], *, most: int
+) -> Iterator[Result]:
+    """What `work` returns for each item, in their order; `most` items are handed out ahead of the one that is next."""
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _num_pixels(picture: np.ndarray) -> int:
+    return picture.shape[0] * picture.shape[1]
 
 
 def _unreadable(name: str, reason: str) -> list[Cropped]:

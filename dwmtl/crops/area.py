@@ -46,9 +46,10 @@ class AreaSampler(Protocol):
 
 
 def windows(length: Integers, steps: Integers) -> tuple[Integers, Integers]:
-    """First and one past the last pixel of each of `num` windows over `length` pixels, (..., num) int64.
+    """First and one past the last pixel of each window over some pixels, (..., num) int64.
 
-    Window i is floor(i * length / num) to ceil((i + 1) * length / num): neighbours share a pixel they both touch.
+    Of `num` windows over `length` pixels, window i is floor(i * length / num) to ceil((i + 1) * length / num):
+    neighbours share a pixel they both touch.
 
     Args:
         length: (...,) int64.

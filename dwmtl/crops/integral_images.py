@@ -22,22 +22,23 @@ class IntegralImages:
 
     def __init__(self, photos: Sequence[np.ndarray]):
         self.sizes = torch.tensor([photo.shape[:2] for photo in photos], dtype=torch.int64).reshape(-1, 2)
-        self._images = [cv2.integral(np.ascontiguousarray(photo), sdepth=cv2.CV_32S) for photo in photos]
+        self._images = [cv2.integral(photo, sdepth=cv2.CV_32S) for photo in photos]
 
     def scaled(self, photo: int, size: tuple[int, int], rows: slice, *, out: Tensor) -> None:
         """See `AreaSampler.scaled`."""
         image = self._images[photo]
         top, bottom, heights = _windows_of(image.shape[0] - 1, size[0])
         down = top[rows], bottom[rows], heights[rows]
-        _write_means(image, _windows_of(image.shape[1] - 1, size[1]), down, out.numpy())
+        by_row = out.view(len(out), -1).numpy()
+        _write_means(image, _windows_of(image.shape[1] - 1, size[1]), down, by_row)
 
     def cut(self, photos: Tensor, boxes: Tensor, side: int) -> Tensor:
         """See `AreaSampler.cut`."""
-        crops = np.empty((len(boxes), side, side, 3), np.float32)
+        crops = np.empty((len(boxes), side, 3 * side), np.float32)
         for crop, photo, (left, top, right, bottom) in zip(crops, photos.tolist(), boxes.tolist(), strict=True):
             image = self._images[photo][top : bottom + 1, left : right + 1]
             _write_means(image, _windows_of(right - left, side), _windows_of(bottom - top, side), crop)
-        return torch.from_numpy(crops).permute(0, 3, 1, 2)
+        return torch.from_numpy(crops).view(-1, side, side, 3).permute(0, 3, 1, 2)
 
 
 Windows = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -45,17 +46,17 @@ Windows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _write_means(image: np.ndarray, across: Windows, down: Windows, means: np.ndarray) -> None:
-    """Write the mean of each window into `means` (rows, columns, 3)."""
+    """Write the mean of each window into `means` (rows, 3 * columns)."""
     (left, right, widths), (top, bottom, heights) = across, down
     strips = image[bottom]
     strips -= image[top]
     sums = strips.take(right, axis=1)
     sums -= strips.take(left, axis=1)
-    by_row = (len(top), 3 * len(left))  # a loop over the values of a row, not one of three values for every pixel
-    np.divide(sums.reshape(by_row), heights[:, None] * widths.repeat(3), out=means.reshape(by_row), dtype=np.float32)
+    areas = heights[:, None] * widths.repeat(3)  # by row: a loop over its values, not one of three for every pixel
+    np.divide(sums.reshape(means.shape), areas, out=means, dtype=np.float32)
 
 
-@functools.lru_cache(maxsize=8192)
+@functools.lru_cache(maxsize=1024)
 def _windows_of(length: int, num: int) -> Windows:
     """The `num` windows over `length` pixels, kept: sides of boxes and of photos repeat."""
     first, last = windows(np.array(length), np.arange(num + 1))

@@ -17,6 +17,7 @@ from dwmtl.device import device_of
 from dwmtl.errors import ModelFileError, NoFaceError, ProtocolError, ThresholdError, UnreadablePhotoError
 from dwmtl.inference.answers import Analysis, AuthenticationAnswer, ClipAnswer, Face, Photo, VerificationAnswer
 from dwmtl.inference.challenge import Challenge, ChallengeState, Sight
+from dwmtl.inference.clip_file import clip_frames
 from dwmtl.inference.crop_answers import CropAnswers
 from dwmtl.inference.decisions import authenticated, clip_decided, distance_between, sight_of, verified
 from dwmtl.inference.face_finder import FaceFinder, FoundFace
@@ -280,8 +281,6 @@ def _frames_of(frames: Iterable[Photo] | Path | str) -> Iterable[Photo]:
         UnreadablePhotoError: a single photo is given.
     """
     if isinstance(frames, str | Path):
-        from dwmtl.inference.clip_file import clip_frames  # OpenCV is slow to import
-
         return clip_frames(Path(frames))
     if isinstance(frames, Image.Image | bytes) or (isinstance(frames, np.ndarray) and frames.ndim < 4):
         kind = type(frames).__name__

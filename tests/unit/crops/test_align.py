@@ -1,4 +1,9 @@
+import os
 import runpy
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,8 +72,8 @@ def test_the_same_photos_give_the_same_bytes(photos, tmp_path):
 def test_photos_beyond_the_pixels_of_a_batch_come_in_another_and_none_is_lost(
     photos, tmp_path, monkeypatch, most_pixels
 ):
-    """Of a single pixel every photo is beyond the limit: alone in its batch, and alone in the detector."""
-    monkeypatch.setattr("dwmtl.crops.aligner._MOST_PIXELS", most_pixels)
+    for limit in ("_ENOUGH_PIXELS", "_LARGE_PIXELS"):
+        monkeypatch.setattr(f"dwmtl.crops.aligner.{limit}", most_pixels)
     names = [FACES[0], "tiny.png", "two.png", "truncated.jpeg", FACES[1], "none.png"]
     crops = run(names, photos, tmp_path, batch_size=3).crops
     assert crops["photo"].tolist() == names
@@ -107,24 +112,70 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_threads_do_not_change_a_byte(photos, tmp_path):
-    num_threads = torch.get_num_threads()
+@contextmanager
+def threads_of_torch(num: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(num)
     try:
-        torch.set_num_threads(1)
-        one = run(NAMES, photos, tmp_path / "one", batch_size=2)
-        torch.set_num_threads(4)
-        four = run(NAMES, photos, tmp_path / "four", batch_size=2)
-        assert torch.get_num_threads() == 4
+        yield
     finally:
-        torch.set_num_threads(num_threads)
+        torch.set_num_threads(before)
+
+
+def test_threads_do_not_change_a_byte(photos, tmp_path):
+    with threads_of_torch(1):
+        one = run(NAMES, photos, tmp_path / "one", batch_size=2)
+    with threads_of_torch(4):
+        four = run(NAMES, photos, tmp_path / "four", batch_size=2)
     pd.testing.assert_frame_equal(one.crops, four.crops)
     assert contents(tmp_path / "one") == contents(tmp_path / "four")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_slow_photo_holds_up_no_other_batch(photos, tmp_path):
+    """Both photos are pipes; the first one's bytes come once the second is being read."""
+    first, second, picture = tmp_path / "first.jpeg", tmp_path / "second.jpeg", (photos / FACES[0]).read_bytes()
+    for pipe in (first, second):
+        os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        aligning = pool.submit(run, [first.name, second.name], tmp_path, tmp_path / "out", batch_size=1)
+        end_of_second = opened_once_read(second, timeout_s=60)
+        first.write_bytes(picture)
+        if end_of_second is None:
+            second.write_bytes(picture)
+        else:
+            with os.fdopen(end_of_second, "wb") as file:
+                file.write(picture)
+        assert aligning.result().crops["status"].tolist() == ["aligned", "aligned"]
+    assert end_of_second is not None
+
+
+def opened_once_read(pipe: Path, *, timeout_s: float) -> int | None:
+    """The descriptor of a pipe's end to write to, as soon as somebody reads; None after the time."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads
+            time.sleep(0.01)
+    return None
+
+
+def test_a_crop_that_cannot_be_written_ends_the_run_and_gives_torch_its_threads_back(photos, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "photos").write_text("a file where a folder of crops belongs")
+    with threads_of_torch(3):
+        with pytest.raises(OSError, match="photos") as error:  # kept, and with it the frames that it came through
+            run(FACES[:1], photos, out)
+        assert torch.get_num_threads() == 3
+    assert "photos" in str(error.value)
 
 
 @pytest.mark.slow
 def test_processes_do_not_change_a_byte(photos, tmp_path):
     alone = run(NAMES, photos, tmp_path / "alone", crops_a_shard=3)
-    shared = run(NAMES, photos, tmp_path / "shared", crops_a_shard=3, num_workers=2)
+    shared = run(NAMES, photos, tmp_path / "shared", crops_a_shard=3, batch_size=1, num_workers=2)
     pd.testing.assert_frame_equal(alone.crops, shared.crops)
     pd.testing.assert_frame_equal(alone.failures, shared.failures)
     assert contents(tmp_path / "alone") == contents(tmp_path / "shared")
