@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from dwmtl.cores import num_cores
-from dwmtl.crops.aligner import Aligner, Job, Source
+from dwmtl.crops.aligner import Aligner, Job, Source, Threads
 from dwmtl.crops.params import AlignParams
 from dwmtl.crops.shards import ARCHIVE, Shard, shards_of, stamps
 from dwmtl.crops.store import put_archive, put_files
@@ -42,8 +42,8 @@ _PHOTOS_PER_WORKER = 750
 _MOST_WORKERS = 16
 """Of those started by themselves: each takes about 1 GB of memory."""
 
-_MOST_DETECTING = 8
-"""Threads of a process that detect: Python itself runs in one at a time."""
+_MOST_THREADS = 8
+"""Of a process, for either purpose: Python itself runs in one at a time."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device])
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in every worker, for the same bytes whatever their number
     try:
-        aligner = Aligner(job, devices[0], num_detecting=_num_detecting(devices[0], num_cores=num_threads))
+        aligner = Aligner(job, devices[0], _threads(devices[0], num_threads))
         for shard in shards:
             aligner.make(shard)
             yield shard
@@ -163,9 +163,10 @@ def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device])
         torch.set_num_threads(num_threads)
 
 
-def _num_detecting(device: torch.device, *, num_cores: int) -> int:
-    """Threads of a process that detect: one per core that the process has, or one that feeds a GPU."""
-    return max(1, min(num_cores, _MOST_DETECTING)) if device.type == "cpu" else 1
+def _threads(device: torch.device, num_cores: int) -> Threads:
+    """The threads of a process that has so many cores, and a GPU or none."""
+    num = max(1, min(num_cores, _MOST_THREADS))
+    return Threads(detecting=num, others=2) if device.type == "cpu" else Threads(detecting=1, others=num)
 
 
 _aligner: Callable[[], "Aligner"]
@@ -204,8 +205,7 @@ def _start(job: Job, devices: multiprocessing.Queue, num_cores: int) -> None:
     atexit.register(os._exit, 0)
     torch.set_num_threads(1)  # the processes run in parallel; more threads would only compete for the cores
     device = devices.get()
-    num_detecting = _num_detecting(device, num_cores=num_cores)
-    _aligner = functools.cache(lambda: Aligner(job, device, num_detecting=num_detecting))
+    _aligner = functools.cache(lambda: Aligner(job, device, _threads(device, num_cores)))
 
 
 def _end_with_parent() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -33,9 +33,6 @@ _ENOUGH_PIXELS = 8_000_000
 
 _LARGE_PIXELS = 16_000_000
 """Of larger photos, the detector processes one at a time: it takes 12 bytes per pixel."""
-
-_NUM_WAITING_THREADS = 2
-"""Threads beside those that detect: they decode and encode meanwhile, or wait for the disk."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,18 @@ class Job:
     all_faces: bool = False
 
 
+class Threads(NamedTuple):
+    """Of a process.
+
+    Attributes:
+        detecting: detect at the same time, on a CPU each on a core of its own.
+        others: decode and encode meanwhile, or wait for the disk.
+    """
+
+    detecting: int
+    others: int
+
+
 Cropped = tuple[dict[str, object], bytes | None]
 """A row of `tables.CROPS` without the place of the crop, and the crop as PNG."""
 
@@ -74,15 +83,15 @@ class Aligner:
     Args:
         job: where the photos are, and how they are cropped.
         device: where the detector runs.
-        num_detecting: threads that detect at the same time, on a CPU each on a core of its own.
+        threads: how many process the batches.
     """
 
-    def __init__(self, job: Job, device: torch.device, *, num_detecting: int):
+    def __init__(self, job: Job, device: torch.device, threads: Threads):
         source, params = job.source, job.params
         self._job = job
         self._read = open_photos(source.adapter, source.photos_dir)
-        self._num_threads = num_detecting + _NUM_WAITING_THREADS
-        self._detecting, self._detecting_large = threading.Semaphore(num_detecting), threading.Lock()
+        self._num_threads = sum(threads)
+        self._detecting, self._detecting_large = threading.Semaphore(threads.detecting), threading.Lock()
         self._detector = None
         if not source.is_aligned:
             self._detector = Detector(
