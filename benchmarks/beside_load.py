@@ -108,7 +108,7 @@ def training_step(precision: str) -> Callable[[], object]:
 
 
 def alignment(precision: str) -> Callable[[], object]:
-    """Files to crops as the stage `align` does it: 48 photos of 320 x 240 with a face each; always float32."""
+    """`align` in one process, 48 photos of 320 x 240 in batches of 8, so that all threads have some."""
     from dwmtl.crops.align import Source, align
     from dwmtl.datasets.data_set import manifest
 

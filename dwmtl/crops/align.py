@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -37,7 +38,7 @@ _PHOTOS_PER_SHARD = 500
 """Where crops are single files. A killed run repeats at most one shard per process."""
 
 _PHOTOS_PER_WORKER = 750
-"""A process starts in the time of some 300 photos: two take as long for 1,500 photos as two threads of one."""
+"""A process starts in the time of some 300 photos: two take as long for 1,500 photos as two threads of a single one."""
 
 _MOST_WORKERS = 16
 """Of those started by themselves: each takes about 1 GB of memory."""
@@ -114,32 +115,33 @@ def _require_inside(photos_dir: Path, photo: str) -> None:
 def _finished(
     shards: list[Shard], job: Job, device: torch.device, num_workers: int | None
 ) -> Generator[Shard, None, None]:
-    """Every shard once it is finished; those that an earlier run finished come first, the others are made, in this
-    process or in several.
-    """
+    """Yield every shard once it is finished: first those of an earlier run; the others are made."""
     earlier: list[Shard] = []
     waiting: list[Shard] = []
     for shard in shards:
         (earlier if shard.is_finished else waiting).append(shard)
     if earlier:
         log.info("%d of %d shards are finished already", len(earlier), len(shards))
-    num_waiting = sum(len(shard.photos) for shard in waiting)
+    num_earlier, num_waiting = (sum(len(shard.photos) for shard in some) for some in (earlier, waiting))
+    cores = torch.get_num_threads() if device.type == "cpu" else num_cores()
     if num_workers is None:
-        num_workers = workers_for(num_waiting, num_cores=num_cores())
+        num_workers = workers_for(num_waiting, cores=cores)
     devices = _devices(device, min(num_workers, len(waiting)))
     make = _in_processes if len(devices) > 1 else _in_this_process
-    with Progress(total=sum(len(shard.photos) for shard in shards), desc="align", unit="photo") as progress:
-        for shard in itertools.chain(earlier, make(waiting, job, devices)):
+    with Progress(total=num_earlier + num_waiting, desc="align", unit="photo") as progress:
+        progress.update(num_earlier)
+        yield from earlier
+        for shard in make(waiting, job, devices, cores):
             yield shard
             progress.update(len(shard.photos))
 
 
-def workers_for(num_photos: int, *, num_cores: int) -> int:
+def workers_for(num_photos: int, *, cores: int) -> int:
     """Processes that align a set the fastest: one per core, as long as each has enough photos to make up for its start.
 
     At most `_MOST_WORKERS`; 0 or 1 for a small set.
     """
-    return min(num_cores, _MOST_WORKERS, num_photos // _PHOTOS_PER_WORKER)
+    return min(cores, _MOST_WORKERS, num_photos // _PHOTOS_PER_WORKER)
 
 
 def _devices(device: torch.device, num_workers: int) -> list[torch.device]:
@@ -149,13 +151,13 @@ def _devices(device: torch.device, num_workers: int) -> list[torch.device]:
     return [torch.device(device.type, index) for index in range(torch.cuda.device_count())]
 
 
-def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device]) -> Iterator[Shard]:
+def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device], cores: int) -> Iterator[Shard]:
     if not shards:
         return
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in every worker, for the same bytes whatever their number
     try:
-        aligner = Aligner(job, devices[0], _threads(devices[0], num_threads))
+        aligner = Aligner(job, devices[0], threads_of(devices[0], cores=cores))
         for shard in shards:
             aligner.make(shard)
             yield shard
@@ -163,23 +165,27 @@ def _in_this_process(shards: list[Shard], job: Job, devices: list[torch.device])
         torch.set_num_threads(num_threads)
 
 
-def _threads(device: torch.device, num_cores: int) -> Threads:
-    """The threads of a process that has so many cores, and a GPU or none."""
-    num = max(1, min(num_cores, _MOST_THREADS))
+def threads_of(device: torch.device, *, cores: int) -> Threads:
+    """Threads of a process, by its device and the cores that are its share."""
+    num = max(1, min(cores, _MOST_THREADS))
     return Threads(detecting=num, others=2) if device.type == "cpu" else Threads(detecting=1, others=num)
 
 
 _aligner: Callable[[], "Aligner"]
 """Of a worker process. Created with its first shard, so that an error in the set is raised as in a single process."""
 
+_has_failed: Event
+"""Of a worker process: whether it starts no other shard."""
 
-def _in_processes(shards: list[Shard], job: Job, devices: list[torch.device]) -> Iterator[Shard]:
+
+def _in_processes(shards: list[Shard], job: Job, devices: list[torch.device], cores: int) -> Iterator[Shard]:
     """Yield shards as they are finished. Few are queued at a time; workers end with this process, however it ends."""
     context = multiprocessing.get_context("spawn")
     handed_out = context.Queue()
     for device in devices:
         handed_out.put(device)
-    initargs = job, handed_out, max(1, num_cores() // len(devices))
+    has_failed = context.Event()
+    initargs = job, handed_out, cores // len(devices), has_failed
     with ProcessPoolExecutor(len(devices), mp_context=context, initializer=_start, initargs=initargs) as pool:
         remaining = iter(shards)
         running: set[Future[Shard]] = set()
@@ -192,20 +198,22 @@ def _in_processes(shards: list[Shard], job: Job, devices: list[torch.device]) ->
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:  # also where the caller takes no more shards
+            has_failed.set()
+            raise
 
 
-def _start(job: Job, devices: multiprocessing.Queue, num_cores: int) -> None:
+def _start(job: Job, devices: multiprocessing.Queue, cores: int, has_failed: Event) -> None:
     """Set up a worker process."""
-    global _aligner
+    global _aligner, _has_failed
+    _has_failed = has_failed
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Python would clear away torch's modules, object by object, for most of a second. Nothing is lost: what the process
     # prints is flushed by then, and the pool does not read its exit status.
     atexit.register(os._exit, 0)
     torch.set_num_threads(1)  # the processes run in parallel; more threads would only compete for the cores
     device = devices.get()
-    _aligner = functools.cache(lambda: Aligner(job, device, _threads(device, num_cores)))
+    _aligner = functools.cache(lambda: Aligner(job, device, threads_of(device, cores=cores)))
 
 
 def _end_with_parent() -> None:
@@ -216,7 +224,8 @@ def _end_with_parent() -> None:
 
 
 def _make(shard: Shard) -> Shard:
-    _aligner().make(shard)
+    if not _has_failed.is_set():
+        _aligner().make(shard)
     return shard
 
 

@@ -29,10 +29,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ENOUGH_PIXELS = 8_000_000
-"""A thread decodes no more photos of its batch before it has cropped these: 24 MB, and a photo that exceeds it."""
+"""Once a thread has decoded as many, 24 MB, it detects and crops them before it decodes more."""
 
 _LARGE_PIXELS = 16_000_000
-"""Of larger photos, the detector processes one at a time: it takes 12 bytes per pixel."""
+"""Larger photos are detected one at a time, since each takes 12 bytes per pixel in the detector."""
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,8 @@ class Aligner:
         part: list[tuple[str, np.ndarray | str]] = []
         num_pixels = 0
         for name in names:
-            photo = self._decode(name)
-            part.append((name, photo))
-            num_pixels += _num_pixels(photo) if isinstance(photo, np.ndarray) else 0
+            part.append((name, self._decode(name)))
+            num_pixels += _num_pixels(part[-1][1])
             if num_pixels >= _ENOUGH_PIXELS:
                 yield part
                 part, num_pixels = [], 0
@@ -187,8 +186,8 @@ def _ahead(
             future.cancel()
 
 
-def _num_pixels(picture: np.ndarray) -> int:
-    return picture.shape[0] * picture.shape[1]
+def _num_pixels(photo: np.ndarray | str) -> int:
+    return photo.shape[0] * photo.shape[1] if isinstance(photo, np.ndarray) else 0
 
 
 def _unreadable(name: str, reason: str) -> list[Cropped]:

@@ -36,7 +36,7 @@ class AlignParams(Section):
     select: Literal["center_weighted_size", "largest", "most_confident"] = Field(
         default="center_weighted_size", description="which of several faces is cropped"
     )
-    batch_size: PositiveInt = Field(default=32, description="photos detected together")
+    batch_size: PositiveInt = Field(default=32, description="photos that a thread decodes, detects and crops together")
     crops_a_shard: PositiveInt | None = Field(
         default=None,
         description="photos per archive of crops [10000]; null: a file per crop, which DVC handles up to some hundred "

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-NUM_PHOTOS, PHOTOS_A_SHARD = 24, 2
+NUM_PHOTOS, PHOTOS_A_SHARD = 48, 2
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def faces(tmp_path) -> Path:
     from dwmtl.params import load_params
     from dwmtl.rendered.sets import render_identities
 
-    render = load_params().render.model_copy(update={"num_identity_people": 4, "num_photos_per_person": 6})
+    render = load_params().render.model_copy(update={"num_identity_people": 4, "num_photos_per_person": 12})
     render_identities(tmp_path / "faces", render)
     return tmp_path / "faces"
 
@@ -53,11 +53,11 @@ def test_killed_at_any_point_the_next_run_goes_on_and_ends_in_the_same_bytes(
     command = (*common, "--out", tmp_path / "out", "--work", tmp_path / "work")
     draw = random.Random(num_workers)
     before: dict[str, int] = {}
-    for target in sorted(draw.sample(range(1, NUM_PHOTOS // PHOTOS_A_SHARD - 2), num_kills)):
+    for target in sorted(draw.sample(range(1, NUM_PHOTOS // PHOTOS_A_SHARD // 2), num_kills)):
         before = kill_after(python, command, tmp_path / "work", target, delay_s=draw.uniform(0, 0.05), before=before)
     last = python(*command)
     assert last.returncode == 0, last.stderr
-    num_before = int(re.search(r"(\d+) of 12 shards are finished already", last.stderr)[1])
+    num_before = int(re.search(r"(\d+) of 24 shards are finished already", last.stderr)[1])
     assert num_before == len(before)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     assert len(contents(tmp_path / "out")) == NUM_PHOTOS // PHOTOS_A_SHARD + 2

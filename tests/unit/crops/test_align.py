@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import runpy
 import time
@@ -13,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dwmtl.crops.align import workers_for
+from dwmtl.crops.align import threads_of, workers_for
 from dwmtl.crops.aligned import read_crop
 from dwmtl.crops.photos import read_photo
 from dwmtl.errors import DataSetError
@@ -139,15 +140,15 @@ def test_a_slow_photo_holds_up_no_other_batch(photos, tmp_path):
         os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as pool:
         aligning = pool.submit(run, [first.name, second.name], tmp_path, tmp_path / "out", batch_size=1)
-        end_of_second = opened_once_read(second, timeout_s=60)
-        first.write_bytes(picture)
-        if end_of_second is None:
-            second.write_bytes(picture)
-        else:
-            with os.fdopen(end_of_second, "wb") as file:
-                file.write(picture)
+        ends = {pipe: opened_once_read(pipe, timeout_s=60) for pipe in (second, first)}
+        is_second_read = ends[second] is not None
+        for pipe in (first, second):
+            end = ends[pipe] or opened_once_read(pipe, timeout_s=60)
+            if end is not None:
+                with os.fdopen(end, "wb") as file:
+                    file.write(picture)
         assert aligning.result().crops["status"].tolist() == ["aligned", "aligned"]
-    assert end_of_second is not None
+    assert is_second_read
 
 
 def opened_once_read(pipe: Path, *, timeout_s: float) -> int | None:
@@ -161,14 +162,19 @@ def opened_once_read(pipe: Path, *, timeout_s: float) -> int | None:
     return None
 
 
-def test_a_crop_that_cannot_be_written_ends_the_run_and_gives_torch_its_threads_back(photos, tmp_path):
-    out = tmp_path / "out"
+@pytest.mark.parametrize("num_workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_once_a_crop_cannot_be_written_no_other_shard_is_started(photos, tmp_path, monkeypatch, num_workers):
+    monkeypatch.setattr("dwmtl.crops.align._PHOTOS_PER_SHARD", 1)
+    out, names = tmp_path / "out", FACES * 4
     out.mkdir()
     (out / "photos").write_text("a file where a folder of crops belongs")
     with threads_of_torch(3):
         with pytest.raises(OSError, match="photos") as error:  # kept, and with it the frames that it came through
-            run(FACES[:1], photos, out)
+            run(names, photos, out, num_workers=num_workers)
         assert torch.get_num_threads() == 3
+    made = [path for path in (tmp_path / "out.work").rglob("rows.json")]
+    assert 1 <= len(made) <= 1 + 2 * num_workers
+    assert not multiprocessing.active_children()
     assert "photos" in str(error.value)
 
 
@@ -245,10 +251,16 @@ def test_shards_of_another_enlargement_are_not_taken(small, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("num_photos", "num_cores", "num_workers"),
+    ("num_photos", "cores", "num_workers"),
     [(400, 8, 0), (1499, 8, 1), (2999, 8, 3), (7701, 2, 2), (7701, 8, 8), (10**6, 64, 16)],
 )
-def test_a_large_set_is_aligned_by_a_process_per_core_and_a_small_one_by_the_stages_own(
-    num_photos, num_cores, num_workers
-):
-    assert workers_for(num_photos, num_cores=num_cores) == num_workers
+def test_a_large_set_is_aligned_by_a_process_per_core_and_a_small_one_by_the_stages_own(num_photos, cores, num_workers):
+    assert workers_for(num_photos, cores=cores) == num_workers
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "detecting", "others"),
+    [("cpu", 0, 1, 2), ("cpu", 2, 2, 2), ("cpu", 64, 8, 2), ("cuda", 1, 1, 1), ("cuda", 4, 1, 4), ("cuda", 64, 1, 8)],
+)
+def test_as_many_threads_detect_as_there_are_cores_and_one_on_a_gpu(device, cores, detecting, others):
+    assert threads_of(torch.device(device), cores=cores) == (detecting, others)
