@@ -4,6 +4,7 @@ A shard's content depends on its photos and the job alone. Knows nothing of proc
 """
 
 import contextlib
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +32,7 @@ Result = TypeVar("Result")
 _ENOUGH_PIXELS = 8_000_000
 """Once a thread has decoded as many, 24 MB, it detects and crops them before it decodes more."""
 
-_LARGE_PIXELS = 16_000_000
+_LARGE_PIXELS = 8_000_000
 """Larger photos are detected one at a time, since each takes 12 bytes per pixel in the detector."""
 
 
@@ -106,20 +107,28 @@ class Aligner:
         rows: list[dict[str, object]] = []
         size = self._job.params.batch_size
         batches = [shard.photos[start : start + size] for start in range(0, len(shard.photos), size)]
+        is_stopped = threading.Event()
         with shard.writing() as folder:
             with CropArchive(folder / ARCHIVE) as archive, self._pool() as pool:
-                for crops in _ahead(pool, self._crops, batches, most=2 * self._num_threads):
-                    rows += self._written(crops, archive)
+                try:
+                    work = functools.partial(self._crops, is_stopped=is_stopped)
+                    for crops in _ahead(pool, work, batches, most=2 * self._num_threads):
+                        rows += self._written(crops, archive)
+                except BaseException:  # an interruption does not wait until whole batches of large photos are done
+                    is_stopped.set()
+                    raise
             shard.write_rows(rows, folder)
 
     def _pool(self) -> ThreadPoolExecutor:
         """Threads of one torch thread each: photos side by side take less time than threads that share a photo."""
         return ThreadPoolExecutor(self._num_threads, initializer=torch.set_num_threads, initargs=(1,))
 
-    def _crops(self, names: tuple[str, ...]) -> list[list[Cropped]]:
-        """The crops of each photo."""
+    def _crops(self, names: tuple[str, ...], *, is_stopped: threading.Event) -> list[list[Cropped]]:
+        """The crops of each photo; of some, once nobody wants them."""
         crops = []
         for part in self._decoded(names):
+            if is_stopped.is_set():
+                break
             detections = self._detect([photo for _, photo in part if isinstance(photo, np.ndarray)])
             crops += [
                 _cropped(name, photo, next(detections), self._job)
