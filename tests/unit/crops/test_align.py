@@ -163,7 +163,7 @@ def opened_once_read(pipe: Path, *, timeout_s: float) -> int | None:
 
 
 @pytest.mark.parametrize("num_workers", [0, pytest.param(2, marks=pytest.mark.slow)])
-def test_once_a_crop_cannot_be_written_no_other_shard_is_started(photos, tmp_path, monkeypatch, num_workers):
+def test_once_a_crop_cannot_be_written_the_run_ends_and_its_processes_too(photos, tmp_path, monkeypatch, num_workers):
     monkeypatch.setattr("dwmtl.crops.align._PHOTOS_PER_SHARD", 1)
     out, names = tmp_path / "out", FACES * 4
     out.mkdir()
@@ -172,8 +172,8 @@ def test_once_a_crop_cannot_be_written_no_other_shard_is_started(photos, tmp_pat
         with pytest.raises(OSError, match="photos") as error:  # kept, and with it the frames that it came through
             run(names, photos, out, num_workers=num_workers)
         assert torch.get_num_threads() == 3
-    made = [path for path in (tmp_path / "out.work").rglob("rows.json")]
-    assert 1 <= len(made) <= 1 + 2 * num_workers
+    made = list((tmp_path / "out.work").rglob("rows.json"))
+    assert 1 <= len(made) <= 1 + 2 * num_workers  # a few shards of 24 are handed out ahead
     assert not multiprocessing.active_children()
     assert "photos" in str(error.value)
 
